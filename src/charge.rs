@@ -1,0 +1,262 @@
+//! One charge: what every provider says, whatever its API looks like. Plain data, no I/O.
+
+use std::{fmt, str::FromStr, sync::Arc, sync::Mutex};
+
+use jiff::{
+    Timestamp, ToSpan,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
+
+/// What is measured. Closed: a provider cannot invent one, and the exposition names each.
+///
+/// The words are those of FOCUS (FinOps Open Cost and Usage Specification) where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// What is billed, after discounts, as the provider reports it.
+    BilledCost,
+    /// Cost before discounts.
+    ListCost,
+    /// The provider's own forecast of the whole month.
+    ProviderForecast,
+    /// The provider's second estimate of the whole month.
+    ProviderEstimate,
+    /// Usage, a flow: it adds over time.
+    ConsumedQuantity,
+    /// Usage, a level: the newest reading counts.
+    StoredQuantity,
+    /// Licence seats bought.
+    Seats,
+    /// Licence seats given to a user.
+    AssignedSeats,
+    /// Licence seats that can still be given.
+    AvailableSeats,
+    /// Licence seats suspended by the seller.
+    SuspendedSeats,
+}
+
+impl Measure {
+    /// Whether the amount is money, so that its unit is a currency.
+    pub fn is_cost(self) -> bool {
+        matches!(
+            self,
+            Self::BilledCost | Self::ListCost | Self::ProviderForecast | Self::ProviderEstimate
+        )
+    }
+
+    /// Whether the amount counts licences, so that it has no unit.
+    pub fn is_seats(self) -> bool {
+        matches!(
+            self,
+            Self::Seats | Self::AssignedSeats | Self::AvailableSeats | Self::SuspendedSeats
+        )
+    }
+}
+
+/// A billing month: the calendar month in the account's time zone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    year: i16,
+    month: i8,
+}
+
+impl Month {
+    /// The month that a local date lies in.
+    pub fn of(date: Date) -> Self {
+        Self {
+            year: date.year(),
+            month: date.month(),
+        }
+    }
+
+    /// The month that an instant lies in, in a time zone.
+    pub fn at(now: Timestamp, zone: &TimeZone) -> Self {
+        Self::of(now.to_zoned(zone.clone()).date())
+    }
+
+    /// The year, four digits.
+    pub fn year(self) -> i16 {
+        self.year
+    }
+
+    /// The month of the year, 1 to 12.
+    pub fn month(self) -> i8 {
+        self.month
+    }
+
+    /// Its first day.
+    pub fn first_day(self) -> Date {
+        Date::constant(self.year, self.month, 1)
+    }
+
+    /// Its last day.
+    pub fn last_day(self) -> Date {
+        self.first_day().last_of_month()
+    }
+
+    /// The month after it.
+    pub fn next(self) -> Self {
+        Self::of(self.last_day().saturating_add(1.day()))
+    }
+
+    /// The month before it.
+    pub fn previous(self) -> Self {
+        Self::of(self.first_day().saturating_sub(1.day()))
+    }
+
+    /// The instant it begins: local midnight of its first day.
+    pub fn start(self, zone: &TimeZone) -> Timestamp {
+        start_of_day(self.first_day(), zone)
+    }
+
+    /// The instant it ends, which is the start of the next month.
+    pub fn end(self, zone: &TimeZone) -> Timestamp {
+        self.next().start(zone)
+    }
+}
+
+/// The instant a local day begins. Days have 23 to 25 hours.
+///
+/// Where midnight does not exist the day begins at the first instant that does.
+pub fn start_of_day(day: Date, zone: &TimeZone) -> Timestamp {
+    zone.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()))
+        .unwrap_or(Timestamp::MAX)
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+impl fmt::Debug for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not a month in the form `YYYY-MM`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a month in the form YYYY-MM")]
+pub struct NotAMonth;
+
+impl FromStr for Month {
+    type Err = NotAMonth;
+
+    /// Reads `YYYY-MM`.
+    fn from_str(text: &str) -> Result<Self, NotAMonth> {
+        let (year, month) = text.split_once('-').ok_or(NotAMonth)?;
+        if year.len() != 4 || month.len() != 2 {
+            return Err(NotAMonth);
+        }
+        let year = year.parse().map_err(|_| NotAMonth)?;
+        let month = month.parse().map_err(|_| NotAMonth)?;
+        Date::new(year, month, 1)
+            .map(Self::of)
+            .map_err(|_| NotAMonth)
+    }
+}
+
+/// The charge period: half open, in the account's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Period {
+    /// The hour that begins at this local time.
+    Hour(DateTime),
+    /// A local day.
+    Day(Date),
+    /// A whole billing month.
+    Month(Month),
+    /// The moment of the answer: levels, seats, forecasts.
+    Now,
+}
+
+impl Period {
+    /// The billing month it belongs to; `None` for `Now`.
+    pub fn month(self) -> Option<Month> {
+        match self {
+            Self::Hour(hour) => Some(Month::of(hour.date())),
+            Self::Day(day) => Some(Month::of(day)),
+            Self::Month(month) => Some(month),
+            Self::Now => None,
+        }
+    }
+}
+
+/// So much of one unit of one measure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Amount<'a> {
+    /// What is measured.
+    pub measure: Measure,
+    /// A finite number.
+    pub value: f64,
+    /// The currency (ISO 4217) or the unit of quantity; empty for seats.
+    pub unit: &'a str,
+}
+
+/// For this charge period and these dimensions: these amounts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Charge<'a> {
+    /// When it was charged.
+    pub period: Period,
+    /// The dimensions' values in the order of [`crate::provider::Provider::dimensions`]; unknown is empty.
+    pub dimensions: &'a [&'a str],
+    /// What one row measures: cost before and after discounts, and the quantity, say.
+    pub amounts: &'a [Amount<'a>],
+}
+
+/// A charge that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The value is not a finite number.
+    #[error("an amount is not a finite number")]
+    NotFinite,
+    /// More label sets than the account may ever hold.
+    #[error("more than {limit} distinct label sets")]
+    TooManySeries {
+        /// How many are allowed.
+        limit: usize,
+    },
+}
+
+/// Where a provider hands its charges, one by one, while the body still arrives.
+pub trait Sink: Send {
+    /// Takes one charge.
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused>;
+
+    /// Counts rows read, whether or not they made a charge.
+    fn rows(&mut self, count: u64);
+
+    /// Says that the provider does not report this month: it is withheld, which is not 0.
+    fn withhold(&mut self, month: Month);
+
+    /// Says something an operator should know about the data; the same text counts once.
+    fn remark(&mut self, text: &str);
+}
+
+/// A sink that the reader of a body can take along to another thread.
+pub type SharedSink = Arc<Mutex<dyn Sink>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_knows_its_neighbours_and_its_days() {
+        let december: Month = "2024-12".parse().unwrap();
+        assert_eq!(december.next().to_string(), "2025-01");
+        assert_eq!(december.previous().to_string(), "2024-11");
+        let february: Month = "2024-02".parse().unwrap();
+        assert_eq!(february.last_day().day(), 29);
+        for text in ["2024-13", "2024-1", "24-01", "2024", "2024-01-01", ""] {
+            assert_eq!(text.parse::<Month>(), Err(NotAMonth), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_month_begins_and_ends_at_local_midnight() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let march: Month = "2025-03".parse().unwrap();
+        assert_eq!(march.start(&zone).to_string(), "2025-02-28T23:00:00Z");
+        assert_eq!(march.end(&zone).to_string(), "2025-03-31T22:00:00Z");
+    }
+}

@@ -1,0 +1,90 @@
+//! Where a secret is kept, and reading it: the file or variable is read again at every login.
+
+use std::{fmt, io, path::PathBuf};
+
+use secrecy::SecretString;
+
+/// A secret's whereabouts, never its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A file that holds it; white space around it is dropped.
+    File(PathBuf),
+    /// An environment variable that holds it.
+    Env(String),
+}
+
+/// Why a secret could not be read. It names the place and never the content.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read the secret file {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The variable is not set, or is not UTF-8.
+    #[error("the environment variable {name} is not set")]
+    Env {
+        /// Which variable.
+        name: String,
+    },
+    /// There is nothing in it, or something that cannot be sent in an HTTP header.
+    #[error("the secret in {place} is empty or holds control characters")]
+    Unusable {
+        /// Where it is kept.
+        place: String,
+    },
+}
+
+/// A file larger than this holds no secret that any of the APIs gives out.
+const LARGEST: u64 = 64 * 1024;
+
+impl SecretSource {
+    /// Reads it.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        let text = match self {
+            Self::File(path) => read_bounded(path).map_err(|source| SecretError::File {
+                path: path.clone(),
+                source,
+            })?,
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the configuration is the one room that reads the environment"
+            )]
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| SecretError::Env { name: name.clone() })?
+            }
+        };
+        let text = text.trim();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(SecretError::Unusable {
+                place: self.to_string(),
+            });
+        }
+        Ok(SecretString::from(text))
+    }
+}
+
+fn read_bounded(path: &std::path::Path) -> io::Result<String> {
+    use io::Read;
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_string(&mut text)?;
+    if read as u64 > LARGEST {
+        return Err(io::Error::other("more than 64 KiB"));
+    }
+    Ok(text)
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What an account has done since the program began: the numbers behind the counters of `/metrics`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::provider::Reason;
+
+/// The counters of one account. They survive a reload while the account exists.
+#[derive(Debug, Default)]
+pub struct Counters {
+    polls: AtomicU64,
+    failures: [AtomicU64; Reason::ALL.len()],
+    retries: [AtomicU64; Reason::ALL.len()],
+    requests: Mutex<BTreeMap<Code, u64>>,
+}
+
+/// How a request ended, for the label `code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// No answer came.
+    None,
+    /// An answer with this status.
+    Status(u16),
+}
+
+impl Counters {
+    /// Counts a finished poll.
+    pub fn polled(&self) {
+        self.polls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a failure: of a part, or of finding the parts.
+    pub fn failed(&self, reason: Reason) {
+        self.failures[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that is sent again.
+    pub fn retried(&self, reason: Reason) {
+        self.retries[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that ended.
+    pub fn requested(&self, code: Code) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry(code).or_default() += 1;
+    }
+
+    /// How many polls ended.
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// Failures by reason, every reason present.
+    pub fn failures(&self) -> impl Iterator<Item = (Reason, u64)> {
+        by_reason(&self.failures)
+    }
+
+    /// Retries by reason, every reason present.
+    pub fn retries(&self) -> impl Iterator<Item = (Reason, u64)> {
+        by_reason(&self.retries)
+    }
+
+    /// Requests by how they ended; only what was met.
+    pub fn requests(&self) -> BTreeMap<Code, u64> {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn by_reason(counts: &[AtomicU64; Reason::ALL.len()]) -> impl Iterator<Item = (Reason, u64)> {
+    Reason::ALL
+        .into_iter()
+        .zip(counts)
+        .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
+}

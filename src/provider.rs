@@ -1,0 +1,371 @@
+//! What a provider is: one question (`parts`), one answer (`fetch`), errors with closed reasons, the closed list.
+
+use std::{error::Error, fmt, time::Duration};
+
+use futures_util::future::BoxFuture;
+use jiff::{Timestamp, civil::Date};
+
+use crate::charge::{Measure, Month, SharedSink};
+
+pub mod activeplatform;
+pub mod cloudcockpit;
+pub mod enube;
+pub mod http;
+pub mod mike;
+pub mod otc;
+mod rows;
+pub mod section;
+mod wire;
+
+/// Which of the three labels a dimension fills unless the configuration says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// Label `customer`.
+    Customer,
+    /// Label `project`.
+    Project,
+    /// Label `product`.
+    Product,
+}
+
+/// One named dimension that a provider offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dimension {
+    /// The name that `dimensions` and `extra_labels` of the configuration use.
+    pub name: String,
+    /// The position of the dimension that holds the id of this name, if the id is another one. An empty name
+    /// shows the id.
+    pub id: Option<usize>,
+    /// The position of the dimension that describes this one.
+    pub description: Option<usize>,
+    /// The label that it fills by default.
+    pub default_for: Option<Slot>,
+}
+
+impl Dimension {
+    /// A dimension that is its own id.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            id: None,
+            description: None,
+            default_for: None,
+        }
+    }
+
+    /// Names the dimension that holds its id.
+    #[must_use]
+    pub fn id(mut self, position: usize) -> Self {
+        self.id = Some(position);
+        self
+    }
+
+    /// Names the dimension that describes it.
+    #[must_use]
+    pub fn description(mut self, position: usize) -> Self {
+        self.description = Some(position);
+        self
+    }
+
+    /// Shows it in this label by default.
+    #[must_use]
+    pub fn shown_as(mut self, slot: Slot) -> Self {
+        self.default_for = Some(slot);
+        self
+    }
+}
+
+/// How finely a provider tells a measure in time, and so which windows can be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// Hours or days, the running day included: every window.
+    RunningDay,
+    /// Days that are told once they are over: every window but today.
+    Day,
+    /// Months: month to date and the previous month.
+    Month,
+    /// The moment of the answer.
+    Now,
+}
+
+/// How the previous month is had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MonthsAsked {
+    /// Each month is a request of its own, so the closed one is asked for only while it may be restated.
+    Each,
+    /// Both months come with every poll.
+    Both,
+}
+
+/// What is asked for in one poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The months wanted, oldest first. After a success exactly these are replaced.
+    pub months: Vec<Month>,
+    /// The running billing month in the account's zone.
+    pub current: Month,
+    /// Today in the account's zone.
+    pub today: Date,
+    /// The moment the poll began.
+    pub now: Timestamp,
+}
+
+/// What a provider asks for by itself, and the unit of whole or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// Stable over polls and restarts, and unique in the account: `8f2c…/1b7d…`, or `account`.
+    pub id: String,
+    /// What `fetch` needs beside the id, such as names that discovery told.
+    pub facts: Vec<(String, String)>,
+}
+
+impl Part {
+    /// A part without facts.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// The one part of an account that is asked for as a whole.
+    pub fn whole_account() -> Self {
+        Self::new("account")
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.facts.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// A fact's value; empty when there is none.
+    pub fn fact(&self, name: &str) -> &str {
+        self.facts
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
+    }
+}
+
+/// One account's connection to one API.
+///
+/// It knows no Prometheus, no snapshot, no clock, no other provider and no retry: the poller decides what
+/// happens when a part fails, [`http::Http`] repeats single requests.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// The dimensions of every charge, in the order in which charges give their values.
+    fn dimensions(&self) -> &[Dimension];
+
+    /// The measures it may report, and how finely.
+    fn measures(&self) -> Vec<(Measure, Grain)>;
+
+    /// How the previous month is had.
+    fn months_asked(&self) -> MonthsAsked;
+
+    /// Which parts there are now.
+    fn parts<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;
+
+    /// Asks for one part and hands its charges to the sink. On an error the sink's content is thrown away.
+    fn fetch<'a>(
+        &'a self,
+        part: &'a Part,
+        ask: &'a Ask,
+        sink: &'a SharedSink,
+    ) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// What the provider says about its own health, for `explain` alone; `None` where it says nothing.
+    fn health(&self) -> Option<BoxFuture<'_, Result<String, ProviderError>>> {
+        None
+    }
+}
+
+/// Why a part failed: the closed set of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No whole answer within the part's timeout or the poll's deadline.
+    Timeout,
+    /// No connection, or it broke before an answer.
+    Unreachable,
+    /// The TLS handshake failed.
+    Tls,
+    /// 401, or a refused login.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// 429, or 503 with Retry-After.
+    RateLimited,
+    /// Any other refusal or failure of the provider.
+    UpstreamError,
+    /// An answer that does not say what it should.
+    Malformed,
+    /// An answer that stops early.
+    Truncated,
+    /// An answer over a bound.
+    TooLarge,
+    /// An answer far smaller than the last, held back.
+    Implausible,
+}
+
+impl Reason {
+    /// All of them, in the order of the contract.
+    pub const ALL: [Self; 12] = [
+        Self::Timeout,
+        Self::Unreachable,
+        Self::Tls,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::RateLimited,
+        Self::UpstreamError,
+        Self::Malformed,
+        Self::Truncated,
+        Self::TooLarge,
+        Self::Implausible,
+    ];
+
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::UpstreamError => "upstream_error",
+            Self::Malformed => "malformed",
+            Self::Truncated => "truncated",
+            Self::TooLarge => "too_large",
+            Self::Implausible => "implausible",
+        }
+    }
+}
+
+/// Why a part failed, in the operator's words. It never holds a secret or a URL's query.
+#[derive(Debug)]
+pub struct ProviderError {
+    reason: Reason,
+    message: String,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    retryable: bool,
+    not_a_part: bool,
+    correlation_id: Option<uuid::Uuid>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ProviderError {
+    /// An error with its reason and what happened, lower case and without a full stop.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+            retryable: false,
+            not_a_part: false,
+            correlation_id: None,
+            source: None,
+        }
+    }
+
+    /// An answer that does not say what it should.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Reason::Malformed, message)
+    }
+
+    /// An answer that stops early. Asking again may help.
+    pub fn truncated(message: impl Into<String>) -> Self {
+        Self::new(Reason::Truncated, message).retryable()
+    }
+
+    /// Keeps what caused it.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Keeps the HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Keeps how long the provider asked us to wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// Keeps the correlation id that was sent with the request.
+    #[must_use]
+    pub fn with_correlation_id(mut self, id: Option<uuid::Uuid>) -> Self {
+        self.correlation_id = id;
+        self
+    }
+
+    /// Marks it as worth asking again.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// Marks that the part may not exist at all: one that never succeeded is then skipped and fails nothing.
+    #[must_use]
+    pub fn perhaps_not_a_part(mut self) -> Self {
+        self.not_a_part = true;
+        self
+    }
+
+    /// The closed reason.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The HTTP status, if an answer came.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// How long the provider asked us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Whether asking again at once may help.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// Whether the part may not exist at all.
+    pub fn is_perhaps_not_a_part(&self) -> bool {
+        self.not_a_part
+    }
+
+    /// The correlation id that was sent with the request.
+    pub fn correlation_id(&self) -> Option<uuid::Uuid> {
+        self.correlation_id
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for ProviderError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,582 @@
+//! How requests are sent: login, pace, repeats, redirects, bounds, and an error in the operator's words for each failure.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::OwnedSemaphorePermit;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    ProviderError, Reason,
+    rows::{FrameFault, Splitter},
+};
+use crate::{
+    charge::{Refused, SharedSink, Sink},
+    clock::{Clock, until},
+    counters::{Code, Counters},
+};
+
+mod auth;
+mod fault;
+mod pace;
+
+use auth::Session;
+pub use auth::{Auth, Login, Token};
+use fault::{body_fault, send_fault, status_fault};
+use pace::Pace;
+
+/// The bounds of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest body that is held in memory at once, after decompression.
+    pub body: usize,
+    /// The longest body that is read row by row, after decompression.
+    pub stream: u64,
+    /// The longest row.
+    pub row: usize,
+    /// The most pages of one list.
+    pub pages: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            body: 64 << 20,
+            stream: 64 << 30,
+            row: 1 << 20,
+            pages: 10_000,
+        }
+    }
+}
+
+/// How an account's requests are sent.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The account's name, for the log.
+    pub account: String,
+    /// Requests a second, at the most.
+    pub requests_per_second: f64,
+    /// Requests at the same time, at the most.
+    pub concurrency: usize,
+    /// The bounds of one answer.
+    pub bounds: Bounds,
+    /// Where requests are counted.
+    pub counters: Arc<Counters>,
+    /// Tells when a token ends, and how long a date in Retry-After is away.
+    pub clock: Clock,
+}
+
+/// One request, before it is sent. What a provider does not set is not sent.
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+    anonymous: bool,
+    correlation: Option<HeaderName>,
+}
+
+impl Request {
+    /// Adds one pair to the query, percent-encoded.
+    #[must_use]
+    pub fn query(mut self, key: &str, value: &str) -> Self {
+        self.url.query_pairs_mut().append_pair(key, value);
+        self
+    }
+
+    /// Sets a header. Only for values that are fixed or were checked with the configuration.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// Sends a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_vec(body).ok().map(Bytes::from);
+        self.headers
+            .entry(header::CONTENT_TYPE)
+            .or_insert(HeaderValue::from_static("application/json"));
+        self
+    }
+
+    /// Sends a form.
+    #[must_use]
+    pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        self.body = Some(Bytes::from(body));
+        self.headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        self
+    }
+
+    /// Sends a header that is a secret: it is kept out of every debug output.
+    #[must_use]
+    pub fn secret_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Sends it without the account's credential: a login, or a health check. Nothing of an error's body is told,
+    /// since a login's may repeat what was sent.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+
+    /// Sends a fresh UUID with every attempt in this header; it is in the log and in the error, too.
+    #[must_use]
+    pub fn correlated(mut self, name: &'static str) -> Self {
+        self.correlation = Some(HeaderName::from_static(name));
+        self
+    }
+
+    /// The request as the log and errors show it: no query, no header, no body.
+    fn place(&self) -> String {
+        format!("{} {}", self.method, self.url.path())
+    }
+}
+
+/// One account's way to its API.
+#[derive(Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    base: Url,
+    session: Session,
+    pace: Pace,
+    settings: Settings,
+}
+
+/// How often one request is sent in all.
+const ATTEMPTS: u32 = 4;
+/// The longest wait between two attempts, and the longest Retry-After that is waited for within a request; after
+/// that the poller decides.
+const PATIENCE: Duration = Duration::from_secs(15);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const REDIRECTS: usize = 5;
+
+impl Http {
+    /// A way to the API below a base URL, whose path is kept as a prefix.
+    pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where a client is made, with its bounds"
+        )]
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_mins(1))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .referer(false)
+            .build()
+            .expect("the TLS back end is compiled in");
+        Self {
+            client,
+            base,
+            session: Session::new(auth),
+            pace: Pace::new(settings.requests_per_second, settings.concurrency),
+            settings,
+        }
+    }
+
+    /// The bounds of one answer.
+    pub fn bounds(&self) -> Bounds {
+        self.settings.bounds
+    }
+
+    /// The account's name, for the log.
+    pub fn account(&self) -> &str {
+        &self.settings.account
+    }
+
+    /// A GET of a path below the base URL. Each segment is percent-encoded; an empty last one gives a trailing slash.
+    pub fn get(&self, segments: &[&str]) -> Request {
+        self.request(Method::GET, below(&self.base, segments))
+    }
+
+    /// A POST to a path below the base URL.
+    pub fn post(&self, segments: &[&str]) -> Request {
+        self.request(Method::POST, below(&self.base, segments))
+    }
+
+    /// A request of an absolute URL, such as a token endpoint's; never with the account's credential.
+    pub fn at(&self, method: Method, url: Url) -> Request {
+        self.request(method, url).anonymous()
+    }
+
+    fn request(&self, method: Method, url: Url) -> Request {
+        let _ = self;
+        Request {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            anonymous: false,
+            correlation: None,
+        }
+    }
+
+    /// Sends a request and reads the whole body as JSON. A body that breaks off is asked for again.
+    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ProviderError> {
+        let body = self.body(request).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let place = request.place();
+            if error.is_eof() {
+                ProviderError::truncated(format!("{place}: the JSON of the answer stops early"))
+            } else {
+                ProviderError::malformed(format!("{place}: the answer is not what it should be"))
+            }
+            .because(error)
+        })
+    }
+
+    /// Sends a request and reads the whole body. A body that breaks off is asked for again.
+    pub async fn body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let mut attempt = 1;
+        loop {
+            let (mut exchange, spent) = self.exchange(request, attempt).await?;
+            attempt = spent;
+            match exchange.whole(self.settings.bounds.body).await {
+                Ok(body) => return Ok(body),
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                    drop(exchange);
+                    self.wait_before_retry(&error, attempt).await?;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends a request and hands each JSON object of the body to `decode` while it arrives, whatever the frame:
+    /// NDJSON, an array, several arrays, concatenated objects. Returns the number of rows.
+    ///
+    /// The sink is locked once a chunk. An error of `decode` becomes `malformed` and names the row.
+    pub async fn rows<D>(
+        &self,
+        request: &Request,
+        sink: &SharedSink,
+        mut decode: D,
+    ) -> Result<u64, ProviderError>
+    where
+        D: FnMut(&[u8], &mut dyn Sink) -> Result<(), RowFault> + Send,
+    {
+        let (mut exchange, _) = self.exchange(request, 1).await?;
+        let mut splitter = Splitter::new(self.settings.bounds.row);
+        let mut read = 0;
+        while let Some(chunk) = exchange.chunk().await? {
+            read += chunk.len() as u64;
+            if read > self.settings.bounds.stream {
+                return Err(exchange.too_large(self.settings.bounds.stream));
+            }
+            let mut sink = sink
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut row = splitter.rows();
+            splitter
+                .push(&chunk, &mut |bytes: &[u8]| {
+                    row += 1;
+                    decode(bytes, &mut *sink)?;
+                    sink.rows(1);
+                    Ok(())
+                })
+                .map_err(|fault: RowFault| fault.at(&exchange.place, row))?;
+        }
+        splitter
+            .finish()
+            .map_err(|fault| RowFault::Frame(fault).at(&exchange.place, splitter.rows()))?;
+        Ok(splitter.rows())
+    }
+
+    /// Sends a request until an answer of the 2xx kind begins, or it is given up. Returns how many attempts were
+    /// spent, too.
+    async fn exchange(
+        &self,
+        request: &Request,
+        first_attempt: u32,
+    ) -> Result<(Exchange, u32), ProviderError> {
+        let mut attempt = first_attempt;
+        let mut logged_in_again = false;
+        loop {
+            let credential = if request.anonymous {
+                None
+            } else {
+                self.session.credential(self, &self.settings.clock).await?
+            };
+            let error = match self.send(request, credential.as_ref()).await {
+                Ok(exchange) => return Ok((exchange, attempt)),
+                Err(error) => error,
+            };
+            if error.status() == Some(401)
+                && let Some(credential) = &credential
+                && !logged_in_again
+                && self.session.drop_token(credential).await
+            {
+                logged_in_again = true;
+                self.settings.counters.retried(error.reason());
+                continue;
+            }
+            if !error.is_retryable() || attempt >= ATTEMPTS {
+                return Err(error);
+            }
+            self.wait_before_retry(&error, attempt).await?;
+            attempt += 1;
+        }
+    }
+
+    /// Waits with full jitter, or as long as the provider asked for. Gives the error back where that is too long.
+    async fn wait_before_retry(
+        &self,
+        error: &ProviderError,
+        attempt: u32,
+    ) -> Result<(), ProviderError> {
+        let wait = match error.retry_after() {
+            Some(asked) if asked > PATIENCE => {
+                return Err(ProviderError::new(error.reason(), error.to_string())
+                    .with_retry_after(Some(asked)));
+            }
+            Some(asked) => asked,
+            None => {
+                let ceiling = FIRST_BACKOFF
+                    .saturating_mul(1 << attempt.min(10))
+                    .min(PATIENCE);
+                ceiling.mul_f64(fastrand::f64())
+            }
+        };
+        self.settings.counters.retried(error.reason());
+        tracing::debug!(account = self.settings.account, ?wait, error = %error, "request is repeated");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// One attempt, redirects included.
+    async fn send(
+        &self,
+        request: &Request,
+        credential: Option<&auth::Credential>,
+    ) -> Result<Exchange, ProviderError> {
+        let permit = self.pace.admit().await.map_err(|wait| {
+            ProviderError::new(
+                Reason::RateLimited,
+                "the provider asked to wait before the next request",
+            )
+            .with_retry_after(Some(wait))
+        })?;
+        let correlation_id = request.correlation.as_ref().map(|_| Uuid::new_v4());
+        let mut url = request.url.clone();
+        for _ in 0..=REDIRECTS {
+            let mut builder = self
+                .client
+                .request(request.method.clone(), url.clone())
+                .headers(request.headers.clone());
+            if let Some(credential) = credential {
+                builder = builder.header(credential.name.clone(), credential.value.clone());
+            }
+            if let (Some(name), Some(id)) = (&request.correlation, correlation_id) {
+                builder = builder.header(name.clone(), id.to_string());
+            }
+            if let Some(body) = &request.body {
+                builder = builder.body(body.clone());
+            }
+            let answer = builder.send().await.map_err(|error| {
+                self.settings.counters.requested(Code::None);
+                send_fault(&request.place(), error).with_correlation_id(correlation_id)
+            })?;
+            let status = answer.status();
+            self.settings
+                .counters
+                .requested(Code::Status(status.as_u16()));
+            tracing::debug!(
+                account = self.settings.account,
+                request = request.place(),
+                status = status.as_u16(),
+                correlation_id = correlation_id.map(tracing::field::display),
+                "answer"
+            );
+            if status.is_success() {
+                return Ok(Exchange {
+                    answer,
+                    place: request.place(),
+                    correlation_id,
+                    _permit: permit,
+                });
+            }
+            if let Some(target) = redirect(&request.method, &url, status, answer.headers()) {
+                url = target;
+                continue;
+            }
+            let wait = retry_after(answer.headers(), self.settings.clock.now());
+            if let Some(wait) = wait
+                && matches!(status.as_u16(), 429 | 503)
+            {
+                self.pace.hold(wait);
+            }
+            let secret = credential.map(|credential| &credential.secret);
+            return Err(status_fault(
+                &request.place(),
+                answer,
+                wait,
+                (!request.anonymous).then_some(secret).flatten(),
+            )
+            .await
+            .with_correlation_id(correlation_id));
+        }
+        Err(ProviderError::new(
+            Reason::UpstreamError,
+            format!("{}: more than {REDIRECTS} redirects", request.place()),
+        ))
+    }
+}
+
+/// An answer whose body is still to be read. It holds its place among the account's concurrent requests.
+#[derive(Debug)]
+struct Exchange {
+    answer: reqwest::Response,
+    place: String,
+    correlation_id: Option<Uuid>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Exchange {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
+        self.answer.chunk().await.map_err(|error| {
+            body_fault(&self.place, error).with_correlation_id(self.correlation_id)
+        })
+    }
+
+    async fn whole(&mut self, bound: usize) -> Result<Bytes, ProviderError> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if body.len() + chunk.len() > bound {
+                return Err(self.too_large(bound as u64));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    fn too_large(&self, bound: u64) -> ProviderError {
+        ProviderError::new(
+            Reason::TooLarge,
+            format!("{}: the answer is longer than {bound} bytes", self.place),
+        )
+        .with_correlation_id(self.correlation_id)
+    }
+}
+
+/// A row that cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum RowFault {
+    /// It is not JSON of the wanted shape.
+    #[error("the row cannot be read")]
+    Json(#[from] serde_json::Error),
+    /// A field does not hold what it must.
+    #[error("field {field}: {problem}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The ledger does not take the charge.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The frame around the rows is broken.
+    #[error("the frame of the rows is broken")]
+    Frame(#[source] FrameFault),
+}
+
+impl From<FrameFault> for RowFault {
+    fn from(fault: FrameFault) -> Self {
+        Self::Frame(fault)
+    }
+}
+
+impl RowFault {
+    /// A field that does not hold what it must.
+    pub fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Field {
+            field,
+            problem: problem.into(),
+        }
+    }
+
+    /// The fault of one row, counted from 1, of one request or page.
+    pub fn at(self, place: &str, row: u64) -> ProviderError {
+        match self {
+            Self::Frame(fault @ (FrameFault::InsideRow(_) | FrameFault::InsideArray(_))) => {
+                ProviderError::truncated(format!("{place}: {fault}"))
+            }
+            Self::Frame(fault @ FrameFault::RowTooLong(..)) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
+            }
+            Self::Frame(fault @ FrameFault::Unexpected(..)) => {
+                ProviderError::malformed(format!("{place}: {fault}"))
+            }
+            Self::Refused(refused @ Refused::TooManySeries { .. }) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {refused}"))
+            }
+            Self::Json(error) => {
+                ProviderError::malformed(format!("{place}: row {row} cannot be read"))
+                    .because(error)
+            }
+            fault => ProviderError::malformed(format!("{place}: row {row}: {fault}")),
+        }
+    }
+}
+
+/// A URL below a base URL; an empty last segment gives a trailing slash.
+fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+/// Where a redirect leads, if it may be followed: to the same host and never from TLS to plain text, and never
+/// so that a POST becomes a GET.
+fn redirect(method: &Method, from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
+    let same_method = matches!(status.as_u16(), 307 | 308)
+        || (*method == Method::GET && matches!(status.as_u16(), 301..=303));
+    let target = headers.get(header::LOCATION)?.to_str().ok()?;
+    let target = from.join(target).ok()?;
+    let same_host = target.host_str() == from.host_str();
+    let same_door = target.scheme() == from.scheme()
+        && target.port_or_known_default() == from.port_or_known_default();
+    let to_tls = from.scheme() == "http" && target.scheme() == "https";
+    (same_method && same_host && (same_door || to_tls)).then_some(target)
+}
+
+/// How long Retry-After asks to wait: seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(until(now, Timestamp::try_from(date).ok()?))
+}
+
+/// The text of a secret, for the one line that sends it.
+fn expose(secret: &secrecy::SecretString) -> &str {
+    secret.expose_secret()
+}

@@ -1,0 +1,237 @@
+//! What an account's section of the configuration must be able to do, and the closed list of the five.
+
+use std::{path::PathBuf, time::Duration};
+
+use jiff::tz::TimeZone;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{Provider, activeplatform, cloudcockpit, enube, http, mike, otc};
+use crate::config::{fault::Faults, secret::SecretSource};
+
+/// What differs by provider in the keys that every account has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Defaults {
+    /// The IANA name of the time zone in which the provider bills.
+    pub timezone: &'static str,
+    /// How long after its local end a day is taken as closed.
+    pub day_closes_after: Duration,
+    /// Requests a second that the API bears.
+    pub requests_per_second: f64,
+    /// Requests at the same time that the API bears.
+    pub concurrency: usize,
+}
+
+/// What the operator writes for one provider: every key optional to serde, so that all faults are told at once.
+pub trait Section: DeserializeOwned + JsonSchema {
+    /// Its defaults for the keys that every account has.
+    const DEFAULTS: Defaults;
+
+    /// Checks what was written and builds the provider; `None` once a fault was told.
+    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>>;
+}
+
+/// The five providers, as `provider` names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderName {
+    /// Open Telekom Cloud, Enterprise Dashboard.
+    Otc,
+    /// enube Rocket: Azure, AWS and GCP through a reseller.
+    Enube,
+    /// `CloudCockpit`: Microsoft licences.
+    CloudCockpit,
+    /// `ActivePlatform`: monthly analytics.
+    ActivePlatform,
+    /// DHI MIKE Cloud: consumption log.
+    Mike,
+}
+
+impl ProviderName {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::Otc,
+        Self::Enube,
+        Self::CloudCockpit,
+        Self::ActivePlatform,
+        Self::Mike,
+    ];
+
+    /// The value of the label `provider`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Otc => "otc",
+            Self::Enube => "enube",
+            Self::CloudCockpit => "cloudcockpit",
+            Self::ActivePlatform => "activeplatform",
+            Self::Mike => "mike",
+        }
+    }
+
+    /// The provider with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.as_str() == name)
+    }
+
+    /// The table of the providers: a name without its section here does not compile.
+    pub fn wiring(self) -> Wiring {
+        match self {
+            Self::Otc => Wiring::of::<otc::Section>(),
+            Self::Enube => Wiring::of::<enube::Section>(),
+            Self::CloudCockpit => Wiring::of::<cloudcockpit::Section>(),
+            Self::ActivePlatform => Wiring::of::<activeplatform::Section>(),
+            Self::Mike => Wiring::of::<mike::Section>(),
+        }
+    }
+}
+
+/// How a section is read from a tree of values: the faults met on the way, and what is left of it without them.
+pub type Read<S> = fn(figment::value::Dict, &mut Context<'_>) -> Option<S>;
+
+/// What the rest of the program can do with a provider without knowing it.
+#[derive(Clone, Copy)]
+pub struct Wiring {
+    /// Its defaults for the keys that every account has.
+    pub defaults: Defaults,
+    /// Reads, checks and builds.
+    pub build: Read<Box<dyn Provider>>,
+    /// The JSON schema of its own keys.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Wiring {
+    fn of<S: Section>() -> Self {
+        Self {
+            defaults: S::DEFAULTS,
+            build: |values, context| {
+                let section: S = context.faults.read(values, &context.place)?;
+                section.build(context)
+            },
+            schema: S::json_schema,
+        }
+    }
+}
+
+/// What a section needs to become a provider: the account's own settings, and where to tell faults.
+pub struct Context<'a> {
+    /// The keys that lead to the account, such as `accounts.otc-main`.
+    pub place: String,
+    /// The account's time zone.
+    pub zone: TimeZone,
+    /// The tag keys that `dimensions` and `extra_labels` ask for as `tag:KEY`.
+    pub tags: Vec<String>,
+    /// How requests are sent: pace, timeouts, counters, clock.
+    pub http: http::Settings,
+    /// Where faults are told.
+    pub faults: &'a mut Faults,
+}
+
+impl Context<'_> {
+    /// Tells a fault of one key of the account.
+    pub fn fault(&mut self, key: &str, message: impl Into<String>) {
+        self.faults
+            .tell(format!("{}.{key}", self.place), message.into());
+    }
+
+    /// The value of a key that must be given.
+    pub fn required<T>(&mut self, key: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.fault(key, "is required");
+        }
+        value
+    }
+
+    /// A text that must be given and not be empty.
+    pub fn required_text(&mut self, key: &str, value: Option<Text>) -> Option<String> {
+        let Text(value) = self.required(key, value)?;
+        if value.trim().is_empty() {
+            self.fault(key, "must not be empty");
+            return None;
+        }
+        Some(value)
+    }
+
+    /// The whereabouts of a secret, of whose two forms exactly one is given.
+    pub fn secret(
+        &mut self,
+        name: &str,
+        file: Option<PathBuf>,
+        env: Option<String>,
+    ) -> Option<SecretSource> {
+        match (file, env) {
+            (Some(path), None) => Some(SecretSource::File(path)),
+            (None, Some(variable)) => Some(SecretSource::Env(variable)),
+            (None, None) => {
+                self.fault(
+                    &format!("{name}_file"),
+                    format!("exactly one of {name}_file and {name}_env is required"),
+                );
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.fault(
+                    &format!("{name}_env"),
+                    format!("only one of {name}_file and {name}_env may be given"),
+                );
+                None
+            }
+        }
+    }
+
+    /// An absolute `http` or `https` URL without credentials, query and fragment.
+    pub fn url(&mut self, key: &str, value: Option<String>) -> Option<Url> {
+        let text = self.required(key, value)?;
+        let wrong = match Url::parse(&text) {
+            Err(error) => error.to_string(),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => "wrong scheme".to_owned(),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "credentials do not belong in a URL".to_owned()
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                "a query or fragment does not belong here".to_owned()
+            }
+            Ok(url) => return Some(url),
+        };
+        self.fault(key, format!("must be an http or https URL: {wrong}"));
+        None
+    }
+
+    /// A currency: three capital letters, as in ISO 4217.
+    pub fn currency(&mut self, value: String) -> Option<String> {
+        if crate::config::is_currency(&value) {
+            return Some(value);
+        }
+        self.fault(
+            "currency",
+            "must be three capital letters (ISO 4217), such as EUR",
+        );
+        None
+    }
+}
+
+/// A text that YAML may have read as a number, such as a contract or a customer id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(pub String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::wire::Text::deserialize(deserializer).map(|text| Self(text.0.into_owned()))
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": ["string", "integer"] })
+    }
+}

@@ -1,0 +1,188 @@
+//! Wire types that every API may send either way: numbers as strings, ids as integers, dates with and without offset.
+
+use std::{borrow::Cow, fmt};
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+
+/// A finite number, sent as a number or as a decimal string.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number(pub(super) f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a finite number or a decimal string")
+            }
+
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "an amount above 2^53 has no exact f64"
+            )]
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Number, E> {
+                Ok(Number(value as f64))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Number, E> {
+                Ok(Number(value as f64))
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Number, E> {
+                if value.is_finite() {
+                    Ok(Number(value))
+                } else {
+                    Err(E::custom("not a finite number"))
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+                let text = text.trim();
+                // f64's own parser also reads `inf`, `nan` and `infinity`, which are no amounts.
+                if !text
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+                {
+                    return Err(E::custom("not a decimal number"));
+                }
+                match text.parse::<f64>() {
+                    Ok(value) if value.is_finite() => Ok(Number(value)),
+                    _ => Err(E::custom("not a decimal number")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// A text, borrowed where it can be; integers are taken as they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl Text<'_> {
+    /// An optional text; absent, null and empty are the same.
+    pub(super) fn or_empty<'t>(text: Option<&'t Text<'_>>) -> &'t str {
+        text.map_or("", |text| &text.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an integer")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_i128<E: Error>(self, value: i128) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_u128<E: Error>(self, value: u128) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// A local date and time from one with an offset, which is converted, or one without, which is taken as written.
+/// A date alone is its midnight.
+pub(super) fn local_time(text: &str, zone: &TimeZone) -> Option<DateTime> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Some(instant.to_zoned(zone.clone()).datetime());
+    }
+    text.parse::<DateTime>().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_as_numbers_and_as_decimal_strings() {
+        for (json, want) in [
+            ("4", Some(4.0)),
+            ("4.0", Some(4.0)),
+            ("-0.5", Some(-0.5)),
+            ("\"0.898459\"", Some(0.898_459)),
+            ("\" -12 \"", Some(-12.0)),
+            ("\"1e3\"", Some(1000.0)),
+            ("\"\"", None),
+            ("\"NaN\"", None),
+            ("\"inf\"", None),
+            ("\"-infinity\"", None),
+            ("\"1,5\"", None),
+            ("\"1e999\"", None),
+            ("1e999", None),
+            ("true", None),
+            ("null", None),
+            ("{}", None),
+        ] {
+            let got = serde_json::from_str::<Number>(json)
+                .ok()
+                .map(|Number(value)| value);
+            assert_eq!(got, want, "{json}");
+        }
+    }
+
+    #[test]
+    fn ids_come_as_strings_and_as_integers() {
+        for (json, want) in [
+            ("\"a\"", Some("a")),
+            ("\"\\u00e4\"", Some("ä")),
+            ("1000012345", Some("1000012345")),
+            ("-7", Some("-7")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("1.5", None),
+            ("[]", None),
+        ] {
+            let got = serde_json::from_str::<Text<'_>>(json).ok();
+            assert_eq!(got.as_ref().map(|text| &*text.0), want, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_date_without_offset_is_as_written_and_one_with_is_converted() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (text, want) in [
+            ("2024-07-16T00:00:00", Some("2024-07-16T00:00:00")),
+            ("2024-07-16", Some("2024-07-16T00:00:00")),
+            ("2024-01-16T00:00:00+01:00", Some("2024-01-16T00:00:00")),
+            ("2024-07-15T22:00:00Z", Some("2024-07-16T00:00:00")),
+            ("2024-12-31T23:00:00Z", Some("2025-01-01T00:00:00")),
+            ("yesterday", None),
+        ] {
+            let got = local_time(text, &berlin).map(|time| time.to_string());
+            assert_eq!(got.as_deref(), want, "{text}");
+        }
+    }
+}
