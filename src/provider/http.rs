@@ -239,12 +239,17 @@ impl Http {
         let body = self.body(request).await?;
         serde_json::from_slice(&body).map_err(|error| {
             let place = request.place();
-            if error.is_eof() {
+            let fault = if error.is_eof() {
                 ProviderError::truncated(format!("{place}: the JSON of the answer stops early"))
             } else {
                 ProviderError::malformed(format!("{place}: the answer is not what it should be"))
+            };
+            // serde repeats what it cannot read, and a login's answer may be a token.
+            if request.anonymous {
+                fault
+            } else {
+                fault.because(error)
             }
-            .because(error)
         })
     }
 
