@@ -4,4 +4,5 @@ pub mod charge;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod demo;
 pub mod provider;
