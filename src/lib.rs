@@ -17,6 +17,7 @@ pub mod charge;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod demo;
 pub mod exposition;
 pub mod ledger;
 pub mod poller;
