@@ -223,7 +223,7 @@ fn weights(
     let mut absolute: BTreeMap<(Measure, Arc<str>), Vec<f64>> = BTreeMap::new();
     for part in state.parts.values() {
         let months = [moment.month.previous(), moment.month];
-        let flows = months.into_iter().flat_map(|month| sums_of(part, month));
+        let flows = months.into_iter().filter_map(|month| sums_of(part, month));
         let now = part.now.iter().map(|now| &*now.sums);
         for column in flows.chain(now).flat_map(|sums| &sums.columns) {
             if !matters(column.measure) {

@@ -1,6 +1,9 @@
 //! Folding: the smallest label sets above a limit become `other`, so that every total stays exact.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::labels::LabelSets;
 
@@ -50,14 +53,14 @@ pub(super) fn choose(
                 .cmp(&magnitude(right.0))
                 .then_with(|| right.1[0].cmp(&left.1[0]))
         });
-        let mut targets: BTreeMap<&[Arc<str>], ()> = BTreeMap::new();
+        let mut targets: BTreeSet<&[Arc<str>]> = BTreeSet::new();
         for (_, sets) in smallest {
             if count <= limit {
                 break;
             }
             let target = &labels.texts(sets[0])[..keep];
             // The first group of a target takes its place; every further one saves a series.
-            if targets.insert(target, ()).is_some() {
+            if !targets.insert(target) {
                 count -= 1;
             }
             for set in sets {
