@@ -55,7 +55,9 @@ impl Faults {
                 Err(error) => error,
             };
             let mut path = error.path.clone();
-            if let Kind::UnknownField(name, _) = &error.kind {
+            if let Kind::UnknownField(name, _) = &error.kind
+                && path.last() != Some(name)
+            {
                 path.push(name.clone());
             }
             let key = std::iter::once(place)
