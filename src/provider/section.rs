@@ -1,6 +1,6 @@
 //! What an account's section of the configuration must be able to do, and the closed list of the five.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -152,6 +152,23 @@ impl Context<'_> {
             return None;
         }
         Some(value)
+    }
+
+    /// A list of ids, none of them empty and none given twice, which would count the same money twice.
+    pub fn ids(&mut self, key: &str, ids: Vec<Text>) -> Option<Vec<String>> {
+        let mut distinct = HashSet::new();
+        if ids.iter().any(|Text(id)| id.trim().is_empty()) {
+            self.fault(key, "must not hold an empty text");
+            return None;
+        }
+        if !ids
+            .iter()
+            .all(|Text(id)| distinct.insert(id.to_ascii_lowercase()))
+        {
+            self.fault(key, "must not hold the same text twice");
+            return None;
+        }
+        Some(ids.into_iter().map(|Text(id)| id).collect())
     }
 
     /// The whereabouts of a secret, of whose two forms exactly one is given.
