@@ -1,73 +1,441 @@
-//! Configuration.
+//! Configuration: defaults, the file, the environment and flags, layered by figment, checked once, every fault told at once.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::ValueEnum;
+use figment::{
+    Figment,
+    value::{Dict, Value},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
+
+pub mod account;
+pub mod budget;
+mod environment;
 pub mod fault;
+pub mod labels;
+mod layer;
+mod overlap;
+mod schema;
 pub mod secret;
+
+pub use account::{Account, Poll};
+pub use budget::Budget;
+pub use fault::Report;
+pub use labels::{LabelSlot, Labels};
+pub use schema::schema;
+
+use account::PollSection;
+use fault::Faults;
+use layer::{Layer, join};
+use overlap::Overlaps;
+use schema::FileSection;
+use secret::SecretSource;
+
+use crate::{
+    clock::Clock,
+    counters::Counters,
+    provider::section::{ProviderName, Wiring},
+};
+
+/// Where the file is looked for when no flag names it.
+pub const SEARCHED: [&str; 2] = [
+    "config/cloudspend.yml",
+    "/etc/cloudspend-exporter/cloudspend.yml",
+];
+
+/// What holds where the operator wrote nothing; for the two last keys of `poll` the provider has its own.
+const DEFAULTS: &str = "
+log: {level: info}
+poll:
+  interval: 1h
+  timeout: 2m
+  stale_after: 26h
+  max_series: 20000
+  restatement: 10d
+  plausibility: true
+";
+
+/// A configuration file is written by people: this is far more than they write.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// What is logged.
+    pub log: LogSettings,
+    /// The accounts, sorted by name; at least one.
+    pub accounts: Vec<Account>,
+    /// The budgets, sorted by name.
+    pub budgets: Vec<Budget>,
+    /// The currency that all others are converted to.
+    pub reporting_currency: Option<String>,
+    /// By currency, how much of the reporting currency one of it is; without the reporting currency itself
+    /// unless it was written.
+    pub exchange_rates: BTreeMap<String, f64>,
+    /// What is odd but allowed, in whole sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least important level that is logged.
+    pub level: LogLevel,
+}
+
+/// What is logged.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LogSection {
+    /// The least important level that is logged; the flag --log.level wins.
+    level: Option<LogLevel>,
+}
+
+/// How important a line of the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum LogLevel {
+    /// Nothing is logged.
+    Off,
+    /// What needs a person.
+    Error,
+    /// What may need one.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// Each request.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name that the file and the flag use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::OFF,
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// Where a configuration comes from: kept, so that a reload asks the same places again.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The file; where none is named, the first of [`SEARCHED`] that exists.
+    pub file: Option<PathBuf>,
+    /// The environment's variables. Only those named `CLOUDSPEND_*` are read here.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The flag `--log.level`.
+    pub log_level: Option<LogLevel>,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The environment may hold secrets.
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .field("log_level", &self.log_level)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sources {
+    /// The sources of this process: its environment, and what the command line says.
+    pub fn of_process(file: Option<PathBuf>, log_level: Option<LogLevel>) -> Self {
+        Self {
+            file,
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the configuration is the one room that reads the environment"
+            )]
+            environment: std::env::vars_os().collect(),
+            log_level,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        let searched = || {
+            SEARCHED
+                .into_iter()
+                .map(PathBuf::from)
+                .find(|path| path.exists())
+        };
+        self.file
+            .clone()
+            .or_else(searched)
+            .unwrap_or_else(|| PathBuf::from(SEARCHED[0]))
+    }
+
+    fn missing(&self, error: &io::Error) -> String {
+        if self.file.is_none() && error.kind() == io::ErrorKind::NotFound {
+            return format!(
+                "there is no configuration file, neither here nor at {}; --config.file names another",
+                SEARCHED[1]
+            );
+        }
+        format!("cannot be read: {error}")
+    }
+}
+
+/// Gives the counters of an account by its name, so that they survive a reload.
+pub type CountersOf<'a> = &'a mut dyn FnMut(&str) -> Arc<Counters>;
+
+/// Reads and checks a configuration. Secrets are not read; `check` does that.
+pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Result<Config, Report> {
+    let path = sources.path();
+    let mut loader = Loader::new(clock, counters, ProviderName::wiring);
+    match loader.load(sources, &path) {
+        Some(config) if loader.faults.is_empty() => Ok(config),
+        _ => Err(loader.faults.into_report(path, loader.warnings)),
+    }
+}
+
+/// Reads and checks a configuration with every secret that it names, and says all that is wrong or odd.
+pub fn check(sources: &Sources, clock: &Clock) -> Report {
+    let path = sources.path();
+    let mut counters = |_: &str| Arc::default();
+    let mut loader = Loader::new(clock, &mut counters, ProviderName::wiring);
+    loader.load(sources, &path);
+    loader.read_secrets();
+    loader.faults.into_report(path, loader.warnings)
+}
+
+/// How a provider's section is found; tests put their own in its place.
+type WiringOf = fn(ProviderName) -> Wiring;
+
+/// What is gathered while a configuration is read.
+struct Loader<'a> {
+    faults: Faults,
+    warnings: Vec<String>,
+    secrets: Vec<(String, SecretSource)>,
+    overlaps: Overlaps,
+    /// The names of the extra labels that accounts have.
+    extra_labels: BTreeSet<String>,
+    /// The program's own settings of `poll`.
+    general: PollSection,
+    clock: &'a Clock,
+    counters: CountersOf<'a>,
+    wiring: WiringOf,
+}
+
+impl<'a> Loader<'a> {
+    fn new(clock: &'a Clock, counters: CountersOf<'a>, wiring: WiringOf) -> Self {
+        Self {
+            faults: Faults::default(),
+            warnings: Vec::new(),
+            secrets: Vec::new(),
+            overlaps: Overlaps::default(),
+            extra_labels: BTreeSet::new(),
+            general: PollSection::default(),
+            clock,
+            counters,
+            wiring,
+        }
+    }
+
+    /// Reads everything. Where faults were told, what is returned lacks what they are about.
+    fn load(&mut self, sources: &Sources, path: &Path) -> Option<Config> {
+        let text = match read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.faults.tell("", sources.missing(&error));
+                return None;
+            }
+        };
+        let values = self.layer(sources, &text)?;
+        let mut file: FileSection = self.faults.read(values, "").unwrap_or_default();
+        let accounts = self.accounts(&mut file);
+        let mut budgets = Vec::new();
+        for (name, section) in file.budgets.unwrap_or_default() {
+            budgets.extend(section.build(&name, &self.extra_labels, &mut self.faults));
+        }
+        let exchange_rates = file.exchange_rates.unwrap_or_default();
+        let reporting_currency = file.reporting_currency;
+        budget::check_currencies(
+            reporting_currency.as_deref(),
+            &exchange_rates,
+            &mut self.faults,
+        );
+        self.warnings.extend(self.overlaps.warnings());
+        let level = file.log.and_then(|log| log.level).unwrap_or_default();
+        Some(Config {
+            path: path.to_owned(),
+            log: LogSettings { level },
+            accounts,
+            budgets,
+            reporting_currency,
+            exchange_rates,
+            warnings: self.warnings.clone(),
+        })
+    }
+
+    /// Puts the layers on each other. `None` where the file is no YAML.
+    fn layer(&mut self, sources: &Sources, text: &str) -> Option<Dict> {
+        let defaults = defaults();
+        let file = Layer::yaml("file", text, &mut self.faults).without_nulls_over(&defaults);
+        let mut origins = defaults.origins.nowhere();
+        origins.extend(file.origins.clone());
+        if file.values.is_empty() && !self.faults.is_empty() {
+            self.faults.origins = origins;
+            return None;
+        }
+        let figment = Figment::from(defaults).merge(file);
+        let below = extract(&figment);
+        let environment = environment::layer(
+            &sources.environment,
+            &below,
+            &schema::of(self.wiring),
+            &mut self.faults,
+        );
+        origins.extend(environment.origins.clone());
+        self.faults.origins = origins;
+        let flags = Layer {
+            name: "flags",
+            values: sources.log_level.map(flag_values).unwrap_or_default(),
+            ..Layer::default()
+        };
+        Some(extract(&figment.merge(environment).merge(flags)))
+    }
+
+    fn accounts(&mut self, file: &mut FileSection) -> Vec<Account> {
+        let poll_written: Dict = file.poll.take().unwrap_or_default();
+        let mut poll: PollSection = self
+            .faults
+            .read(poll_written.clone(), "poll")
+            .unwrap_or_default();
+        poll.check("poll", self);
+        self.general = general();
+        let written = file.accounts.take().unwrap_or_default();
+        if written.is_empty() {
+            self.faults
+                .tell("accounts", "at least one account is required");
+        }
+        self.refuse_alike(written.keys());
+        let poll = (poll_written, poll);
+        let mut accounts = Vec::new();
+        for (name, values) in written {
+            match values {
+                Value::Dict(_, values) => {
+                    accounts.extend(account::build(&name, values, &poll, self));
+                }
+                Value::Empty(..) => {
+                    accounts.extend(account::build(&name, Dict::new(), &poll, self));
+                }
+                _ => self
+                    .faults
+                    .tell(join("accounts", &name), "must be a map of keys and values"),
+            }
+        }
+        accounts
+    }
+
+    /// Refuses names that the environment could not tell apart.
+    fn refuse_alike<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
+        let mut known: BTreeMap<String, &str> = BTreeMap::new();
+        for name in names {
+            let shouted = environment::shout(name);
+            if let Some(other) = known.get(&shouted) {
+                let message = format!(
+                    "environment variables cannot tell it from {other}: both are {shouted} there"
+                );
+                self.faults.tell(join("accounts", name), message);
+            } else {
+                known.insert(shouted, name);
+            }
+        }
+    }
+
+    fn read_secrets(&mut self) {
+        for (key, source) in std::mem::take(&mut self.secrets) {
+            if let Err(error) = source.read() {
+                let cause = std::error::Error::source(&error);
+                let message = match cause {
+                    Some(cause) => format!("{error}: {cause}"),
+                    None => error.to_string(),
+                };
+                self.faults.tell(key, message);
+            }
+        }
+    }
+}
+
+fn defaults() -> Layer {
+    Layer::yaml("defaults", DEFAULTS, &mut Faults::default())
+}
+
+/// The program's own settings of `poll`.
+fn general() -> PollSection {
+    let Layer {
+        mut values,
+        origins,
+        ..
+    } = defaults();
+    let mut faults = Faults::default();
+    faults.origins = origins;
+    values
+        .remove("poll")
+        .and_then(Value::into_dict)
+        .and_then(|poll| faults.read(poll, "poll"))
+        .unwrap_or_default()
+}
+
+fn flag_values(level: LogLevel) -> Dict {
+    let level = Dict::from([("level".to_owned(), level.as_str().into())]);
+    Dict::from([("log".to_owned(), level.into())])
+}
+
+fn extract(figment: &Figment) -> Dict {
+    figment
+        .extract()
+        .expect("layers hold maps of values and give no errors")
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let length = std::fs::File::open(path)?
+        .take(LARGEST_FILE + 1)
+        .read_to_string(&mut text)?;
+    if length as u64 > LARGEST_FILE {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    Ok(text)
+}
 
 /// Whether a text has the form of an ISO 4217 code: three capital letters.
 pub fn is_currency(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// TEMP to be replaced at the merge.
-#[derive(Debug, Clone)]
-pub struct Labels {
-    /// customer, project, product, then the extra labels.
-    pub slots: Vec<LabelSlot>,
-}
-
-/// TEMP
-#[derive(Debug, Clone)]
-pub struct LabelSlot {
-    /// name
-    pub label: String,
-    /// position
-    pub dimension: Option<usize>,
-    /// by id
-    pub aliases: std::collections::BTreeMap<String, String>,
-}
-
-/// TEMP
-#[derive(Debug)]
-pub struct Account {
-    /// name
-    pub name: String,
-    /// provider
-    pub provider_name: crate::provider::section::ProviderName,
-    /// provider
-    pub provider: std::sync::Arc<dyn crate::provider::Provider>,
-    /// zone
-    pub zone: jiff::tz::TimeZone,
-    /// poll
-    pub poll: Poll,
-    /// closes
-    pub day_closes_after: std::time::Duration,
-    /// expires
-    pub credential_expires: Option<jiff::civil::Date>,
-    /// labels
-    pub labels: Labels,
-    /// written
-    pub written: figment::value::Dict,
-    /// counters
-    pub counters: std::sync::Arc<crate::counters::Counters>,
-}
-
-/// TEMP
-#[derive(Debug, Clone)]
-pub struct Poll {
-    /// x
-    pub interval: std::time::Duration,
-    /// x
-    pub timeout: std::time::Duration,
-    /// x
-    pub stale_after: std::time::Duration,
-    /// x
-    pub max_series: usize,
-    /// x
-    pub restatement: std::time::Duration,
-    /// x
-    pub plausibility: bool,
-    /// x
-    pub requests_per_second: f64,
-    /// x
-    pub concurrency: usize,
-}
+#[cfg(test)]
+mod tests;

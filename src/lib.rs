@@ -14,6 +14,7 @@
 //! 10. [`server`]: the bytes to Prometheus, and a page for people.
 
 pub mod charge;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;

@@ -43,6 +43,14 @@ pub enum SecretError {
 const LARGEST: u64 = 64 * 1024;
 
 impl SecretSource {
+    /// Whether the name of the file or of the variable is empty.
+    pub fn is_nowhere(&self) -> bool {
+        match self {
+            Self::File(path) => path.as_os_str().is_empty(),
+            Self::Env(name) => name.trim().is_empty(),
+        }
+    }
+
     /// Reads it.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let text = match self {

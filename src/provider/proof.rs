@@ -172,6 +172,7 @@ pub(super) fn build(
             counters: Arc::new(Counters::default()),
             clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
         },
+        secrets: Vec::new(),
         faults: &mut faults,
     };
     let values = Value::serialize(section).unwrap().into_dict().unwrap();

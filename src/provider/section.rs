@@ -28,6 +28,10 @@ pub trait Section: DeserializeOwned + JsonSchema {
     /// Its defaults for the keys that every account has.
     const DEFAULTS: Defaults;
 
+    /// The names of all dimensions that it offers in some setting or other, `tag:KEY` for tags: with them a wrong
+    /// name is told even where other faults keep the provider from being built.
+    const OFFERS: &'static [&'static str] = &[];
+
     /// Checks what was written and builds the provider; `None` once a fault was told.
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>>;
 }
@@ -96,6 +100,8 @@ pub type Read<S> = fn(figment::value::Dict, &mut Context<'_>) -> Option<S>;
 pub struct Wiring {
     /// Its defaults for the keys that every account has.
     pub defaults: Defaults,
+    /// The names of the dimensions that it offers, see [`Section::OFFERS`].
+    pub offers: &'static [&'static str],
     /// Reads, checks and builds.
     pub build: Read<Box<dyn Provider>>,
     /// The JSON schema of its own keys.
@@ -103,9 +109,11 @@ pub struct Wiring {
 }
 
 impl Wiring {
-    fn of<S: Section>() -> Self {
+    /// The wiring of one section.
+    pub fn of<S: Section>() -> Self {
         Self {
             defaults: S::DEFAULTS,
+            offers: S::OFFERS,
             build: |values, context| {
                 let section: S = context.faults.read(values, &context.place)?;
                 section.build(context)
@@ -127,6 +135,8 @@ pub struct Context<'a> {
     pub http: http::Settings,
     /// Where faults are told.
     pub faults: &'a mut Faults,
+    /// The secrets that were asked for, by key: `accounts.otc-main.api_key_file`.
+    pub secrets: Vec<(String, SecretSource)>,
 }
 
 impl Context<'_> {
@@ -178,24 +188,32 @@ impl Context<'_> {
         file: Option<PathBuf>,
         env: Option<String>,
     ) -> Option<SecretSource> {
-        match (file, env) {
-            (Some(path), None) => Some(SecretSource::File(path)),
-            (None, Some(variable)) => Some(SecretSource::Env(variable)),
+        let (form, source) = match (file, env) {
+            (Some(path), None) => ("file", SecretSource::File(path)),
+            (None, Some(variable)) => ("env", SecretSource::Env(variable)),
             (None, None) => {
                 self.fault(
                     &format!("{name}_file"),
                     format!("exactly one of {name}_file and {name}_env is required"),
                 );
-                None
+                return None;
             }
             (Some(_), Some(_)) => {
                 self.fault(
                     &format!("{name}_env"),
                     format!("only one of {name}_file and {name}_env may be given"),
                 );
-                None
+                return None;
             }
+        };
+        let key = format!("{name}_{form}");
+        if source.is_nowhere() {
+            self.fault(&key, "must not be empty");
+            return None;
         }
+        self.secrets
+            .push((format!("{}.{key}", self.place), source.clone()));
+        Some(source)
     }
 
     /// An absolute `http` or `https` URL without credentials, query and fragment.

@@ -1,0 +1,170 @@
+//! The JSON schema of the whole file, made from the structures that read it.
+
+use std::collections::BTreeMap;
+
+use figment::value::{Dict, Num, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    LogSection, WiringOf,
+    account::{CommonSection, PollSection},
+    budget::BudgetSection,
+    defaults,
+};
+use crate::provider::section::{ProviderName, Wiring};
+
+/// The configuration of cloudspend-exporter.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileSection {
+    /// What is logged.
+    pub(super) log: Option<LogSection>,
+    /// How accounts are polled; any account may override any key.
+    #[schemars(with = "Option<PollSection>")]
+    pub(super) poll: Option<BTreeMap<String, figment::value::Value>>,
+    /// The accounts by name, which is the value of the label `account`. At least one.
+    #[schemars(with = "BTreeMap<String, Map<String, Json>>")]
+    pub(super) accounts: Option<BTreeMap<String, figment::value::Value>>,
+    /// Budgets by name.
+    pub(super) budgets: Option<BTreeMap<String, BudgetSection>>,
+    /// The currency that all others are converted to.
+    #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
+    pub(super) reporting_currency: Option<String>,
+    /// By currency, how much of the reporting currency one of it is.
+    #[schemars(extend("propertyNames" = { "pattern": "^[A-Z]{3}$" }))]
+    pub(super) exchange_rates: Option<BTreeMap<String, f64>>,
+}
+
+/// The JSON schema of the configuration file, for editors and for `cloudspend-exporter schema`.
+pub fn schema() -> Json {
+    of(ProviderName::wiring)
+}
+
+pub(super) fn of(wiring: WiringOf) -> Json {
+    let mut generator = generator();
+    let mut root = FileSection::json_schema(&mut generator).to_value();
+    let defaults = defaults();
+    put_defaults(&mut root, &defaults.values);
+    let variants: Vec<_> = ProviderName::ALL
+        .into_iter()
+        .map(|name| account(name, &wiring(name), &mut generator))
+        .collect();
+    root["properties"]["accounts"]["additionalProperties"] = json!({ "oneOf": variants });
+    root["properties"]["accounts"]["minProperties"] = json!(1);
+    root["required"] = json!(["accounts"]);
+    let mut schema = Map::new();
+    schema.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    schema.insert("title".to_owned(), json!("cloudspend-exporter"));
+    if let Json::Object(root) = root {
+        schema.extend(root);
+    }
+    Json::Object(schema)
+}
+
+/// The schema of one provider's accounts: its own keys and those that every account has.
+fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator) -> Json {
+    let mut properties = Map::new();
+    properties.insert(
+        "provider".to_owned(),
+        json!({ "const": name.as_str(), "description": "Which API the account belongs to." }),
+    );
+    let own = (wiring.schema)(generator).to_value();
+    let common = CommonSection::json_schema(generator).to_value();
+    let mut poll = PollSection::json_schema(generator).to_value();
+    put_default(
+        &mut poll,
+        "requests_per_second",
+        json!(wiring.defaults.requests_per_second),
+    );
+    put_default(&mut poll, "concurrency", json!(wiring.defaults.concurrency));
+    let mut common = common;
+    put_default(&mut common, "timezone", json!(wiring.defaults.timezone));
+    let closes = humantime::format_duration(wiring.defaults.day_closes_after);
+    put_default(&mut common, "day_closes_after", json!(closes.to_string()));
+    let description = own.get("description").cloned();
+    for mut section in [own, common, poll] {
+        if let Some(Json::Object(keys)) = section.get_mut("properties").map(Json::take) {
+            properties.extend(keys);
+        }
+    }
+    let mut account = json!({ "type": "object" });
+    account["title"] = json!(name.as_str());
+    if let Some(description) = description {
+        account["description"] = description;
+    }
+    account["properties"] = Json::Object(properties);
+    account["required"] = json!(["provider"]);
+    account["additionalProperties"] = json!(false);
+    account
+}
+
+/// Everything inline: the environment's variables are looked up in it, and people read it.
+fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+}
+
+fn put_default(schema: &mut Json, key: &str, default: Json) {
+    if let Some(Json::Object(property)) = schema.pointer_mut(&format!("/properties/{key}")) {
+        property.insert("default".to_owned(), default);
+    }
+}
+
+/// Writes the program's defaults at the keys that have one.
+fn put_defaults(schema: &mut Json, defaults: &Dict) {
+    for (key, value) in defaults {
+        match value {
+            Value::Dict(_, inner) => {
+                if let Some(section) = schema.pointer_mut(&format!("/properties/{key}")) {
+                    put_defaults(section, inner);
+                }
+            }
+            Value::String(_, text) => {
+                let default = super::layer::typed(text).map_or_else(|| json!(text), to_json);
+                put_default(schema, key, default);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn to_json(value: Value) -> Json {
+    match value {
+        Value::Bool(_, flag) => json!(flag),
+        Value::Num(_, Num::F64(number)) => json!(number),
+        Value::Num(_, number) => json!(number.to_u128().and_then(|n| u64::try_from(n).ok())),
+        _ => Json::Null,
+    }
+}
+
+/// The keys that a structure reads.
+pub(super) fn keys_of<S: JsonSchema>() -> Vec<String> {
+    keys(&S::json_schema(&mut generator()))
+}
+
+/// The keys of its own that a provider reads.
+pub(super) fn keys_of_provider(wiring: &Wiring) -> Vec<String> {
+    keys(&(wiring.schema)(&mut generator()))
+}
+
+/// The default of one of a provider's own keys.
+pub(super) fn default_of_provider(wiring: &Wiring, key: &str) -> Option<String> {
+    let schema = (wiring.schema)(&mut generator());
+    let default = schema.pointer(&format!("/properties/{key}/default"))?;
+    default.as_str().map(str::to_owned)
+}
+
+fn keys(schema: &Schema) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Json::as_object);
+    properties
+        .into_iter()
+        .flat_map(Map::keys)
+        .cloned()
+        .collect()
+}
