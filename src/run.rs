@@ -5,6 +5,7 @@ use std::{io, sync::Arc};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    budget::Money,
     clock::Clock,
     config::Config,
     exposition::Reload,
@@ -26,12 +27,13 @@ pub async fn run(
     for warning in &config.warnings {
         tracing::warn!(warning, "configuration");
     }
+    let money = Money::of(&config);
     let cells: Vec<_> = config
         .accounts
         .into_iter()
         .map(|account| Arc::new(Cell::new(Arc::new(account))))
         .collect();
-    let page = Page::new(cells, clock.clone());
+    let page = Page::new(cells, money, clock.clone());
     let mut tasks = JoinSet::new();
     for cell in page.cells() {
         let poller = Poller::new(Arc::clone(cell), clock.clone(), page.changed());

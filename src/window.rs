@@ -68,6 +68,17 @@ pub struct Health {
     pub failures: Vec<(String, Failure)>,
 }
 
+/// The billed cost of the running month before folding and withdrawal: what was spent stays spent.
+#[derive(Debug, Clone, Default)]
+pub struct Spend {
+    /// The label sets before folding.
+    pub labels: Arc<LabelSets>,
+    /// Month to date, a family a currency.
+    pub families: Vec<Family>,
+    /// Whether every listed part has told its running month and is not stale.
+    pub complete: bool,
+}
+
 /// What one account shows at one moment.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -76,9 +87,11 @@ pub struct View {
     /// What its poller last found.
     pub state: Arc<AccountState>,
     /// Its label sets in order, and its info series.
-    pub labels: LabelSets,
+    pub labels: Arc<LabelSets>,
     /// Its values.
     pub families: Vec<Family>,
+    /// What budgets go by.
+    pub spend: Spend,
     /// What folding did to them.
     pub folded: Folded,
     /// Start and end of the running billing month, where the account has months.
@@ -109,12 +122,13 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         previous_day,
         stale_after: account.poll.stale_after,
     };
+    let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
+    let (labels, folded) = fold(state, &measures, &moment, &all, account.poll.max_series);
+    let families = families(state, &measures, &moment, &labels);
+    let spend = spend(state, &families, &moment, &all, &labels);
     let (labels, families, folded) = if health.withdrawn {
         Default::default()
     } else {
-        let all = LabelSets::new(&state.keys, &account.labels);
-        let (labels, folded) = fold(state, &measures, &moment, all, account.poll.max_series);
-        let families = families(state, &measures, &moment, &labels);
         (labels, families, folded)
     };
     View {
@@ -128,6 +142,7 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         state: Arc::clone(state),
         labels,
         families,
+        spend,
         folded,
         health,
     }
@@ -175,15 +190,15 @@ fn fold(
     state: &AccountState,
     measures: &[(Measure, Grain)],
     moment: &Moment,
-    all: LabelSets,
+    all: &Arc<LabelSets>,
     limit: usize,
-) -> (LabelSets, Folded) {
+) -> (Arc<LabelSets>, Folded) {
     if all.len() <= limit {
-        return (all, Folded::default());
+        return (Arc::clone(all), Folded::default());
     }
-    let weights = weights(state, measures, moment, &all);
-    let Some(kept) = fold::choose(&all, &weights, limit) else {
-        return (all, Folded::default());
+    let weights = weights(state, measures, moment, all);
+    let Some(kept) = fold::choose(all, &weights, limit) else {
+        return (Arc::clone(all), Folded::default());
     };
     let folded_weight: Sum = weights
         .iter()
@@ -199,7 +214,49 @@ fn fold(
             0.0
         },
     };
-    (all.folded(&kept), folded)
+    (Arc::new(all.folded(&kept)), folded)
+}
+
+/// The running month's cost as budgets want it. Where nothing was folded, the families have it already.
+fn spend(
+    state: &AccountState,
+    families: &[Family],
+    moment: &Moment,
+    all: &Arc<LabelSets>,
+    labels: &Arc<LabelSets>,
+) -> Spend {
+    let (measure, window) = (Measure::BilledCost, Window::MonthToDate);
+    let families = if Arc::ptr_eq(all, labels) {
+        families
+            .iter()
+            .filter(|family| family.measure == measure && family.window == window)
+            .cloned()
+            .collect()
+    } else {
+        let mut gathered = Gathered::new();
+        let cut = Cut::Month(moment.month);
+        for part in state.parts.values() {
+            gather_flow(part, measure, window, cut, moment, all, &mut gathered);
+        }
+        added(gathered)
+    };
+    let mut listed = state.parts.values().filter(|part| part.listed).peekable();
+    let polled = state.status.last_attempt.is_some();
+    let found = listed.peek().is_some() || state.status.discovery.is_none();
+    let told = |part: &PartState| {
+        !part.is_stale(moment.now, moment.stale_after)
+            && match part.months.get(&moment.month) {
+                Some(MonthState::Reported { .. }) => true,
+                // The month has just begun, and there was no poll since.
+                None => part.months.contains_key(&moment.month.previous()),
+                Some(MonthState::Withheld) => false,
+            }
+    };
+    Spend {
+        labels: Arc::clone(all),
+        families,
+        complete: polled && found && listed.all(|part| told(part)),
+    }
 }
 
 /// How much each label set matters: its absolute cost over both months as a share of its currency; by quantity of
@@ -287,6 +344,10 @@ fn families(
             }
         }
     }
+    added(gathered)
+}
+
+fn added(gathered: Gathered) -> Vec<Family> {
     gathered
         .into_iter()
         .map(|((measure, window, unit), values)| Family {
