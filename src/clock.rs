@@ -11,11 +11,13 @@ pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
         Self(Arc::new(Timestamp::now))
     }
 
     /// A clock that starts at an instant and runs with tokio's, so that it stands still where that is paused.
     pub fn starting_at(start: Timestamp) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a simulated clock runs with it")]
         let origin = tokio::time::Instant::now();
         Self(Arc::new(move || add(start, origin.elapsed())))
     }

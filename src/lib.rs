@@ -1,8 +1,31 @@
 //! A Prometheus exporter for cloud spend.
+//!
+//! Money flows one way through the program, from an API to a label, and each room knows only the next:
+//!
+//! 1. [`config`]: what the operator wrote, checked once.
+//! 2. [`charge`]: the one shape in which every provider reports.
+//! 3. [`provider`]: the five APIs, and how requests are sent to them.
+//! 4. [`ledger`]: charges to sums by label set and charge period.
+//! 5. [`snapshot`]: the last good sums of every part of every account.
+//! 6. [`poller`]: one task an account, with [`clock`] and [`counters`].
+//! 7. [`window`]: sums and a moment to values.
+//! 8. [`exposition`]: values to bytes; every metric name of the project.
+//! 9. [`refresh`]: when the bytes are made anew.
+//! 10. [`server`]: the bytes to Prometheus, and a page for people.
 
 pub mod charge;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod exposition;
+pub mod ledger;
+pub mod poller;
 pub mod provider;
+pub mod refresh;
+pub mod server;
+pub mod snapshot;
+pub mod window;
+
+#[cfg(test)]
+mod testing;

@@ -13,6 +13,8 @@ pub mod enube;
 pub mod http;
 pub mod mike;
 pub mod otc;
+#[cfg(test)]
+mod proof;
 mod rows;
 pub mod section;
 mod wire;

@@ -9,6 +9,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, Visitor},
 };
+use url::Url;
 
 use super::{
     Loader,
@@ -21,7 +22,7 @@ use crate::{
     counters::Counters,
     provider::{
         Provider, http,
-        section::{Context, ProviderName, Text, Wiring},
+        section::{Context, ProviderName, Text, Uses, Wiring},
     },
 };
 
@@ -282,12 +283,6 @@ pub(super) fn build(
         .faults
         .read(written.common, &place)
         .unwrap_or_default();
-    if let Some(provider_name) = provider_name {
-        let wiring = (loader.wiring)(provider_name);
-        loader
-            .overlaps
-            .push(name, provider_name, &wiring, &written.own);
-    }
     let day_closes_after = common.day_closes_after.map(|Span(span)| span);
     if day_closes_after.is_some_and(|span| span > LONGEST) {
         loader
@@ -305,7 +300,8 @@ pub(super) fn build(
     };
 
     let counters = (loader.counters)(name);
-    let provider = connect(
+    let own = written.own.clone();
+    let (provider, base_url) = connect(
         &place,
         written.own,
         &wiring,
@@ -321,6 +317,7 @@ pub(super) fn build(
         &common,
         loader,
     );
+    loader.overlaps.push(name, provider_name, base_url, own);
     let offered = match &provider {
         Some(provider) => Offered::By(provider.dimensions()),
         None if wiring.offers.is_empty() => Offered::Unknown,
@@ -417,6 +414,7 @@ fn zone(
     })
 }
 
+/// Builds the provider, and tells the base URL that it uses.
 fn connect(
     place: &str,
     own: Dict,
@@ -425,7 +423,7 @@ fn connect(
     zone: TimeZone,
     common: &CommonSection,
     loader: &mut Loader<'_>,
-) -> Option<Box<dyn Provider>> {
+) -> (Option<Box<dyn Provider>>, Option<Url>) {
     let before = loader.faults.len();
     let mut context = Context {
         place: place.to_owned(),
@@ -433,15 +431,16 @@ fn connect(
         tags: common.tags(),
         http,
         faults: &mut loader.faults,
-        secrets: Vec::new(),
+        uses: Uses::default(),
     };
     let provider = (wiring.build)(own, &mut context);
-    loader.secrets.append(&mut context.secrets);
+    let Uses { secrets, mut urls } = context.uses;
+    loader.secrets.extend(secrets);
     if provider.is_none() && loader.faults.len() == before {
         // A provider that says nothing about why must not make its account vanish.
         loader.faults.tell(place, "cannot be used as it is written");
     }
-    provider
+    (provider, urls.remove("base_url"))
 }
 
 /// A span of time as humantime reads it.

@@ -148,6 +148,10 @@ impl Faults {
                 .chain(path.iter().map(String::as_str))
                 .collect::<Vec<_>>()
                 .join(".");
+            // A key without a value is as good as none.
+            if !matches!(error.kind, Kind::UnknownField(..)) && remove_null(&mut values, &path) {
+                continue;
+            }
             // A plain scalar is held as it was written; here a number or a boolean is asked for.
             if let Some(typed) = self.origins.typed_at(&key)
                 && let Some(value @ Value::String(..)) = find(&mut values, &path)
@@ -320,6 +324,22 @@ fn find<'a>(values: &'a mut Dict, path: &[String]) -> Option<&'a mut Value> {
             Value::Array(_, items) => items.get_mut(step.parse::<usize>().ok()?),
             _ => None,
         })
+}
+
+/// Takes out a key of a map that has no value. False where the path leads elsewhere.
+fn remove_null(values: &mut Dict, path: &[String]) -> bool {
+    let Some((last, before)) = path.split_last() else {
+        return false;
+    };
+    let map = match before {
+        [] => Some(values),
+        before => match find(values, before) {
+            Some(Value::Dict(_, map)) => Some(map),
+            _ => None,
+        },
+    };
+    let null = |map: &&mut Dict| matches!(map.get(last), Some(Value::Empty(..)));
+    map.filter(null).and_then(|map| map.remove(last)).is_some()
 }
 
 /// Takes out what a path leads to; a whole list where it leads into one. False where there is nothing to take.

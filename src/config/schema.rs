@@ -54,6 +54,7 @@ pub(super) fn of(wiring: WiringOf) -> Json {
     root["properties"]["accounts"]["additionalProperties"] = json!({ "oneOf": variants });
     root["properties"]["accounts"]["minProperties"] = json!(1);
     root["required"] = json!(["accounts"]);
+    drop_null_defaults(&mut root);
     let mut schema = Map::new();
     schema.insert(
         "$schema".to_owned(),
@@ -110,6 +111,20 @@ fn generator() -> SchemaGenerator {
         .into_generator()
 }
 
+/// Absence is no default: it says nothing that the missing `required` does not say.
+fn drop_null_defaults(schema: &mut Json) {
+    match schema {
+        Json::Object(members) => {
+            if members.get("default").is_some_and(Json::is_null) {
+                members.shift_remove("default");
+            }
+            members.values_mut().for_each(drop_null_defaults);
+        }
+        Json::Array(items) => items.iter_mut().for_each(drop_null_defaults),
+        _ => {}
+    }
+}
+
 fn put_default(schema: &mut Json, key: &str, default: Json) {
     if let Some(Json::Object(property)) = schema.pointer_mut(&format!("/properties/{key}")) {
         property.insert("default".to_owned(), default);
@@ -151,13 +166,6 @@ pub(super) fn keys_of<S: JsonSchema>() -> Vec<String> {
 /// The keys of its own that a provider reads.
 pub(super) fn keys_of_provider(wiring: &Wiring) -> Vec<String> {
     keys(&(wiring.schema)(&mut generator()))
-}
-
-/// The default of one of a provider's own keys.
-pub(super) fn default_of_provider(wiring: &Wiring, key: &str) -> Option<String> {
-    let schema = (wiring.schema)(&mut generator());
-    let default = schema.pointer(&format!("/properties/{key}/default"))?;
-    default.as_str().map(str::to_owned)
 }
 
 fn keys(schema: &Schema) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! How requests are sent: login, pace, repeats, redirects, bounds, and an error in the operator's words for each failure.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -492,7 +492,7 @@ pub enum RowFault {
     #[error("field {field}: {problem}")]
     Field {
         /// Which field.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What is wrong with it.
         problem: String,
     },
@@ -512,9 +512,9 @@ impl From<FrameFault> for RowFault {
 
 impl RowFault {
     /// A field that does not hold what it must.
-    pub fn field(field: &'static str, problem: impl Into<String>) -> Self {
+    pub fn field(field: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self::Field {
-            field,
+            field: field.into(),
             problem: problem.into(),
         }
     }

@@ -2,7 +2,7 @@
 
 /// What is wrong with the frame around the rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FrameFault {
+pub enum FrameFault {
     /// Something stands where a row, a comma or a bracket should.
     #[error("unexpected byte {0:?} after row {1}")]
     Unexpected(char, u64),

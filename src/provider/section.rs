@@ -1,6 +1,6 @@
 //! What an account's section of the configuration must be able to do, and the closed list of the five.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -135,8 +135,17 @@ pub struct Context<'a> {
     pub http: http::Settings,
     /// Where faults are told.
     pub faults: &'a mut Faults,
-    /// The secrets that were asked for, by key: `accounts.otc-main.api_key_file`.
+    /// What the section was found to use.
+    pub uses: Uses,
+}
+
+/// What a section uses outside itself, gathered while it is checked.
+#[derive(Debug, Default)]
+pub struct Uses {
+    /// The secrets, by key: `accounts.otc-main.api_key_file`.
     pub secrets: Vec<(String, SecretSource)>,
+    /// The URLs by key without the account, defaults included: `base_url`.
+    pub urls: BTreeMap<String, Url>,
 }
 
 impl Context<'_> {
@@ -194,7 +203,8 @@ impl Context<'_> {
             self.fault(&key, "must not be empty");
             return None;
         }
-        self.secrets
+        self.uses
+            .secrets
             .push((format!("{}.{key}", self.place), source.clone()));
         Some(source)
     }
@@ -211,7 +221,10 @@ impl Context<'_> {
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
                 "a query or fragment does not belong here".to_owned()
             }
-            Ok(url) => return Some(url),
+            Ok(url) => {
+                self.uses.urls.insert(key.to_owned(), url.clone());
+                return Some(url);
+            }
         };
         self.fault(key, format!("must be an http or https URL: {wrong}"));
         None

@@ -1,12 +1,15 @@
 //! Wire types that every API may send either way: numbers as strings, ids as integers, dates with and without offset.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, iter};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Visitor},
+    de::{Error, Visitor, value::MapDeserializer},
 };
+use serde_json::value::RawValue;
+
+use super::http::RowFault;
 
 /// A finite number, sent as a number or as a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,6 +126,31 @@ pub(super) fn local_time(text: &str, zone: &TimeZone) -> Option<DateTime> {
     text.parse::<DateTime>().ok()
 }
 
+/// How much of what is wrong with a field is told: a field may be as long as a row.
+const PROBLEM: usize = 200;
+
+/// Reads one row of a type whose fields are all optional. What cannot be read is named by its field.
+pub(super) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowFault> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let fields: BTreeMap<String, &'a RawValue> =
+            serde_json::from_slice(bytes).unwrap_or_default();
+        // JSON's own error tells a column; reading the fields one by one finds the one it means.
+        for (name, value) in fields {
+            let alone = MapDeserializer::new(iter::once((name.as_str(), value)));
+            if let Err(problem) = T::deserialize(alone) {
+                let problem: serde_json::Error = problem;
+                let problem = problem
+                    .to_string()
+                    .chars()
+                    .take(PROBLEM)
+                    .collect::<String>();
+                return RowFault::field(name, problem);
+            }
+        }
+        RowFault::Json(error)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,5 +212,40 @@ mod tests {
             let got = local_time(text, &berlin).map(|time| time.to_string());
             assert_eq!(got.as_deref(), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_names_its_field() {
+        #[derive(Debug, Deserialize)]
+        struct Row<'a> {
+            #[serde(borrow)]
+            id: Option<Text<'a>>,
+            amount: Option<Number>,
+        }
+        let read: Row<'_> = row(br#"{"id": 7, "amount": "1.5", "more": [{}]}"#).unwrap();
+        assert_eq!(Text::or_empty(read.id.as_ref()), "7");
+        assert_eq!(read.amount, Some(Number(1.5)));
+        for (json, want) in [
+            (
+                r#"{"amount": true, "id": "a"}"#,
+                "field amount: invalid type: boolean `true`, expected a finite number or a decimal string",
+            ),
+            (
+                r#"{"amount": "a lot", "id": "a"}"#,
+                "field amount: not a decimal number",
+            ),
+            (
+                r#"{"amount": 1, "id": {}}"#,
+                "field id: invalid type: map, expected a string or an integer",
+            ),
+            ("[1]", "the row cannot be read"),
+            ("null", "the row cannot be read"),
+        ] {
+            let fault = row::<Row<'_>>(json.as_bytes()).unwrap_err().to_string();
+            assert!(fault.starts_with(want), "{json}: {fault}");
+        }
+        let long = format!(r#"{{"id": [{}]}}"#, "1,".repeat(10_000) + "1");
+        let fault = row::<Row<'_>>(long.as_bytes()).unwrap_err().to_string();
+        assert!(fault.len() < 2 * PROBLEM, "{fault}");
     }
 }

@@ -135,6 +135,6 @@ fn is_tls(error: &reqwest::Error) -> bool {
             || error
                 .downcast_ref::<io::Error>()
                 .and_then(io::Error::get_ref)
-                .is_some_and(|inner| inner.is::<rustls::Error>())
+                .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
     })
 }

@@ -1,0 +1,34 @@
+# What CI calls is what people call. `make help` lists the targets.
+CARGO ?= cargo
+TOOLS := $(CURDIR)/target/tools
+export PATH := $(TOOLS)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt schema golden tools image advisories
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+demo: ## run the exporter over simulated provider APIs: no account and no network needed
+	$(CARGO) run --release --locked -- demo
+
+test: tools ## run all tests; installs the Prometheus that they need under target/tools
+	$(CARGO) test --locked
+
+check: ## formatting, lints, documentation, licences and sources of the dependencies
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	tests/tools/deny.sh
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+schema: ## write the JSON schema of the configuration anew
+	$(CARGO) run --quiet --locked -- schema > config/cloudspend.schema.json
+
+tools: ## fetch the programs that the tests need
+	tests/tools/fetch.sh
+
+advisories: ## look for known faults in the dependencies; needs a network
+	cargo-deny check advisories

@@ -1,0 +1,152 @@
+//! The collectors of what was charged: one a family, walking all accounts, so that a family stays contiguous.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelSetEncoder},
+    metrics::{MetricType, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::names::{CUSTOMER_INFO, Name, PRODUCT_INFO, PROJECT_INFO, of_charges};
+use crate::{
+    charge::Measure,
+    window::{Family, Info, View, Window},
+};
+
+/// Registers every family of charges and of what stands behind their labels.
+pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
+    for (name, measure, window) in of_charges() {
+        registry.register_collector(Box::new(Charges {
+            name,
+            measure,
+            window,
+            views: Arc::clone(views),
+        }));
+    }
+    for (slot, name) in [CUSTOMER_INFO, PROJECT_INFO, PRODUCT_INFO]
+        .into_iter()
+        .enumerate()
+    {
+        registry.register_collector(Box::new(Infos {
+            name,
+            slot,
+            views: Arc::clone(views),
+        }));
+    }
+}
+
+struct Charges {
+    name: Name,
+    measure: Measure,
+    window: Window,
+    views: Arc<[View]>,
+}
+
+impl Collector for Charges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let families = |view: &'_ View| -> Vec<usize> {
+            (0..view.families.len())
+                .filter(|&at| {
+                    let family = &view.families[at];
+                    family.measure == self.measure && family.window == self.window
+                })
+                .collect()
+        };
+        if self.views.iter().all(|view| families(view).is_empty()) {
+            return Ok(());
+        }
+        let mut metric =
+            encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
+        for view in self.views.iter() {
+            for at in families(view) {
+                let family = &view.families[at];
+                for &(set, value) in &family.values {
+                    let labels = Series { view, family, set };
+                    ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Charges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name.name)
+    }
+}
+
+/// The labels of one series.
+#[derive(Debug)]
+struct Series<'a> {
+    view: &'a View,
+    family: &'a Family,
+    set: u32,
+}
+
+impl EncodeLabelSet for Series<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        let account = &self.view.account;
+        let mut label = |name: &str, value: &str| {
+            use prometheus_client::encoding::EncodeLabel;
+            (name, value).encode(encoder.encode_label())
+        };
+        label("provider", account.provider_name.as_str())?;
+        label("account", &account.name)?;
+        let texts = self.view.labels.texts(self.set);
+        for (slot, text) in account.labels.slots.iter().zip(texts) {
+            label(&slot.label, text)?;
+        }
+        if self.family.measure.is_cost() {
+            label("currency", &self.family.unit)?;
+        } else if !self.family.measure.is_seats() {
+            label("unit", &self.family.unit)?;
+        }
+        Ok(())
+    }
+}
+
+struct Infos {
+    name: Name,
+    slot: usize,
+    views: Arc<[View]>,
+}
+
+impl Collector for Infos {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let infos = |view: &'_ View| -> Vec<Info> {
+            view.labels
+                .infos()
+                .get(self.slot)
+                .cloned()
+                .unwrap_or_default()
+        };
+        if self.views.iter().all(|view| infos(view).is_empty()) {
+            return Ok(());
+        }
+        let mut metric =
+            encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
+        for view in self.views.iter() {
+            let account = &view.account;
+            for info in infos(view) {
+                let labels = [
+                    ("provider", account.provider_name.as_str()),
+                    ("account", &account.name),
+                    (&account.labels.slots[self.slot].label, &info.shown),
+                    ("id", &info.id),
+                    ("description", &info.description),
+                ];
+                ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Infos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name.name)
+    }
+}

@@ -1,0 +1,384 @@
+//! Charges to sums: one compensated sum a label set and charge period, so that memory grows with series and days, never with rows.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::civil::DateTime;
+
+use crate::{
+    charge::{Amount, Charge, Measure, Month, Period, Refused, Sink},
+    config::Labels,
+    provider::Dimension,
+};
+
+mod keys;
+mod sum;
+
+pub use keys::{Keys, Value};
+pub use sum::Sum;
+
+/// Where the texts of one label stand among a charge's dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Source {
+    shown: usize,
+    id: Option<usize>,
+    description: Option<usize>,
+}
+
+/// Which dimensions become which labels, in the order customer, project, product, extra labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape(Vec<Option<Source>>);
+
+impl Shape {
+    /// The shape that an account's labels give to the dimensions of its provider.
+    pub fn new(labels: &Labels, dimensions: &[Dimension]) -> Self {
+        Self(
+            labels
+                .slots
+                .iter()
+                .map(|slot| {
+                    let shown = slot.dimension?;
+                    let dimension = dimensions.get(shown)?;
+                    Some(Source {
+                        shown,
+                        id: dimension.id,
+                        description: dimension.description,
+                    })
+                })
+                .collect(),
+        )
+    }
+
+    /// How many labels a label set has.
+    pub fn width(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The texts of one charge, a triple of what is shown, its id and its description for every label.
+    fn texts<'a>(
+        &'a self,
+        dimensions: &'a [&'a str],
+    ) -> impl ExactSizeIterator<Item = keys::Texts<'a>> + Clone {
+        let text = |position: usize| dimensions.get(position).copied().unwrap_or_default();
+        self.0.iter().map(move |source| {
+            let Some(source) = source else {
+                return keys::Texts::default();
+            };
+            let name = text(source.shown);
+            let id = source.id.map_or(name, text);
+            keys::Texts {
+                shown: if name.is_empty() { id } else { name },
+                id: if id.is_empty() { name } else { id },
+                description: source.description.map(text).unwrap_or_default(),
+            }
+        })
+    }
+}
+
+/// One measure in one unit over one month, or now: the sums of each label set.
+#[derive(Debug)]
+struct OpenColumn {
+    measure: Measure,
+    unit: String,
+    /// By key; a key without charges has no cells.
+    cells: Vec<Cells>,
+    gross: Sum,
+}
+
+/// The sums of one label set from a first day on. Cell 0 is the whole month, cells 1 to 31 are its days.
+#[derive(Debug, Default)]
+struct Cells {
+    first: u8,
+    sums: Vec<Sum>,
+}
+
+impl Cells {
+    fn add(&mut self, cell: u8, value: f64) {
+        if self.sums.is_empty() {
+            self.first = cell;
+        } else if cell < self.first {
+            let missing = usize::from(self.first - cell);
+            self.sums
+                .splice(0..0, std::iter::repeat_n(Sum::default(), missing));
+            self.first = cell;
+        }
+        let at = usize::from(cell - self.first);
+        if at >= self.sums.len() {
+            self.sums.resize(at + 1, Sum::default());
+        }
+        self.sums[at].add(value);
+    }
+}
+
+/// The charges of one billing month, or of now, while they arrive.
+#[derive(Debug, Default)]
+struct OpenMonth {
+    rows: u64,
+    columns: Vec<OpenColumn>,
+}
+
+impl OpenMonth {
+    fn add(&mut self, key: u32, cell: u8, amount: &Amount<'_>) {
+        let position = self
+            .columns
+            .iter()
+            .position(|column| column.measure == amount.measure && column.unit == amount.unit);
+        let column = match position {
+            Some(position) => &mut self.columns[position],
+            None => self.columns.push_mut(OpenColumn {
+                measure: amount.measure,
+                unit: amount.unit.to_owned(),
+                cells: Vec::new(),
+                gross: Sum::default(),
+            }),
+        };
+        let key = key as usize;
+        if key >= column.cells.len() {
+            column.cells.resize_with(key + 1, Cells::default);
+        }
+        column.cells[key].add(cell, amount.value);
+        if amount.value > 0.0 {
+            column.gross.add(amount.value);
+        }
+    }
+
+    /// Drops the compensation terms and puts the sums of all keys one behind the other.
+    fn close(self) -> Sums {
+        Sums {
+            rows: self.rows,
+            columns: self
+                .columns
+                .into_iter()
+                .map(|open| {
+                    let mut column = Column {
+                        measure: open.measure,
+                        unit: open.unit.into(),
+                        gross: open.gross.value(),
+                        entries: Vec::new(),
+                        sums: Vec::new(),
+                    };
+                    for (key, cells) in (0u32..).zip(open.cells) {
+                        if cells.sums.is_empty() {
+                            continue;
+                        }
+                        column.entries.push(Entry {
+                            key,
+                            first: cells.first,
+                            count: u8::try_from(cells.sums.len()).unwrap_or(u8::MAX),
+                        });
+                        column.sums.extend(cells.sums.iter().map(Sum::value));
+                    }
+                    column
+                })
+                .collect(),
+        }
+    }
+}
+
+/// One label set's place in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    key: u32,
+    first: u8,
+    count: u8,
+}
+
+/// One measure in one unit: sums of 8 bytes, one behind the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// What is measured.
+    pub measure: Measure,
+    /// Currency, unit of quantity, or empty.
+    pub unit: Arc<str>,
+    /// The sum of the positive amounts alone.
+    pub gross: f64,
+    entries: Vec<Entry>,
+    sums: Vec<f64>,
+}
+
+impl Column {
+    /// Each label set with the number of its first cell and its sums from there on. Cell 0 is the whole month (or
+    /// now), cells 1 to 31 are its days.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u8, &[f64])> {
+        let mut rest = self.sums.as_slice();
+        self.entries.iter().map(move |entry| {
+            let (sums, after) = rest.split_at(usize::from(entry.count));
+            rest = after;
+            (entry.key, entry.first, sums)
+        })
+    }
+
+    /// How many label sets it holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds no label set.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn rename(&mut self, names: &[u32]) {
+        for entry in &mut self.entries {
+            entry.key = names[entry.key as usize];
+        }
+    }
+}
+
+/// The sums of one billing month, or of now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sums {
+    /// How many rows went into it.
+    pub rows: u64,
+    /// A column for each measure and unit.
+    pub columns: Vec<Column>,
+}
+
+impl Sums {
+    /// Gives every label set the number it has in another table.
+    pub fn rename(&mut self, names: &[u32]) {
+        for column in &mut self.columns {
+            column.rename(names);
+        }
+    }
+
+    /// The label sets in use, each perhaps several times.
+    pub fn keys(&self) -> impl Iterator<Item = u32> {
+        self.columns
+            .iter()
+            .flat_map(|column| column.entries.iter().map(|entry| entry.key))
+    }
+}
+
+/// What one part said in one poll: sums of whole months, and of now.
+#[derive(Debug)]
+pub struct Account {
+    /// The label sets that the sums refer to.
+    pub keys: Keys,
+    /// The sums of each month that was charged.
+    pub months: Vec<(Month, Sums)>,
+    /// Levels, seats, forecasts.
+    pub now: Sums,
+    /// Months that the provider does not report yet.
+    pub withheld: BTreeSet<Month>,
+    /// How many rows were read.
+    pub rows: u64,
+    /// The local end of the newest day or hour seen.
+    pub newest: Option<DateTime>,
+    /// What an operator should know.
+    pub remarks: BTreeSet<String>,
+}
+
+/// The ledger of one part in one poll: the sink that charges go into.
+#[derive(Debug)]
+pub struct Ledger {
+    shape: Arc<Shape>,
+    keys: Keys,
+    most_keys: usize,
+    months: Vec<(Month, OpenMonth)>,
+    now: OpenMonth,
+    withheld: BTreeSet<Month>,
+    rows: u64,
+    newest: Option<DateTime>,
+    remarks: BTreeSet<String>,
+}
+
+/// More remarks than this tell nothing new.
+const MOST_REMARKS: usize = 100;
+
+impl Ledger {
+    /// An empty ledger that refuses more than a number of distinct label sets.
+    pub fn new(shape: Arc<Shape>, most_keys: usize) -> Self {
+        Self {
+            keys: Keys::new(shape.width()),
+            shape,
+            most_keys,
+            months: Vec::new(),
+            now: OpenMonth::default(),
+            withheld: BTreeSet::new(),
+            rows: 0,
+            newest: None,
+            remarks: BTreeSet::new(),
+        }
+    }
+
+    /// Ends the poll of the part.
+    pub fn close(self) -> Account {
+        Account {
+            keys: self.keys,
+            months: self
+                .months
+                .into_iter()
+                .map(|(month, open)| (month, open.close()))
+                .collect(),
+            now: self.now.close(),
+            withheld: self.withheld,
+            rows: self.rows,
+            newest: self.newest,
+            remarks: self.remarks,
+        }
+    }
+
+    fn month(&mut self, month: Month) -> &mut OpenMonth {
+        let position = self.months.iter().position(|(known, _)| *known == month);
+        match position {
+            Some(position) => &mut self.months[position].1,
+            None => &mut self.months.push_mut((month, OpenMonth::default())).1,
+        }
+    }
+}
+
+impl Sink for Ledger {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+        if charge
+            .amounts
+            .iter()
+            .any(|amount| !amount.value.is_finite())
+        {
+            return Err(Refused::NotFinite);
+        }
+        let key = self.keys.intern(self.shape.texts(charge.dimensions));
+        if self.keys.len() > self.most_keys {
+            return Err(Refused::TooManySeries {
+                limit: self.most_keys,
+            });
+        }
+        let (cell, end) = match charge.period {
+            Period::Hour(hour) => (hour.day(), Some(hour.saturating_add(HOUR))),
+            Period::Day(day) => (
+                day.day(),
+                Some(
+                    day.saturating_add(DAY)
+                        .to_datetime(jiff::civil::Time::midnight()),
+                ),
+            ),
+            Period::Month(_) | Period::Now => (0, None),
+        };
+        self.newest = self.newest.max(end);
+        let month = match charge.period.month() {
+            Some(month) => self.month(month),
+            None => &mut self.now,
+        };
+        month.rows += 1;
+        for amount in charge.amounts {
+            month.add(key, cell.unsigned_abs(), amount);
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, count: u64) {
+        self.rows += count;
+    }
+
+    fn withhold(&mut self, month: Month) {
+        self.withheld.insert(month);
+    }
+
+    fn remark(&mut self, text: &str) {
+        if self.remarks.len() < MOST_REMARKS {
+            self.remarks.insert(text.to_owned());
+        }
+    }
+}
+
+const HOUR: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);

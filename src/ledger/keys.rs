@@ -1,0 +1,207 @@
+//! The table of label sets: texts in, a small number out, the same number for the same texts.
+
+use std::{hash::BuildHasher, sync::Arc};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+/// The texts of one label of one charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Texts<'a> {
+    pub(super) shown: &'a str,
+    pub(super) id: &'a str,
+    pub(super) description: &'a str,
+}
+
+/// The value of one label: what is shown, the id behind it, and what describes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Value {
+    /// The name, or the id where there is no name.
+    pub shown: Arc<str>,
+    /// The id; the same as `shown` where the dimension has none.
+    pub id: Arc<str>,
+    /// The first description that came with it; often empty.
+    pub description: Arc<str>,
+}
+
+/// Label sets by number. Numbers are given from 0 on and never change.
+#[derive(Clone)]
+pub struct Keys {
+    width: usize,
+    /// The values of all label sets, `width` of them each.
+    sets: Vec<u32>,
+    values: Vec<Value>,
+    by_texts: HashTable<u32>,
+    by_value: HashTable<u32>,
+    hasher: FixedState,
+    last: Option<u32>,
+}
+
+impl Keys {
+    /// An empty table of label sets with a number of labels each.
+    pub fn new(width: usize) -> Self {
+        Self {
+            width,
+            sets: Vec::new(),
+            values: Vec::new(),
+            by_texts: HashTable::new(),
+            by_value: HashTable::new(),
+            hasher: FixedState::default(),
+            last: None,
+        }
+    }
+
+    /// How many label sets there are.
+    pub fn len(&self) -> usize {
+        self.sets.len().checked_div(self.width).unwrap_or_default()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// The values of one label set.
+    pub fn values(&self, key: u32) -> impl ExactSizeIterator<Item = &Value> + Clone {
+        self.set(key)
+            .iter()
+            .map(|&value| &self.values[value as usize])
+    }
+
+    /// The numbers of a label set's values; equal numbers are equal values.
+    pub fn set(&self, key: u32) -> &[u32] {
+        let start = key as usize * self.width;
+        &self.sets[start..start + self.width]
+    }
+
+    /// All values that a label set may have, by their number.
+    pub fn all_values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// The number of a label set, which is new if the set is.
+    pub(super) fn intern<'a>(
+        &mut self,
+        texts: impl ExactSizeIterator<Item = Texts<'a>> + Clone,
+    ) -> u32 {
+        // Rows of one resource stand together, so the last label set is likely to be the next one, too.
+        if let Some(last) = self.last
+            && self.is(last, texts.clone())
+        {
+            return last;
+        }
+        let mut hash = 0;
+        for text in texts.clone() {
+            hash = self.hasher.hash_one((hash, text.shown, text.id));
+        }
+        let found = self.by_texts.find(hash, |&key| self.is(key, texts.clone()));
+        let key = match found {
+            Some(&key) => key,
+            None => self.insert(hash, texts),
+        };
+        self.last = Some(key);
+        key
+    }
+
+    /// Takes over all label sets of another table; the answer is the new number of each.
+    pub fn absorb(&mut self, other: &Self) -> Vec<u32> {
+        (0..other.len())
+            .map(|key| {
+                let key = u32::try_from(key).expect("label sets are numbered by u32");
+                self.intern(other.values(key).map(Value::texts))
+            })
+            .collect()
+    }
+
+    /// A table of the label sets that are in use, and the new number of each (of the others: nothing to rely on).
+    pub fn retain(&self, used: &[bool]) -> (Self, Vec<u32>) {
+        let mut kept = Self::new(self.width);
+        let names = (0u32..)
+            .zip(used)
+            .map(|(key, &used)| {
+                if used {
+                    kept.intern(self.values(key).map(Value::texts))
+                } else {
+                    u32::MAX
+                }
+            })
+            .collect();
+        (kept, names)
+    }
+
+    fn is<'a>(&self, key: u32, texts: impl Iterator<Item = Texts<'a>>) -> bool {
+        self.values(key)
+            .zip(texts)
+            .all(|(value, text)| *value.shown == *text.shown && *value.id == *text.id)
+    }
+
+    fn insert<'a>(&mut self, hash: u64, texts: impl Iterator<Item = Texts<'a>>) -> u32 {
+        let key = u32::try_from(self.len()).expect("the number of label sets is bounded");
+        for text in texts {
+            let value = self.value(text);
+            self.sets.push(value);
+        }
+        let (sets, values, width, hasher) = (&self.sets, &self.values, self.width, &self.hasher);
+        self.by_texts.insert_unique(hash, key, |&key| {
+            let start = key as usize * width;
+            let mut hash = 0;
+            for &value in &sets[start..start + width] {
+                let value = &values[value as usize];
+                hash = hasher.hash_one((hash, &*value.shown, &*value.id));
+            }
+            hash
+        });
+        key
+    }
+
+    fn value(&mut self, text: Texts<'_>) -> u32 {
+        let hash = self.hasher.hash_one((text.shown, text.id));
+        let values = &mut self.values;
+        let found = self.by_value.find(hash, |&value| {
+            let value = &values[value as usize];
+            *value.shown == *text.shown && *value.id == *text.id
+        });
+        if let Some(&value) = found {
+            let known = &mut values[value as usize];
+            if known.description.is_empty() && !text.description.is_empty() {
+                known.description = text.description.into();
+            }
+            return value;
+        }
+        let value = u32::try_from(values.len()).expect("the number of label sets is bounded");
+        let shown: Arc<str> = text.shown.into();
+        values.push(Value {
+            id: if text.id == text.shown {
+                Arc::clone(&shown)
+            } else {
+                text.id.into()
+            },
+            shown,
+            description: text.description.into(),
+        });
+        let hasher = &self.hasher;
+        self.by_value.insert_unique(hash, value, |&value| {
+            let value = &values[value as usize];
+            hasher.hash_one((&*value.shown, &*value.id))
+        });
+        value
+    }
+}
+
+impl Value {
+    fn texts(&self) -> Texts<'_> {
+        Texts {
+            shown: &self.shown,
+            id: &self.id,
+            description: &self.description,
+        }
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries((0u32..).zip(0..self.len()).map(|(key, _)| self.set(key)))
+            .finish()
+    }
+}

@@ -1,0 +1,333 @@
+//! One task an account: when to poll, how long to wait, what happens to a part that fails.
+
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use jiff::{Timestamp, civil::Date};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
+
+use crate::{
+    charge::{Month, SharedSink},
+    clock::{Clock, add},
+    config::Account,
+    ledger::{self, Ledger, Shape},
+    provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
+    snapshot::{AccountState, Cell, Failure, MonthState},
+    window::day_closes,
+};
+
+/// Label sets beyond this multiple of `max_series` are no account that folding could save.
+const MOST_KEYS: usize = 10;
+/// How often one part is asked for in a poll.
+const ATTEMPTS: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
+const JITTER: f64 = 0.1;
+
+/// Polls one account until it is told to stop. A poll ends before the next begins.
+pub struct Poller {
+    cell: Arc<Cell>,
+    shape: Arc<Shape>,
+    clock: Clock,
+    changed: Arc<tokio::sync::Notify>,
+}
+
+impl Poller {
+    /// A poller that writes to a cell and tells when it has.
+    pub fn new(cell: Arc<Cell>, clock: Clock, changed: Arc<tokio::sync::Notify>) -> Self {
+        let account = &cell.account;
+        Self {
+            shape: Arc::new(Shape::new(&account.labels, account.provider.dimensions())),
+            cell,
+            clock,
+            changed,
+        }
+    }
+
+    /// Polls at once and then every interval, until `stop` turns true.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.poll_for_ever() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn poll_for_ever(&self) {
+        let interval = self.cell.account.poll.interval;
+        let jitter = interval.mul_f64(JITTER * fastrand::f64());
+        let mut next = instant() + interval + jitter;
+        let asked_to_wait = self.poll().await;
+        next = self.announce(next.max(instant() + asked_to_wait));
+        let mut ticks = tokio::time::interval_at(next, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let tick = ticks.tick().await;
+            next = tick + interval;
+            let asked_to_wait = self.poll().await;
+            if instant() + asked_to_wait > next {
+                next = instant() + asked_to_wait;
+                ticks.reset_at(next);
+            }
+            self.announce(next);
+        }
+    }
+
+    /// Says on the status page when the next poll is due.
+    fn announce(&self, next: Instant) -> Instant {
+        let mut state = AccountState::clone(&self.cell.state.load());
+        let wait = next.saturating_duration_since(instant());
+        state.status.next_poll = Some(add(self.clock.now(), wait));
+        self.cell.state.store(Arc::new(state));
+        next
+    }
+
+    /// Polls once. Returns how long the provider asked to be left alone.
+    pub async fn poll(&self) -> Duration {
+        let account = &self.cell.account;
+        let began = instant();
+        let now = self.clock.now();
+        let mut state = AccountState::clone(&self.cell.state.load());
+        let ask = ask(account, &state, now);
+        let deadline = began + account.poll.interval;
+        let discovered = tokio::time::timeout_at(
+            deadline.min(began + account.poll.timeout),
+            account.provider.parts(&ask),
+        );
+        let discovered = discovered
+            .await
+            .unwrap_or_else(|_| Err(timed_out("finding the parts")));
+        let mut wait = Duration::ZERO;
+        state.status.discovery = match discovered {
+            Ok(parts) => {
+                state.list(&parts);
+                None
+            }
+            Err(error) => {
+                wait = error.retry_after().unwrap_or_default();
+                Some(self.note("discovery", &error))
+            }
+        };
+        let parts = in_order(&state);
+        let answers = stream::iter(parts)
+            .map(|part| async {
+                let answer = self.fetch(&part, &ask, deadline).await;
+                (part, answer)
+            })
+            .buffer_unordered(account.poll.concurrency)
+            .collect::<Vec<_>>()
+            .await;
+        let mut rows = 0;
+        state.status.remarks.clear();
+        for (part, answer) in answers {
+            match answer {
+                Ok(mut said) => {
+                    rows += said.rows;
+                    state.status.remarks.append(&mut said.remarks);
+                    state.accept(&part.id, said, &ask, &account.zone);
+                }
+                Err(error) => {
+                    let known = state.parts.get(&part.id);
+                    if error.is_perhaps_not_a_part()
+                        && known.is_none_or(|known| known.last_success.is_none())
+                    {
+                        tracing::info!(account = account.name, part = part.id, error = %error, "skipped, since it is no part of this kind");
+                        state.drop_part(&part.id);
+                        continue;
+                    }
+                    wait = wait.max(error.retry_after().unwrap_or_default());
+                    state.fail(&part.id, self.note(&part.id, &error));
+                }
+            }
+        }
+        state.prune(ask.current);
+        self.conclude(state, &ask, rows, began.elapsed());
+        wait
+    }
+
+    /// Makes what was found the account's state, and says so.
+    fn conclude(&self, mut state: AccountState, ask: &Ask, rows: u64, duration: Duration) {
+        let account = &self.cell.account;
+        let listed = state.parts.values().filter(|part| part.listed);
+        let failing = listed.filter(|part| part.failure.is_some()).count();
+        let success = failing == 0 && state.status.discovery.is_none();
+        state.status.success = success;
+        state.status.last_attempt = Some(ask.now);
+        if success {
+            state.status.last_success = Some(ask.now);
+        }
+        state.status.duration = Some(duration);
+        state.status.rows = Some(rows);
+        tracing::info!(
+            account = account.name,
+            provider = account.provider_name.as_str(),
+            rows,
+            series = state.keys.len(),
+            parts = state.parts.len(),
+            failing,
+            seconds = duration.as_secs_f64(),
+            outcome = if success { "success" } else { "failure" },
+            "poll"
+        );
+        account.counters.polled();
+        self.cell.state.store(Arc::new(state));
+        self.changed.notify_one();
+    }
+
+    /// Counts and logs a failure once, with the whole chain of its causes.
+    fn note(&self, part: &str, error: &ProviderError) -> Failure {
+        let account = &self.cell.account;
+        account.counters.failed(error.reason());
+        tracing::warn!(
+            account = account.name,
+            part,
+            reason = error.reason().as_str(),
+            correlation_id = error.correlation_id().map(tracing::field::display),
+            error = error as &dyn Error,
+            "the last good values stay"
+        );
+        Failure {
+            reason: error.reason(),
+            message: chain(error),
+        }
+    }
+
+    /// Asks for one part, again where that may help and the part's time allows it.
+    async fn fetch(
+        &self,
+        part: &Part,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<ledger::Account, ProviderError> {
+        let account = &self.cell.account;
+        let deadline = deadline.min(instant() + account.poll.timeout);
+        let mut attempt = 1;
+        loop {
+            let answer = tokio::time::timeout_at(deadline, self.fetch_once(part, ask)).await;
+            let error = match answer.unwrap_or_else(|_| Err(timed_out("the part"))) {
+                Ok(said) => return Ok(said),
+                Err(error) => error,
+            };
+            let backoff = FIRST_BACKOFF
+                .saturating_mul(1 << attempt)
+                .mul_f64(fastrand::f64());
+            let wait = error.retry_after().unwrap_or(backoff);
+            let again = error.is_retryable() && error.reason() != Reason::Timeout;
+            if !again || attempt >= ATTEMPTS || instant() + wait >= deadline {
+                return Err(error);
+            }
+            account.counters.retried(error.reason());
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    async fn fetch_once(&self, part: &Part, ask: &Ask) -> Result<ledger::Account, ProviderError> {
+        let account = &self.cell.account;
+        let most_keys = account.poll.max_series.saturating_mul(MOST_KEYS);
+        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(&self.shape), most_keys)));
+        let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+        account.provider.fetch(part, ask, &sink).await?;
+        drop(sink);
+        let ledger = Arc::into_inner(ledger)
+            .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let said = ledger.close();
+        for (month, _) in &said.months {
+            if !ask.months.contains(month) && *month <= ask.current {
+                return Err(ProviderError::malformed(format!(
+                    "the answer holds rows of {month}, which was not asked for"
+                )));
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// What to ask for now: the running month, and the one before while it may still change.
+fn ask(account: &Account, state: &AccountState, now: Timestamp) -> Ask {
+    let today = now.to_zoned(account.zone.clone()).date();
+    let current = Month::of(today);
+    let previous = current.previous();
+    let both = match account.provider.months_asked() {
+        MonthsAsked::Both => true,
+        MonthsAsked::Each => {
+            state.parts.is_empty()
+                || state.parts.values().any(|part| {
+                    part.listed && previous_is_due(account, part.months.get(&previous), today, now)
+                })
+        }
+    };
+    Ask {
+        months: if both {
+            vec![previous, current]
+        } else {
+            vec![current]
+        },
+        current,
+        today,
+        now,
+    }
+}
+
+/// Whether the closed month must be read again: it never was, it may be restated and was not read today, or its
+/// last day has closed since.
+fn previous_is_due(
+    account: &Account,
+    known: Option<&MonthState>,
+    today: Date,
+    now: Timestamp,
+) -> bool {
+    let zone = &account.zone;
+    let Some(MonthState::Reported { at, .. }) = known else {
+        return true;
+    };
+    let current = Month::of(today);
+    let read_today = at.to_zoned(zone.clone()).date() == today;
+    let restated_until = add(current.start(zone), account.poll.restatement);
+    let has_days = account
+        .provider
+        .measures()
+        .iter()
+        .any(|(_, grain)| matches!(grain, Grain::Day | Grain::RunningDay));
+    let closes = day_closes(
+        current.previous().last_day(),
+        zone,
+        account.day_closes_after,
+    );
+    (!read_today && now < restated_until) || (has_days && *at < closes && closes <= now)
+}
+
+/// The listed parts, those longest without success first, so that none starves.
+fn in_order(state: &AccountState) -> Vec<Part> {
+    let mut parts: Vec<_> = state.parts.values().filter(|part| part.listed).collect();
+    parts.sort_by_key(|part| part.last_success);
+    parts.into_iter().map(|part| part.part.clone()).collect()
+}
+
+fn timed_out(what: &str) -> ProviderError {
+    ProviderError::new(Reason::Timeout, format!("{what} took too long"))
+}
+
+/// An error and all its causes on one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+fn instant() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the poller is who measures time")]
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! The last good sums of every part of every account, and how each account fares: plain values that a poll replaces whole.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::{
+    charge::{Measure, Month},
+    clock::add,
+    config::Account,
+    ledger::{self, Keys, Sums},
+    provider::{Ask, Part, Reason},
+};
+
+/// What one part said about one month.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MonthState {
+    /// Its sums, as of the moment the poll that brought them began.
+    Reported {
+        /// When it was asked.
+        at: Timestamp,
+        /// The sums.
+        sums: Arc<Sums>,
+    },
+    /// The provider does not report it yet.
+    Withheld,
+}
+
+/// What one part said about now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NowState {
+    /// The billing month that was running.
+    pub month: Month,
+    /// Levels, seats, forecasts.
+    pub sums: Arc<Sums>,
+}
+
+/// Why the last attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The closed reason.
+    pub reason: Reason,
+    /// What happened, with its causes.
+    pub message: String,
+}
+
+/// The last good values of one part, and their age.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartState {
+    /// Which part it is.
+    pub part: Part,
+    /// Whether the provider still lists it.
+    pub listed: bool,
+    /// The months that matter: the running one and the one before.
+    pub months: BTreeMap<Month, MonthState>,
+    /// Levels, seats, forecasts.
+    pub now: Option<NowState>,
+    /// Seats that an answer of this month listed and a later one did not: they are 0 until the month ends.
+    pub ended: BTreeMap<(Measure, u32), Month>,
+    /// When it last answered whole.
+    pub last_success: Option<Timestamp>,
+    /// The end of the newest day or hour seen, or the time of the answer.
+    pub newest: Option<Timestamp>,
+    /// Why the last attempt failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+impl PartState {
+    fn new(part: Part) -> Self {
+        Self {
+            part,
+            listed: true,
+            months: BTreeMap::new(),
+            now: None,
+            ended: BTreeMap::new(),
+            last_success: None,
+            newest: None,
+            failure: None,
+        }
+    }
+
+    /// Whether it has gone without success for too long.
+    pub fn is_stale(&self, now: Timestamp, stale_after: Duration) -> bool {
+        self.last_success
+            .is_none_or(|success| add(success, stale_after) <= now)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = u32> {
+        let months = self.months.values().filter_map(|month| match month {
+            MonthState::Reported { sums, .. } => Some(sums),
+            MonthState::Withheld => None,
+        });
+        let now = self.now.as_ref().map(|now| &now.sums);
+        months
+            .chain(now)
+            .flat_map(|sums| sums.keys())
+            .chain(self.ended.keys().map(|&(_, key)| key))
+    }
+
+    fn rename(&mut self, names: &[u32]) {
+        for month in self.months.values_mut() {
+            if let MonthState::Reported { sums, .. } = month {
+                Arc::make_mut(sums).rename(names);
+            }
+        }
+        if let Some(now) = &mut self.now {
+            Arc::make_mut(&mut now.sums).rename(names);
+        }
+        self.ended = std::mem::take(&mut self.ended)
+            .into_iter()
+            .map(|((measure, key), month)| ((measure, names[key as usize]), month))
+            .collect();
+    }
+}
+
+/// How the last poll of an account went.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Status {
+    /// Whether login, discovery and every part succeeded.
+    pub success: bool,
+    /// When the last poll began.
+    pub last_attempt: Option<Timestamp>,
+    /// When the last poll that succeeded began.
+    pub last_success: Option<Timestamp>,
+    /// How long the last poll took.
+    pub duration: Option<Duration>,
+    /// How many rows it read.
+    pub rows: Option<u64>,
+    /// Why parts could not be discovered, if so.
+    pub discovery: Option<Failure>,
+    /// When the next poll is due.
+    pub next_poll: Option<Timestamp>,
+    /// What an operator should know about the data.
+    pub remarks: BTreeSet<String>,
+}
+
+/// One account: its parts' last good values, and how its last poll went.
+#[derive(Debug, Clone)]
+pub struct AccountState {
+    /// The label sets that all sums refer to.
+    pub keys: Arc<Keys>,
+    /// The parts by id.
+    pub parts: BTreeMap<String, Arc<PartState>>,
+    /// How the last poll went.
+    pub status: Status,
+}
+
+impl AccountState {
+    /// An account that was never polled, with a number of labels.
+    pub fn new(width: usize) -> Self {
+        Self {
+            keys: Arc::new(Keys::new(width)),
+            parts: BTreeMap::new(),
+            status: Status::default(),
+        }
+    }
+
+    /// Takes note of which parts the provider lists. A part that it no longer lists keeps its money.
+    pub fn list(&mut self, parts: &[Part]) {
+        for (id, state) in &mut self.parts {
+            if state.listed && !parts.iter().any(|part| part.id == *id) {
+                Arc::make_mut(state).listed = false;
+            }
+        }
+        for part in parts {
+            match self.parts.get_mut(&part.id) {
+                Some(state) if state.listed && state.part == *part => {}
+                Some(state) => {
+                    let state = Arc::make_mut(state);
+                    state.part = part.clone();
+                    state.listed = true;
+                }
+                None => {
+                    let state = Arc::new(PartState::new(part.clone()));
+                    self.parts.insert(part.id.clone(), state);
+                }
+            }
+        }
+    }
+
+    /// Forgets a part that turned out to be none.
+    pub fn drop_part(&mut self, id: &str) {
+        self.parts.remove(id);
+    }
+
+    /// Takes what a part said: the months asked for are replaced, whole, and what holds now is, too.
+    pub fn accept(&mut self, id: &str, said: ledger::Account, ask: &Ask, zone: &TimeZone) {
+        let Some(state) = self.parts.get_mut(id) else {
+            return;
+        };
+        let state = Arc::make_mut(state);
+        let names = Arc::make_mut(&mut self.keys).absorb(&said.keys);
+        let mut months: BTreeMap<Month, Sums> = said.months.into_iter().collect();
+        for month in &ask.months {
+            let said_of_it = match months.remove(month) {
+                None if said.withheld.contains(month) => MonthState::Withheld,
+                sums => reported(sums.unwrap_or_default(), &names, ask.now),
+            };
+            state.months.insert(*month, said_of_it);
+        }
+        // Rows of tomorrow, where that is another month already.
+        for (month, sums) in months {
+            state.months.insert(month, reported(sums, &names, ask.now));
+        }
+        let mut sums = said.now;
+        sums.rename(&names);
+        state.end_seats(&sums, ask.current);
+        state.now = Some(NowState {
+            month: ask.current,
+            sums: Arc::new(sums),
+        });
+        state.last_success = Some(ask.now);
+        state.newest = Some(
+            said.newest
+                .and_then(|end| zone.to_timestamp(end).ok())
+                .map_or(ask.now, |end| end.min(ask.now)),
+        );
+        state.failure = None;
+    }
+
+    /// Takes note that a part failed; its last good values stay.
+    pub fn fail(&mut self, id: &str, failure: Failure) {
+        if let Some(state) = self.parts.get_mut(id) {
+            Arc::make_mut(state).failure = Some(failure);
+        }
+    }
+
+    /// Drops what no window can show any more: months before the previous one, parts without any, and the label
+    /// sets that only they used.
+    pub fn prune(&mut self, current: Month) {
+        for state in self.parts.values_mut() {
+            let state = Arc::make_mut(state);
+            state.months.retain(|month, _| *month >= current.previous());
+            state.ended.retain(|_, month| *month >= current);
+        }
+        self.parts
+            .retain(|_, state| state.listed || state.keys().next().is_some());
+        let mut used = vec![false; self.keys.len()];
+        for key in self
+            .parts
+            .values()
+            .flat_map(|state| state.keys().collect::<Vec<_>>())
+        {
+            used[key as usize] = true;
+        }
+        if used.iter().all(|used| *used) {
+            return;
+        }
+        let (keys, names) = self.keys.retain(&used);
+        self.keys = Arc::new(keys);
+        for state in self.parts.values_mut() {
+            Arc::make_mut(state).rename(&names);
+        }
+    }
+}
+
+impl PartState {
+    /// Keeps the seats that the last answer had and this one has not.
+    fn end_seats(&mut self, next: &Sums, current: Month) {
+        let listed: BTreeSet<(Measure, u32)> = seats(next).collect();
+        if let Some(last) = &self.now
+            && last.month == current
+        {
+            for seat in seats(&last.sums) {
+                self.ended.insert(seat, current);
+            }
+        }
+        self.ended
+            .retain(|seat, month| *month >= current && !listed.contains(seat));
+    }
+}
+
+fn seats(sums: &Sums) -> impl Iterator<Item = (Measure, u32)> {
+    sums.columns
+        .iter()
+        .filter(|column| column.measure.is_seats())
+        .flat_map(|column| column.iter().map(|(key, ..)| (column.measure, key)))
+}
+
+fn reported(mut sums: Sums, names: &[u32], at: Timestamp) -> MonthState {
+    sums.rename(names);
+    MonthState::Reported {
+        at,
+        sums: Arc::new(sums),
+    }
+}
+
+/// One account as the rest of the program sees it: what the operator wrote, and what its poller last found.
+#[derive(Debug)]
+pub struct Cell {
+    /// What the operator wrote.
+    pub account: Arc<Account>,
+    /// What the poller last found. The poller alone writes it.
+    pub state: ArcSwap<AccountState>,
+}
+
+impl Cell {
+    /// An account that was never polled.
+    pub fn new(account: Arc<Account>) -> Self {
+        let width = account.labels.slots.len();
+        Self {
+            account,
+            state: ArcSwap::from_pointee(AccountState::new(width)),
+        }
+    }
+}

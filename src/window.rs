@@ -1,0 +1,392 @@
+//! Sums and a moment to values: month to date, previous month, previous day, today, now, and the zeros between them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+
+use crate::{
+    charge::{Measure, Month, start_of_day},
+    clock::add,
+    config::Account,
+    ledger::{Column, Sum, Sums},
+    provider::Grain,
+    snapshot::{AccountState, Failure, MonthState, PartState},
+};
+
+mod labels;
+
+pub use labels::{Info, LabelSets};
+
+/// Over which time a family adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Window {
+    /// The running billing month, the running day included.
+    MonthToDate,
+    /// The billing month before.
+    PreviousMonth,
+    /// The newest closed day.
+    PreviousDay,
+    /// The running day.
+    Today,
+    /// The running month as a whole, as the provider foresees it.
+    MonthEnd,
+    /// The moment of the last answer.
+    Now,
+}
+
+/// The values of one measure over one window in one unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// What is measured.
+    pub measure: Measure,
+    /// Over which time.
+    pub window: Window,
+    /// Currency, unit of quantity, or empty.
+    pub unit: Arc<str>,
+    /// Label set and value, in the order of the label sets, each set once.
+    pub values: Vec<(u32, f64)>,
+}
+
+/// How old an account's numbers are, and what is missing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Health {
+    /// How many parts the provider lists.
+    pub parts: usize,
+    /// How many of them failed last time, or are stale.
+    pub failing_parts: usize,
+    /// The oldest last success of a listed part, if all of them ever succeeded.
+    pub oldest_success: Option<Timestamp>,
+    /// The end of the newest day or hour seen, or the time of the answer.
+    pub data: Option<Timestamp>,
+    /// Whether the values are withdrawn because every part is stale.
+    pub withdrawn: bool,
+    /// Why the last poll failed: discovery first, then the parts.
+    pub failures: Vec<(String, Failure)>,
+}
+
+/// What one account shows at one moment.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The account and how it is configured.
+    pub account: Arc<Account>,
+    /// What its poller last found.
+    pub state: Arc<AccountState>,
+    /// Its label sets in order, and its info series.
+    pub labels: LabelSets,
+    /// Its values.
+    pub families: Vec<Family>,
+    /// Start and end of the running billing month, where the account has months.
+    pub billing_period: Option<(Timestamp, Timestamp)>,
+    /// Start of the newest closed day, where the account has days.
+    pub previous_day: Option<Timestamp>,
+    /// How old the numbers are.
+    pub health: Health,
+    /// When it will show something else without a new poll.
+    pub next_change: Timestamp,
+}
+
+/// What an account shows at a moment. A pure function: the same sums and moment give the same view.
+pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -> View {
+    let zone = &account.zone;
+    let today = now.to_zoned(zone.clone()).date();
+    let month = Month::of(today);
+    let measures = account.provider.measures();
+    let has = |wanted: &[Grain]| measures.iter().any(|(_, grain)| wanted.contains(grain));
+    let health = health(state, now, account.poll.stale_after);
+    let previous_day = has(&[Grain::RunningDay, Grain::Day])
+        .then(|| newest_closed_day(state, today, zone, account.day_closes_after))
+        .flatten();
+    let moment = Moment {
+        now,
+        today,
+        month,
+        previous_day,
+        stale_after: account.poll.stale_after,
+    };
+    let (labels, families) = if health.withdrawn {
+        Default::default()
+    } else {
+        let labels = LabelSets::new(&state.keys, &account.labels);
+        let families = families(state, &measures, &moment, &labels);
+        (labels, families)
+    };
+    View {
+        billing_period: has(&[Grain::RunningDay, Grain::Day, Grain::Month])
+            .then(|| (month.start(zone), month.end(zone))),
+        previous_day: previous_day
+            .filter(|_| !health.withdrawn)
+            .map(|day| start_of_day(day, zone)),
+        next_change: next_change(state, &moment, zone),
+        account: Arc::clone(account),
+        state: Arc::clone(state),
+        labels,
+        families,
+        health,
+    }
+}
+
+/// The moment that windows are about.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    today: Date,
+    month: Month,
+    previous_day: Option<Date>,
+    stale_after: Duration,
+}
+
+/// Which sums of a month a window adds.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    Month(Month),
+    Day(Date),
+}
+
+impl Cut {
+    fn month(self) -> Month {
+        match self {
+            Self::Month(month) => month,
+            Self::Day(day) => Month::of(day),
+        }
+    }
+
+    fn of(self, first: u8, sums: &[f64]) -> f64 {
+        match self {
+            Self::Month(_) => sums.iter().copied().collect::<Sum>().value(),
+            Self::Day(day) => usize::from(day.day().unsigned_abs())
+                .checked_sub(usize::from(first))
+                .and_then(|at| sums.get(at))
+                .copied()
+                .unwrap_or_default(),
+        }
+    }
+}
+
+type Gathered = BTreeMap<(Measure, Window, Arc<str>), Vec<(u32, f64)>>;
+
+fn families(
+    state: &AccountState,
+    measures: &[(Measure, Grain)],
+    moment: &Moment,
+    labels: &LabelSets,
+) -> Vec<Family> {
+    let mut gathered = Gathered::new();
+    for part in state.parts.values() {
+        for &(measure, grain) in measures {
+            if grain == Grain::Now {
+                gather_now(part, measure, moment, labels, &mut gathered);
+                continue;
+            }
+            let mut windows = vec![
+                (Window::MonthToDate, Cut::Month(moment.month)),
+                (Window::PreviousMonth, Cut::Month(moment.month.previous())),
+            ];
+            if grain != Grain::Month {
+                windows.extend(
+                    moment
+                        .previous_day
+                        .map(|day| (Window::PreviousDay, Cut::Day(day))),
+                );
+            }
+            if grain == Grain::RunningDay {
+                windows.push((Window::Today, Cut::Day(moment.today)));
+            }
+            for (window, cut) in windows {
+                gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
+            }
+        }
+    }
+    gathered
+        .into_iter()
+        .map(|((measure, window, unit), values)| Family {
+            measure,
+            window,
+            unit,
+            values: add_equal(values),
+        })
+        .collect()
+}
+
+/// One part's flow over one window: what was charged, and 0 for everything else that it charged in this month or
+/// the one before.
+fn gather_flow(
+    part: &PartState,
+    measure: Measure,
+    window: Window,
+    cut: Cut,
+    moment: &Moment,
+    labels: &LabelSets,
+    gathered: &mut Gathered,
+) {
+    // A month that was never asked for is 0 so far only if it has just begun.
+    let begins = cut.month() == moment.month;
+    match part.months.get(&cut.month()) {
+        Some(MonthState::Reported { .. }) => {}
+        None if begins => {}
+        None | Some(MonthState::Withheld) => return,
+    }
+    for month in [moment.month.previous(), moment.month] {
+        for column in columns(part, month, measure) {
+            let values = gathered
+                .entry((measure, window, Arc::clone(&column.unit)))
+                .or_default();
+            values.extend(column.iter().map(|(key, first, sums)| {
+                let value = if month == cut.month() {
+                    cut.of(first, sums)
+                } else {
+                    0.0
+                };
+                (labels.set_of(key), value)
+            }));
+        }
+    }
+}
+
+fn gather_now(
+    part: &PartState,
+    measure: Measure,
+    moment: &Moment,
+    labels: &LabelSets,
+    gathered: &mut Gathered,
+) {
+    let window = match measure {
+        Measure::ProviderForecast | Measure::ProviderEstimate => Window::MonthEnd,
+        _ => Window::Now,
+    };
+    // A forecast is about the month in which it was made; a vanished part's money stays, its levels and seats end.
+    let shown = match window {
+        Window::MonthEnd => part
+            .now
+            .as_ref()
+            .is_some_and(|now| now.month == moment.month),
+        _ => part.listed || !part.is_stale(moment.now, moment.stale_after),
+    };
+    if !shown {
+        return;
+    }
+    for column in part
+        .now
+        .iter()
+        .flat_map(|now| of_measure(&now.sums, measure))
+    {
+        gathered
+            .entry((measure, window, Arc::clone(&column.unit)))
+            .or_default()
+            .extend(
+                column
+                    .iter()
+                    .filter_map(|(key, _, sums)| Some((labels.set_of(key), *sums.first()?))),
+            );
+    }
+    let ended = part
+        .ended
+        .iter()
+        .filter(|((ended, _), month)| *ended == measure && **month == moment.month)
+        .map(|((_, key), _)| (labels.set_of(*key), 0.0))
+        .collect::<Vec<_>>();
+    if !ended.is_empty() {
+        gathered
+            .entry((measure, window, "".into()))
+            .or_default()
+            .extend(ended);
+    }
+}
+
+fn columns(part: &PartState, month: Month, measure: Measure) -> impl Iterator<Item = &Column> {
+    let sums = match part.months.get(&month) {
+        Some(MonthState::Reported { sums, .. }) => Some(sums),
+        Some(MonthState::Withheld) | None => None,
+    };
+    sums.into_iter()
+        .flat_map(move |sums| of_measure(sums, measure))
+}
+
+fn of_measure(sums: &Sums, measure: Measure) -> impl Iterator<Item = &Column> {
+    sums.columns
+        .iter()
+        .filter(move |column| column.measure == measure)
+}
+
+/// Adds the values of equal label sets and sorts by label set. The order of parts is fixed, so the same sums give
+/// the same bits.
+fn add_equal(mut values: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
+    values.sort_by_key(|(set, _)| *set);
+    values
+        .chunk_by(|(left, _), (right, _)| left == right)
+        .map(|equal| {
+            let sum: Sum = equal.iter().map(|(_, value)| *value).collect();
+            (equal[0].0, sum.value())
+        })
+        .collect()
+}
+
+/// The newest day that every part was asked about after it closed.
+fn newest_closed_day(
+    state: &AccountState,
+    today: Date,
+    zone: &TimeZone,
+    closes_after: Duration,
+) -> Option<Date> {
+    state
+        .parts
+        .values()
+        .filter(|part| part.listed && !part.months.is_empty())
+        .map(|part| {
+            std::iter::successors(Some(today), |day| day.yesterday().ok())
+                .take_while(|day| Month::of(*day) >= Month::of(today).previous())
+                .find(|day| match part.months.get(&Month::of(*day)) {
+                    Some(MonthState::Reported { at, .. }) => {
+                        day_closes(*day, zone, closes_after) <= *at
+                    }
+                    Some(MonthState::Withheld) | None => false,
+                })
+        })
+        .min()
+        .flatten()
+}
+
+/// The moment after which a day is taken as complete.
+pub fn day_closes(day: Date, zone: &TimeZone, closes_after: Duration) -> Timestamp {
+    add(
+        start_of_day(day.saturating_add(1.day()), zone),
+        closes_after,
+    )
+}
+
+fn health(state: &AccountState, now: Timestamp, stale_after: Duration) -> Health {
+    let listed = || state.parts.values().filter(|part| part.listed);
+    let too_old = |part: &PartState| part.is_stale(now, stale_after);
+    let mut failures: Vec<(String, Failure)> = Vec::new();
+    failures.extend(
+        state
+            .status
+            .discovery
+            .clone()
+            .map(|failure| ("discovery".to_owned(), failure)),
+    );
+    failures
+        .extend(listed().filter_map(|part| Some((part.part.id.clone(), part.failure.clone()?))));
+    Health {
+        parts: listed().count(),
+        failing_parts: listed()
+            .filter(|part| part.failure.is_some() || too_old(part))
+            .count(),
+        oldest_success: listed().map(|part| part.last_success).min().flatten(),
+        data: state.parts.values().filter_map(|part| part.newest).max(),
+        withdrawn: state.parts.values().all(|part| too_old(part)),
+        failures,
+    }
+}
+
+/// The next moment at which a window turns or a part becomes stale.
+fn next_change(state: &AccountState, moment: &Moment, zone: &TimeZone) -> Timestamp {
+    let midnight = start_of_day(moment.today.saturating_add(1.day()), zone);
+    state
+        .parts
+        .values()
+        .filter_map(|part| Some(add(part.last_success?, moment.stale_after)))
+        .filter(|stale| *stale > moment.now)
+        .chain([midnight])
+        .min()
+        .unwrap_or(midnight)
+}

@@ -1,0 +1,106 @@
+//! What labels say for names that are shared, aliased, reserved, hostile or long.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::{
+    charge::SharedSink,
+    ledger::{Ledger, Shape},
+    testing::{Scripted, account, cost, day},
+};
+
+/// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
+fn shown(
+    pairs: &[(&'static str, &'static str)],
+    aliases: &[(&str, &str)],
+) -> (Vec<String>, Vec<Info>) {
+    let provider = Scripted::new(&[], crate::provider::MonthsAsked::Both);
+    let mut account = account(provider, "UTC");
+    account.labels.slots[0].aliases = aliases
+        .iter()
+        .map(|(id, name)| ((*id).to_owned(), (*name).to_owned()))
+        .collect();
+    let shape = Shape::new(&account.labels, account.provider.dimensions());
+    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 100)));
+    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+    for (name, id) in pairs {
+        cost(day("2025-03-01"), name, 1.0).id(id).tell(&sink);
+    }
+    drop(sink);
+    let said = Arc::into_inner(ledger)
+        .unwrap()
+        .into_inner()
+        .unwrap()
+        .close();
+    let sets = LabelSets::new(&said.keys, &account.labels);
+    let texts = (0u32..)
+        .take(said.keys.len())
+        .map(|key| sets.texts(sets.set_of(key))[0].to_string())
+        .collect();
+    (texts, sets.infos()[0].clone())
+}
+
+#[test]
+fn labels_say_who_it_is() {
+    let long = "x".repeat(250);
+    let long: &'static str = long.leak();
+    let ellipsis = format!("{}…", "x".repeat(199));
+    for (pairs, aliases, want) in [
+        (
+            &[("ACME", "1"), ("Beta", "2")][..],
+            &[][..],
+            vec!["ACME", "Beta"],
+        ),
+        (&[("", "1")], &[], vec!["1"]),
+        (&[("", "")], &[], vec![""]),
+        (
+            &[("ACME", "1"), ("ACME", "2")],
+            &[],
+            vec!["ACME (1)", "ACME (2)"],
+        ),
+        (
+            &[("ACME", "1"), ("AC\u{7}ME", "2")],
+            &[],
+            vec!["ACME (1)", "ACME (2)"],
+        ),
+        (
+            &[("ACME", "1"), ("ACME", "2")],
+            &[("2", "Zed")],
+            vec!["ACME", "Zed"],
+        ),
+        (
+            &[("ACME", "1"), ("Beta", "2")],
+            &[("1", "Both"), ("2", "Both")],
+            vec!["Both", "Both"],
+        ),
+        (&[("other", "7")], &[], vec!["other (7)"]),
+        (&[("other", "")], &[], vec!["other (as sent)"]),
+        (&[("a\nb\u{0}c", "1")], &[], vec!["abc"]),
+        (
+            &[("Ünïcödé 東京 \"q\" \\", "1")],
+            &[],
+            vec!["Ünïcödé 東京 \"q\" \\"],
+        ),
+        (&[(long, "1")], &[], vec![ellipsis.as_str()]),
+    ] {
+        assert_eq!(shown(pairs, aliases).0, want, "{pairs:?} {aliases:?}");
+    }
+}
+
+#[test]
+fn info_series_tell_the_id_behind_a_name_and_nothing_where_there_are_several() {
+    let info = |shown: &str, id: &str| Info {
+        shown: shown.into(),
+        id: id.into(),
+        description: "".into(),
+    };
+    let (_, infos) = shown(&[("ACME", "1"), ("plain", "plain")], &[]);
+    assert_eq!(infos, [info("ACME", "1")]);
+    let (_, infos) = shown(&[("ACME", "1"), ("ACME", "2")], &[]);
+    assert_eq!(infos, [info("ACME (1)", "1"), info("ACME (2)", "2")]);
+    let (_, infos) = shown(
+        &[("ACME", "1"), ("Beta", "2")],
+        &[("1", "Both"), ("2", "Both")],
+    );
+    assert_eq!(infos, [info("Both", "")]);
+}
