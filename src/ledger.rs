@@ -1,6 +1,9 @@
 //! Charges to sums: one compensated sum a label set and charge period, so that memory grows with series and days, never with rows.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::civil::DateTime;
 
@@ -239,6 +242,48 @@ impl Sums {
         for column in &mut self.columns {
             column.rename(names);
         }
+    }
+
+    /// One measure's total by unit.
+    pub fn totals(&self, measure: Measure) -> BTreeMap<Arc<str>, f64> {
+        self.of(measure)
+            .map(|column| {
+                let sum: Sum = column.sums.iter().copied().collect();
+                (Arc::clone(&column.unit), sum.value())
+            })
+            .collect()
+    }
+
+    /// One measure with its days added, one sum a label set.
+    pub fn whole_months(&self, measure: Measure) -> Self {
+        let columns = self.of(measure).map(|column| Column {
+            measure,
+            unit: Arc::clone(&column.unit),
+            gross: column.gross,
+            entries: column
+                .entries
+                .iter()
+                .map(|entry| Entry {
+                    key: entry.key,
+                    first: 0,
+                    count: 1,
+                })
+                .collect(),
+            sums: column
+                .iter()
+                .map(|(_, _, sums)| sums.iter().copied().collect::<Sum>().value())
+                .collect(),
+        });
+        Self {
+            rows: self.rows,
+            columns: columns.collect(),
+        }
+    }
+
+    fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
+        self.columns
+            .iter()
+            .filter(move |column| column.measure == measure)
     }
 
     /// The label sets in use, each perhaps several times.

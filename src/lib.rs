@@ -18,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod demo;
 pub mod exposition;
 pub mod ledger;
 pub mod poller;

@@ -19,7 +19,7 @@ use crate::{
     config::Account,
     ledger::{self, Ledger, Shape},
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
-    snapshot::{AccountState, Cell, Failure, MonthState},
+    snapshot::{AccountState, Cell, Failure, MonthState, Restated},
     window::day_closes,
 };
 
@@ -126,11 +126,20 @@ impl Poller {
         let mut rows = 0;
         state.status.remarks.clear();
         for (part, answer) in answers {
+            let answer = answer.and_then(|said| {
+                rows += said.rows;
+                if account.poll.plausibility {
+                    state.weigh(&part.id, &said, &ask).map_err(|implausible| {
+                        ProviderError::new(Reason::Implausible, implausible.to_string())
+                    })?;
+                }
+                Ok(said)
+            });
             match answer {
                 Ok(mut said) => {
-                    rows += said.rows;
                     state.status.remarks.append(&mut said.remarks);
-                    state.accept(&part.id, said, &ask, &account.zone);
+                    let restated = state.accept(&part.id, said, &ask, &account.zone);
+                    self.tell_restated(&part, &restated);
                 }
                 Err(error) => {
                     let known = state.parts.get(&part.id);
@@ -178,6 +187,20 @@ impl Poller {
         account.counters.polled();
         self.cell.state.store(Arc::new(state));
         self.changed.notify_one();
+    }
+
+    fn tell_restated(&self, part: &Part, restated: &[Restated]) {
+        for restated in restated {
+            tracing::info!(
+                account = self.cell.account.name,
+                part = part.id,
+                month = %restated.month,
+                currency = &*restated.currency,
+                from = restated.from,
+                to = restated.to,
+                "the closed month was restated"
+            );
+        }
     }
 
     /// Counts and logs a failure once, with the whole chain of its causes.

@@ -17,6 +17,11 @@ use crate::{
     provider::{Ask, Part, Reason},
 };
 
+mod plausible;
+
+use plausible::{AGREEING, plausible};
+pub use plausible::{Held, Implausible};
+
 /// What one part said about one month.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MonthState {
@@ -40,6 +45,18 @@ pub struct NowState {
     pub sums: Arc<Sums>,
 }
 
+/// What a closed month was when it was first read at least [`BASELINE_AFTER`] after its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// The closed month.
+    pub month: Month,
+    /// What it was then: costs, one sum a label set.
+    pub sums: Arc<Sums>,
+}
+
+/// How long after a month's end its costs are taken as what it was closed with.
+pub const BASELINE_AFTER: Duration = Duration::from_hours(48);
+
 /// Why the last attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -58,6 +75,10 @@ pub struct PartState {
     pub listed: bool,
     /// The months that matter: the running one and the one before.
     pub months: BTreeMap<Month, MonthState>,
+    /// What the closed month was when it closed.
+    pub baseline: Option<Baseline>,
+    /// An answer that was too small to be believed, until others agree with it.
+    pub held: Option<Held>,
     /// Levels, seats, forecasts.
     pub now: Option<NowState>,
     /// Seats that an answer of this month listed and a later one did not: they are 0 until the month ends.
@@ -76,6 +97,8 @@ impl PartState {
             part,
             listed: true,
             months: BTreeMap::new(),
+            baseline: None,
+            held: None,
             now: None,
             ended: BTreeMap::new(),
             last_success: None,
@@ -96,8 +119,10 @@ impl PartState {
             MonthState::Withheld => None,
         });
         let now = self.now.as_ref().map(|now| &now.sums);
+        let baseline = self.baseline.as_ref().map(|baseline| &baseline.sums);
         months
             .chain(now)
+            .chain(baseline)
             .flat_map(|sums| sums.keys())
             .chain(self.ended.keys().map(|&(_, key)| key))
     }
@@ -110,6 +135,9 @@ impl PartState {
         }
         if let Some(now) = &mut self.now {
             Arc::make_mut(&mut now.sums).rename(names);
+        }
+        if let Some(baseline) = &mut self.baseline {
+            Arc::make_mut(&mut baseline.sums).rename(names);
         }
         self.ended = std::mem::take(&mut self.ended)
             .into_iter()
@@ -188,12 +216,20 @@ impl AccountState {
         self.parts.remove(id);
     }
 
-    /// Takes what a part said: the months asked for are replaced, whole, and what holds now is, too.
-    pub fn accept(&mut self, id: &str, said: ledger::Account, ask: &Ask, zone: &TimeZone) {
+    /// Takes what a part said: the months asked for are replaced, whole, and what holds now is, too. Returns what
+    /// changed in a month that was closed already.
+    pub fn accept(
+        &mut self,
+        id: &str,
+        said: ledger::Account,
+        ask: &Ask,
+        zone: &TimeZone,
+    ) -> Vec<Restated> {
         let Some(state) = self.parts.get_mut(id) else {
-            return;
+            return Vec::new();
         };
         let state = Arc::make_mut(state);
+        let before = state.closed_totals(ask.current);
         let names = Arc::make_mut(&mut self.keys).absorb(&said.keys);
         let mut months: BTreeMap<Month, Sums> = said.months.into_iter().collect();
         for month in &ask.months {
@@ -221,6 +257,29 @@ impl AccountState {
                 .map_or(ask.now, |end| end.min(ask.now)),
         );
         state.failure = None;
+        state.held = None;
+        state.take_baseline(ask.current, zone);
+        state.restated(before, ask.current)
+    }
+
+    /// Weighs what a part said against its last accepted answer. An answer that is far too small is kept back, and
+    /// let through once two more polls have said the same.
+    pub fn weigh(
+        &mut self,
+        id: &str,
+        said: &ledger::Account,
+        ask: &Ask,
+    ) -> Result<(), Implausible> {
+        let Some(state) = self.parts.get_mut(id) else {
+            return Ok(());
+        };
+        let Err(implausible) = plausible(state, said, ask) else {
+            return Ok(());
+        };
+        let held = Held::of(said, ask, state.held.as_ref());
+        let believed = held.agreed >= AGREEING;
+        Arc::make_mut(state).held = (!believed).then_some(held);
+        if believed { Ok(()) } else { Err(implausible) }
     }
 
     /// Takes note that a part failed; its last good values stay.
@@ -237,6 +296,9 @@ impl AccountState {
             let state = Arc::make_mut(state);
             state.months.retain(|month, _| *month >= current.previous());
             state.ended.retain(|_, month| *month >= current);
+            state
+                .baseline
+                .take_if(|baseline| baseline.month < current.previous());
         }
         self.parts
             .retain(|_, state| state.listed || state.keys().next().is_some());
@@ -259,7 +321,70 @@ impl AccountState {
     }
 }
 
+/// A closed month whose cost moved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restated {
+    /// The closed month.
+    pub month: Month,
+    /// Its currency.
+    pub currency: Arc<str>,
+    /// What it was by the last accepted answer.
+    pub from: f64,
+    /// What it is now.
+    pub to: f64,
+}
+
 impl PartState {
+    /// The billed cost of the closed month by currency, once it has its baseline.
+    fn closed_totals(&self, current: Month) -> BTreeMap<Arc<str>, f64> {
+        let closed = current.previous();
+        match (&self.baseline, self.months.get(&closed)) {
+            (Some(baseline), Some(MonthState::Reported { sums, .. }))
+                if baseline.month == closed =>
+            {
+                sums.totals(Measure::BilledCost)
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    fn restated(&self, before: BTreeMap<Arc<str>, f64>, current: Month) -> Vec<Restated> {
+        let after = self.closed_totals(current);
+        before
+            .into_iter()
+            .filter_map(|(currency, from)| {
+                let to = after.get(&currency).copied().unwrap_or_default();
+                // A month that moved by less than its sum can be told apart has not moved.
+                let moved = (to - from).abs() > from.abs().max(to.abs()) * 1e-9;
+                moved.then_some(Restated {
+                    month: current.previous(),
+                    currency,
+                    from,
+                    to,
+                })
+            })
+            .collect()
+    }
+
+    fn take_baseline(&mut self, current: Month, zone: &TimeZone) {
+        let closed = current.previous();
+        if self
+            .baseline
+            .as_ref()
+            .is_some_and(|baseline| baseline.month == closed)
+        {
+            return;
+        }
+        if let Some(MonthState::Reported { at, sums }) = self.months.get(&closed)
+            && *at >= add(closed.end(zone), BASELINE_AFTER)
+        {
+            self.baseline = Some(Baseline {
+                month: closed,
+                sums: Arc::new(sums.whole_months(Measure::BilledCost)),
+            });
+        }
+    }
+
     /// Keeps the seats that the last answer had and this one has not.
     fn end_seats(&mut self, next: &Sums, current: Month) {
         let listed: BTreeSet<(Measure, u32)> = seats(next).collect();

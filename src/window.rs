@@ -13,8 +13,10 @@ use crate::{
     snapshot::{AccountState, Failure, MonthState, PartState},
 };
 
+mod fold;
 mod labels;
 
+pub use fold::Folded;
 pub use labels::{Info, LabelSets};
 
 /// Over which time a family adds.
@@ -32,6 +34,8 @@ pub enum Window {
     MonthEnd,
     /// The moment of the last answer.
     Now,
+    /// The billing month before, against what it was 48 hours after its end.
+    Restatement,
 }
 
 /// The values of one measure over one window in one unit.
@@ -75,6 +79,8 @@ pub struct View {
     pub labels: LabelSets,
     /// Its values.
     pub families: Vec<Family>,
+    /// What folding did to them.
+    pub folded: Folded,
     /// Start and end of the running billing month, where the account has months.
     pub billing_period: Option<(Timestamp, Timestamp)>,
     /// Start of the newest closed day, where the account has days.
@@ -103,12 +109,13 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         previous_day,
         stale_after: account.poll.stale_after,
     };
-    let (labels, families) = if health.withdrawn {
+    let (labels, families, folded) = if health.withdrawn {
         Default::default()
     } else {
-        let labels = LabelSets::new(&state.keys, &account.labels);
+        let all = LabelSets::new(&state.keys, &account.labels);
+        let (labels, folded) = fold(state, &measures, &moment, all, account.poll.max_series);
         let families = families(state, &measures, &moment, &labels);
-        (labels, families)
+        (labels, families, folded)
     };
     View {
         billing_period: has(&[Grain::RunningDay, Grain::Day, Grain::Month])
@@ -121,6 +128,7 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         state: Arc::clone(state),
         labels,
         families,
+        folded,
         health,
     }
 }
@@ -162,6 +170,86 @@ impl Cut {
     }
 }
 
+/// Folds the smallest label sets, if there are too many.
+fn fold(
+    state: &AccountState,
+    measures: &[(Measure, Grain)],
+    moment: &Moment,
+    all: LabelSets,
+    limit: usize,
+) -> (LabelSets, Folded) {
+    if all.len() <= limit {
+        return (all, Folded::default());
+    }
+    let weights = weights(state, measures, moment, &all);
+    let Some(kept) = fold::choose(&all, &weights, limit) else {
+        return (all, Folded::default());
+    };
+    let folded_weight: Sum = weights
+        .iter()
+        .zip(&kept)
+        .filter_map(|(weight, keep)| keep.map(|_| *weight))
+        .collect();
+    let weight: Sum = weights.iter().copied().collect();
+    let folded = Folded {
+        series: kept.iter().flatten().count(),
+        cost_ratio: if weight.value() > 0.0 {
+            folded_weight.value() / weight.value()
+        } else {
+            0.0
+        },
+    };
+    (all.folded(&kept), folded)
+}
+
+/// How much each label set matters: its absolute cost over both months as a share of its currency; by quantity of
+/// its unit, or by seats, where the account has no money.
+fn weights(
+    state: &AccountState,
+    measures: &[(Measure, Grain)],
+    moment: &Moment,
+    labels: &LabelSets,
+) -> Vec<f64> {
+    let has_cost = measures
+        .iter()
+        .any(|(measure, _)| *measure == Measure::BilledCost);
+    let matters = |measure: Measure| {
+        if has_cost {
+            measure == Measure::BilledCost
+        } else {
+            !measure.is_cost()
+        }
+    };
+    let mut absolute: BTreeMap<(Measure, Arc<str>), Vec<f64>> = BTreeMap::new();
+    for part in state.parts.values() {
+        let months = [moment.month.previous(), moment.month];
+        let flows = months.into_iter().filter_map(|month| sums_of(part, month));
+        let now = part.now.iter().map(|now| &*now.sums);
+        for column in flows.chain(now).flat_map(|sums| &sums.columns) {
+            if !matters(column.measure) {
+                continue;
+            }
+            let weights = absolute
+                .entry((column.measure, Arc::clone(&column.unit)))
+                .or_insert_with(|| vec![0.0; labels.len()]);
+            for (key, _, sums) in column.iter() {
+                let sum: Sum = sums.iter().copied().collect();
+                weights[labels.set_of(key) as usize] += sum.value().abs();
+            }
+        }
+    }
+    let mut shares = vec![0.0; labels.len()];
+    for weights in absolute.values() {
+        let total: f64 = weights.iter().sum();
+        if total > 0.0 {
+            for (share, weight) in shares.iter_mut().zip(weights) {
+                *share += weight / total;
+            }
+        }
+    }
+    shares
+}
+
 type Gathered = BTreeMap<(Measure, Window, Arc<str>), Vec<(u32, f64)>>;
 
 fn families(
@@ -193,6 +281,9 @@ fn families(
             }
             for (window, cut) in windows {
                 gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
+            }
+            if measure == Measure::BilledCost {
+                gather_restatement(part, moment, labels, &mut gathered);
             }
         }
     }
@@ -238,6 +329,41 @@ fn gather_flow(
                 };
                 (labels.set_of(key), value)
             }));
+        }
+    }
+}
+
+/// How far the closed month of a part has moved since its baseline.
+fn gather_restatement(
+    part: &PartState,
+    moment: &Moment,
+    labels: &LabelSets,
+    gathered: &mut Gathered,
+) {
+    let month = moment.month.previous();
+    let Some(baseline) = part
+        .baseline
+        .as_ref()
+        .filter(|baseline| baseline.month == month)
+    else {
+        return;
+    };
+    for (sums, sign) in [(sums_of(part, month), 1.0), (Some(&*baseline.sums), -1.0)] {
+        for column in sums
+            .into_iter()
+            .flat_map(|sums| of_measure(sums, Measure::BilledCost))
+        {
+            gathered
+                .entry((
+                    Measure::BilledCost,
+                    Window::Restatement,
+                    Arc::clone(&column.unit),
+                ))
+                .or_default()
+                .extend(column.iter().map(|(key, _, sums)| {
+                    let sum: Sum = sums.iter().copied().collect();
+                    (labels.set_of(key), sign * sum.value())
+                }));
         }
     }
 }
@@ -293,12 +419,16 @@ fn gather_now(
 }
 
 fn columns(part: &PartState, month: Month, measure: Measure) -> impl Iterator<Item = &Column> {
-    let sums = match part.months.get(&month) {
+    sums_of(part, month)
+        .into_iter()
+        .flat_map(move |sums| of_measure(sums, measure))
+}
+
+fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
+    match part.months.get(&month) {
         Some(MonthState::Reported { sums, .. }) => Some(sums),
         Some(MonthState::Withheld) | None => None,
-    };
-    sums.into_iter()
-        .flat_map(move |sums| of_measure(sums, measure))
+    }
 }
 
 fn of_measure(sums: &Sums, measure: Measure) -> impl Iterator<Item = &Column> {

@@ -83,14 +83,17 @@ pub(super) struct PollSection {
     /// A part without success for this long is stale.
     stale_after: Option<Span>,
     /// The most label sets of an account that are served; the rest is folded, the sum kept.
+    #[schemars(range(min = 1, max = MOST_SERIES))]
     max_series: Option<usize>,
     /// How long after a month's end it is read again, daily.
     restatement: Option<Span>,
     /// Whether an answer far smaller than the last is held back.
     plausibility: Option<bool>,
     /// Requests a second to the API, at the most. The default differs by provider.
+    #[schemars(range(min = *PACE.start(), max = *PACE.end()))]
     requests_per_second: Option<f64>,
     /// Requests to the API at the same time, at the most. The default differs by provider.
+    #[schemars(range(min = *CONCURRENCY.start(), max = *CONCURRENCY.end()))]
     concurrency: Option<usize>,
 }
 
@@ -273,7 +276,7 @@ pub(super) fn build(
     everything.extend(values.clone());
 
     let mut written = Written::sort(values);
-    let provider_name = provider(&place, written.provider.take(), loader);
+    let provider_name = provider(&place, written.provider.as_ref(), loader);
     if let Some(provider_name) = provider_name {
         refuse_unknown(&place, provider_name, &mut written.own, loader);
     }
@@ -320,7 +323,6 @@ pub(super) fn build(
     loader.overlaps.push(name, provider_name, base_url, own);
     let offered = match &provider {
         Some(provider) => Offered::By(provider.dimensions()),
-        None if wiring.offers.is_empty() => Offered::Unknown,
         None => Offered::Names(wiring.offers),
     };
     let labels = Labels::build(&place, &common, offered, loader);
@@ -360,9 +362,8 @@ impl Account {
     }
 }
 
-fn provider(place: &str, written: Option<Value>, loader: &mut Loader<'_>) -> Option<ProviderName> {
+fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Option<ProviderName> {
     let known = written
-        .as_ref()
         .and_then(Value::as_str)
         .and_then(ProviderName::named);
     if known.is_none() {

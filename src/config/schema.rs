@@ -75,7 +75,7 @@ fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator)
         json!({ "const": name.as_str(), "description": "Which API the account belongs to." }),
     );
     let own = (wiring.schema)(generator).to_value();
-    let common = CommonSection::json_schema(generator).to_value();
+    let mut common = CommonSection::json_schema(generator).to_value();
     let mut poll = PollSection::json_schema(generator).to_value();
     put_default(
         &mut poll,
@@ -83,13 +83,13 @@ fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator)
         json!(wiring.defaults.requests_per_second),
     );
     put_default(&mut poll, "concurrency", json!(wiring.defaults.concurrency));
-    let mut common = common;
     put_default(&mut common, "timezone", json!(wiring.defaults.timezone));
     let closes = humantime::format_duration(wiring.defaults.day_closes_after);
     put_default(&mut common, "day_closes_after", json!(closes.to_string()));
     let description = own.get("description").cloned();
     for mut section in [own, common, poll] {
-        if let Some(Json::Object(keys)) = section.get_mut("properties").map(Json::take) {
+        if let Some(Json::Object(mut keys)) = section.get_mut("properties").map(Json::take) {
+            keys.values_mut().for_each(allow_null);
             properties.extend(keys);
         }
     }
@@ -102,6 +102,13 @@ fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator)
     account["required"] = json!(["provider"]);
     account["additionalProperties"] = json!(false);
     account
+}
+
+/// A key without a value is as good as none, whatever is read from it.
+fn allow_null(property: &mut Json) {
+    if let Some(kind @ Json::String(_)) = property.get_mut("type") {
+        *kind = json!([kind.take(), "null"]);
+    }
 }
 
 /// Everything inline: the environment's variables are looked up in it, and people read it.
@@ -141,7 +148,8 @@ fn put_defaults(schema: &mut Json, defaults: &Dict) {
                 }
             }
             Value::String(_, text) => {
-                let default = super::layer::typed(text).map_or_else(|| json!(text), to_json);
+                let default =
+                    super::layer::typed(text).map_or_else(|| json!(text), |value| to_json(&value));
                 put_default(schema, key, default);
             }
             _ => {}
@@ -149,7 +157,7 @@ fn put_defaults(schema: &mut Json, defaults: &Dict) {
     }
 }
 
-fn to_json(value: Value) -> Json {
+fn to_json(value: &Value) -> Json {
     match value {
         Value::Bool(_, flag) => json!(flag),
         Value::Num(_, Num::F64(number)) => json!(number),

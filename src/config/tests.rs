@@ -14,6 +14,8 @@ use crate::{
     },
 };
 
+mod process;
+
 /// A bank that bills by the day.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -11,9 +11,9 @@ use prometheus_client::{
 };
 
 use super::names::{
-    CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, LAST_ATTEMPT, LAST_SUCCESS, Name,
-    OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS, PREVIOUS_DAY_START, ROWS,
-    SERIES,
+    CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FOLDED_RATIO, FOLDED_SERIES, LAST_ATTEMPT,
+    LAST_SUCCESS, Name, OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS,
+    PREVIOUS_DAY_START, ROWS, SERIES,
 };
 use crate::{charge::start_of_day, window::View};
 
@@ -51,6 +51,8 @@ const FAMILIES: &[(Name, Read)] = &[
     }),
     (ROWS, |view| view.state.status.rows.map(|rows| rows as f64)),
     (SERIES, |view| Some(view.labels.len() as f64)),
+    (FOLDED_SERIES, |view| Some(view.folded.series as f64)),
+    (FOLDED_RATIO, |view| Some(view.folded.cost_ratio)),
     (CREDENTIAL_EXPIRY, |view| {
         let day = view.account.credential_expires?;
         Some(seconds(start_of_day(day, &view.account.zone)))

@@ -233,6 +233,8 @@ pub const FAMILIES: &[Name] = &[
     DURATION,
     ROWS,
     SERIES,
+    FOLDED_SERIES,
+    FOLDED_RATIO,
     CREDENTIAL_EXPIRY,
     POLLS,
     FAILURES,
@@ -329,6 +331,16 @@ pub(super) const SERIES: Name = gauge(
     "cloudspend_series",
     ACCOUNT,
     "How many label sets the account shows, whatever the number of families.",
+);
+pub(super) const FOLDED_SERIES: Name = gauge(
+    "cloudspend_folded_series",
+    ACCOUNT,
+    "How many label sets are folded into the value other, because the account has more than max_series.",
+);
+pub(super) const FOLDED_RATIO: Name = gauge(
+    "cloudspend_folded_cost_ratio",
+    ACCOUNT,
+    "Which share of the account's absolute cost, of its quantity where it has no money, is folded into the value other.",
 );
 pub(super) const CREDENTIAL_EXPIRY: Name = gauge(
     "cloudspend_credential_expiry_timestamp_seconds",

@@ -515,3 +515,161 @@ async fn a_cut_answer_is_asked_for_again_within_the_time_of_the_part() {
     let retries: BTreeMap<_, _> = bench.cell.account.counters.retries().collect();
     assert_eq!(retries[&Reason::Truncated], 2);
 }
+
+#[tokio::test]
+async fn above_max_series_every_total_stays_exact_credits_included() {
+    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+        account.poll.max_series = 3;
+    });
+    let customers = ["a", "b", "c", "d", "e"];
+    let charges = customers
+        .into_iter()
+        .zip([64.0, -32.0, 1.0, -2.0, 0.5])
+        .map(|(customer, value)| cost(month("2025-03"), customer, value))
+        .collect();
+    bench.provider.says("account", charges);
+    let now = "2025-03-10T12:00:00Z";
+    bench.poll(now).await;
+    assert_eq!(
+        bench.bill(now, Window::MonthToDate),
+        values([("a", 64.0), ("b", -32.0), ("other", -0.5)])
+    );
+    let folded = bench.view(now).folded;
+    assert_eq!(folded.series, 3);
+    assert!((folded.cost_ratio - 3.5 / 99.5).abs() < 1e-12);
+}
+
+#[tokio::test]
+async fn more_label_sets_than_ten_times_max_series_are_too_large() {
+    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+        account.poll.max_series = 1;
+    });
+    let charges = (0..11)
+        .map(|number| cost(month("2025-03"), format!("customer {number}").leak(), 1.0))
+        .collect::<Vec<_>>();
+    // The scripted provider unwraps what the ledger says, so it is asked for directly.
+    let shape = Arc::new(Shape::new(
+        &bench.cell.account.labels,
+        bench.cell.account.provider.dimensions(),
+    ));
+    let mut ledger = Ledger::new(shape, 10);
+    use crate::charge::{Amount, Charge, Refused, Sink};
+    let told: Vec<_> = charges
+        .iter()
+        .map(|said| {
+            ledger.charge(&Charge {
+                period: said.period,
+                dimensions: &said.dimensions,
+                amounts: &[Amount {
+                    measure: said.measure,
+                    value: said.value,
+                    unit: said.unit,
+                }],
+            })
+        })
+        .collect();
+    assert!(told[..10].iter().all(Result::is_ok));
+    assert_eq!(told[10], Err(Refused::TooManySeries { limit: 10 }));
+}
+
+/// Thirty rows of one customer, of which some may be left out.
+fn rows(count: usize, each: f64) -> Vec<crate::testing::Said> {
+    (0..count)
+        .map(|_| cost(month("2025-03"), "a", each))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_answer_that_is_far_too_small_is_held_until_two_more_agree() {
+    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let spent = |now| bench.bill(now, Window::MonthToDate).unwrap()["a"];
+    bench.provider.says("account", rows(30, 1.0));
+    bench.poll("2025-03-10T01:00:00Z").await;
+    for (now, answer, want) in [
+        ("2025-03-10T02:00:00Z", rows(14, 1.0), 30.0),   // held
+        ("2025-03-10T03:00:00Z", rows(13, 1.0), 30.0),   // another one, held anew
+        ("2025-03-10T04:00:00Z", rows(13, 1.0), 30.0),   // one agrees
+        ("2025-03-10T05:00:00Z", rows(31, 1.0), 31.0),   // good again
+        ("2025-03-10T06:00:00Z", rows(31, 0.4), 31.0),   // the gross amount fell
+        ("2025-03-10T07:00:00Z", rows(31, 0.401), 31.0), // one agrees within 1 %
+        ("2025-03-10T08:00:00Z", rows(31, 0.4), 12.4),   // two agree
+        ("2025-03-10T09:00:00Z", rows(31, 0.4), 12.4),
+    ] {
+        bench.provider.says("account", answer);
+        bench.poll(now).await;
+        assert!((spent(now) - want).abs() < 1e-9, "{now}: {}", spent(now));
+    }
+    let failures: BTreeMap<_, _> = bench.cell.account.counters.failures().collect();
+    assert_eq!(failures[&Reason::Implausible], 5);
+}
+
+#[tokio::test]
+async fn month_turns_credits_and_small_months_never_meet_the_guard() {
+    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    bench.provider.says("account", rows(30, 1.0));
+    bench.poll("2025-03-31T12:00:00Z").await;
+    // The new month begins with one row.
+    bench.provider.answers("account", |_| {
+        let mut said = rows(30, 1.0);
+        said.push(cost(month("2025-04"), "a", 0.5));
+        Ok(said)
+    });
+    bench.poll("2025-04-01T12:00:00Z").await;
+    assert!(bench.view("2025-04-01T12:00:00Z").state.status.success);
+    // A credit of more than everything is no reason for doubt, nor is a month of few rows.
+    bench.provider.answers("account", |_| {
+        let mut said = rows(30, 1.0);
+        said.push(cost(month("2025-03"), "a", -1000.0));
+        Ok(said)
+    });
+    bench.poll("2025-04-01T13:00:00Z").await;
+    assert!(bench.view("2025-04-01T13:00:00Z").state.status.success);
+}
+
+#[tokio::test]
+async fn the_guard_can_be_turned_off() {
+    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+        account.poll.plausibility = false;
+    });
+    bench.provider.says("account", rows(30, 1.0));
+    bench.poll("2025-03-10T12:00:00Z").await;
+    bench.provider.says("account", rows(1, 1.0));
+    bench.poll("2025-03-10T13:00:00Z").await;
+    assert_eq!(
+        bench.bill("2025-03-10T13:00:00Z", Window::MonthToDate),
+        values([("a", 1.0)])
+    );
+}
+
+#[tokio::test]
+async fn a_closed_month_tells_how_far_it_moved_since_its_baseline() {
+    let bench = Bench::new(DAYS, MonthsAsked::Each);
+    let says = |a: f64, b: Option<f64>| {
+        let b = b.map(|value| cost(day("2025-02-11"), "b", value));
+        let charges = [cost(day("2025-02-10"), "a", a)].into_iter().chain(b);
+        bench.provider.says("account", charges.collect());
+    };
+    let moved = |now| bench.shows(now, Measure::BilledCost, Window::Restatement);
+    says(10.0, Some(1.0));
+    // 48 hours after February's end in Berlin is 2 March, 23:00 UTC.
+    bench.poll("2025-03-02T22:59:59Z").await;
+    assert_eq!(moved("2025-03-02T22:59:59Z"), None);
+    says(12.0, Some(1.0));
+    bench.poll("2025-03-03T12:00:00Z").await;
+    assert_eq!(
+        moved("2025-03-03T12:00:00Z"),
+        values([("a", 0.0), ("b", 0.0)])
+    );
+    says(12.5, None);
+    bench.poll("2025-03-04T12:00:00Z").await;
+    assert_eq!(
+        moved("2025-03-04T12:00:00Z"),
+        values([("a", 0.5), ("b", -1.0)])
+    );
+    assert_eq!(
+        bench.bill("2025-03-04T12:00:00Z", Window::PreviousMonth),
+        values([("a", 12.5)])
+    );
+    // The next month has no baseline yet.
+    assert_eq!(moved("2025-04-01T12:00:00Z"), None);
+}

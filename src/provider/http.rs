@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use uuid::Uuid;
@@ -24,11 +24,13 @@ use crate::{
 mod auth;
 mod fault;
 mod pace;
+mod pages;
 
 use auth::Session;
 pub use auth::{Auth, Login, Token};
 use fault::{body_fault, send_fault, status_fault};
 use pace::Pace;
+pub use pages::Pages;
 
 /// The bounds of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,8 +151,26 @@ impl Request {
     }
 
     /// The request as the log and errors show it: no query, no header, no body.
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         format!("{} {}", self.method, self.url.path())
+    }
+
+    /// Reads the whole body of its answer as JSON, from which the result may borrow.
+    pub fn read<'b, T: Deserialize<'b>>(&self, body: &'b [u8]) -> Result<T, ProviderError> {
+        serde_json::from_slice(body).map_err(|error| {
+            let place = self.place();
+            let fault = if error.is_eof() {
+                ProviderError::truncated(format!("{place}: the JSON of the answer stops early"))
+            } else {
+                ProviderError::malformed(format!("{place}: the answer is not what it should be"))
+            };
+            // serde repeats what it cannot read, and a login's answer may be a token.
+            if self.anonymous {
+                fault
+            } else {
+                fault.because(error)
+            }
+        })
     }
 }
 
@@ -237,15 +257,7 @@ impl Http {
     /// Sends a request and reads the whole body as JSON. A body that breaks off is asked for again.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ProviderError> {
         let body = self.body(request).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let place = request.place();
-            if error.is_eof() {
-                ProviderError::truncated(format!("{place}: the JSON of the answer stops early"))
-            } else {
-                ProviderError::malformed(format!("{place}: the answer is not what it should be"))
-            }
-            .because(error)
-        })
+        request.read(&body)
     }
 
     /// Sends a request and reads the whole body. A body that breaks off is asked for again.

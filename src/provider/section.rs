@@ -1,6 +1,10 @@
 //! What an account's section of the configuration must be able to do, and the closed list of the five.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -30,7 +34,7 @@ pub trait Section: DeserializeOwned + JsonSchema {
 
     /// The names of all dimensions that it offers in some setting or other, `tag:KEY` for tags: with them a wrong
     /// name is told even where other faults keep the provider from being built.
-    const OFFERS: &'static [&'static str] = &[];
+    const OFFERS: &'static [&'static str];
 
     /// Checks what was written and builds the provider; `None` once a fault was told.
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>>;
@@ -171,6 +175,23 @@ impl Context<'_> {
             return None;
         }
         Some(value)
+    }
+
+    /// A list of ids, none of them empty and none given twice, which would count the same money twice.
+    pub fn ids(&mut self, key: &str, ids: Vec<Text>) -> Option<Vec<String>> {
+        let mut distinct = HashSet::new();
+        if ids.iter().any(|Text(id)| id.trim().is_empty()) {
+            self.fault(key, "must not hold an empty text");
+            return None;
+        }
+        if !ids
+            .iter()
+            .all(|Text(id)| distinct.insert(id.to_ascii_lowercase()))
+        {
+            self.fault(key, "must not hold the same text twice");
+            return None;
+        }
+        Some(ids.into_iter().map(|Text(id)| id).collect())
     }
 
     /// The whereabouts of a secret, of whose two forms exactly one is given.

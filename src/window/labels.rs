@@ -13,7 +13,7 @@ use crate::{
 /// How many labels have info series: customer, project, product.
 pub(super) const NAMED: usize = 3;
 /// The value that folded rows carry.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 /// The longest label value, in characters.
 const LONGEST: usize = 200;
 
@@ -79,6 +79,39 @@ impl LabelSets {
             texts,
             by_key,
             infos: std::array::from_fn(|_| infos.next().unwrap_or_default()),
+        }
+    }
+
+    /// The same label sets with some of them folded: each keeps a number of its first labels, the others say
+    /// `other`. `None` keeps a set as it is.
+    pub(super) fn folded(&self, kept: &[Option<usize>]) -> Self {
+        let texts = |set: u32| -> Vec<Arc<str>> {
+            let keep = kept[set as usize].unwrap_or(self.width);
+            let texts = self.texts(set);
+            let other = std::iter::repeat_n(Arc::from(OTHER), self.width - keep);
+            texts[..keep].iter().cloned().chain(other).collect()
+        };
+        let mut sets: BTreeMap<Vec<Arc<str>>, u32> = (0u32..)
+            .take(self.len())
+            .map(|set| (texts(set), 0))
+            .collect();
+        for (number, place) in (0u32..).zip(sets.values_mut()) {
+            *place = number;
+        }
+        let names: Vec<u32> = (0u32..)
+            .take(self.len())
+            .map(|set| sets[&texts(set)])
+            .collect();
+        let mut infos = self.infos.clone();
+        for (label, infos) in infos.iter_mut().enumerate() {
+            let shown: BTreeSet<&Arc<str>> = sets.keys().filter_map(|set| set.get(label)).collect();
+            infos.retain(|info| shown.contains(&info.shown));
+        }
+        Self {
+            width: self.width,
+            by_key: self.by_key.iter().map(|set| names[*set as usize]).collect(),
+            infos,
+            texts: sets.into_keys().flatten().collect(),
         }
     }
 

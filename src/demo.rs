@@ -1,0 +1,126 @@
+//! Simulated provider APIs on loopback: the five of them, as documented, over one lively world. The `demo` command
+//! serves them, and integration tests use the same ones.
+//!
+//! They are written from the providers' documents and share no code with `provider`, so that the two meet only
+//! through HTTP.
+
+use std::{io, net::Ipv4Addr, sync::Arc};
+
+use jiff::{civil::Date, tz::TimeZone};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use url::Url;
+
+pub use self::{
+    server::{Api, Fault},
+    world::{Total, World},
+};
+use crate::{clock::Clock, provider::section::ProviderName};
+
+mod activeplatform;
+mod cloudcockpit;
+mod enube;
+mod mike;
+mod otc;
+mod server;
+mod setup;
+mod world;
+
+/// What a demo is started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The same seed, start and moment give the same answers, byte by byte.
+    pub seed: u64,
+    /// The day before which 90 days of history lie; the clock's own (UTC) where it is absent.
+    pub start: Option<Date>,
+    /// Whether `ActivePlatform` wants dates beside or in place of periods, and says 422 without.
+    pub activeplatform_demands_dates: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 7,
+            start: None,
+            activeplatform_demands_dates: false,
+        }
+    }
+}
+
+/// Five running APIs. They stop when it is dropped.
+#[derive(Debug)]
+pub struct Demo {
+    world: Arc<World>,
+    start: Date,
+    apis: [Arc<Api>; ProviderName::ALL.len()],
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Demo {
+    /// Starts all five, each on a free port of 127.0.0.1. Errors where no port can be had.
+    pub async fn start(clock: Clock, options: Options) -> io::Result<Self> {
+        let start = options
+            .start
+            .unwrap_or_else(|| clock.now().to_zoned(TimeZone::UTC).date());
+        let world = Arc::new(World::new(options.seed, start));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        let mut apis = Vec::new();
+        for provider in ProviderName::ALL {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let root = format!("http://{}/", listener.local_addr()?);
+            let api = Arc::new(Api::new(Url::parse(&root).map_err(io::Error::other)?));
+            let desk = server::Desk {
+                world: world.clone(),
+                clock: clock.clone(),
+                api: api.clone(),
+                demands_dates: options.activeplatform_demands_dates,
+            };
+            let router = match provider {
+                ProviderName::Otc => otc::router(),
+                ProviderName::Enube => enube::router(),
+                ProviderName::CloudCockpit => cloudcockpit::router(),
+                ProviderName::ActivePlatform => activeplatform::router(),
+                ProviderName::Mike => mike::router(),
+            };
+            let mut stopped = stopped.clone();
+            let served = axum::serve(listener, server::watched(router, desk))
+                .with_graceful_shutdown(async move {
+                    // An error says that the demo was dropped, which stops as well.
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                });
+            tasks.push(tokio::spawn(async move { served.await }));
+            apis.push(api);
+        }
+        Ok(Self {
+            world,
+            start,
+            apis: apis
+                .try_into()
+                .map_err(|_| io::Error::other("one API for each provider"))?,
+            stop,
+            tasks,
+        })
+    }
+
+    /// One of the APIs: its address, what it was asked, and how to make it fail.
+    pub fn api(&self, provider: ProviderName) -> &Api {
+        &self.apis[provider as usize]
+    }
+
+    /// The world that they tell about.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Lets running requests end and closes the ports.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks.drain(..) {
+            let _ = task.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The simulated `ActivePlatform` API: monthly analytics of a subscription, a reseller and its subscriptions.
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{
+    server::{Desk, Query, text, typed},
+    setup,
+    world::operator::{CURRENCY, RESELLER},
+};
+use crate::charge::Month;
+
+const MEDIA_TYPE: &str = "application/vnd.api+json";
+/// The most billing periods of one answer.
+const MOST_PERIODS: usize = 120;
+
+pub(super) fn router() -> Router<Desk> {
+    Router::new()
+        .route("/api/v3/analytics_monthly", get(monthly))
+        .route("/api/v3/resellers/{reseller}", get(reseller))
+        .route(
+            "/api/v3/resellers/{reseller}/subscriptions",
+            get(subscriptions),
+        )
+}
+
+async fn monthly(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let query = Query::of(&uri);
+    let asked = admit(&headers).and_then(|()| periods(&query, desk.demands_dates));
+    let (months, dates) = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return *refusal,
+    };
+    let wanted = query.text("subscription_id");
+    if wanted.is_empty() {
+        return refusal(StatusCode::BAD_REQUEST, "subscription_id is required");
+    }
+    let subscriptions = &desk.world.operator.subscriptions;
+    let Some(subscription) = subscriptions
+        .iter()
+        .find(|known| known.id.to_string() == wanted)
+    else {
+        return refusal(StatusCode::NOT_FOUND, "no such subscription");
+    };
+    let now = desk.clock.now();
+    let mut items = Vec::new();
+    for month in &months {
+        for resource in &subscription.resources {
+            let total = resource.total(*month, dates, now);
+            items.push(json!({
+                "resource_group": resource.group,
+                "category": resource.category,
+                "resource_name": resource.name,
+                "tags": resource.tags,
+                "billing_period": month.to_string(),
+                "total": decimal(total),
+            }));
+        }
+    }
+    let months: Vec<_> = months.iter().map(ToString::to_string).collect();
+    document(&json!({
+        "billing_periods": months,
+        "subscription": {"id": wanted, "items": items},
+    }))
+}
+
+async fn reseller(
+    State(_): State<Desk>,
+    Path(reseller): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refusal) = admit(&headers).and_then(|()| is_known(&reseller)) {
+        return *refusal;
+    }
+    document(&json!({
+        "data": {
+            "id": reseller,
+            "type": "resellers",
+            "attributes": {
+                "name": "Demo Reseller",
+                "general": {"currency": CURRENCY, "language": "en"},
+            },
+        },
+    }))
+}
+
+async fn subscriptions(
+    State(desk): State<Desk>,
+    Path(reseller): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if let Err(refusal) = admit(&headers).and_then(|()| is_known(&reseller)) {
+        return *refusal;
+    }
+    let query = Query::of(&uri);
+    let (Ok(number), Ok(size)) = (
+        query.parsed::<usize>("page[number]"),
+        query.parsed::<usize>("page[size]"),
+    ) else {
+        return refusal(StatusCode::BAD_REQUEST, "not a number");
+    };
+    let (number, size) = (number.unwrap_or(1), size.unwrap_or(50));
+    if number == 0 || size == 0 {
+        return refusal(StatusCode::BAD_REQUEST, "no such page");
+    }
+    let among = |key: &str, value: &str| {
+        let list = query.text(key);
+        list.is_empty() || list.split(',').any(|wanted| wanted.trim() == value)
+    };
+    let data: Vec<Value> = desk
+        .world
+        .operator
+        .subscriptions
+        .iter()
+        .filter(|known| {
+            among("filter[status]", known.status)
+                && among("filter[account_id]", &known.account.to_string())
+        })
+        .skip((number - 1).saturating_mul(size))
+        .take(size)
+        .map(|known| {
+            json!({
+                "id": known.id.to_string(),
+                "type": "subscriptions",
+                "attributes": {
+                    "created_at": "2024-03-01T09:12:44.120+03:00",
+                    "updated_at": "2025-01-15T17:02:03.004+03:00",
+                    "plan_id": 12,
+                    "account_id": known.account,
+                    "name": known.name,
+                    "trial": false,
+                    "status": known.status,
+                },
+            })
+        })
+        .collect();
+    document(&json!({"data": data}))
+}
+
+/// The token and the two media types that every request needs.
+fn admit(headers: &HeaderMap) -> Result<(), Box<Response>> {
+    if text(headers, "x-api-token") != setup::ACTIVEPLATFORM_TOKEN {
+        return Err(Box::new(refusal(StatusCode::UNAUTHORIZED, "invalid token")));
+    }
+    for name in ["content-type", "accept"] {
+        if !text(headers, name).contains(MEDIA_TYPE) {
+            let detail = format!("the header {name} must be {MEDIA_TYPE}");
+            return Err(Box::new(refusal(StatusCode::BAD_REQUEST, &detail)));
+        }
+    }
+    Ok(())
+}
+
+fn is_known(reseller: &str) -> Result<(), Box<Response>> {
+    if reseller == RESELLER.to_string() {
+        return Ok(());
+    }
+    Err(Box::new(refusal(StatusCode::NOT_FOUND, "no such reseller")))
+}
+
+/// The billing periods asked for, and the days that bound them.
+type Asked = (Vec<Month>, (Date, Date));
+
+fn periods(query: &Query, demands_dates: bool) -> Result<Asked, Box<Response>> {
+    let bad = |key: &str| {
+        Box::new(refusal(
+            StatusCode::BAD_REQUEST,
+            &format!("{key} cannot be read"),
+        ))
+    };
+    let months = pair(
+        query.parsed("period_from").map_err(bad)?,
+        query.parsed("period_to").map_err(bad)?,
+    );
+    let dates = pair::<Date>(
+        query.parsed("date_from").map_err(bad)?,
+        query.parsed("date_to").map_err(bad)?,
+    );
+    if demands_dates && dates.is_none() {
+        return Err(Box::new(refusal(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "date_from and date_to are required",
+        )));
+    }
+    let bounds = months.or(dates.map(|(from, to)| (Month::of(from), Month::of(to))));
+    let Some((first, last)) = bounds.filter(|(first, last)| first <= last) else {
+        return Err(Box::new(refusal(
+            StatusCode::BAD_REQUEST,
+            "a period is required",
+        )));
+    };
+    let months: Vec<_> = std::iter::successors(Some(first), |month: &Month| Some(month.next()))
+        .take_while(|month| *month <= last)
+        .take(MOST_PERIODS)
+        .collect();
+    Ok((
+        months,
+        dates.unwrap_or((first.first_day(), last.last_day())),
+    ))
+}
+
+/// Both ends, or the one that is given twice.
+fn pair<T: Copy>(from: Option<T>, to: Option<T>) -> Option<(T, T)> {
+    Some((from.or(to)?, to.or(from)?))
+}
+
+/// Six places, and `0.0` as the documents' example has it.
+fn decimal(total: f64) -> String {
+    if total == 0.0 {
+        "0.0".to_owned()
+    } else {
+        format!("{total:.6}")
+    }
+}
+
+fn document(body: &Value) -> Response {
+    typed(StatusCode::OK, MEDIA_TYPE, body.to_string())
+}
+
+fn refusal(status: StatusCode, detail: &str) -> Response {
+    let body = json!({"errors": [{
+        "status": status.as_u16().to_string(),
+        "title": status.canonical_reason(),
+        "detail": detail,
+    }]});
+    typed(status, MEDIA_TYPE, body.to_string())
+}

@@ -1,0 +1,265 @@
+//! The simulated CSP API of `CloudCockpit`, with the token endpoint: customers, provider instances, licences. What
+//! deletes is answered with 500 and counted: nothing may ever call it.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::{delete, get, post},
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::{
+    server::{Desk, Query, bearer, is_token, reply, text, token},
+    setup,
+};
+
+/// How long a token is good.
+const LIFE: Duration = Duration::from_secs(3599);
+const LARGEST_PAGE: usize = 2000;
+
+pub(super) fn router() -> Router<Desk> {
+    Router::new()
+        .route(
+            &format!("/{}/oauth2/v2.0/token", setup::DIRECTORY),
+            post(login),
+        )
+        .route("/v1/Customers", get(customers))
+        .route("/v1/Customers/{customer}", delete(refuse))
+        .route("/v1/Customers/{customer}/licenses", get(licenses))
+        .route(
+            "/v1/Customers/{customer}/remove-reseller-relationship/{instance}",
+            delete(refuse),
+        )
+        .route("/v1/Providers/Instances", get(instances))
+}
+
+async fn login(State(desk): State<Desk>, body: Bytes) -> Response {
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+    let given = |key: &str| {
+        form.iter()
+            .find(|(known, _)| known == key)
+            .map_or("", |(_, value)| value.as_str())
+    };
+    let fault = if given("grant_type") != "client_credentials" {
+        Some((StatusCode::BAD_REQUEST, "unsupported_grant_type"))
+    } else if given("scope") != setup::SCOPE {
+        Some((StatusCode::BAD_REQUEST, "invalid_scope"))
+    } else if given("client_id") != setup::CLIENT_ID
+        || given("client_secret") != setup::CLIENT_SECRET
+    {
+        Some((StatusCode::UNAUTHORIZED, "invalid_client"))
+    } else {
+        None
+    };
+    if let Some((status, error)) = fault {
+        let told = json!({"error": error, "error_description": "the login was refused"});
+        return reply(status, &told);
+    }
+    let now = desk.clock.now();
+    reply(
+        StatusCode::OK,
+        &json!({
+            "token_type": "Bearer",
+            "expires_in": LIFE.as_secs(),
+            "ext_expires_in": LIFE.as_secs(),
+            "access_token": token(setup::CLIENT_SECRET, setup::CLIENT_ID, now, LIFE),
+        }),
+    )
+}
+
+async fn refuse(headers: HeaderMap) -> Response {
+    refusal(
+        &headers,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "nothing is deleted here",
+    )
+}
+
+async fn customers(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    if let Err(refusal) = admit(&desk, &headers) {
+        return *refusal;
+    }
+    let query = Query::of(&uri);
+    // The documents describe this parameter without its name, with true as its default.
+    let deleted = query
+        .keys()
+        .find(|key| key.to_ascii_lowercase().contains("deleted"))
+        .is_none_or(|key| query.text(key) != "false");
+    let items = desk
+        .world
+        .licences
+        .customers
+        .iter()
+        .filter(|customer| deleted || !customer.deleted)
+        .map(|customer| {
+            json!({
+                "id": customer.id,
+                "companyName": customer.name,
+                "taxId": null,
+                "country": "DE",
+                "isDeleted": customer.deleted,
+            })
+        })
+        .collect();
+    page(&headers, &query, items)
+}
+
+async fn instances(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    if let Err(refusal) = admit(&desk, &headers) {
+        return *refusal;
+    }
+    let items = desk
+        .world
+        .licences
+        .instances
+        .iter()
+        .map(|instance| {
+            let (name, offers) = if instance.microsoft {
+                ("Microsoft", json!(["License", "AzurePlan"]))
+            } else {
+                ("Acme Backup", json!(["SoftwareSubscription"]))
+            };
+            json!({
+                "id": instance.id,
+                "alias": instance.alias,
+                "instanceProviderId": "34851c42-87d2-423d-8fac-537b0e6f133b",
+                "offerTypes": offers,
+                "provider": {"name": name},
+            })
+        })
+        .collect();
+    page(&headers, &Query::of(&uri), items)
+}
+
+async fn licenses(
+    State(desk): State<Desk>,
+    Path(customer): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if let Err(refusal) = admit(&desk, &headers) {
+        return *refusal;
+    }
+    let query = Query::of(&uri);
+    let wanted = query.text("providerInstanceId");
+    let licences = &desk.world.licences;
+    if uuid::Uuid::try_parse(wanted).is_err() || uuid::Uuid::try_parse(&customer).is_err() {
+        return refusal(
+            &headers,
+            StatusCode::BAD_REQUEST,
+            "an id is missing or is no GUID",
+        );
+    }
+    let customer = licences
+        .customers
+        .iter()
+        .position(|known| known.id == customer && !known.deleted);
+    let instance = licences
+        .instances
+        .iter()
+        .position(|known| known.id == wanted);
+    let (Some(customer), Some(instance)) = (customer, instance) else {
+        return refusal(
+            &headers,
+            StatusCode::NOT_FOUND,
+            "no such customer or instance",
+        );
+    };
+    if !licences.instances[instance].microsoft {
+        return refusal(
+            &headers,
+            StatusCode::BAD_REQUEST,
+            "not a Microsoft provider",
+        );
+    }
+    if !licences.customers[customer].instances.contains(&instance) {
+        return refusal(
+            &headers,
+            StatusCode::NOT_FOUND,
+            "the customer does not belong to this provider instance",
+        );
+    }
+    let rows: Vec<Value> = licences
+        .seats(customer, instance, desk.clock.now())
+        .into_iter()
+        .map(|seats| {
+            json!({
+                "skuId": seats.sku,
+                "name": (!seats.name.is_empty()).then_some(seats.name),
+                "availableLicenses": seats.available,
+                "isSelected": false,
+                "totalLicenses": seats.total,
+                "consumedLicenses": seats.consumed,
+                "suspendedLicenses": seats.suspended,
+            })
+        })
+        .collect();
+    reply(StatusCode::OK, &rows.into())
+}
+
+/// The token and the tenant that every request needs.
+fn admit(desk: &Desk, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    let is_known = is_token(setup::CLIENT_SECRET, bearer(headers), desk.clock.now());
+    let refused = match text(headers, "x-tenant") {
+        _ if !is_known => reply(StatusCode::UNAUTHORIZED, &Value::Null),
+        setup::TENANT => return Ok(()),
+        "" => refusal(
+            headers,
+            StatusCode::BAD_REQUEST,
+            "the header X-Tenant is required",
+        ),
+        _ => reply(StatusCode::FORBIDDEN, &Value::Null),
+    };
+    Err(Box::new(refused))
+}
+
+fn refusal(headers: &HeaderMap, status: StatusCode, description: &str) -> Response {
+    let correlation = text(headers, "x-correlation-id");
+    reply(
+        status,
+        &json!({
+            "statusCode": status.as_u16(),
+            "type": status.canonical_reason(),
+            "description": description,
+            "correlationId": (!correlation.is_empty()).then_some(correlation),
+            "errors": [],
+        }),
+    )
+}
+
+fn page(headers: &HeaderMap, query: &Query, items: Vec<Value>) -> Response {
+    let (Ok(number), Ok(size)) = (
+        query.parsed::<usize>("pageNumber"),
+        query.parsed::<usize>("pageSize"),
+    ) else {
+        return refusal(headers, StatusCode::BAD_REQUEST, "not a number");
+    };
+    let (number, size) = (number.unwrap_or(1), size.unwrap_or(25));
+    if number == 0 || size == 0 || size > LARGEST_PAGE {
+        return refusal(headers, StatusCode::BAD_REQUEST, "no such page");
+    }
+    let count = items.len();
+    let pages = count.div_ceil(size);
+    let items: Vec<_> = items
+        .into_iter()
+        .skip((number - 1).saturating_mul(size))
+        .take(size)
+        .collect();
+    reply(
+        StatusCode::OK,
+        &json!({
+            "items": items,
+            "paginationParameters": {"pageNumber": number, "pageSize": size},
+            "totalPages": pages,
+            "totalCount": count,
+            "hasPreviousPage": number > 1,
+            "hasNextPage": number < pages,
+            "continuationToken": null,
+        }),
+    )
+}

@@ -1,0 +1,304 @@
+//! The simulated Rocket analytics API of enube: both logins, usages and the lists of what can be filtered by.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use jiff::{Timestamp, civil::Date};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    World,
+    server::{Desk, bearer, is_json, is_token, reply, text, token},
+    setup,
+    world::resale::{DISTRIBUTOR, RESELLER, Resale, Row, Scope, View},
+};
+
+/// How long a token is good, and how long it could be refreshed.
+const LIFE: Duration = Duration::from_hours(24);
+const REFRESH: Duration = Duration::from_hours(7 * 24);
+
+pub(super) fn router() -> Router<Desk> {
+    Router::new()
+        .route("/rocketsvc/api/v4/auth/login", post(login))
+        .route("/api/v1/oauth2/token", get(basic))
+        .route("/rocketsvc/api/v4/{cloud}/usages", post(usages))
+        .route(
+            "/rocketsvc/api/v4/{cloud}/filters/{list}",
+            post(filter_values),
+        )
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    #[serde(rename = "Username")]
+    username: String,
+    #[serde(rename = "Password")]
+    password: String,
+}
+
+async fn login(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+    if !is_json(&headers) {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "Content-Type must be application/json",
+        );
+    }
+    let Ok(credentials) = serde_json::from_slice::<Credentials>(&body) else {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "Username and Password are required",
+        );
+    };
+    if credentials.username != setup::ENUBE_USER || credentials.password != setup::ENUBE_PASSWORD {
+        return refusal(StatusCode::UNAUTHORIZED, "wrong username or password");
+    }
+    let now = desk.clock.now();
+    let refresh = crate::clock::add(now, REFRESH);
+    reply(
+        StatusCode::OK,
+        &json!({
+            "expiresAt": crate::clock::add(now, LIFE).as_second(),
+            "refreshExpiresAt": format!("{refresh:.9}"),
+            "refreshToken": "525ce067-d917-4e25-85d3-e87bd558688a",
+            "token": token(setup::ENUBE_PASSWORD, DISTRIBUTOR, now, LIFE),
+        }),
+    )
+}
+
+/// The older login. What it calls `expires_in` is a moment, as in its documentation.
+async fn basic(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    let pair = format!("{}:{}", setup::ENUBE_USER, setup::ENUBE_PASSWORD);
+    if text(&headers, "authorization") != format!("Basic {}", BASE64.encode(pair)) {
+        return refusal(StatusCode::UNAUTHORIZED, "wrong access key or secret key");
+    }
+    let now = desk.clock.now();
+    reply(
+        StatusCode::OK,
+        &json!({
+            "access_token": token(setup::ENUBE_PASSWORD, DISTRIBUTOR, now, LIFE),
+            "expires_in": crate::clock::add(now, LIFE).as_second(),
+            "token_type": "Bearer",
+        }),
+    )
+}
+
+fn refusal(status: StatusCode, message: &str) -> Response {
+    reply(status, &json!({"message": message}))
+}
+
+async fn usages(
+    State(desk): State<Desk>,
+    Path(cloud): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&desk, &cloud, &headers, &body, |world, asked, at| {
+        let Some(view) = asked.view else {
+            return Err("unknown view".to_owned());
+        };
+        let rows = asked.rows(world, &cloud, view, at);
+        Ok(rows
+            .iter()
+            .map(|row| usage(&world.resale, row, &asked.invoice_type))
+            .collect())
+    })
+}
+
+async fn filter_values(
+    State(desk): State<Desk>,
+    Path((cloud, list)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let view = match list.as_str() {
+        "customers" => View::Customers,
+        "subscriptions" => View::Subscriptions,
+        _ => return refusal(StatusCode::NOT_FOUND, "not found"),
+    };
+    answer(&desk, &cloud, &headers, &body, |world, asked, at| {
+        let resale = &world.resale;
+        Ok(asked
+            .rows(world, &cloud, view, at)
+            .iter()
+            // The month before is not asked for here.
+            .filter(|row| row.actual > 0.0)
+            .map(|row| match row.subscription {
+                None => {
+                    let customer = &resale.customers[row.customer];
+                    json!({"label": customer.name, "value": customer.id})
+                }
+                Some(position) => {
+                    let subscription = &resale.subscriptions[position];
+                    json!({"label": subscription.name, "value": subscription.id})
+                }
+            })
+            .collect())
+    })
+}
+
+/// What all questions share: the token, the cloud, the filters.
+fn answer(
+    desk: &Desk,
+    cloud: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+    rows: impl Fn(&World, &Asked, Timestamp) -> Result<Vec<Value>, String>,
+) -> Response {
+    let now = desk.clock.now();
+    if !is_token(setup::ENUBE_PASSWORD, bearer(headers), now) {
+        return refusal(StatusCode::UNAUTHORIZED, "invalid or expired token");
+    }
+    if !Resale::knows(cloud) {
+        return refusal(StatusCode::NOT_FOUND, "not found");
+    }
+    if !is_json(headers) {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "Content-Type must be application/json",
+        );
+    }
+    match Asked::read(body).and_then(|asked| rows(&desk.world, &asked, now)) {
+        Ok(rows) => reply(StatusCode::OK, &rows.into()),
+        Err(message) => refusal(StatusCode::BAD_REQUEST, &message),
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    filters: Vec<Pair>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    key: String,
+    value: String,
+}
+
+/// The filters of a question.
+#[derive(Debug, Default)]
+struct Asked {
+    period: (Date, Date),
+    view: Option<View>,
+    customer: String,
+    subscription: String,
+    catalogs: Vec<String>,
+    invoice_type: String,
+    /// What costs more or less by whose price list is asked for.
+    price: f64,
+    /// Asks for what belongs to nobody here.
+    elsewhere: bool,
+}
+
+impl Asked {
+    fn read(body: &[u8]) -> Result<Self, String> {
+        let body: Body = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let (mut from, mut to) = (None, None);
+        let mut asked = Self {
+            invoice_type: "1".to_owned(),
+            price: 1.0,
+            ..Self::default()
+        };
+        for Pair { key, value } in body.filters {
+            let date = || {
+                value
+                    .parse::<Date>()
+                    .map_err(|_| format!("{key}: not a date"))
+            };
+            match key.as_str() {
+                "start_time" => from = Some(date()?),
+                "end_time" => to = Some(date()?),
+                "view" => {
+                    asked.view = Some(match value.as_str() {
+                        "customers" => View::Customers,
+                        "subscriptions" => View::Subscriptions,
+                        _ => return Err("unknown view".to_owned()),
+                    });
+                }
+                "cost" => {
+                    asked.price = match value.as_str() {
+                        "distributors" => 0.9,
+                        "resellers" | "" => 1.0,
+                        "customers" => 1.1,
+                        _ => return Err("unknown cost".to_owned()),
+                    }
+                }
+                "catalog" if value.is_empty() => {}
+                "catalog" => asked.catalogs.push(value),
+                "customer_id" => asked.customer = value,
+                "subscription_id" => asked.subscription = value,
+                "invoice_type" => asked.invoice_type = value,
+                "distributor_id" => asked.elsewhere |= !value.is_empty() && value != DISTRIBUTOR,
+                "reseller_id" => asked.elsewhere |= !value.is_empty() && value != RESELLER,
+                "resource_group" | "resource_id" => asked.elsewhere |= !value.is_empty(),
+                _ => return Err(format!("unknown filter {key}")),
+            }
+        }
+        asked.elsewhere |= asked.invoice_type != "1";
+        match (from, to) {
+            (Some(from), Some(to)) if from <= to => asked.period = (from, to),
+            _ => return Err("start_time and end_time are required, in this order".to_owned()),
+        }
+        Ok(asked)
+    }
+
+    fn rows(&self, world: &World, cloud: &str, view: View, at: Timestamp) -> Vec<Row> {
+        if self.elsewhere {
+            return Vec::new();
+        }
+        let scope = Scope {
+            cloud,
+            customer: &self.customer,
+            subscription: &self.subscription,
+            catalogs: self.catalogs.iter().map(String::as_str).collect(),
+        };
+        let mut rows = world.resale.usages(view, &scope, self.period, at);
+        for row in &mut rows {
+            row.last *= self.price;
+            row.actual *= self.price;
+            row.forecast *= self.price;
+        }
+        rows
+    }
+}
+
+/// One row as it is sent.
+fn usage(resale: &Resale, row: &Row, invoice_type: &str) -> Value {
+    let customer = &resale.customers[row.customer];
+    let extra = json!({"alias": customer.alias, "estimate": row.estimate});
+    match row.subscription {
+        None => json!({
+            "id": customer.id,
+            "parent_id": RESELLER,
+            "resource_type": "customers",
+            "type": invoice_type,
+            "name": customer.name,
+            "last": row.last,
+            "actual": row.actual,
+            "forecast": row.forecast,
+            "leaf": false,
+            "extra": extra,
+        }),
+        Some(position) => json!({
+            "id": resale.subscriptions[position].id,
+            "parent_id": customer.id,
+            "parent_name": customer.name,
+            "resource_type": "subscriptions",
+            "type": invoice_type,
+            "name": resale.subscriptions[position].name,
+            "last": row.last,
+            "actual": row.actual,
+            "forecast": row.forecast,
+            "leaf": false,
+            "extra": extra,
+        }),
+    }
+}

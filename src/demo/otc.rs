@@ -1,0 +1,312 @@
+//! The simulated Enterprise Dashboard API of Open Telekom Cloud: daily and hourly consumption as NDJSON, health.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+
+use axum::{Router, body::Body, extract::State, response::Response, routing::get};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::{Timestamp, civil::Date};
+use serde_json::{Value, json};
+
+use super::{
+    World,
+    server::{Desk, Query, bearer, reply, typed},
+    setup,
+    world::{days, otc::Row},
+};
+
+/// Rows are sent in batches of so many.
+const BATCH: usize = 1000;
+/// What may be asked for; `hour` of the hourly table alone.
+const KEYS: [&str; 14] = [
+    "contract",
+    "date",
+    "hour",
+    "month",
+    "product",
+    "product_description",
+    "project_name",
+    "resource_id",
+    "consumption_type",
+    "show_tag",
+    "tag_key",
+    "tag_value",
+    "week",
+    "year",
+];
+
+pub(super) fn router() -> Router<Desk> {
+    let daily = get(async |State(desk), headers, uri| consumption(&desk, &headers, &uri, false));
+    let hourly = get(async |State(desk), headers, uri| consumption(&desk, &headers, &uri, true));
+    Router::new()
+        .route("/v2/daily/consumption/", daily.clone())
+        .route("/v2/daily/consumption", daily)
+        .route("/v2/hourly/consumption/", hourly.clone())
+        .route("/v2/hourly/consumption", hourly)
+        .route(
+            "/v2/health",
+            get(async || reply(StatusCode::OK, &json!({"status": "ok"}))),
+        )
+}
+
+fn consumption(desk: &Desk, headers: &HeaderMap, uri: &Uri, hourly: bool) -> Response {
+    if bearer(headers) != setup::OTC_KEY {
+        return refusal(StatusCode::UNAUTHORIZED, "Invalid API key");
+    }
+    let query = Query::of(uri);
+    let filter = match Filter::read(&query, hourly) {
+        Ok(filter) => filter,
+        Err((status, key)) => return refusal(status, key),
+    };
+    let at = desk.clock.now();
+    let otc = &desk.world.otc;
+    let days = days(otc.begins, otc.date(at))
+        .filter(|day| filter.has(*day))
+        .collect();
+    let batches = Batches {
+        world: desk.world.clone(),
+        filter,
+        hourly,
+        at,
+        days,
+        rows: 0,
+        lines: String::new(),
+    };
+    let body = stream::iter(batches.map(Ok::<_, Infallible>));
+    typed(
+        StatusCode::OK,
+        "application/x-ndjson",
+        Body::from_stream(body),
+    )
+}
+
+fn refusal(status: StatusCode, detail: &str) -> Response {
+    reply(status, &json!({"detail": detail}))
+}
+
+/// What is asked for.
+#[derive(Debug, Default)]
+struct Filter {
+    date: Option<Date>,
+    year: Option<i16>,
+    month: Option<i8>,
+    week: Option<i8>,
+    hour: Option<i8>,
+    contract: Option<u64>,
+    show_tag: bool,
+    /// Key and value of the remaining filters, which are texts.
+    texts: Vec<(&'static str, String)>,
+}
+
+impl Filter {
+    fn read(query: &Query, hourly: bool) -> Result<Self, (StatusCode, &str)> {
+        let unknown = |key: &&str| !KEYS.contains(key) || (*key == "hour" && !hourly);
+        if let Some(key) = query.keys().find(unknown) {
+            return Err((StatusCode::BAD_REQUEST, key));
+        }
+        let bad = |key| (StatusCode::BAD_REQUEST, key);
+        let filter = Self {
+            date: query.parsed("date").map_err(bad)?,
+            year: within(query.parsed("year").map_err(bad)?, 2020..=2100, "year")?,
+            month: within(query.parsed("month").map_err(bad)?, 1..=12, "month")?,
+            week: within(query.parsed("week").map_err(bad)?, 1..=53, "week")?,
+            hour: within(query.parsed("hour").map_err(bad)?, 0..=23, "hour")?,
+            contract: query.parsed("contract").map_err(bad)?,
+            show_tag: query.parsed("show_tag").map_err(bad)?.unwrap_or(false),
+            texts: KEYS
+                .iter()
+                .filter(|key| {
+                    matches!(**key, "product" | "product_description" | "project_name")
+                        || matches!(
+                            **key,
+                            "resource_id" | "consumption_type" | "tag_key" | "tag_value"
+                        )
+                })
+                .filter(|key| !query.text(key).is_empty())
+                .map(|key| (*key, query.text(key).to_owned()))
+                .collect(),
+        };
+        let lonely = filter.date.is_none()
+            && ((filter.year.is_none() && (filter.month.is_some() || filter.week.is_some()))
+                || (filter.hour.is_some() && filter.month.is_none() && filter.week.is_none()));
+        if lonely {
+            return Err((
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "month and week need a year, hour needs a day, a month or a week",
+            ));
+        }
+        Ok(filter)
+    }
+
+    fn has(&self, day: Date) -> bool {
+        let week = day.iso_week_date();
+        let year = if self.week.is_some() && self.month.is_none() {
+            week.year()
+        } else {
+            day.year()
+        };
+        self.date.is_none_or(|wanted| wanted == day)
+            && self.year.is_none_or(|wanted| wanted == year)
+            && self.month.is_none_or(|wanted| wanted == day.month())
+            && self.week.is_none_or(|wanted| wanted == week.week())
+    }
+
+    fn takes(&self, world: &World, row: &Row) -> bool {
+        let otc = &world.otc;
+        let series = &otc.series[row.series];
+        let project = &otc.projects[series.project];
+        let product = &otc.products[series.product];
+        let begins_at = |hour| row.begin.to_zoned(otc.zone.clone()).hour() == hour;
+        self.contract
+            .is_none_or(|wanted| wanted == project.contract)
+            && self.hour.is_none_or(begins_at)
+            && self.texts.iter().all(|(key, wanted)| match *key {
+                "product" => product.code == *wanted,
+                "product_description" => product.description == *wanted,
+                "project_name" => project.name == wanted,
+                "resource_id" => series.resource == *wanted,
+                "consumption_type" => series.rhythm.consumption_type() == wanted,
+                // As documented: tags filter only where they are shown.
+                "tag_key" => !self.show_tag || series.tags.iter().any(|(key, _)| key == wanted),
+                _ => !self.show_tag || series.tags.iter().any(|(_, value)| value == wanted),
+            })
+    }
+}
+
+fn within<T: PartialOrd>(
+    value: Option<T>,
+    range: std::ops::RangeInclusive<T>,
+    key: &'static str,
+) -> Result<Option<T>, (StatusCode, &'static str)> {
+    match value {
+        Some(value) if !range.contains(&value) => Err((StatusCode::BAD_REQUEST, key)),
+        value => Ok(value),
+    }
+}
+
+/// The body, made while it is sent.
+struct Batches {
+    world: Arc<World>,
+    filter: Filter,
+    hourly: bool,
+    at: Timestamp,
+    days: VecDeque<Date>,
+    /// How many rows wait in `lines`.
+    rows: usize,
+    lines: String,
+}
+
+impl Iterator for Batches {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        while self.rows < BATCH {
+            let Some(day) = self.days.pop_front() else {
+                break;
+            };
+            let rows = if self.hourly {
+                self.world.otc.hourly(day, self.at)
+            } else {
+                self.world.otc.daily(day, self.at)
+            };
+            let mut time = (Timestamp::MIN, String::new());
+            for row in rows {
+                if !self.filter.takes(&self.world, &row) {
+                    continue;
+                }
+                if time.0 != row.begin {
+                    let local = row.begin.to_zoned(self.world.otc.zone.clone());
+                    time = (
+                        row.begin,
+                        local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+                    );
+                }
+                let line = line(
+                    &self.world,
+                    &row,
+                    &time.1,
+                    self.hourly,
+                    self.filter.show_tag,
+                );
+                self.lines.push_str(&line.to_string());
+                self.lines.push('\n');
+                self.rows += 1;
+            }
+        }
+        if self.lines.is_empty() {
+            return None;
+        }
+        let cut = self
+            .lines
+            .match_indices('\n')
+            .nth(BATCH - 1)
+            .map_or(self.lines.len(), |(end, _)| end + 1);
+        let rest = self.lines.split_off(cut);
+        self.rows = self.rows.saturating_sub(BATCH);
+        Some(Bytes::from(std::mem::replace(&mut self.lines, rest)))
+    }
+}
+
+/// One row as it is sent, its fields in the order of the documents' examples.
+fn line(world: &World, row: &Row, time: &str, hourly: bool, show_tag: bool) -> Value {
+    let otc = &world.otc;
+    let series = &otc.series[row.series];
+    let project = &otc.projects[series.project];
+    let product = &otc.products[series.product];
+    let status = if hourly {
+        "AGGREGATION_PROCESSED"
+    } else {
+        "NEW"
+    };
+    let mut line = serde_json::Map::new();
+    let mut set = |key: &str, value: Value| line.insert(key.to_owned(), value);
+    if !hourly {
+        set("aggregation_id", otc.row_id(row, 1).into());
+    }
+    set("amount", row.amount.into());
+    if hourly {
+        set("amount_excluding_discount", row.list.into());
+        set("bill_cycle_day", 1.into());
+    }
+    set("consumption_date", time.into());
+    set("consumption_type", series.rhythm.consumption_type().into());
+    set("contract", project.contract.into());
+    if hourly {
+        set(
+            "external_priceplan",
+            format!("pp_{}_EU-DE", product.code).into(),
+        );
+    }
+    set("product", product.code.as_str().into());
+    set("product_description", product.description.as_str().into());
+    set("project_id", project.id.as_str().into());
+    if !project.name.is_empty() {
+        set("project_name", project.name.into());
+    }
+    set("quantity", row.quantity.into());
+    set("quantity_type", product.unit.into());
+    set(
+        "region",
+        if project.name.starts_with("eu-nl") {
+            "EU-NL"
+        } else {
+            "EU-DE"
+        }
+        .into(),
+    );
+    set("resource_id", series.resource.as_str().into());
+    set("status", status.into());
+    if show_tag {
+        let tags = series.tags.iter();
+        set(
+            "tags",
+            tags.map(|(key, value)| json!({"key": key, "value": value}))
+                .collect(),
+        );
+    }
+    if hourly {
+        set("usage_id", otc.row_id(row, 2).into());
+    }
+    line.into()
+}

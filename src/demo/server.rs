@@ -1,0 +1,364 @@
+//! What the simulated APIs share: what they were asked, how they are made to fail, tokens, queries and JSON.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::World;
+use crate::clock::Clock;
+
+/// One of the APIs, seen from outside.
+#[derive(Debug)]
+pub struct Api {
+    url: Url,
+    seen: Mutex<Seen>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    requests: BTreeMap<String, u64>,
+    refused: u64,
+}
+
+/// How an API fails for a while.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Only requests whose path contains this; empty for all.
+    pub path: String,
+    /// How many requests it meets; `None` for all until [`Api::heal`].
+    pub requests: Option<u64>,
+    /// How long the answer waits.
+    pub delay: Duration,
+    /// The status to answer with, and its headers; `None` for the usual answer.
+    pub answer: Option<(StatusCode, HeaderMap)>,
+}
+
+impl Fault {
+    /// All requests are answered with a status.
+    pub fn status(status: StatusCode) -> Self {
+        Self {
+            path: String::new(),
+            requests: None,
+            delay: Duration::ZERO,
+            answer: Some((status, HeaderMap::new())),
+        }
+    }
+
+    /// All requests wait before their usual answer.
+    pub fn delay(delay: Duration) -> Self {
+        Self {
+            path: String::new(),
+            requests: None,
+            delay,
+            answer: None,
+        }
+    }
+
+    /// Sends a header with the status.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if let Some((_, headers)) = &mut self.answer {
+            headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Meets only the next few requests.
+    #[must_use]
+    pub fn next(mut self, requests: u64) -> Self {
+        self.requests = Some(requests);
+        self
+    }
+
+    /// Meets only requests whose path contains a text.
+    #[must_use]
+    pub fn on(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+}
+
+impl Api {
+    pub(super) fn new(url: Url) -> Self {
+        Self {
+            url,
+            seen: Mutex::default(),
+            faults: Mutex::default(),
+        }
+    }
+
+    /// Its root, with a slash at the end.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// An address below its root.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{}", self.url, path.trim_start_matches('/'))
+    }
+
+    /// How often each was asked for: `GET /v1/Customers/{id}/licenses`, without the query.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        lock(&self.seen).requests.clone()
+    }
+
+    /// How many requests asked for something that is not documented as a read.
+    pub fn refused(&self) -> u64 {
+        lock(&self.seen).refused
+    }
+
+    /// Makes it fail; of several faults the first that fits a request meets it.
+    pub fn fail(&self, fault: Fault) {
+        if fault.requests != Some(0) {
+            lock(&self.faults).push(fault);
+        }
+    }
+
+    /// Ends all faults.
+    pub fn heal(&self) {
+        lock(&self.faults).clear();
+    }
+
+    /// The fault that meets a request.
+    fn fault(&self, path: &str) -> Option<Fault> {
+        let mut faults = lock(&self.faults);
+        let position = faults.iter().position(|fault| path.contains(&fault.path))?;
+        let fault = faults[position].clone();
+        match &mut faults[position].requests {
+            Some(left) if *left > 1 => *left -= 1,
+            Some(_) => {
+                faults.remove(position);
+            }
+            None => {}
+        }
+        Some(fault)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a handler works with.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) world: Arc<World>,
+    pub(super) clock: Clock,
+    pub(super) api: Arc<Api>,
+    pub(super) demands_dates: bool,
+}
+
+/// A router whose requests are counted, and met by faults.
+pub(super) fn watched(router: Router<Desk>, desk: Desk) -> Router {
+    router
+        .fallback(|| async { reply(StatusCode::NOT_FOUND, &json!({"error": "not found"})) })
+        .method_not_allowed_fallback(|| async {
+            reply(
+                StatusCode::METHOD_NOT_ALLOWED,
+                &json!({"error": "method not allowed"}),
+            )
+        })
+        .layer(middleware::from_fn_with_state(desk.clone(), watch))
+        .with_state(desk)
+}
+
+async fn watch(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    *lock(&desk.api.seen)
+        .requests
+        .entry(format!("{method} {}", pattern(&path)))
+        .or_default() += 1;
+    let answer = match desk.api.fault(&path) {
+        None => next.run(request).await,
+        Some(fault) => {
+            tokio::time::sleep(fault.delay).await;
+            match fault.answer {
+                None => next.run(request).await,
+                Some((status, headers)) => {
+                    let mut answer = reply(status, &json!({"error": "made to fail"}));
+                    answer.headers_mut().extend(headers);
+                    answer
+                }
+            }
+        }
+    };
+    let reads = [Method::GET, Method::HEAD, Method::POST].contains(&method);
+    if !reads || answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+        lock(&desk.api.seen).refused += 1;
+    }
+    answer
+}
+
+/// A path with its ids left out.
+fn pattern(path: &str) -> String {
+    path.split('/')
+        .map(|segment| {
+            let is_number =
+                !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+            if is_number || uuid::Uuid::try_parse(segment).is_ok() {
+                "{id}"
+            } else {
+                segment
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// An answer in JSON.
+pub(super) fn reply(status: StatusCode, body: &Value) -> Response {
+    typed(status, "application/json", body.to_string())
+}
+
+/// An answer of a media type.
+pub(super) fn typed(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Into<Body>,
+) -> Response {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// A header's text; empty where there is none.
+pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("")
+}
+
+/// Whether a body is said to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    text(headers, "content-type").starts_with("application/json")
+}
+
+/// The bearer token of a request; empty where there is none.
+pub(super) fn bearer(headers: &HeaderMap) -> &str {
+    text(headers, "authorization")
+        .strip_prefix("Bearer ")
+        .unwrap_or("")
+}
+
+/// The pairs of a query.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or("").as_bytes();
+        Self(url::form_urlencoded::parse(query).into_owned().collect())
+    }
+
+    /// The value of a key; empty where it is not given.
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.0
+            .iter()
+            .find(|(known, _)| known == key)
+            .map_or("", |(_, value)| value)
+    }
+
+    /// A number or date; `Ok(None)` where it is not given, the key where it cannot be read.
+    pub(super) fn parsed<'k, T: std::str::FromStr>(
+        &self,
+        key: &'k str,
+    ) -> Result<Option<T>, &'k str> {
+        match self.text(key) {
+            "" => Ok(None),
+            value => value.parse().map(Some).map_err(|_| key),
+        }
+    }
+
+    /// The keys given.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_str())
+    }
+}
+
+/// A token in the form of a JWT, good until a moment. Its seal depends on a secret; nothing is kept.
+pub(super) fn token(secret: &str, subject: &str, issued: Timestamp, life: Duration) -> String {
+    let issued = issued.as_second();
+    let expires = issued.saturating_add_unsigned(life.as_secs());
+    let head = BASE64.encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());
+    let claims = json!({"sub": subject, "exp": expires, "nbf": issued, "iat": issued});
+    let claims = BASE64.encode(claims.to_string());
+    let seal = seal(secret, &claims);
+    format!("{head}.{claims}.{seal}")
+}
+
+/// Whether a token was given out for this secret and has not ended.
+pub(super) fn is_token(secret: &str, token: &str, now: Timestamp) -> bool {
+    let mut pieces = token.split('.').skip(1);
+    let (Some(claims), Some(stamp)) = (pieces.next(), pieces.next()) else {
+        return false;
+    };
+    let expires = BASE64
+        .decode(claims)
+        .ok()
+        .and_then(|claims| serde_json::from_slice::<Value>(&claims).ok())
+        .and_then(|claims| claims["exp"].as_i64());
+    stamp == seal(secret, claims) && expires.is_some_and(|expires| now.as_second() < expires)
+}
+
+/// Enough for a simulation, and no cryptography: FNV-1a.
+fn seal(secret: &str, claims: &str) -> String {
+    let hash = secret
+        .bytes()
+        .chain(claims.bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    BASE64.encode(hash.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_with_its_life_and_fits_its_secret_alone() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let issued = at("2025-06-25T16:48:58Z");
+        let good = token("s", "user", issued, Duration::from_hours(24));
+        assert!(is_token("s", &good, at("2025-06-26T16:48:57Z")));
+        assert!(!is_token("s", &good, at("2025-06-26T16:48:58Z")));
+        assert!(!is_token("t", &good, issued));
+        for token in ["", "a", "a.b", "a.b.c", &good[..good.len() - 1]] {
+            assert!(!is_token("s", token, issued), "{token}");
+        }
+    }
+
+    #[test]
+    fn paths_are_counted_without_their_ids() {
+        for (path, want) in [
+            ("/v2/daily/consumption/", "/v2/daily/consumption/"),
+            (
+                "/v1/Customers/3eaf12bc-9f70-4e33-849b-fe9cd0de3d36/licenses",
+                "/v1/Customers/{id}/licenses",
+            ),
+            ("/api/v3/resellers/77", "/api/v3/resellers/{id}"),
+        ] {
+            assert_eq!(pattern(path), want);
+        }
+    }
+}

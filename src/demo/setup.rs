@@ -1,0 +1,168 @@
+//! How an exporter is set up over the simulated APIs: their secrets, a configuration, lines to try by hand.
+
+use std::path::Path;
+
+use super::{Demo, world::operator::RESELLER};
+use crate::provider::section::ProviderName;
+
+pub(super) const OTC_KEY: &str = "demo-otc-key";
+pub(super) const ENUBE_USER: &str = "billing-bot";
+pub(super) const ENUBE_PASSWORD: &str = "demo-enube-p4ssw0rd";
+pub(super) const DIRECTORY: &str = "4e806121-ff28-4286-ab4e-3be0a08f9ce0";
+pub(super) const SCOPE: &str = "api://b92a36a4-feb8-4f47-a69c-29a180aa6d0a/.default";
+pub(super) const TENANT: &str = "portal.example.com";
+pub(super) const CLIENT_ID: &str = "00000000-0000-4000-8000-000000000001";
+pub(super) const CLIENT_SECRET: &str = "demo-cloudcockpit-secret";
+pub(super) const ACTIVEPLATFORM_TOKEN: &str = "demo-activeplatform-token";
+pub(super) const MIKE_KEY: &str = "00000000-0000-4000-8000-0000000000d1";
+
+/// The secrets' file names and contents. They open nothing but the demo.
+const SECRETS: [(&str, &str); 5] = [
+    ("otc", OTC_KEY),
+    ("enube", ENUBE_PASSWORD),
+    ("cloudcockpit", CLIENT_SECRET),
+    ("activeplatform", ACTIVEPLATFORM_TOKEN),
+    ("mike", MIKE_KEY),
+];
+
+impl Demo {
+    /// The names and contents of the files that [`Demo::config_yaml`] refers to.
+    pub fn secrets() -> [(&'static str, &'static str); 5] {
+        SECRETS
+    }
+
+    /// A configuration with six accounts over the five APIs, two budgets and exchange rates. The secrets are
+    /// expected in a folder, in files named as [`Demo::secrets`] says.
+    pub fn config_yaml(&self, secrets: &Path) -> String {
+        // A JSON string is a YAML string, whatever the path holds.
+        let file = |name: &str| {
+            serde_json::Value::from(secrets.join(name).to_string_lossy().into_owned()).to_string()
+        };
+        let base = |provider: ProviderName, path: &str| {
+            let url = self.api(provider).at(path);
+            url.trim_end_matches('/').to_owned()
+        };
+        let expires = self.start.saturating_add(jiff::Span::new().days(45));
+        format!(
+            r#"log: {{level: info}}
+poll:
+  interval: 30s
+  timeout: 20s
+  stale_after: 10m
+  requests_per_second: 50
+  concurrency: 4
+accounts:
+  otc-platform:
+    provider: otc
+    base_url: {otc}
+    api_key_file: {otc_key}
+    granularity: hourly
+    credential_expires: {expires}
+  azure-resale:
+    provider: enube
+    base_url: {enube}
+    username: {ENUBE_USER}
+    password_file: {enube_password}
+    cloud: azure
+    detail: subscriptions
+    catalogs: [consumption, marketplace]
+    currency: BRL
+  aws-resale:
+    provider: enube
+    base_url: {enube}
+    username: {ENUBE_USER}
+    password_file: {enube_password}
+    cloud: aws
+    detail: customers
+    currency: USD
+  licences:
+    provider: cloudcockpit
+    base_url: {cockpit}
+    token_url: {token_url}
+    scope: {SCOPE}
+    tenant: {TENANT}
+    client_id: {CLIENT_ID}
+    client_secret_file: {client_secret}
+  operator:
+    provider: activeplatform
+    base_url: {activeplatform}
+    api_token_file: {activeplatform_token}
+    reseller_id: {RESELLER}
+  simulations:
+    provider: mike
+    base_url: {mike}
+    api_key_file: {mike_key}
+    log: list
+budgets:
+  azure-angstrom:
+    match: {{provider: enube, account: azure-resale, customer: "Ångström.*"}}
+    limit: 10000
+    currency: BRL
+    thresholds: {{warning: 0.8, critical: 1.0}}
+  otc-platform:
+    match: {{provider: otc}}
+    limit: 25000
+    currency: EUR
+    thresholds: {{warning: 0.8, critical: 1.0}}
+reporting_currency: EUR
+exchange_rates: {{BRL: 0.16, USD: 0.92}}
+"#,
+            otc = base(ProviderName::Otc, ""),
+            otc_key = file("otc"),
+            enube = base(ProviderName::Enube, "rocketsvc/api/v4"),
+            enube_password = file("enube"),
+            cockpit = base(ProviderName::CloudCockpit, ""),
+            token_url = base(
+                ProviderName::CloudCockpit,
+                &format!("{DIRECTORY}/oauth2/v2.0/token")
+            ),
+            client_secret = file("cloudcockpit"),
+            activeplatform = base(ProviderName::ActivePlatform, ""),
+            activeplatform_token = file("activeplatform"),
+            mike = base(ProviderName::Mike, "api/consumption"),
+            mike_key = file("mike"),
+        )
+    }
+
+    /// Lines for a shell, one or two for each API, with the demo's own credentials.
+    pub fn curl_lines(&self) -> Vec<String> {
+        let at = |provider: ProviderName, path: &str| self.api(provider).at(path);
+        let month = self.start.first_of_month().strftime("%Y-%m");
+        let (first, last) = (self.start.first_of_month(), self.start.last_of_month());
+        vec![
+            format!(
+                "curl -H 'Authorization: Bearer {OTC_KEY}' '{}?date={}'",
+                at(ProviderName::Otc, "v2/daily/consumption/"),
+                self.start.yesterday().unwrap_or(self.start),
+            ),
+            format!(
+                "TOKEN=$(curl -s -H 'Content-Type: application/json' -d '{{\"Username\":\"{ENUBE_USER}\",\"Password\":\"{ENUBE_PASSWORD}\"}}' '{}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')",
+                at(ProviderName::Enube, "rocketsvc/api/v4/auth/login"),
+            ),
+            format!(
+                "curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"filters\":[{{\"key\":\"start_time\",\"value\":\"{first}\"}},{{\"key\":\"end_time\",\"value\":\"{last}\"}},{{\"key\":\"view\",\"value\":\"customers\"}}]}}' '{}'",
+                at(ProviderName::Enube, "rocketsvc/api/v4/azure/usages"),
+            ),
+            format!(
+                "TOKEN=$(curl -s -d grant_type=client_credentials -d client_id={CLIENT_ID} -d client_secret={CLIENT_SECRET} -d scope={SCOPE} '{}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')",
+                at(
+                    ProviderName::CloudCockpit,
+                    &format!("{DIRECTORY}/oauth2/v2.0/token")
+                ),
+            ),
+            format!(
+                "curl -H \"Authorization: Bearer $TOKEN\" -H 'X-Tenant: {TENANT}' '{}'",
+                at(ProviderName::CloudCockpit, "v1/Customers?pageSize=5"),
+            ),
+            format!(
+                "curl -H 'X-Api-Token: {ACTIVEPLATFORM_TOKEN}' -H 'Content-Type: application/vnd.api+json' -H 'Accept: application/vnd.api+json' '{}?subscription_id={}&period_from={month}&period_to={month}'",
+                at(ProviderName::ActivePlatform, "api/v3/analytics_monthly"),
+                self.world.operator.subscriptions[0].id,
+            ),
+            format!(
+                "curl -H 'dhi-open-api-key: {MIKE_KEY}' -H 'Content-Type: application/json' -d '{{\"from\":\"{first}T00:00:00Z\",\"aggregateBy\":{{\"Time\":\"day\",\"OperationId\":\"all\"}},\"limit\":10}}' '{}'",
+                at(ProviderName::Mike, "api/consumption/log/list"),
+            ),
+        ]
+    }
+}

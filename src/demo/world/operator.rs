@@ -1,0 +1,111 @@
+//! What an operator's subscriptions cost by resource and billing month.
+
+use jiff::{Timestamp, civil::Date};
+
+use super::{Curve, Ground, key, names};
+use crate::charge::Month;
+
+/// The reseller whose subscriptions these are.
+pub(in crate::demo) const RESELLER: u64 = 77;
+/// The reseller's currency.
+pub(in crate::demo) const CURRENCY: &str = "USD";
+const RESOURCES_EACH: usize = 12;
+
+/// All subscriptions of the reseller.
+#[derive(Debug)]
+pub(in crate::demo) struct Operator {
+    pub(in crate::demo) subscriptions: Vec<Subscription>,
+}
+
+#[derive(Debug)]
+pub(in crate::demo) struct Subscription {
+    pub(in crate::demo) id: u64,
+    pub(in crate::demo) account: u64,
+    pub(in crate::demo) name: &'static str,
+    pub(in crate::demo) status: &'static str,
+    pub(in crate::demo) resources: Vec<Resource>,
+}
+
+#[derive(Debug)]
+pub(in crate::demo) struct Resource {
+    pub(in crate::demo) group: &'static str,
+    pub(in crate::demo) category: &'static str,
+    pub(in crate::demo) name: &'static str,
+    pub(in crate::demo) tags: Vec<String>,
+    curve: Curve,
+    /// Negative for money back.
+    sign: f64,
+}
+
+impl Operator {
+    pub(super) fn new(ground: Ground) -> Self {
+        let dice = ground.dice;
+        let subscriptions = names::SUBSCRIPTIONS
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                let fresh = index + 1 == names::SUBSCRIPTIONS.len();
+                let resources = if fresh { 0 } else { RESOURCES_EACH };
+                Subscription {
+                    id: 53_840 + key(index) * 17,
+                    account: 929 + key(index % 6),
+                    name,
+                    status: match index {
+                        _ if fresh => "ordered",
+                        5 => "graced",
+                        _ => "active",
+                    },
+                    resources: (0..resources)
+                        .map(|nth| resource(ground, index, nth))
+                        // The same resource with other tags: a second row of the same name.
+                        .chain((resources > 0).then(|| Resource {
+                            tags: vec![format!("owner: {}", dice.uuid(6000 + key(index), 9))],
+                            ..resource(ground, index, 0)
+                        }))
+                        .collect(),
+                }
+            })
+            .collect();
+        Self { subscriptions }
+    }
+}
+
+impl Resource {
+    /// What a billing month has come to between two days at a moment, in millionths as it is told.
+    pub(in crate::demo) fn total(
+        &self,
+        month: Month,
+        (from, to): (Date, Date),
+        at: Timestamp,
+    ) -> f64 {
+        let sum = self
+            .curve
+            .spent(month.first_day().max(from), month.last_day().min(to), at);
+        (self.sign * sum * 1e6).round() / 1e6
+    }
+}
+
+fn resource(ground: Ground, subscription: usize, nth: usize) -> Resource {
+    let dice = ground.dice;
+    let id = 6100 + key(subscription * 100 + nth);
+    // 7 has no common factor with the number of resources in the catalogue: none comes twice.
+    let position = (subscription * 12 + nth * 7) % (names::CATEGORIES.len() * 5);
+    let (category, resources) = names::CATEGORIES[position / 5];
+    let refund = category == "Refunds";
+    let level = if refund { 2.0 } else { 1.0 } + 25.0 * dice.share(id, 0).powi(3);
+    Resource {
+        group: ["RGLAN", "rg-produção", "PDFParanaGLM", "rg-\"тест\"", ""][nth % 5],
+        category,
+        name: resources[position % 5],
+        tags: match nth % 4 {
+            0 => vec![
+                format!("veeam01: {}", dice.uuid(id, 1)),
+                "env: prod".to_owned(),
+            ],
+            1 => vec!["env: dev".to_owned(), "команда: склад".to_owned()],
+            _ => Vec::new(),
+        },
+        curve: ground.curve(id, if nth == 3 { 0.0 } else { level }),
+        sign: if refund { -0.2 } else { 1.0 },
+    }
+}
