@@ -103,10 +103,14 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds a fault; only the first of a key is kept, since the others follow from it.
+    /// Adds a fault, unless one of the same key or of one below it is known: the others follow from the first.
     pub fn tell(&mut self, key: impl Into<String>, message: impl Into<String>) {
         let key = key.into();
-        if self.list.iter().all(|known| known.key != key) {
+        let below = |known: &Fault| {
+            let rest = known.key.strip_prefix(&key);
+            rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with('.') && !key.is_empty()))
+        };
+        if !self.list.iter().any(below) {
             self.list.push(Fault {
                 key,
                 message: message.into(),

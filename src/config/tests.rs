@@ -457,6 +457,20 @@ fn a_section_whose_lines_are_all_comments_keeps_its_defaults() {
 }
 
 #[test]
+fn what_follows_from_a_fault_is_not_told() {
+    let mut faults = Faults::default();
+    for key in ["a.b.c", "a.b", "a.b.c", "a.bc", "a", "ab", ""] {
+        faults.tell(key, "wrong");
+    }
+    let keys: Vec<_> = faults
+        .list()
+        .iter()
+        .map(|fault| fault.key.as_str())
+        .collect();
+    assert_eq!(keys, ["a.b.c", "a.bc", "ab", ""]);
+}
+
+#[test]
 fn a_list_with_an_empty_element_is_not_an_empty_list() {
     assert_eq!(
         told(&account("    subscriptions: [null]\n"), &[]),
