@@ -65,12 +65,12 @@ impl Counters {
         by_reason(&self.retries)
     }
 
-    /// Requests by how they ended; only what was met.
+    /// Requests by how they ended: what was met, and 200 from the start.
     pub fn requests(&self) -> BTreeMap<Code, u64> {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let met = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = met.clone();
+        requests.entry(Code::Status(200)).or_default();
+        requests
     }
 }
 

@@ -12,6 +12,9 @@
 //! 8. [`exposition`]: values to bytes; every metric name of the project.
 //! 9. [`refresh`]: when the bytes are made anew.
 //! 10. [`server`]: the bytes to Prometheus, and a page for people.
+//!
+//! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
+//! APIs.
 
 pub mod charge;
 pub mod cli;
@@ -21,9 +24,11 @@ pub mod counters;
 pub mod demo;
 pub mod exposition;
 pub mod ledger;
+pub mod log;
 pub mod poller;
 pub mod provider;
 pub mod refresh;
+pub mod run;
 pub mod server;
 pub mod snapshot;
 pub mod window;

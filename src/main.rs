@@ -1,3 +1,155 @@
-//! Wiring only.
+//! Wiring only: the command line to the rooms, signals to an orderly end, and the exit code.
 
-fn main() {}
+use std::{io, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use cloudspend_exporter::{
+    cli::{Cli, Command, Flags},
+    clock::Clock,
+    config::{self, Sources},
+    demo::{self, Demo},
+    log, run, server,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match carry_out(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level);
+    match cli.chosen_command() {
+        Command::Serve => start(serve(cli.flags, sources)),
+        Command::Demo => start(simulate(cli.flags, sources)),
+        Command::CheckConfig => {
+            let report = config::check(&sources, &Clock::system());
+            let text = report.to_string();
+            if !text.is_empty() {
+                tell(&text);
+            }
+            if report.is_ok() {
+                say(&format!("{}: good", report.file().display()));
+                Ok(ExitCode::SUCCESS)
+            } else {
+                Ok(ExitCode::FAILURE)
+            }
+        }
+        Command::Schema => {
+            say(&format!("{:#}", config::schema()));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn start(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(work)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, config.log.level);
+    let listeners = listen(&flags).await?;
+    run::run(config, listeners, flags.telemetry_path, clock, signals()?).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Serves over the simulated APIs, from a folder of its own that is gone at the end.
+async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let demo = Demo::start(clock.clone(), demo::Options::default())
+        .await
+        .context("cannot start the simulated APIs")?;
+    let folder = tempfile::tempdir().context("cannot make a folder for the demo")?;
+    for (name, content) in Demo::secrets() {
+        std::fs::write(folder.path().join(name), content)?;
+    }
+    let file = folder.path().join("cloudspend.yml");
+    std::fs::write(&file, demo.config_yaml(folder.path()))?;
+    sources.file = Some(file);
+    let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, config.log.level);
+    let listeners = listen(&flags).await?;
+    say("Simulated provider APIs, and what they answer:");
+    for line in demo.curl_lines() {
+        say(&format!("  {line}"));
+    }
+    say("The exporter over them:");
+    for listener in &listeners {
+        let port = listener.local_addr()?.port();
+        say(&format!(
+            "  curl http://127.0.0.1:{port}{}",
+            flags.telemetry_path
+        ));
+        say(&format!(
+            "  curl http://127.0.0.1:{port}/    # the status page, better in a browser"
+        ));
+    }
+    run::run(config, listeners, flags.telemetry_path, clock, signals()?).await?;
+    demo.stop().await;
+    Ok(())
+}
+
+async fn listen(flags: &Flags) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in &flags.listen {
+        let listener = server::bind(address.host.as_deref(), address.port)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Turns true at the first SIGTERM or SIGINT; a second one ends the program at once.
+fn signals() -> io::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        tracing::info!("ending");
+        // Nobody listens any more where the server has ended by itself.
+        let _ = stop.send(true);
+        next().await;
+        std::process::exit(1);
+    });
+    Ok(stopped)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the product of a command goes to stdout"
+)]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "faults come before there is a log")]
+fn tell(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,6 +1,7 @@
 //! One task an account: when to poll, how long to wait, what happens to a part that fails.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -37,6 +38,8 @@ pub struct Poller {
     shape: Arc<Shape>,
     clock: Clock,
     changed: Arc<tokio::sync::Notify>,
+    /// The parts that turned out to be none, so that each is told once.
+    skipped: Mutex<BTreeSet<String>>,
 }
 
 impl Poller {
@@ -48,6 +51,7 @@ impl Poller {
             cell,
             clock,
             changed,
+            skipped: Mutex::default(),
         }
     }
 
@@ -146,7 +150,7 @@ impl Poller {
                     if error.is_perhaps_not_a_part()
                         && known.is_none_or(|known| known.last_success.is_none())
                     {
-                        tracing::info!(account = account.name, part = part.id, error = %error, "skipped, since it is no part of this kind");
+                        self.skip(&part.id, &error);
                         state.drop_part(&part.id);
                         continue;
                     }
@@ -187,6 +191,15 @@ impl Poller {
         account.counters.polled();
         self.cell.state.store(Arc::new(state));
         self.changed.notify_one();
+    }
+
+    /// Says once that a part is skipped.
+    fn skip(&self, part: &str, error: &ProviderError) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        if skipped.insert(part.to_owned()) {
+            let account = &self.cell.account.name;
+            tracing::info!(account, part, error = %error, "skipped, since it is no part of this kind");
+        }
     }
 
     fn tell_restated(&self, part: &Part, restated: &[Restated]) {

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -63,11 +63,18 @@ pub async fn serve(
     Ok(())
 }
 
-/// Binds an address, and says which one where it cannot.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })
+/// Binds a port of a host; of every interface, IPv6 and IPv4, where none is named.
+pub async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
+    if let Some(host) = host {
+        return TcpListener::bind((host, port)).await;
+    }
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        // A machine without IPv6.
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        bound => bound,
+    }
 }
 
 fn routes(web: Web) -> Router {

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::{
-    charge::{Measure, Period},
+    charge::{Amount, Charge, Measure, Period, Refused, Sink},
     snapshot::Cell,
     testing::{Scripted, account, at, cost, day, month},
     window::{View, Window, view},
@@ -553,7 +553,6 @@ async fn more_label_sets_than_ten_times_max_series_are_too_large() {
         bench.cell.account.provider.dimensions(),
     ));
     let mut ledger = Ledger::new(shape, 10);
-    use crate::charge::{Amount, Charge, Refused, Sink};
     let told: Vec<_> = charges
         .iter()
         .map(|said| {

@@ -1,0 +1,55 @@
+//! Puts the rooms together: pollers, the page that they keep fresh, and the server, until they are told to stop.
+
+use std::{io, sync::Arc};
+
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    exposition::Reload,
+    poller::Poller,
+    refresh::Page,
+    server::{self, Web},
+    snapshot::Cell,
+};
+
+/// Polls all accounts and serves them on every listener until `stop` turns true; then running answers end first.
+/// Errors where a listener fails.
+pub async fn run(
+    config: Config,
+    listeners: Vec<TcpListener>,
+    telemetry_path: String,
+    clock: Clock,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    for warning in &config.warnings {
+        tracing::warn!(warning, "configuration");
+    }
+    let cells: Vec<_> = config
+        .accounts
+        .into_iter()
+        .map(|account| Arc::new(Cell::new(Arc::new(account))))
+        .collect();
+    let page = Page::new(cells, clock.clone());
+    let mut tasks = JoinSet::new();
+    for cell in page.cells() {
+        let poller = Poller::new(Arc::clone(cell), clock.clone(), page.changed());
+        tasks.spawn(poller.run(stop.clone()));
+    }
+    tasks.spawn(Arc::clone(&page).keep_fresh(stop.clone()));
+    for listener in &listeners {
+        tracing::info!(address = %listener.local_addr()?, path = telemetry_path, "listening");
+    }
+    let web = Web {
+        page,
+        reload: Reload {
+            successful: true,
+            last_success: Some(clock.now()),
+        },
+        telemetry_path,
+    };
+    server::serve(listeners, web, stop).await?;
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
