@@ -34,7 +34,7 @@ pub(in crate::demo) struct Customer {
 #[derive(Debug)]
 pub(in crate::demo) struct Subscription {
     pub(in crate::demo) id: String,
-    pub(in crate::demo) name: &'static str,
+    pub(in crate::demo) name: String,
 }
 
 /// What one subscription buys from one catalogue.
@@ -101,8 +101,15 @@ impl Resale {
                 let id = 3000 + key(subscription);
                 resale.subscriptions.push(Subscription {
                     id: dice.uuid(id, 0).to_string(),
-                    name: names::PURPOSES
-                        [(nth * 3 + nth / customers.len()) % names::PURPOSES.len()],
+                    name: {
+                        let purposes = names::PURPOSES.len();
+                        let purpose = names::PURPOSES[(nth * 3 + nth / customers.len()) % purposes];
+                        // Two pairs share a name, as happens where nobody numbers them.
+                        match nth {
+                            0..4 | 8..10 => purpose.to_owned(),
+                            _ => format!("{purpose} {nth:02}"),
+                        }
+                    },
                 });
                 for (catalog, share) in [("consumption", 1.0), ("marketplace", 0.2)] {
                     if catalog == "marketplace" && (cloud != "azure" || nth % 3 == 1) {
