@@ -24,6 +24,7 @@ pub mod fault;
 pub mod labels;
 mod layer;
 mod overlap;
+mod scalar;
 mod schema;
 pub mod secret;
 

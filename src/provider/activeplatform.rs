@@ -77,6 +77,15 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "account_id",
+        "subscription_name",
+        "category",
+        "subscription_id",
+        "resource_group",
+        "resource_name",
+        "tag:KEY",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let base = context.url("base_url", self.base_url);

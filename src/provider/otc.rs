@@ -134,6 +134,18 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "contract",
+        "project_name",
+        "project_id",
+        "product",
+        "product_description",
+        "cloud_region",
+        "resource_id",
+        "consumption_type",
+        "price_plan",
+        "tag:KEY",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let told = context.faults.len();
