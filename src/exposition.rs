@@ -11,10 +11,12 @@ use crate::{budget::Money, snapshot::Cell, window::View};
 mod about;
 mod budgets;
 mod gathered;
+mod history;
 mod live;
 mod names;
 mod series;
 
+pub use history::{GoOn, Written, write_past};
 pub use live::{Live, Process, Reload};
 pub use names::{FAMILIES, Kind, Name};
 

@@ -375,14 +375,18 @@ impl Mike {
     }
 }
 
-/// From seven days before the first month to the end of tomorrow, in UTC; `None` where no month is asked for. The API
-/// leaves out a row that touches an edge, so both lie well outside of what is wanted.
+/// From seven days before the first month to the end of tomorrow, or to seven days after the last month where that is
+/// over, in UTC; `None` where no month is asked for. The API leaves out a row that touches an edge, so both lie well
+/// outside of what is wanted.
 fn window(ask: &Ask) -> Option<(Date, Date)> {
     let first = ask.months.iter().min()?.first_day();
+    let last = ask.months.iter().max()?.last_day();
     let today = ask.now.to_zoned(TimeZone::UTC).date();
     Some((
         first.saturating_sub(7.days()),
-        today.saturating_add(2.days()),
+        today
+            .saturating_add(2.days())
+            .min(last.saturating_add(8.days())),
     ))
 }
 
