@@ -19,8 +19,8 @@ use crate::{
     clock::{Clock, add},
     config::Account,
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
-    snapshot::{AccountState, Cell, Failure, MonthState, Restated},
-    window::day_closes,
+    snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
+    window::{day_closes, view},
 };
 
 mod asking;
@@ -166,6 +166,12 @@ impl Poller {
         state.status.last_attempt = Some(ask.now);
         if success {
             state.status.last_success = Some(ask.now);
+            let noted = state.noted.iter().any(|noted| noted.month == ask.current);
+            if !noted && NOTED_ON.contains(&ask.today.day()) {
+                let state_now = Arc::new(state.clone());
+                let forecasts = view(account, &state_now, ask.now).spend.forecasts();
+                state.note_forecasts(ask, forecasts);
+            }
         }
         state.status.duration = Some(duration);
         state.status.rows = Some(rows);
