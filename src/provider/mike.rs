@@ -837,6 +837,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_closed_month_is_not_read_on_to_today() {
+        let mut ask = ask("2024-05-10");
+        for (months, want) in [
+            (&["2024-04", "2024-05"][..], ("2024-03-25", "2024-05-12")),
+            (&["2024-04"], ("2024-03-25", "2024-05-08")),
+            (&["2024-01", "2023-12"], ("2023-11-24", "2024-02-08")),
+        ] {
+            ask.months = months.iter().map(|month| month.parse().unwrap()).collect();
+            let (from, to) = window(&ask).unwrap();
+            assert_eq!((&*from.to_string(), &*to.to_string()), want);
+        }
+        ask.months.clear();
+        assert_eq!(window(&ask), None);
+    }
+
     #[tokio::test]
     async fn usage_belongs_to_the_utc_day_on_which_it_begins() {
         let flows = vec![

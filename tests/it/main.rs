@@ -2,4 +2,6 @@
 
 // `cfg(test)` always holds here; it tells the lints that helpers of tests are tests, too.
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod config;
