@@ -28,7 +28,7 @@ mod program;
 /// The middle of a Wednesday in June, where the simulated world stands still.
 pub(crate) const MOMENT: &str = "2025-06-18T10:30:00Z";
 /// How long anything may take on a slow and busy machine before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
 pub(crate) const TEXT: &str = "text/plain;version=0.0.4";
