@@ -10,6 +10,7 @@ use crate::{budget::Money, snapshot::Cell, window::View};
 
 mod about;
 mod budgets;
+mod forecasts;
 mod gathered;
 mod live;
 mod names;
@@ -59,6 +60,7 @@ impl Rendered {
         let views: Arc<[View]> = views.into();
         let mut registry = Registry::default();
         series::register(&mut registry, &views);
+        forecasts::register(&mut registry, &views);
         budgets::register(&mut registry, &views, money);
         about::register(&mut registry, &views);
         let mut text = String::new();

@@ -24,6 +24,7 @@ pub mod config;
 pub mod counters;
 pub mod demo;
 pub mod exposition;
+pub mod forecast;
 pub mod ledger;
 pub mod log;
 pub mod poller;

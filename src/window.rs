@@ -8,6 +8,7 @@ use crate::{
     charge::{Measure, Month, start_of_day},
     clock::add,
     config::Account,
+    forecast::{Bounds, Outlook},
     ledger::{Column, Sum, Sums},
     provider::Grain,
     snapshot::{AccountState, Failure, MonthState, PartState},
@@ -73,7 +74,7 @@ pub struct Health {
 pub struct Spend {
     /// The label sets before folding.
     pub labels: Arc<LabelSets>,
-    /// Month to date, a family a currency.
+    /// Month to date and forecast, each a family a currency.
     pub families: Vec<Family>,
     /// Whether every listed part has told its running month and is not stale.
     pub complete: bool,
@@ -92,6 +93,10 @@ pub struct View {
     pub families: Vec<Family>,
     /// What budgets go by.
     pub spend: Spend,
+    /// The bounds of the account's forecast, by currency.
+    pub bounds: BTreeMap<Arc<str>, Bounds>,
+    /// How far last month's forecast, as it stood after its 15th day, was off, by currency: above 0 it was too high.
+    pub forecast_errors: BTreeMap<Arc<str>, f64>,
     /// What folding did to them.
     pub folded: Folded,
     /// Start and end of the running billing month, where the account has months.
@@ -124,12 +129,15 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
     };
     let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
     let (labels, folded) = fold(state, &measures, &moment, &all, account.poll.max_series);
-    let families = families(state, &measures, &moment, &labels);
-    let spend = spend(state, &families, &moment, &all, &labels);
-    let (labels, families, folded) = if health.withdrawn {
+    let outlook = Outlook::new(state, month, previous_day, zone);
+    let families = families(state, &measures, &moment, &outlook, &labels);
+    let spend = spend(state, &families, &moment, &outlook, &all, &labels);
+    let bounds = bounds(&spend, &outlook);
+    let forecast_errors = forecast_errors(state, month.previous());
+    let (labels, families, folded, bounds) = if health.withdrawn {
         Default::default()
     } else {
-        (labels, families, folded)
+        (labels, families, folded, bounds)
     };
     View {
         billing_period: has(&[Grain::RunningDay, Grain::Day, Grain::Month])
@@ -143,6 +151,8 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         labels,
         families,
         spend,
+        bounds,
+        forecast_errors,
         folded,
         health,
     }
@@ -217,26 +227,87 @@ fn fold(
     (Arc::new(all.folded(&kept)), folded)
 }
 
+/// The account's forecasts with their bounds.
+fn bounds(spend: &Spend, outlook: &Outlook) -> BTreeMap<Arc<str>, Bounds> {
+    spend
+        .forecasts()
+        .into_iter()
+        .filter_map(|(unit, forecast)| {
+            let bounds = outlook.bounds(&unit, forecast)?;
+            Some((unit, bounds))
+        })
+        .collect()
+}
+
+/// Last month's forecast against what the month became.
+fn forecast_errors(state: &AccountState, month: Month) -> BTreeMap<Arc<str>, f64> {
+    let mut became: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
+    for part in state.parts.values() {
+        for (unit, total) in sums_of(part, month)
+            .into_iter()
+            .flat_map(|sums| sums.totals(Measure::BilledCost))
+        {
+            became.entry(unit).or_default().add(total);
+        }
+    }
+    state
+        .noted
+        .iter()
+        .filter(|noted| noted.month == month)
+        .flat_map(|noted| &noted.forecasts)
+        .filter_map(|(unit, forecast)| {
+            let became = became.get(unit)?.value();
+            (became != 0.0).then(|| (Arc::clone(unit), forecast / became - 1.0))
+        })
+        .collect()
+}
+
+impl Spend {
+    /// What the account as a whole will have cost at the month's end, by currency.
+    pub fn forecasts(&self) -> BTreeMap<Arc<str>, f64> {
+        self.families
+            .iter()
+            .filter(|family| family.window == Window::MonthEnd)
+            .map(|family| {
+                let total: Sum = family.values.iter().map(|(_, value)| *value).collect();
+                (Arc::clone(&family.unit), total.value())
+            })
+            .collect()
+    }
+}
+
 /// The running month's cost as budgets want it. Where nothing was folded, the families have it already.
 fn spend(
     state: &AccountState,
     families: &[Family],
     moment: &Moment,
+    outlook: &Outlook,
     all: &Arc<LabelSets>,
     labels: &Arc<LabelSets>,
 ) -> Spend {
-    let (measure, window) = (Measure::BilledCost, Window::MonthToDate);
     let families = if Arc::ptr_eq(all, labels) {
         families
             .iter()
-            .filter(|family| family.measure == measure && family.window == window)
+            .filter(|family| {
+                family.measure == Measure::BilledCost
+                    && matches!(family.window, Window::MonthToDate | Window::MonthEnd)
+            })
             .cloned()
             .collect()
     } else {
         let mut gathered = Gathered::new();
-        let cut = Cut::Month(moment.month);
+        let (window, cut) = (Window::MonthToDate, Cut::Month(moment.month));
         for part in state.parts.values() {
-            gather_flow(part, measure, window, cut, moment, all, &mut gathered);
+            gather_flow(
+                part,
+                Measure::BilledCost,
+                window,
+                cut,
+                moment,
+                all,
+                &mut gathered,
+            );
+            gather_forecast(part, outlook, all, &mut gathered);
         }
         added(gathered)
     };
@@ -313,6 +384,7 @@ fn families(
     state: &AccountState,
     measures: &[(Measure, Grain)],
     moment: &Moment,
+    outlook: &Outlook,
     labels: &LabelSets,
 ) -> Vec<Family> {
     let mut gathered = Gathered::new();
@@ -341,6 +413,7 @@ fn families(
             }
             if measure == Measure::BilledCost {
                 gather_restatement(part, moment, labels, &mut gathered);
+                gather_forecast(part, outlook, labels, &mut gathered);
             }
         }
     }
@@ -391,6 +464,21 @@ fn gather_flow(
                 (labels.set_of(key), value)
             }));
         }
+    }
+}
+
+/// Our forecast of the running month for one part.
+fn gather_forecast(
+    part: &PartState,
+    outlook: &Outlook,
+    labels: &LabelSets,
+    gathered: &mut Gathered,
+) {
+    for (unit, key, value) in outlook.of_part(part) {
+        gathered
+            .entry((Measure::BilledCost, Window::MonthEnd, unit))
+            .or_default()
+            .push((labels.set_of(key), value));
     }
 }
 

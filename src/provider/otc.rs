@@ -356,12 +356,23 @@ fn decode(row: &[u8], month: Month, terms: &Terms, sink: &mut dyn Sink) -> Resul
         return Err(RowFault::field("amount", "is missing"));
     };
     let time = time_of(row.consumption_date.as_ref(), month, &terms.zone)?;
-    let mut amounts = Vec::with_capacity(3);
+    let mut amounts = Vec::with_capacity(4);
     amounts.push(Amount {
         measure: Measure::BilledCost,
         value: billed,
         unit: &terms.currency,
     });
+    // One-time fees and recurring charges come in lumps that say nothing about the days to come.
+    if matches!(
+        wire::Text::or_empty(row.consumption_type.as_ref()),
+        "OTF" | "RC"
+    ) {
+        amounts.push(Amount {
+            measure: Measure::FixedCost,
+            value: billed,
+            unit: &terms.currency,
+        });
+    }
     let period = match terms.granularity {
         Granularity::Daily => Period::Day(time.date()),
         Granularity::Hourly => {
