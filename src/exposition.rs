@@ -14,10 +14,12 @@ mod forecasts;
 mod gathered;
 mod live;
 mod names;
+mod reference;
 mod series;
 
 pub use live::{Live, Process, Reload};
 pub use names::{FAMILIES, Kind, Name};
+pub use reference::reference;
 
 /// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
