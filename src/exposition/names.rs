@@ -152,7 +152,9 @@ pub const FAMILIES: &[Name] = &[
         M::BilledCost,
         W::MonthEnd,
         COST,
-        cached!("Billed cost of the whole running month by our forecast; additive."),
+        cached!(
+            "Billed cost of the whole running month by our own forecast, which adds over series: closed days plus the daily rate times the days that remain, weighted by weekday; plain run-rate where the provider gives months only."
+        ),
     ),
     charges(
         "cloudspend_provider_forecast_cost_month_end",
