@@ -97,6 +97,11 @@ impl Rendered {
         ]
     }
 
+    /// The text without its live part.
+    pub fn plain_text(&self) -> Bytes {
+        self.text.clone()
+    }
+
     /// The length of the text without its live part, in bytes.
     pub fn len(&self) -> usize {
         self.text.len()
