@@ -740,7 +740,7 @@ proptest::proptest! {
                     proptest::prop_assert_eq!(shown, Some(right), "{} {:?}", text, window);
                 } else {
                     proptest::prop_assert!(
-                        shown.is_none_or(|value| value == right || value == 0.0),
+                        shown.is_none_or(|value| [right, 0.0].contains(&value)),
                         "{} {:?} {:?}", text, window, shown
                     );
                 }
