@@ -36,6 +36,36 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::BilledCost,
+        Self::ListCost,
+        Self::ProviderForecast,
+        Self::ProviderEstimate,
+        Self::ConsumedQuantity,
+        Self::StoredQuantity,
+        Self::Seats,
+        Self::AssignedSeats,
+        Self::AvailableSeats,
+        Self::SuspendedSeats,
+    ];
+
+    /// Its name in state files, which therefore never changes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BilledCost => "billed_cost",
+            Self::ListCost => "list_cost",
+            Self::ProviderForecast => "provider_forecast",
+            Self::ProviderEstimate => "provider_estimate",
+            Self::ConsumedQuantity => "consumed_quantity",
+            Self::StoredQuantity => "stored_quantity",
+            Self::Seats => "seats",
+            Self::AssignedSeats => "assigned_seats",
+            Self::AvailableSeats => "available_seats",
+            Self::SuspendedSeats => "suspended_seats",
+        }
+    }
+
     /// Whether the amount is money, so that its unit is a currency.
     pub fn is_cost(self) -> bool {
         matches!(
