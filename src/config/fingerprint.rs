@@ -55,3 +55,98 @@ impl Account {
         Uuid::new_v5(&FINGERPRINTS, text.to_string().as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use figment::value::{Dict, Value};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::{
+        provider::MonthsAsked,
+        testing::{Scripted, account},
+    };
+
+    fn of(written: &Json, change: impl FnOnce(&mut Account)) -> Uuid {
+        let mut account = account(Scripted::new(&[], MonthsAsked::Both) as Arc<_>, "Europe/Berlin");
+        account.written = Value::serialize(written).unwrap().into_dict().unwrap();
+        change(&mut account);
+        account.fingerprint()
+    }
+
+    fn written() -> Json {
+        json!({
+            "provider": "otc", "base_url": "https://api.example.com", "currency": "EUR",
+            "filters": {"contract": 1_000_012_345, "project_name": "eu-de"}, "api_key_file": "/run/a",
+        })
+    }
+
+    #[test]
+    fn it_is_the_same_on_every_machine() {
+        assert_eq!(
+            of(&written(), |_| ()).to_string(),
+            "2f32af75-f8d3-5aef-950a-e569a3dc10a8"
+        );
+    }
+
+    #[test]
+    fn how_often_and_with_which_secret_is_asked_leaves_it_as_it_is() {
+        let before = of(&written(), |_| ());
+        for (key, value) in [
+            ("interval", json!("5m")),
+            ("timeout", json!("1m")),
+            ("stale_after", json!("1h")),
+            ("max_series", json!(5)),
+            ("restatement", json!("3d")),
+            ("plausibility", json!(false)),
+            ("requests_per_second", json!(0.5)),
+            ("concurrency", json!(1)),
+            ("credential_expires", json!("2027-01-31")),
+            ("day_closes_after", json!("2h")),
+            ("api_key_file", json!("/run/b")),
+            ("api_key_env", json!("KEY")),
+        ] {
+            let mut written = written();
+            written[key] = value;
+            assert_eq!(of(&written, |_| ()), before, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_the_sums_mean_changes_it() {
+        let before = of(&written(), |_| ());
+        for (key, value) in [
+            ("base_url", json!("https://api.example.com/v2")),
+            ("currency", json!("CHF")),
+            ("filters", json!({"contract": 1_000_012_345})),
+            ("username", json!("billing-bot")),
+            ("granularity", json!("hourly")),
+        ] {
+            let mut written = written();
+            written[key] = value;
+            assert_ne!(of(&written, |_| ()), before, "{key}");
+        }
+        let changes: [fn(&mut Account); 5] = [
+            |account| account.zone = jiff::tz::TimeZone::UTC,
+            |account| account.provider_name = crate::provider::section::ProviderName::Mike,
+            |account| account.labels.slots[1].dimension = Some(3),
+            |account| drop(account.labels.slots.pop()),
+            |account| {
+                let aliases = &mut account.labels.slots[1].aliases;
+                aliases.insert("845f".to_owned(), "web".to_owned());
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            assert_ne!(of(&written(), change), before, "change {number}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter() {
+        let turned: Dict = Value::serialize(written()).unwrap().into_dict().unwrap();
+        let turned: Json = turned.keys().rev().map(|key| (key.clone(), written()[key].clone())).collect();
+        assert_eq!(of(&turned, |_| ()), of(&written(), |_| ()));
+    }
+}

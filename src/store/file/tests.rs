@@ -28,6 +28,18 @@ fn example() -> AccountState {
 }
 
 #[test]
+fn version_1_is_read_and_written_as_it_ever_was() {
+    let kept = include_bytes!("../../../tests/fixtures/state/v1.state");
+    let state = example();
+    let Found::State(read) = decoded(kept) else {
+        panic!("the kept file is read");
+    };
+    assert_same(&read, &state);
+    // If this fails and the line above does not, the version may stay.
+    assert_eq!(encode(&state, FINGERPRINT_OF_TESTS).unwrap(), kept);
+}
+
+#[test]
 fn damage_at_any_bit_and_any_length_is_noticed() {
     let state = example();
     let good = encode(&state, FINGERPRINT_OF_TESTS).unwrap();
