@@ -15,6 +15,11 @@ use jiff::{
 pub enum Measure {
     /// What is billed, after discounts, as the provider reports it.
     BilledCost,
+    /// The part of the billed cost that is charged once or by subscription: it is counted, and no forecast stretches
+    /// it. Not served by itself.
+    FixedCost,
+    /// The part of the billed cost that was paid in advance: nothing is forecast for it. Not served by itself.
+    PrepaidCost,
     /// Cost before discounts.
     ListCost,
     /// The provider's own forecast of the whole month.
@@ -36,41 +41,16 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::BilledCost,
-        Self::ListCost,
-        Self::ProviderForecast,
-        Self::ProviderEstimate,
-        Self::ConsumedQuantity,
-        Self::StoredQuantity,
-        Self::Seats,
-        Self::AssignedSeats,
-        Self::AvailableSeats,
-        Self::SuspendedSeats,
-    ];
-
-    /// Its name in state files, which therefore never changes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BilledCost => "billed_cost",
-            Self::ListCost => "list_cost",
-            Self::ProviderForecast => "provider_forecast",
-            Self::ProviderEstimate => "provider_estimate",
-            Self::ConsumedQuantity => "consumed_quantity",
-            Self::StoredQuantity => "stored_quantity",
-            Self::Seats => "seats",
-            Self::AssignedSeats => "assigned_seats",
-            Self::AvailableSeats => "available_seats",
-            Self::SuspendedSeats => "suspended_seats",
-        }
-    }
-
     /// Whether the amount is money, so that its unit is a currency.
     pub fn is_cost(self) -> bool {
         matches!(
             self,
-            Self::BilledCost | Self::ListCost | Self::ProviderForecast | Self::ProviderEstimate
+            Self::BilledCost
+                | Self::FixedCost
+                | Self::PrepaidCost
+                | Self::ListCost
+                | Self::ProviderForecast
+                | Self::ProviderEstimate
         )
     }
 

@@ -25,6 +25,7 @@ mod fingerprint;
 pub mod labels;
 mod layer;
 mod overlap;
+mod scalar;
 mod schema;
 pub mod secret;
 

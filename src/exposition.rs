@@ -6,9 +6,12 @@ use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use prometheus_client::{encoding::text, registry::Registry};
 
-use crate::{snapshot::Cell, window::View};
+use crate::{budget::Money, snapshot::Cell, window::View};
 
 mod about;
+mod budgets;
+mod forecasts;
+mod gathered;
 mod live;
 mod names;
 mod series;
@@ -51,10 +54,12 @@ const END_OF_OPEN_METRICS: &str = "# EOF\n";
 
 impl Rendered {
     /// Renders and compresses what all accounts show.
-    pub fn new(views: Vec<View>) -> Self {
+    pub fn new(views: Vec<View>, money: &Money) -> Self {
         let views: Arc<[View]> = views.into();
         let mut registry = Registry::default();
         series::register(&mut registry, &views);
+        forecasts::register(&mut registry, &views);
+        budgets::register(&mut registry, &views, money);
         about::register(&mut registry, &views);
         let mut text = String::new();
         text::encode_registry(&mut text, &registry).expect("a String takes every text");

@@ -315,7 +315,8 @@ impl Sums {
         }
     }
 
-    fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
+    /// One measure's columns, one a unit.
+    pub fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
         self.columns
             .iter()
             .filter(move |column| column.measure == measure)

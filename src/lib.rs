@@ -16,6 +16,7 @@
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
+pub mod budget;
 pub mod charge;
 pub mod cli;
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod config;
 pub mod counters;
 pub mod demo;
 pub mod exposition;
+pub mod forecast;
 pub mod ledger;
 pub mod log;
 pub mod poller;

@@ -20,9 +20,9 @@ use crate::{
     config::Account,
     ledger::{self, Ledger, Shape},
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
-    snapshot::{AccountState, Cell, Failure, MonthState, Restated},
+    snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
     store::Store,
-    window::day_closes,
+    window::{day_closes, view},
 };
 
 /// Label sets beyond this multiple of `max_series` are no account that folding could save.
@@ -203,6 +203,12 @@ impl Poller {
         state.status.last_attempt = Some(ask.now);
         if success {
             state.status.last_success = Some(ask.now);
+            let noted = state.noted.iter().any(|noted| noted.month == ask.current);
+            if !noted && NOTED_ON.contains(&ask.today.day()) {
+                let state_now = Arc::new(state.clone());
+                let forecasts = view(account, &state_now, ask.now).spend.forecasts();
+                state.note_forecasts(ask, forecasts);
+            }
         }
         state.status.duration = Some(duration);
         state.status.rows = Some(rows);

@@ -1,21 +1,27 @@
 //! Renders what all accounts show: when a poll ends, and when time alone changes it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    budget::Money,
     clock::{Clock, until},
     exposition::Rendered,
     snapshot::Cell,
-    window::view,
+    window::{View, view},
 };
 
 /// The bytes that scrapes are answered with, kept up to date.
 pub struct Page {
     cells: Vec<Arc<Cell>>,
+    books: Arc<Books>,
     rendered: ArcSwap<Rendered>,
     changed: Arc<Notify>,
     clock: Clock,
@@ -26,11 +32,16 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 impl Page {
     /// A page over accounts, sorted by name; rendered at once, so that self-metrics are there from the first scrape on.
-    pub fn new(mut cells: Vec<Arc<Cell>>, clock: Clock) -> Arc<Self> {
+    pub fn new(mut cells: Vec<Arc<Cell>>, money: Money, clock: Clock) -> Arc<Self> {
         cells.sort_by(|left, right| left.account.name.cmp(&right.account.name));
-        let (rendered, _) = render(&cells, clock.now());
+        let books = Arc::new(Books {
+            money,
+            told: Mutex::default(),
+        });
+        let (rendered, _) = render(&cells, &books, clock.now());
         Arc::new(Self {
             cells,
+            books,
             rendered: ArcSwap::from_pointee(rendered),
             changed: Arc::new(Notify::new()),
             clock,
@@ -69,7 +80,8 @@ impl Page {
         loop {
             let now = self.clock.now();
             let cells = self.cells.clone();
-            let rendering = tokio::task::spawn_blocking(move || render(&cells, now));
+            let books = Arc::clone(&self.books);
+            let rendering = tokio::task::spawn_blocking(move || render(&cells, &books, now));
             let Ok((rendered, next_change)) = rendering.await else {
                 tracing::error!("rendering failed; the last rendering is served on");
                 continue;
@@ -94,7 +106,49 @@ impl Page {
     }
 }
 
-fn render(cells: &[Arc<Cell>], now: Timestamp) -> (Rendered, Timestamp) {
+/// The budgets, and what has been said of them in the log.
+struct Books {
+    money: Money,
+    told: Mutex<BTreeSet<String>>,
+}
+
+impl Books {
+    /// Says once that a budget matches nothing, or that a currency is left out of it for want of a rate; again only
+    /// after that was mended.
+    fn tell_oddities(&self, views: &[View]) {
+        if views
+            .iter()
+            .any(|view| view.state.status.last_attempt.is_none())
+        {
+            return;
+        }
+        let mut odd = BTreeSet::new();
+        let mut matched = BTreeSet::new();
+        for spent in views.iter().flat_map(|view| self.money.spent(view)) {
+            let name = &spent.budget.name;
+            if spent.matched {
+                matched.insert(name);
+            }
+            odd.extend(spent.without_rate.iter().map(|currency| {
+                format!("budget {name}: {currency} is left out, since there is no exchange rate")
+            }));
+        }
+        odd.extend(
+            self.money
+                .budgets
+                .iter()
+                .filter(|budget| !matched.contains(&budget.name))
+                .map(|budget| format!("budget {}: no series matches it", budget.name)),
+        );
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for oddity in odd.difference(&told) {
+            tracing::warn!("{oddity}");
+        }
+        *told = odd;
+    }
+}
+
+fn render(cells: &[Arc<Cell>], books: &Books, now: Timestamp) -> (Rendered, Timestamp) {
     let views: Vec<_> = cells
         .iter()
         .map(|cell| view(&cell.account, &cell.state.load_full(), now))
@@ -104,5 +158,6 @@ fn render(cells: &[Arc<Cell>], now: Timestamp) -> (Rendered, Timestamp) {
         .map(|view| view.next_change)
         .min()
         .unwrap_or(Timestamp::MAX);
-    (Rendered::new(views), next_change)
+    books.tell_oddities(&views);
+    (Rendered::new(views, &books.money), next_change)
 }

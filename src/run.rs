@@ -5,6 +5,7 @@ use std::{io, sync::Arc};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    budget::Money,
     clock::Clock,
     config::Config,
     exposition::Reload,
@@ -29,6 +30,7 @@ pub async fn run(
     for warning in &config.warnings {
         tracing::warn!(warning, "configuration");
     }
+    let money = Money::of(&config);
     let store = store.map(Arc::new);
     let cells: Vec<_> = config
         .accounts
@@ -44,7 +46,7 @@ pub async fn run(
             })
         })
         .collect();
-    let page = Page::new(cells, clock.clone());
+    let page = Page::new(cells, money, clock.clone());
     let mut tasks = JoinSet::new();
     for cell in page.cells() {
         let poller =

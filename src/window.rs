@@ -8,6 +8,7 @@ use crate::{
     charge::{Measure, Month, start_of_day},
     clock::add,
     config::Account,
+    forecast::{Bounds, Outlook},
     ledger::{Column, Sum, Sums},
     provider::Grain,
     snapshot::{AccountState, Failure, MonthState, PartState},
@@ -68,6 +69,17 @@ pub struct Health {
     pub failures: Vec<(String, Failure)>,
 }
 
+/// The billed cost of the running month before folding and withdrawal: what was spent stays spent.
+#[derive(Debug, Clone, Default)]
+pub struct Spend {
+    /// The label sets before folding.
+    pub labels: Arc<LabelSets>,
+    /// Month to date and forecast, each a family a currency.
+    pub families: Vec<Family>,
+    /// Whether every listed part has told its running month and is not stale.
+    pub complete: bool,
+}
+
 /// What one account shows at one moment.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -76,9 +88,15 @@ pub struct View {
     /// What its poller last found.
     pub state: Arc<AccountState>,
     /// Its label sets in order, and its info series.
-    pub labels: LabelSets,
+    pub labels: Arc<LabelSets>,
     /// Its values.
     pub families: Vec<Family>,
+    /// What budgets go by.
+    pub spend: Spend,
+    /// The bounds of the account's forecast, by currency.
+    pub bounds: BTreeMap<Arc<str>, Bounds>,
+    /// How far last month's forecast, as it stood after its 15th day, was off, by currency: above 0 it was too high.
+    pub forecast_errors: BTreeMap<Arc<str>, f64>,
     /// What folding did to them.
     pub folded: Folded,
     /// Start and end of the running billing month, where the account has months.
@@ -109,13 +127,17 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         previous_day,
         stale_after: account.poll.stale_after,
     };
-    let (labels, families, folded) = if health.withdrawn {
+    let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
+    let (labels, folded) = fold(state, &measures, &moment, &all, account.poll.max_series);
+    let outlook = Outlook::new(state, month, previous_day, zone);
+    let families = families(state, &measures, &moment, &outlook, &labels);
+    let spend = spend(state, &families, &moment, &outlook, &all, &labels);
+    let bounds = bounds(&spend, &outlook);
+    let forecast_errors = forecast_errors(state, month.previous());
+    let (labels, families, folded, bounds) = if health.withdrawn {
         Default::default()
     } else {
-        let all = LabelSets::new(&state.keys, &account.labels);
-        let (labels, folded) = fold(state, &measures, &moment, all, account.poll.max_series);
-        let families = families(state, &measures, &moment, &labels);
-        (labels, families, folded)
+        (labels, families, folded, bounds)
     };
     View {
         billing_period: has(&[Grain::RunningDay, Grain::Day, Grain::Month])
@@ -128,6 +150,9 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         state: Arc::clone(state),
         labels,
         families,
+        spend,
+        bounds,
+        forecast_errors,
         folded,
         health,
     }
@@ -175,15 +200,15 @@ fn fold(
     state: &AccountState,
     measures: &[(Measure, Grain)],
     moment: &Moment,
-    all: LabelSets,
+    all: &Arc<LabelSets>,
     limit: usize,
-) -> (LabelSets, Folded) {
+) -> (Arc<LabelSets>, Folded) {
     if all.len() <= limit {
-        return (all, Folded::default());
+        return (Arc::clone(all), Folded::default());
     }
-    let weights = weights(state, measures, moment, &all);
-    let Some(kept) = fold::choose(&all, &weights, limit) else {
-        return (all, Folded::default());
+    let weights = weights(state, measures, moment, all);
+    let Some(kept) = fold::choose(all, &weights, limit) else {
+        return (Arc::clone(all), Folded::default());
     };
     let folded_weight: Sum = weights
         .iter()
@@ -199,7 +224,110 @@ fn fold(
             0.0
         },
     };
-    (all.folded(&kept), folded)
+    (Arc::new(all.folded(&kept)), folded)
+}
+
+/// The account's forecasts with their bounds.
+fn bounds(spend: &Spend, outlook: &Outlook) -> BTreeMap<Arc<str>, Bounds> {
+    spend
+        .forecasts()
+        .into_iter()
+        .filter_map(|(unit, forecast)| {
+            let bounds = outlook.bounds(&unit, forecast)?;
+            Some((unit, bounds))
+        })
+        .collect()
+}
+
+/// Last month's forecast against what the month became.
+fn forecast_errors(state: &AccountState, month: Month) -> BTreeMap<Arc<str>, f64> {
+    let mut became: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
+    for part in state.parts.values() {
+        for (unit, total) in sums_of(part, month)
+            .into_iter()
+            .flat_map(|sums| sums.totals(Measure::BilledCost))
+        {
+            became.entry(unit).or_default().add(total);
+        }
+    }
+    state
+        .noted
+        .iter()
+        .filter(|noted| noted.month == month)
+        .flat_map(|noted| &noted.forecasts)
+        .filter_map(|(unit, forecast)| {
+            let became = became.get(unit)?.value();
+            (became != 0.0).then(|| (Arc::clone(unit), forecast / became - 1.0))
+        })
+        .collect()
+}
+
+impl Spend {
+    /// What the account as a whole will have cost at the month's end, by currency.
+    pub fn forecasts(&self) -> BTreeMap<Arc<str>, f64> {
+        self.families
+            .iter()
+            .filter(|family| family.window == Window::MonthEnd)
+            .map(|family| {
+                let total: Sum = family.values.iter().map(|(_, value)| *value).collect();
+                (Arc::clone(&family.unit), total.value())
+            })
+            .collect()
+    }
+}
+
+/// The running month's cost as budgets want it. Where nothing was folded, the families have it already.
+fn spend(
+    state: &AccountState,
+    families: &[Family],
+    moment: &Moment,
+    outlook: &Outlook,
+    all: &Arc<LabelSets>,
+    labels: &Arc<LabelSets>,
+) -> Spend {
+    let families = if Arc::ptr_eq(all, labels) {
+        families
+            .iter()
+            .filter(|family| {
+                family.measure == Measure::BilledCost
+                    && matches!(family.window, Window::MonthToDate | Window::MonthEnd)
+            })
+            .cloned()
+            .collect()
+    } else {
+        let mut gathered = Gathered::new();
+        let (window, cut) = (Window::MonthToDate, Cut::Month(moment.month));
+        for part in state.parts.values() {
+            gather_flow(
+                part,
+                Measure::BilledCost,
+                window,
+                cut,
+                moment,
+                all,
+                &mut gathered,
+            );
+            gather_forecast(part, outlook, all, &mut gathered);
+        }
+        added(gathered)
+    };
+    let mut listed = state.parts.values().filter(|part| part.listed).peekable();
+    let polled = state.status.last_attempt.is_some();
+    let found = listed.peek().is_some() || state.status.discovery.is_none();
+    let told = |part: &PartState| {
+        !part.is_stale(moment.now, moment.stale_after)
+            && match part.months.get(&moment.month) {
+                Some(MonthState::Reported { .. }) => true,
+                // The month has just begun, and there was no poll since.
+                None => part.months.contains_key(&moment.month.previous()),
+                Some(MonthState::Withheld) => false,
+            }
+    };
+    Spend {
+        labels: Arc::clone(all),
+        families,
+        complete: polled && found && listed.all(|part| told(part)),
+    }
 }
 
 /// How much each label set matters: its absolute cost over both months as a share of its currency; by quantity of
@@ -256,6 +384,7 @@ fn families(
     state: &AccountState,
     measures: &[(Measure, Grain)],
     moment: &Moment,
+    outlook: &Outlook,
     labels: &LabelSets,
 ) -> Vec<Family> {
     let mut gathered = Gathered::new();
@@ -284,9 +413,14 @@ fn families(
             }
             if measure == Measure::BilledCost {
                 gather_restatement(part, moment, labels, &mut gathered);
+                gather_forecast(part, outlook, labels, &mut gathered);
             }
         }
     }
+    added(gathered)
+}
+
+fn added(gathered: Gathered) -> Vec<Family> {
     gathered
         .into_iter()
         .map(|((measure, window, unit), values)| Family {
@@ -330,6 +464,21 @@ fn gather_flow(
                 (labels.set_of(key), value)
             }));
         }
+    }
+}
+
+/// Our forecast of the running month for one part.
+fn gather_forecast(
+    part: &PartState,
+    outlook: &Outlook,
+    labels: &LabelSets,
+    gathered: &mut Gathered,
+) {
+    for (unit, key, value) in outlook.of_part(part) {
+        gathered
+            .entry((Measure::BilledCost, Window::MonthEnd, unit))
+            .or_default()
+            .push((labels.set_of(key), value));
     }
 }
 

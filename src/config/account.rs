@@ -1,27 +1,26 @@
 //! One account: the keys that every provider's accounts have, how often it is polled, and the provider that is built from the rest.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use figment::value::{Dict, Value};
 use jiff::{civil::Date, tz::TimeZone};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, Visitor},
-};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
 
 use super::{
     Loader,
     fault::unknown_key,
     labels::{Labels, Offered},
     layer::join,
+    scalar::{Day, Span},
     schema,
 };
 use crate::{
     counters::Counters,
     provider::{
         Provider, http,
-        section::{Context, ProviderName, Text, Wiring},
+        section::{Context, ProviderName, Text, Uses, Wiring},
     },
 };
 
@@ -82,14 +81,17 @@ pub(super) struct PollSection {
     /// A part without success for this long is stale.
     stale_after: Option<Span>,
     /// The most label sets of an account that are served; the rest is folded, the sum kept.
+    #[schemars(range(min = 1, max = MOST_SERIES))]
     max_series: Option<usize>,
     /// How long after a month's end it is read again, daily.
     restatement: Option<Span>,
     /// Whether an answer far smaller than the last is held back.
     plausibility: Option<bool>,
     /// Requests a second to the API, at the most. The default differs by provider.
+    #[schemars(range(min = *PACE.start(), max = *PACE.end()))]
     requests_per_second: Option<f64>,
     /// Requests to the API at the same time, at the most. The default differs by provider.
+    #[schemars(range(min = *CONCURRENCY.start(), max = *CONCURRENCY.end()))]
     concurrency: Option<usize>,
 }
 
@@ -272,7 +274,7 @@ pub(super) fn build(
     everything.extend(values.clone());
 
     let mut written = Written::sort(values);
-    let provider_name = provider(&place, written.provider.take(), loader);
+    let provider_name = provider(&place, written.provider.as_ref(), loader);
     if let Some(provider_name) = provider_name {
         refuse_unknown(&place, provider_name, &mut written.own, loader);
     }
@@ -282,12 +284,6 @@ pub(super) fn build(
         .faults
         .read(written.common, &place)
         .unwrap_or_default();
-    if let Some(provider_name) = provider_name {
-        let wiring = (loader.wiring)(provider_name);
-        loader
-            .overlaps
-            .push(name, provider_name, &wiring, &written.own);
-    }
     let day_closes_after = common.day_closes_after.map(|Span(span)| span);
     if day_closes_after.is_some_and(|span| span > LONGEST) {
         loader
@@ -305,7 +301,8 @@ pub(super) fn build(
     };
 
     let counters = (loader.counters)(name);
-    let provider = connect(
+    let own = written.own.clone();
+    let (provider, base_url) = connect(
         &place,
         written.own,
         &wiring,
@@ -321,9 +318,9 @@ pub(super) fn build(
         &common,
         loader,
     );
+    loader.overlaps.push(name, provider_name, base_url, own);
     let offered = match &provider {
         Some(provider) => Offered::By(provider.dimensions()),
-        None if wiring.offers.is_empty() => Offered::Unknown,
         None => Offered::Names(wiring.offers),
     };
     let labels = Labels::build(&place, &common, offered, loader);
@@ -363,9 +360,8 @@ impl Account {
     }
 }
 
-fn provider(place: &str, written: Option<Value>, loader: &mut Loader<'_>) -> Option<ProviderName> {
+fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Option<ProviderName> {
     let known = written
-        .as_ref()
         .and_then(Value::as_str)
         .and_then(ProviderName::named);
     if known.is_none() {
@@ -417,6 +413,7 @@ fn zone(
     })
 }
 
+/// Builds the provider, and tells the base URL that it uses.
 fn connect(
     place: &str,
     own: Dict,
@@ -425,7 +422,7 @@ fn connect(
     zone: TimeZone,
     common: &CommonSection,
     loader: &mut Loader<'_>,
-) -> Option<Box<dyn Provider>> {
+) -> (Option<Box<dyn Provider>>, Option<Url>) {
     let before = loader.faults.len();
     let mut context = Context {
         place: place.to_owned(),
@@ -433,95 +430,14 @@ fn connect(
         tags: common.tags(),
         http,
         faults: &mut loader.faults,
-        secrets: Vec::new(),
+        uses: Uses::default(),
     };
     let provider = (wiring.build)(own, &mut context);
-    loader.secrets.append(&mut context.secrets);
+    let Uses { secrets, mut urls } = context.uses;
+    loader.secrets.extend(secrets);
     if provider.is_none() && loader.faults.len() == before {
         // A provider that says nothing about why must not make its account vanish.
         loader.faults.tell(place, "cannot be used as it is written");
     }
-    provider
-}
-
-/// A span of time as humantime reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span(Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl Visitor<'_> for Reader {
-            type Value = Span;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration such as 30m or 1h 30m")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-                humantime::parse_duration(text)
-                    .map(Span)
-                    .map_err(|_| E::custom("must be a duration such as 30m or 1h 30m"))
-            }
-        }
-        deserializer.deserialize_str(Reader)
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^\s*([0-9]+(\.[0-9]+)?\s*[A-Za-zµ]+\s*)+$|^0$",
-            "examples": ["30m", "1h 30m"],
-        })
-    }
-}
-
-/// A day of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Day(Date);
-
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl Visitor<'_> for Reader {
-            type Value = Day;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a day in the form YYYY-MM-DD")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Day, E> {
-                let day = (text.len() == "YYYY-MM-DD".len())
-                    .then(|| text.parse().ok())
-                    .flatten();
-                day.map(Day)
-                    .ok_or_else(|| E::custom("must be a day in the form YYYY-MM-DD"))
-            }
-        }
-        deserializer.deserialize_str(Reader)
-    }
-}
-
-impl JsonSchema for Day {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Day".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date" })
-    }
+    (provider, urls.remove("base_url"))
 }

@@ -31,11 +31,13 @@ pub(super) struct BudgetSection {
     #[schemars(extend("propertyNames" = { "pattern": "^[a-z_][a-z0-9_]*$" }))]
     r#match: Option<BTreeMap<String, String>>,
     /// The most that may be spent in a billing month.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     limit: Option<f64>,
     /// The currency of the limit, ISO 4217.
+    #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
     currency: Option<String>,
     /// By severity, the share of the limit above which it is told: 0.8 is 80 %.
-    #[schemars(extend("propertyNames" = { "pattern": "^[a-z_][a-z0-9_]*$" }))]
+    #[schemars(extend("propertyNames" = { "pattern": "^.+$" }))]
     thresholds: Option<BTreeMap<String, f64>>,
 }
 

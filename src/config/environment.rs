@@ -37,10 +37,9 @@ pub(super) fn layer(
         let mut search = Search::default();
         search.look(rest, &alternatives(schema), Some(below), &mut Vec::new());
         let wrong = match search.found.as_slice() {
-            [] if !rest.contains(BETWEEN) => continue,
+            [] | [Found { scalar: false, .. }] if !rest.contains(BETWEEN) => continue,
             [] => search.nothing(),
             [_, _, ..] => "names more than one key of the file".to_owned(),
-            [Found { scalar: false, .. }] if !rest.contains(BETWEEN) => continue,
             [Found { scalar: false, .. }] => {
                 "names a list or a map; only a single value can be set".to_owned()
             }
@@ -173,7 +172,7 @@ fn new_key(rest: &str, schemas: &[&Json]) -> Option<String> {
         .iter()
         .find_map(|schema| schema.pointer("/propertyNames/pattern")?.as_str())?;
     let pattern = regex::Regex::new(pattern).ok()?;
-    [name.to_owned(), name.to_lowercase()]
+    [name.to_lowercase(), name.to_owned()]
         .into_iter()
         .find(|name| pattern.is_match(name))
 }

@@ -103,10 +103,14 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds a fault; only the first of a key is kept, since the others follow from it.
+    /// Adds a fault, unless one of the same key or of one below it is known: the others follow from the first.
     pub fn tell(&mut self, key: impl Into<String>, message: impl Into<String>) {
         let key = key.into();
-        if self.list.iter().all(|known| known.key != key) {
+        let below = |known: &Fault| {
+            let rest = known.key.strip_prefix(&key);
+            rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with('.') && !key.is_empty()))
+        };
+        if !self.list.iter().any(below) {
             self.list.push(Fault {
                 key,
                 message: message.into(),
@@ -148,6 +152,10 @@ impl Faults {
                 .chain(path.iter().map(String::as_str))
                 .collect::<Vec<_>>()
                 .join(".");
+            // A key without a value is as good as none.
+            if !matches!(error.kind, Kind::UnknownField(..)) && remove_null(&mut values, &path) {
+                continue;
+            }
             // A plain scalar is held as it was written; here a number or a boolean is asked for.
             if let Some(typed) = self.origins.typed_at(&key)
                 && let Some(value @ Value::String(..)) = find(&mut values, &path)
@@ -320,6 +328,22 @@ fn find<'a>(values: &'a mut Dict, path: &[String]) -> Option<&'a mut Value> {
             Value::Array(_, items) => items.get_mut(step.parse::<usize>().ok()?),
             _ => None,
         })
+}
+
+/// Takes out a key of a map that has no value. False where the path leads elsewhere.
+fn remove_null(values: &mut Dict, path: &[String]) -> bool {
+    let Some((last, before)) = path.split_last() else {
+        return false;
+    };
+    let map = match before {
+        [] => Some(values),
+        before => match find(values, before) {
+            Some(Value::Dict(_, map)) => Some(map),
+            _ => None,
+        },
+    };
+    let null = |map: &&mut Dict| matches!(map.get(last), Some(Value::Empty(..)));
+    map.filter(null).and_then(|map| map.remove(last)).is_some()
 }
 
 /// Takes out what a path leads to; a whole list where it leads into one. False where there is nothing to take.

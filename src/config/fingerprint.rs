@@ -70,7 +70,10 @@ mod tests {
     };
 
     fn of(written: &Json, change: impl FnOnce(&mut Account)) -> Uuid {
-        let mut account = account(Scripted::new(&[], MonthsAsked::Both) as Arc<_>, "Europe/Berlin");
+        let mut account = account(
+            Scripted::new(&[], MonthsAsked::Both) as Arc<_>,
+            "Europe/Berlin",
+        );
         account.written = Value::serialize(written).unwrap().into_dict().unwrap();
         change(&mut account);
         account.fingerprint()
@@ -146,7 +149,11 @@ mod tests {
     #[test]
     fn the_order_of_the_file_does_not_matter() {
         let turned: Dict = Value::serialize(written()).unwrap().into_dict().unwrap();
-        let turned: Json = turned.keys().rev().map(|key| (key.clone(), written()[key].clone())).collect();
+        let turned: Json = turned
+            .keys()
+            .rev()
+            .map(|key| (key.clone(), written()[key].clone()))
+            .collect();
         assert_eq!(of(&turned, |_| ()), of(&written(), |_| ()));
     }
 }

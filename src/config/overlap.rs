@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use figment::value::{Dict, Value};
 
-use super::schema;
-use crate::provider::section::{ProviderName, Wiring};
+use url::Url;
+
+use crate::provider::section::ProviderName;
 
 /// What the accounts wrote about what they see.
 #[derive(Debug, Default)]
@@ -15,7 +16,7 @@ pub(super) struct Overlaps(Vec<View>);
 struct View {
     name: String,
     provider: ProviderName,
-    base_url: Option<String>,
+    base_url: String,
     written: Dict,
 }
 
@@ -31,26 +32,20 @@ const SCOPES: [&str; 7] = [
 ];
 
 impl Overlaps {
+    /// Adds an account; one whose base URL is not known is left out.
     pub(super) fn push(
         &mut self,
         name: &str,
         provider: ProviderName,
-        wiring: &Wiring,
-        written: &Dict,
+        base_url: Option<Url>,
+        written: Dict,
     ) {
-        let url = written.get("base_url").and_then(Value::as_str);
-        let url = url
-            .map(str::to_owned)
-            .or_else(|| schema::default_of_provider(wiring, "base_url"));
-        self.0.push(View {
+        self.0.extend(base_url.map(|url| View {
             name: name.to_owned(),
             provider,
-            base_url: url.map(|url| {
-                let url = url::Url::parse(&url).map_or(url, Into::into);
-                url.trim_end_matches('/').to_owned()
-            }),
-            written: written.clone(),
-        });
+            base_url: url.as_str().trim_end_matches('/').to_owned(),
+            written,
+        }));
     }
 
     /// One warning for each group of accounts that are not kept apart.

@@ -54,6 +54,7 @@ pub(super) fn of(wiring: WiringOf) -> Json {
     root["properties"]["accounts"]["additionalProperties"] = json!({ "oneOf": variants });
     root["properties"]["accounts"]["minProperties"] = json!(1);
     root["required"] = json!(["accounts"]);
+    drop_null_defaults(&mut root);
     let mut schema = Map::new();
     schema.insert(
         "$schema".to_owned(),
@@ -74,7 +75,7 @@ fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator)
         json!({ "const": name.as_str(), "description": "Which API the account belongs to." }),
     );
     let own = (wiring.schema)(generator).to_value();
-    let common = CommonSection::json_schema(generator).to_value();
+    let mut common = CommonSection::json_schema(generator).to_value();
     let mut poll = PollSection::json_schema(generator).to_value();
     put_default(
         &mut poll,
@@ -82,13 +83,13 @@ fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator)
         json!(wiring.defaults.requests_per_second),
     );
     put_default(&mut poll, "concurrency", json!(wiring.defaults.concurrency));
-    let mut common = common;
     put_default(&mut common, "timezone", json!(wiring.defaults.timezone));
     let closes = humantime::format_duration(wiring.defaults.day_closes_after);
     put_default(&mut common, "day_closes_after", json!(closes.to_string()));
     let description = own.get("description").cloned();
     for mut section in [own, common, poll] {
-        if let Some(Json::Object(keys)) = section.get_mut("properties").map(Json::take) {
+        if let Some(Json::Object(mut keys)) = section.get_mut("properties").map(Json::take) {
+            keys.values_mut().for_each(allow_null);
             properties.extend(keys);
         }
     }
@@ -103,11 +104,32 @@ fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator)
     account
 }
 
+/// A key without a value is as good as none, whatever is read from it.
+fn allow_null(property: &mut Json) {
+    if let Some(kind @ Json::String(_)) = property.get_mut("type") {
+        *kind = json!([kind.take(), "null"]);
+    }
+}
+
 /// Everything inline: the environment's variables are looked up in it, and people read it.
 fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator()
+}
+
+/// Absence is no default: it says nothing that the missing `required` does not say.
+fn drop_null_defaults(schema: &mut Json) {
+    match schema {
+        Json::Object(members) => {
+            if members.get("default").is_some_and(Json::is_null) {
+                members.shift_remove("default");
+            }
+            members.values_mut().for_each(drop_null_defaults);
+        }
+        Json::Array(items) => items.iter_mut().for_each(drop_null_defaults),
+        _ => {}
+    }
 }
 
 fn put_default(schema: &mut Json, key: &str, default: Json) {
@@ -126,7 +148,8 @@ fn put_defaults(schema: &mut Json, defaults: &Dict) {
                 }
             }
             Value::String(_, text) => {
-                let default = super::layer::typed(text).map_or_else(|| json!(text), to_json);
+                let default =
+                    super::layer::typed(text).map_or_else(|| json!(text), |value| to_json(&value));
                 put_default(schema, key, default);
             }
             _ => {}
@@ -134,7 +157,7 @@ fn put_defaults(schema: &mut Json, defaults: &Dict) {
     }
 }
 
-fn to_json(value: Value) -> Json {
+fn to_json(value: &Value) -> Json {
     match value {
         Value::Bool(_, flag) => json!(flag),
         Value::Num(_, Num::F64(number)) => json!(number),
@@ -151,13 +174,6 @@ pub(super) fn keys_of<S: JsonSchema>() -> Vec<String> {
 /// The keys of its own that a provider reads.
 pub(super) fn keys_of_provider(wiring: &Wiring) -> Vec<String> {
     keys(&(wiring.schema)(&mut generator()))
-}
-
-/// The default of one of a provider's own keys.
-pub(super) fn default_of_provider(wiring: &Wiring, key: &str) -> Option<String> {
-    let schema = (wiring.schema)(&mut generator());
-    let default = schema.pointer(&format!("/properties/{key}/default"))?;
-    default.as_str().map(str::to_owned)
 }
 
 fn keys(schema: &Schema) -> Vec<String> {

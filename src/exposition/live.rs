@@ -1,21 +1,17 @@
 //! What changes between scrapes: counters and the process, rendered at the scrape and put behind the cached part.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, text},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-    registry::Registry,
-};
+use prometheus_client::{encoding::text, registry::Registry};
 
 use super::{
     END_OF_OPEN_METRICS, Format,
     about::seconds,
+    gathered::{Gathered, Labels},
     names::{
-        BUILD_INFO, CPU, FAILURES, Kind, MAX_FDS, Name, OPEN_FDS, POLLS, RELOAD_SUCCESS,
-        RELOAD_TIME, REQUESTS, RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
+        BUILD_INFO, CPU, FAILURES, MAX_FDS, OPEN_FDS, POLLS, RELOAD_SUCCESS, RELOAD_TIME, REQUESTS,
+        RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
     },
 };
 use crate::{counters::Code, snapshot::Cell};
@@ -131,13 +127,6 @@ impl Live {
 
 /// A count with the label that tells it apart, if there is one.
 type Count = (Option<(&'static str, String)>, u64);
-type Labels = Vec<(&'static str, String)>;
-
-/// A family whose few samples are gathered before it is rendered.
-struct Gathered {
-    name: Name,
-    samples: Vec<(Labels, f64)>,
-}
 
 fn families(cells: &[Arc<Cell>], process: &Process, reload: &Reload) -> Vec<Gathered> {
     let by_account = |name, read: &dyn Fn(&Cell) -> Vec<Count>| {
@@ -204,35 +193,5 @@ fn code_label(code: Code) -> String {
     match code {
         Code::None => "none".to_owned(),
         Code::Status(status) => status.to_string(),
-    }
-}
-
-impl Collector for Gathered {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        if self.samples.is_empty() {
-            return Ok(());
-        }
-        let (name, kind) = match self.name.kind {
-            Kind::Gauge => (self.name.name, MetricType::Gauge),
-            Kind::Counter => (
-                self.name.name.trim_end_matches("_total"),
-                MetricType::Counter,
-            ),
-        };
-        let mut metric = encoder.encode_descriptor(name, self.name.help, None, kind)?;
-        for (labels, value) in &self.samples {
-            let sample = metric.encode_family(labels)?;
-            match self.name.kind {
-                Kind::Gauge => ConstGauge::new(*value).encode(sample)?,
-                Kind::Counter => ConstCounter::new(*value).encode(sample)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Gathered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name.name)
     }
 }

@@ -217,6 +217,15 @@ pub const FAMILIES: &[Name] = &[
         SEATS,
         cached!("Licence seats suspended by the seller."),
     ),
+    FORECAST_LOWER,
+    FORECAST_UPPER,
+    FORECAST_ERROR,
+    BUDGET_LIMIT,
+    BUDGET_THRESHOLD,
+    BUDGET_SPENT,
+    BUDGET_FORECAST,
+    BUDGET_COMPLETE,
+    EXCHANGE_RATE,
     CUSTOMER_INFO,
     PROJECT_INFO,
     PRODUCT_INFO,
@@ -252,6 +261,51 @@ pub const FAMILIES: &[Name] = &[
     THREADS,
 ];
 
+pub(super) const BUDGET_LIMIT: Name = gauge(
+    "cloudspend_budget_limit",
+    "budget, currency",
+    "The most that may be spent of a budget in a billing month, from the configuration.",
+);
+pub(super) const BUDGET_THRESHOLD: Name = gauge(
+    "cloudspend_budget_alert_threshold_ratio",
+    "budget, severity",
+    "The share of a budget's limit above which an alert of this severity is wanted, from the configuration.",
+);
+pub(super) const BUDGET_SPENT: Name = gauge(
+    "cloudspend_budget_spent",
+    "budget, currency, provider, account",
+    "What an account has spent of a budget in the running billing month, before folding, accounts whose values are withdrawn included. Add over accounts, then divide by the limit. Cached from the last poll.",
+);
+pub(super) const FORECAST_LOWER: Name = gauge(
+    "cloudspend_account_forecast_cost_month_end_lower",
+    "provider, account, currency",
+    "The account's month will end above this in nine of ten cases, if its days scatter as they did. Bounds do not add.",
+);
+pub(super) const FORECAST_UPPER: Name = gauge(
+    "cloudspend_account_forecast_cost_month_end_upper",
+    "provider, account, currency",
+    "The account's month will end below this in nine of ten cases, if its days scatter as they did. Bounds do not add.",
+);
+pub(super) const FORECAST_ERROR: Name = gauge(
+    "cloudspend_forecast_error_ratio",
+    "provider, account, currency",
+    "Last month's forecast as it stood after its 15th day against what the month became: 0.1 is a tenth too high. Absent without one.",
+);
+pub(super) const BUDGET_FORECAST: Name = gauge(
+    "cloudspend_budget_forecast",
+    "budget, currency, provider, account",
+    "What an account will have spent of a budget at the end of the running billing month, by our forecast. Add over accounts, then divide by the limit. Cached from the last poll.",
+);
+pub(super) const BUDGET_COMPLETE: Name = gauge(
+    "cloudspend_budget_complete",
+    "budget, provider, account",
+    "0 while something of the account that the budget may match is missing, stale, withdrawn, or has no exchange rate.",
+);
+pub(super) const EXCHANGE_RATE: Name = gauge(
+    "cloudspend_exchange_rate",
+    "from_currency, to_currency",
+    "How much of the reporting currency one of a currency is, from the configuration; identity included.",
+);
 pub(super) const CUSTOMER_INFO: Name = gauge(
     "cloudspend_customer_info",
     "provider, account, customer, id, description",

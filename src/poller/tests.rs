@@ -672,3 +672,29 @@ async fn a_closed_month_tells_how_far_it_moved_since_its_baseline() {
     // The next month has no baseline yet.
     assert_eq!(moved("2025-04-01T12:00:00Z"), None);
 }
+
+#[tokio::test]
+async fn a_forecast_is_noted_after_the_15th_day_and_judged_in_the_next_month() {
+    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    bench
+        .provider
+        .says("account", vec![cost(month("2025-03"), "a", 32.0)]);
+    bench.poll("2025-03-15T12:00:00Z").await;
+    assert!(bench.cell.state.load().noted.is_empty());
+    // 32 over 16 of 31 days is a forecast of 62; the later ones are not noted.
+    bench.poll("2025-03-16T12:00:00Z").await;
+    bench
+        .provider
+        .says("account", vec![cost(month("2025-03"), "a", 50.0)]);
+    bench.poll("2025-03-17T12:00:00Z").await;
+    bench.poll("2025-03-31T12:00:00Z").await;
+    assert!(
+        bench
+            .view("2025-03-31T12:00:00Z")
+            .forecast_errors
+            .is_empty()
+    );
+    let errors = bench.view("2025-03-31T22:00:00Z").forecast_errors;
+    let error = errors["EUR"];
+    assert!((error - 0.24).abs() < 1e-9, "{error}");
+}

@@ -77,6 +77,15 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "account_id",
+        "subscription_name",
+        "category",
+        "subscription_id",
+        "resource_group",
+        "resource_name",
+        "tag:KEY",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let base = context.url("base_url", self.base_url);
@@ -573,14 +582,17 @@ fn charge(
             .find(|(key, _)| key == wanted)
             .map_or("", |(_, value)| value)
     }));
+    let amount = |measure| Amount {
+        measure,
+        value: total,
+        unit: question.currency,
+    };
+    let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
+    let prepaid = question.part.fact("payment_model") == "prepay";
     sink.charge(&Charge {
         period: Period::Month(month),
         dimensions: &dimensions,
-        amounts: &[Amount {
-            measure: Measure::BilledCost,
-            value: total,
-            unit: question.currency,
-        }],
+        amounts: if prepaid { &amounts } else { &amounts[..1] },
     })?;
     Ok(())
 }

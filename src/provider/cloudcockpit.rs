@@ -68,6 +68,14 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "company_name",
+        "provider_instance_alias",
+        "license_name",
+        "customer_id",
+        "provider_instance_id",
+        "sku_id",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let or = |given: Option<String>, default: &str| Some(given.unwrap_or(default.to_owned()));

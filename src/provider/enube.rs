@@ -201,6 +201,15 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "customer_name",
+        "customer_id",
+        "catalog",
+        "cloud",
+        "alias",
+        "subscription_name",
+        "subscription_id",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let told = context.faults.len();

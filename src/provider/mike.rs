@@ -104,6 +104,15 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "tenant_id",
+        "project_id",
+        "metric_type",
+        "resource_id",
+        "operation_id",
+        "billing_reference",
+        "billing_reference_tag",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let base = self.base_url.unwrap_or_else(|| BASE_URL.to_owned());

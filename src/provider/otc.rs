@@ -134,6 +134,18 @@ impl section::Section for Section {
         requests_per_second: 2.0,
         concurrency: 2,
     };
+    const OFFERS: &'static [&'static str] = &[
+        "contract",
+        "project_name",
+        "project_id",
+        "product",
+        "product_description",
+        "cloud_region",
+        "resource_id",
+        "consumption_type",
+        "price_plan",
+        "tag:KEY",
+    ];
 
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
         let told = context.faults.len();
@@ -344,12 +356,23 @@ fn decode(row: &[u8], month: Month, terms: &Terms, sink: &mut dyn Sink) -> Resul
         return Err(RowFault::field("amount", "is missing"));
     };
     let time = time_of(row.consumption_date.as_ref(), month, &terms.zone)?;
-    let mut amounts = Vec::with_capacity(3);
+    let mut amounts = Vec::with_capacity(4);
     amounts.push(Amount {
         measure: Measure::BilledCost,
         value: billed,
         unit: &terms.currency,
     });
+    // One-time fees and recurring charges come in lumps that say nothing about the days to come.
+    if matches!(
+        wire::Text::or_empty(row.consumption_type.as_ref()),
+        "OTF" | "RC"
+    ) {
+        amounts.push(Amount {
+            measure: Measure::FixedCost,
+            value: billed,
+            unit: &terms.currency,
+        });
+    }
     let period = match terms.granularity {
         Granularity::Daily => Period::Day(time.date()),
         Granularity::Hourly => {

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use super::{
     Ask, Part, Provider, ProviderError,
     http::{Bounds, Settings},
-    section::{Context, ProviderName},
+    section::{Context, ProviderName, Uses},
 };
 use crate::{
     charge::{Charge, Month, Period, Refused, Sink},
@@ -172,8 +172,8 @@ pub(super) fn build(
             counters: Arc::new(Counters::default()),
             clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
         },
-        secrets: Vec::new(),
         faults: &mut faults,
+        uses: Uses::default(),
     };
     let values = Value::serialize(section).unwrap().into_dict().unwrap();
     let provider = (name.wiring().build)(values, &mut context);

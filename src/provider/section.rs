@@ -1,6 +1,10 @@
 //! What an account's section of the configuration must be able to do, and the closed list of the five.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -30,7 +34,7 @@ pub trait Section: DeserializeOwned + JsonSchema {
 
     /// The names of all dimensions that it offers in some setting or other, `tag:KEY` for tags: with them a wrong
     /// name is told even where other faults keep the provider from being built.
-    const OFFERS: &'static [&'static str] = &[];
+    const OFFERS: &'static [&'static str];
 
     /// Checks what was written and builds the provider; `None` once a fault was told.
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>>;
@@ -135,8 +139,17 @@ pub struct Context<'a> {
     pub http: http::Settings,
     /// Where faults are told.
     pub faults: &'a mut Faults,
-    /// The secrets that were asked for, by key: `accounts.otc-main.api_key_file`.
+    /// What the section was found to use.
+    pub uses: Uses,
+}
+
+/// What a section uses outside itself, gathered while it is checked.
+#[derive(Debug, Default)]
+pub struct Uses {
+    /// The secrets, by key: `accounts.otc-main.api_key_file`.
     pub secrets: Vec<(String, SecretSource)>,
+    /// The URLs by key without the account, defaults included: `base_url`.
+    pub urls: BTreeMap<String, Url>,
 }
 
 impl Context<'_> {
@@ -211,7 +224,8 @@ impl Context<'_> {
             self.fault(&key, "must not be empty");
             return None;
         }
-        self.secrets
+        self.uses
+            .secrets
             .push((format!("{}.{key}", self.place), source.clone()));
         Some(source)
     }
@@ -228,7 +242,10 @@ impl Context<'_> {
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
                 "a query or fragment does not belong here".to_owned()
             }
-            Ok(url) => return Some(url),
+            Ok(url) => {
+                self.uses.urls.insert(key.to_owned(), url.clone());
+                return Some(url);
+            }
         };
         self.fault(key, format!("must be an http or https URL: {wrong}"));
         None

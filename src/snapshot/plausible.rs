@@ -27,10 +27,11 @@ pub struct Size {
 
 impl Size {
     fn of(sums: &Sums) -> Self {
-        let has_cost = sums.columns.iter().any(|column| column.measure.is_cost());
+        let served = |measure| matches!(measure, Measure::BilledCost | Measure::ListCost);
+        let has_cost = sums.columns.iter().any(|column| served(column.measure));
         let counts = |measure: Measure| {
             if has_cost {
-                measure.is_cost()
+                served(measure)
             } else {
                 measure == Measure::ConsumedQuantity
             }

@@ -9,14 +9,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    charge::Measure,
     ledger::{Keys, Value},
     provider::{Part, Reason},
-    snapshot::{AccountState, Baseline, Failure, MonthState, NowState, PartState, Status},
+    snapshot::{AccountState, Baseline, Failure, MonthState, Noted, NowState, PartState, Status},
 };
 
 mod sums;
 
-use sums::{HeldForm, MonthForm, SumsForm, measure_named};
+use sums::{HeldForm, MeasureForm, MonthForm, SumsForm, finite};
 
 /// A state as its file holds it.
 #[derive(Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub(super) struct State<'a> {
     keys: Table<'a>,
     #[serde(borrow)]
     parts: Vec<PartForm<'a>>,
+    #[serde(borrow)]
+    noted: Vec<(MonthForm, Vec<(&'a str, f64)>)>,
     #[serde(borrow)]
     status: StatusForm<'a>,
 }
@@ -59,12 +62,19 @@ struct PartForm<'a> {
     held: Option<HeldForm<'a>>,
     #[serde(borrow)]
     now: Option<(MonthForm, SumsForm<'a>)>,
-    #[serde(borrow)]
-    ended: Vec<(&'a str, u32, MonthForm)>,
+    ended: Vec<EndedForm>,
     last_success: Option<Timestamp>,
     newest: Option<Timestamp>,
     #[serde(borrow)]
     failure: Option<FailureForm<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndedForm {
+    #[serde(with = "MeasureForm")]
+    measure: Measure,
+    key: u32,
+    month: MonthForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +103,15 @@ impl<'a> From<&'a AccountState> for State<'a> {
                 sets: Cow::Borrowed(state.keys.all_sets()),
             },
             parts: state.parts.values().map(|part| (&**part).into()).collect(),
+            noted: state
+                .noted
+                .iter()
+                .map(|noted| {
+                    let forecasts = noted.forecasts.iter();
+                    let forecasts = forecasts.map(|(currency, cost)| (&**currency, *cost));
+                    (noted.month.into(), forecasts.collect())
+                })
+                .collect(),
             status: (&state.status).into(),
         }
     }
@@ -110,9 +129,21 @@ impl State<'_> {
                 return None;
             }
         }
+        let mut noted = Vec::new();
+        for (month, costs) in self.noted {
+            let mut forecasts = BTreeMap::new();
+            for (currency, cost) in costs {
+                forecasts.insert(currency.into(), finite(cost)?);
+            }
+            noted.push(Noted {
+                month: month.restore()?,
+                forecasts,
+            });
+        }
         Some(AccountState {
             keys: Arc::new(keys),
             parts,
+            noted,
             status: self.status.restore()?,
         })
     }
@@ -168,7 +199,11 @@ impl<'a> From<&'a PartState> for PartForm<'a> {
                 .as_ref()
                 .map(|now| (now.month.into(), (&*now.sums).into())),
             ended: ended
-                .map(|(&(measure, key), &month)| (measure.as_str(), key, month.into()))
+                .map(|(&(measure, key), &month)| EndedForm {
+                    measure,
+                    key,
+                    month: month.into(),
+                })
                 .collect(),
             last_success: state.last_success,
             newest: state.newest,
@@ -195,11 +230,11 @@ impl PartForm<'_> {
             months.insert(month.restore()?, said);
         }
         let mut ended = BTreeMap::new();
-        for (measure, key, month) in self.ended {
-            if key as usize >= keys {
+        for seat in self.ended {
+            if seat.key as usize >= keys {
                 return None;
             }
-            ended.insert((measure_named(measure)?, key), month.restore()?);
+            ended.insert((seat.measure, seat.key), seat.month.restore()?);
         }
         Some(PartState {
             part,

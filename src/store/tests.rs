@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    budget::Money,
     charge::Measure,
     exposition::{self, Format, Process, Reload, Rendered},
     provider::{Grain, MonthsAsked},
@@ -91,7 +92,7 @@ impl Shelf {
 fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec<u8> {
     let view = view(account, &Arc::new(state.clone()), now);
     let live = exposition::live(&[], &Process::default(), &Reload::default());
-    let [cached, _] = Rendered::new(vec![view]).plain(&live, Format::Text);
+    let [cached, _] = Rendered::new(vec![view], &Money::default()).plain(&live, Format::Text);
     cached.to_vec()
 }
 

@@ -35,6 +35,8 @@ pub struct LabelSets {
     texts: Vec<Arc<str>>,
     by_key: Vec<u32>,
     infos: [Vec<Info>; NAMED],
+    /// By label, the names of the texts that an id was added to.
+    plain: Vec<BTreeMap<Arc<str>, Arc<str>>>,
 }
 
 impl LabelSets {
@@ -73,12 +75,17 @@ impl LabelSets {
             let values = keys.set(equal[0]).iter().zip(&names);
             texts.extend(values.map(|(value, names)| Arc::clone(&names.by_value[value])));
         }
-        let mut infos = names.into_iter().map(|names| names.infos);
+        let (plain, infos): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .map(|names| (names.plain, names.infos))
+            .unzip();
+        let mut infos = infos.into_iter();
         Self {
             width,
             texts,
             by_key,
             infos: std::array::from_fn(|_| infos.next().unwrap_or_default()),
+            plain,
         }
     }
 
@@ -111,6 +118,7 @@ impl LabelSets {
             width: self.width,
             by_key: self.by_key.iter().map(|set| names[*set as usize]).collect(),
             infos,
+            plain: self.plain.clone(),
             texts: sets.into_keys().flatten().collect(),
         }
     }
@@ -135,6 +143,11 @@ impl LabelSets {
         &self.texts[set as usize * self.width..][..self.width]
     }
 
+    /// The name that a label's text was before an id was added to it, where one was.
+    pub fn plain(&self, label: usize, text: &str) -> Option<&str> {
+        self.plain.get(label)?.get(text).map(|name| &**name)
+    }
+
     /// The info series of the labels customer, project and product.
     pub fn infos(&self) -> &[Vec<Info>; NAMED] {
         &self.infos
@@ -145,6 +158,7 @@ impl LabelSets {
 #[derive(Debug, Default)]
 struct Names {
     by_value: BTreeMap<u32, Arc<str>>,
+    plain: BTreeMap<Arc<str>, Arc<str>>,
     infos: Vec<Info>,
 }
 
@@ -175,7 +189,11 @@ impl Names {
             } else {
                 let name = clean(&value.shown);
                 let shared = ids_of.get(&name).is_some_and(|ids| ids.len() > 1);
-                name_of(&name, value, shared).into()
+                let shown: Arc<str> = name_of(&name, value, shared).into();
+                if shared || name == OTHER {
+                    names.plain.insert(Arc::clone(&shown), name.into());
+                }
+                shown
             };
             infos.entry(Arc::clone(&shown)).or_default().push(value);
             names.by_value.insert(number, shown);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    budget::Money,
     charge::Month,
     exposition::Rendered,
     store::tests::states::{a_little_of_everything, assert_same, play, polls},
@@ -24,6 +25,7 @@ fn example() -> AccountState {
     assert!(parts().any(|part| part.baseline.is_some()));
     assert!(parts().any(|part| !part.ended.is_empty()));
     assert!(parts().any(|part| part.failure.is_some()));
+    assert!(!state.noted.is_empty());
     state
 }
 
@@ -113,7 +115,7 @@ fn harmless(bytes: &[u8]) {
         state.prune(Month::at(now, &account.zone));
         let account = account.into();
         let view = view(&account, &state.clone().into(), now);
-        assert!(!Rendered::new(vec![view]).is_empty());
+        assert!(!Rendered::new(vec![view], &Money::default()).is_empty());
         encode(&state, FINGERPRINT_OF_TESTS).unwrap();
     }
 }

@@ -11,6 +11,24 @@ use crate::{
     snapshot::{AGREEING, Held, Size},
 };
 
+/// The measures by their numbers in files: a new one goes to the end, and none ever leaves.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Measure")]
+pub(super) enum MeasureForm {
+    BilledCost,
+    ListCost,
+    ProviderForecast,
+    ProviderEstimate,
+    ConsumedQuantity,
+    StoredQuantity,
+    Seats,
+    AssignedSeats,
+    AvailableSeats,
+    SuspendedSeats,
+    FixedCost,
+    PrepaidCost,
+}
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct MonthForm(i16, i8);
 
@@ -23,7 +41,8 @@ pub(super) struct SumsForm<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct ColumnForm<'a> {
-    measure: &'a str,
+    #[serde(with = "MeasureForm")]
+    measure: Measure,
     unit: &'a str,
     gross: f64,
     /// Label set, first cell, number of cells.
@@ -53,7 +72,15 @@ pub(super) struct HeldForm<'a> {
 struct SizeForm<'a> {
     rows: u64,
     #[serde(borrow)]
-    gross: Vec<(&'a str, &'a str, f64)>,
+    gross: Vec<GrossForm<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GrossForm<'a> {
+    #[serde(with = "MeasureForm")]
+    measure: Measure,
+    unit: &'a str,
+    gross: f64,
 }
 
 impl From<Month> for MonthForm {
@@ -97,7 +124,7 @@ impl<'a> From<&'a Column> for ColumnForm<'a> {
             bytes.extend(sums.iter().flat_map(|sum| sum.to_le_bytes()));
         }
         Self {
-            measure: column.measure.as_str(),
+            measure: column.measure,
             unit: &column.unit,
             gross: column.gross,
             cells,
@@ -113,7 +140,7 @@ impl ColumnForm<'_> {
             return None;
         }
         Column::restored(
-            measure_named(self.measure)?,
+            self.measure,
             self.unit.into(),
             self.gross,
             &self.cells,
@@ -130,7 +157,11 @@ impl<'a> From<&'a Held> for HeldForm<'a> {
             gross: size
                 .gross
                 .iter()
-                .map(|((measure, unit), gross)| (measure.as_str(), &**unit, *gross))
+                .map(|((measure, unit), gross)| GrossForm {
+                    measure: *measure,
+                    unit,
+                    gross: *gross,
+                })
                 .collect(),
         };
         Self {
@@ -152,9 +183,9 @@ impl HeldForm<'_> {
                 rows,
                 gross: BTreeMap::new(),
             };
-            for (measure, unit, gross) in gross {
-                let of = (measure_named(measure)?, unit.into());
-                size.gross.insert(of, finite(gross)?);
+            for form in gross {
+                let of = (form.measure, form.unit.into());
+                size.gross.insert(of, finite(form.gross)?);
             }
             sizes.insert(month.restore()?, size);
         }
@@ -166,12 +197,6 @@ impl HeldForm<'_> {
     }
 }
 
-pub(super) fn measure_named(name: &str) -> Option<Measure> {
-    Measure::ALL
-        .into_iter()
-        .find(|measure| measure.as_str() == name)
-}
-
-fn finite(number: f64) -> Option<f64> {
+pub(super) fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }

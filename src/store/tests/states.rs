@@ -1,6 +1,6 @@
 //! States that polls may leave behind, whatever they are told.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -155,6 +155,7 @@ pub(in crate::store) fn play(polls: &[Poll]) -> (Account, AccountState, Timestam
                 ),
             },
         }
+        state.note_forecasts(&ask, BTreeMap::from([("EUR".into(), 12.5)]));
         state.status.discovery = poll.withheld.then(|| Failure {
             reason: Reason::Tls,
             message: "no parts".to_owned(),
@@ -212,5 +213,6 @@ pub(in crate::store) fn assert_same(left: &AccountState, right: &AccountState) {
     assert_eq!(left.keys.all_values(), right.keys.all_values());
     assert_eq!(left.keys.all_sets(), right.keys.all_sets());
     assert_eq!(left.parts, right.parts);
+    assert_eq!(left.noted, right.noted);
     assert_eq!(left.status, right.status);
 }

@@ -1,0 +1,164 @@
+//! Budgets against what accounts have spent: before folding, and for withdrawn accounts, too, since what was spent stays spent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    config::{Account, Budget, Config},
+    ledger::Sum,
+    window::{Family, View, Window},
+};
+
+/// The budgets, and the rates that make currencies comparable.
+#[derive(Debug, Clone, Default)]
+pub struct Money {
+    /// The budgets, sorted by name.
+    pub budgets: Vec<Budget>,
+    /// The currency that all others are converted to.
+    pub reporting_currency: Option<String>,
+    /// By currency, how much of the reporting currency one of it is.
+    pub exchange_rates: BTreeMap<String, f64>,
+}
+
+/// What one account has spent of one budget.
+#[derive(Debug, Clone)]
+pub struct Spent<'a> {
+    /// The budget.
+    pub budget: &'a Budget,
+    /// In the budget's currency.
+    pub amount: f64,
+    /// What it will be at the month's end, by our forecast; `None` where nothing is forecast.
+    pub forecast: Option<f64>,
+    /// Whether nothing that the budget may match is missing, withdrawn, or without an exchange rate.
+    pub complete: bool,
+    /// Whether any series matched.
+    pub matched: bool,
+    /// The currencies that could not be converted and are left out.
+    pub without_rate: BTreeSet<String>,
+}
+
+impl Money {
+    /// The money side of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            budgets: config.budgets.clone(),
+            reporting_currency: config.reporting_currency.clone(),
+            exchange_rates: config.exchange_rates.clone(),
+        }
+    }
+
+    /// By currency, how much of the reporting currency one of it is; the reporting currency itself is 1.
+    pub fn rates(&self) -> BTreeMap<&str, f64> {
+        let mut rates: BTreeMap<&str, f64> = self
+            .exchange_rates
+            .iter()
+            .map(|(currency, rate)| (currency.as_str(), *rate))
+            .collect();
+        if let Some(reporting) = &self.reporting_currency {
+            rates.insert(reporting, 1.0);
+        }
+        rates
+    }
+
+    /// How much of one currency one of another is; `None` without a rate.
+    fn rate(&self, from: &str, to: &str) -> Option<f64> {
+        if from == to {
+            return Some(1.0);
+        }
+        let rates = self.rates();
+        Some(rates.get(from)? / rates.get(to)?)
+    }
+
+    /// What an account has spent of each budget that it may belong to.
+    pub fn spent<'a>(&'a self, view: &'a View) -> impl Iterator<Item = Spent<'a>> {
+        self.budgets
+            .iter()
+            .filter(|budget| may_match(budget, &view.account))
+            .map(|budget| self.spent_of(budget, view))
+    }
+
+    fn spent_of<'a>(&self, budget: &'a Budget, view: &View) -> Spent<'a> {
+        let spend = &view.spend;
+        let mut amount = Sum::default();
+        let mut forecast: Option<Sum> = None;
+        let mut matched = false;
+        let mut without_rate = BTreeSet::new();
+        for family in &spend.families {
+            let mut of_family = matching(budget, view, family).peekable();
+            if of_family.peek().is_none() {
+                continue;
+            }
+            matched = true;
+            let Some(rate) = self.rate(&family.unit, &budget.currency) else {
+                without_rate.insert(family.unit.to_string());
+                continue;
+            };
+            let sum = match family.window {
+                Window::MonthEnd => forecast.get_or_insert_default(),
+                _ => &mut amount,
+            };
+            of_family.for_each(|value| sum.add(value * rate));
+        }
+        Spent {
+            budget,
+            amount: amount.value(),
+            forecast: forecast.map(|sum| sum.value()),
+            complete: spend.complete && !view.health.withdrawn && without_rate.is_empty(),
+            matched,
+            without_rate,
+        }
+    }
+}
+
+/// Whether the matchers of the labels that an account fixes let it in.
+fn may_match(budget: &Budget, account: &Account) -> bool {
+    let has_label = |label: &str| account.labels.slots.iter().any(|slot| slot.label == label);
+    let has_money = account
+        .provider
+        .measures()
+        .iter()
+        .any(|(measure, _)| *measure == crate::charge::Measure::BilledCost);
+    has_money
+        && budget
+            .matchers
+            .iter()
+            .all(|(label, pattern)| match label.as_str() {
+                "provider" => pattern.is_match(account.provider_name.as_str()),
+                "account" => pattern.is_match(&account.name),
+                // A label that the account's series do not have is empty, as in Prometheus.
+                label => has_label(label) || pattern.is_match(""),
+            })
+}
+
+/// The values of the series that a budget matches: by labels as shown, and by names as before an id was added.
+fn matching<'a>(
+    budget: &'a Budget,
+    view: &'a View,
+    family: &'a Family,
+) -> impl Iterator<Item = f64> + 'a {
+    let labels = &view.spend.labels;
+    let slots = &view.account.labels.slots;
+    let patterns: Vec<_> = budget
+        .matchers
+        .iter()
+        .filter_map(|(label, pattern)| {
+            let slot = slots.iter().position(|slot| slot.label == *label)?;
+            Some((slot, pattern))
+        })
+        .collect();
+    family.values.iter().filter_map(move |&(set, value)| {
+        let texts = labels.texts(set);
+        patterns
+            .iter()
+            .all(|&(slot, pattern)| {
+                let text = &texts[slot];
+                pattern.is_match(text)
+                    || labels
+                        .plain(slot, text)
+                        .is_some_and(|name| pattern.is_match(name))
+            })
+            .then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! What counts towards a budget: matchers, currencies, folding, withdrawal.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::*;
+use crate::{
+    charge::{Measure, SharedSink},
+    ledger::{Ledger, Shape},
+    provider::{Ask, Grain, MonthsAsked, Part},
+    snapshot::AccountState,
+    testing::{Said, Scripted, account, at, cost, month},
+    window::view,
+};
+
+fn budget(matchers: &[(&str, &str)], currency: &str) -> Budget {
+    Budget {
+        name: "test".to_owned(),
+        matchers: matchers
+            .iter()
+            .map(|(label, pattern)| {
+                let anchored = Regex::new(&format!("^(?:{pattern})$")).unwrap();
+                ((*label).to_owned(), anchored)
+            })
+            .collect(),
+        limit: 100.0,
+        currency: currency.to_owned(),
+        thresholds: BTreeMap::new(),
+    }
+}
+
+/// An account that said something once, as it looks at a moment.
+fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
+    let polled = at("2025-03-10T12:00:00Z");
+    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    let mut account = account(provider, "UTC");
+    account.poll.max_series = max_series;
+    let shape = Shape::new(&account.labels, account.provider.dimensions());
+    let ledger = Arc::new(std::sync::Mutex::new(Ledger::new(Arc::new(shape), 1000)));
+    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+    for said in charges {
+        said.tell(&sink);
+    }
+    drop(sink);
+    let said = Arc::into_inner(ledger)
+        .unwrap()
+        .into_inner()
+        .unwrap()
+        .close();
+    let mut state = AccountState::new(3);
+    state.list(&[Part::whole_account()]);
+    let ask = Ask {
+        months: vec!["2025-02".parse().unwrap(), "2025-03".parse().unwrap()],
+        current: "2025-03".parse().unwrap(),
+        today: "2025-03-10".parse().unwrap(),
+        now: polled,
+    };
+    let _ = state.accept("account", said, &ask, &account.zone);
+    state.status.last_attempt = Some(polled);
+    view(&Arc::new(account), &Arc::new(state), at(now))
+}
+
+fn charges() -> Vec<Said> {
+    let march = month("2025-03");
+    let mut brl = cost(march, "ACME Brasil", 50.0);
+    brl.unit = "BRL";
+    vec![
+        cost(march, "ACME", 10.0).id("1"),
+        cost(march, "ACME", 5.0).id("2"),
+        cost(march, "Beta", 1.0),
+        cost(march, "Refund", -3.0),
+        brl,
+    ]
+}
+
+const NOW: &str = "2025-03-10T13:00:00Z";
+
+fn money(budget: Budget) -> Money {
+    Money {
+        budgets: vec![budget],
+        reporting_currency: Some("EUR".to_owned()),
+        exchange_rates: BTreeMap::from([("USD".to_owned(), 0.5)]),
+    }
+}
+
+#[test]
+fn labels_match_as_shown_and_as_before_an_id_was_added() {
+    let view = seen(NOW, 100, &charges());
+    for (matchers, want) in [
+        (&[][..], Some((13.0, false))),
+        (&[("customer", "ACME")], Some((15.0, true))),
+        (&[("customer", r"ACME \(1\)")], Some((10.0, true))),
+        (&[("customer", "ACM")], Some((0.0, true))),
+        (&[("customer", "ACME|Beta|Refund")], Some((13.0, true))),
+        (&[("customer", "ACME.*")], Some((15.0, false))),
+        (
+            &[("provider", "otc"), ("account", "mai.")],
+            Some((13.0, false)),
+        ),
+        (&[("provider", "mike")], None),
+        (&[("cloud_region", "eu")], None),
+        (&[("cloud_region", "")], Some((13.0, false))),
+    ] {
+        let money = money(budget(matchers, "EUR"));
+        let got = money
+            .spent(&view)
+            .next()
+            .map(|spent| (spent.amount, spent.complete));
+        assert_eq!(got, want, "{matchers:?}");
+    }
+}
+
+#[test]
+fn currencies_convert_through_the_reporting_currency_and_are_left_out_without_a_rate() {
+    let view = seen(NOW, 100, &charges());
+    // 1 USD is 0.5 EUR, so 13 EUR are 26 USD; there is no rate for BRL.
+    let money = money(budget(&[], "USD"));
+    let spent = money.spent(&view).next().unwrap();
+    assert_eq!(spent.amount.to_bits(), 26.0_f64.to_bits());
+    assert_eq!(spent.without_rate, BTreeSet::from(["BRL".to_owned()]));
+    assert!(!spent.complete);
+}
+
+#[test]
+fn folding_and_withdrawal_take_nothing_from_a_budget() {
+    let only_acme = || money(budget(&[("customer", "ACME")], "EUR"));
+    let folded = seen(NOW, 1, &charges());
+    assert_eq!(folded.labels.len(), 1);
+    let money = only_acme();
+    let spent = money.spent(&folded).next().unwrap();
+    assert_eq!(spent.amount.to_bits(), 15.0_f64.to_bits());
+    assert!(spent.complete);
+    // A day and more later everything is stale: withdrawn, but still spent.
+    let withdrawn = seen("2025-03-31T23:59:59Z", 100, &charges());
+    assert!(withdrawn.families.is_empty());
+    let spent = money.spent(&withdrawn).next().unwrap();
+    assert_eq!(spent.amount.to_bits(), 15.0_f64.to_bits());
+    assert!(!spent.complete);
+    // The next month has spent nothing yet, and nobody knows.
+    let turned = seen("2025-04-01T00:00:00Z", 100, &charges());
+    let spent = money.spent(&turned).next().unwrap();
+    assert_eq!(spent.amount.to_bits(), 0.0_f64.to_bits());
+    assert!(!spent.complete);
+}

@@ -1,0 +1,114 @@
+//! What the real environment, folder and secret files do. A jail changes the folder of the whole process, so that only
+//! tests which care for no folder may run beside these.
+
+#![expect(clippy::result_large_err, reason = "a jail gives figment's own error")]
+
+use figment::Jail;
+use jiff::Timestamp;
+
+use super::super::{Arc, Clock, Config, LogLevel, Report, Sources, check, load as load_from};
+
+fn clock() -> Clock {
+    Clock::from_fn(|| Timestamp::UNIX_EPOCH)
+}
+
+fn load(sources: &Sources) -> Result<Config, Report> {
+    load_from(sources, &clock(), &mut |_| Arc::default())
+}
+
+fn file(path: &str) -> Sources {
+    Sources {
+        file: Some(path.into()),
+        ..Sources::default()
+    }
+}
+
+#[test]
+fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
+    Jail::expect_with(|jail| {
+        jail.create_file("good", "s3cret\n")?;
+        jail.create_file("empty", "\n")?;
+        jail.set_env("CLOUDSPEND_TEST_SECRET", "s3cret");
+        jail.create_file(
+            "test.yml",
+            "accounts:
+  a: {provider: otc, base_url: 'https://a.example', api_key_file: good}
+  b: {provider: otc, base_url: 'https://b.example', api_key_file: missing}
+  c: {provider: otc, base_url: 'https://c.example', api_key_file: empty}
+  d: {provider: otc, base_url: 'https://d.example', api_key_env: CLOUDSPEND_TEST_SECRET}
+  e: {provider: otc, base_url: 'https://e.example', api_key_env: CLOUDSPEND_TEST_UNSET}
+  f: {provider: otc, base_url: 'https://f.example', api_key_file: gone, interval: 1ms}
+",
+        )?;
+        let report = check(
+            &Sources::of_process(Some("test.yml".into()), None),
+            &clock(),
+        );
+        assert!(!report.is_ok());
+        let told = report.to_string();
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "test.yml:3: accounts.b.api_key_file: cannot read the secret file missing: No such file or directory (os error 2)",
+                "test.yml:4: accounts.c.api_key_file: the secret in file empty is empty or holds control characters",
+                "test.yml:6: accounts.e.api_key_env: the environment variable CLOUDSPEND_TEST_UNSET is not set",
+                "test.yml:7: accounts.f.api_key_file: cannot read the secret file gone: No such file or directory (os error 2)",
+                "test.yml:7: accounts.f.interval: must be from 1s to 366days",
+            ]
+        );
+        assert!(!told.contains("s3cret"));
+        Ok(())
+    });
+}
+
+#[test]
+fn the_real_environment_is_a_layer() {
+    Jail::expect_with(|jail| {
+        jail.create_file(
+            "test.yml",
+            "accounts: {otc-main: {provider: otc, base_url: 'https://a.example', api_key_env: A, interval: 1h}}",
+        )?;
+        jail.set_env("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL", "30m");
+        jail.set_env("CLOUDSPEND_EXPORTER_SERVICE_HOST", "10.0.0.1");
+        jail.set_env("CLOUDSPEND_LOG__LEVEL", "warn");
+        let sources = Sources::of_process(Some("test.yml".into()), None);
+        let config = load(&sources).unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(config.accounts[0].poll.interval.as_secs(), 1800);
+        assert_eq!(config.log.level, LogLevel::Warn);
+        assert!(!format!("{sources:?}").contains("30m"));
+        jail.set_env("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL", "30m");
+        let sources = Sources::of_process(Some("test.yml".into()), None);
+        let report = load(&sources).unwrap_err().to_string();
+        assert!(
+            report.starts_with("environment variable CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL: unknown variable; allowed after CLOUDSPEND_ACCOUNTS__OTC_MAIN__ are "),
+            "{report}"
+        );
+        assert_eq!(report.lines().count(), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn the_file_is_looked_for_where_it_is_documented_to_be() {
+    Jail::expect_with(|jail| {
+        let report = load(&Sources::default()).unwrap_err();
+        assert_eq!(
+            report.to_string(),
+            "config/cloudspend.yml: there is no configuration file, neither here nor at /etc/cloudspend-exporter/cloudspend.yml; --config.file names another"
+        );
+        let report = load(&file("other.yml")).unwrap_err();
+        assert_eq!(
+            report.to_string(),
+            "other.yml: cannot be read: No such file or directory (os error 2)"
+        );
+        jail.create_dir("config")?;
+        jail.create_file("config/cloudspend.yml", "accounts: [")?;
+        let report = load(&Sources::default()).unwrap_err();
+        assert_eq!(
+            report.to_string(),
+            "config/cloudspend.yml:1: is not YAML: unclosed bracket '['"
+        );
+        Ok(())
+    });
+}

@@ -1,0 +1,67 @@
+//! The collectors of budgets and exchange rates.
+
+use prometheus_client::registry::Registry;
+
+use super::{
+    gathered::{Gathered, Labels},
+    names::{
+        BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
+        EXCHANGE_RATE, Name,
+    },
+};
+use crate::{budget::Money, window::View};
+
+/// Registers what the configuration says about budgets, and what accounts have spent of them.
+pub(super) fn register(registry: &mut Registry, views: &[View], money: &Money) {
+    let mut limits = Vec::new();
+    let mut thresholds = Vec::new();
+    for budget in &money.budgets {
+        let name = || ("budget", budget.name.clone());
+        limits.push((
+            vec![name(), ("currency", budget.currency.clone())],
+            budget.limit,
+        ));
+        for (severity, ratio) in &budget.thresholds {
+            thresholds.push((vec![name(), ("severity", severity.clone())], *ratio));
+        }
+    }
+    let mut spent = Vec::new();
+    let mut forecast = Vec::new();
+    let mut complete = Vec::new();
+    for view in views {
+        let account: Labels = vec![
+            ("provider", view.account.provider_name.as_str().to_owned()),
+            ("account", view.account.name.clone()),
+        ];
+        for of in money.spent(view) {
+            let mut labels = vec![("budget", of.budget.name.clone())];
+            labels.extend(account.iter().cloned());
+            complete.push((labels.clone(), f64::from(u8::from(of.complete))));
+            labels.insert(1, ("currency", of.budget.currency.clone()));
+            forecast.extend(of.forecast.map(|forecast| (labels.clone(), forecast)));
+            spent.push((labels, of.amount));
+        }
+    }
+    let rates = money.rates().into_iter().filter_map(|(currency, rate)| {
+        let to = money.reporting_currency.clone()?;
+        Some((
+            vec![("from_currency", currency.to_owned()), ("to_currency", to)],
+            rate,
+        ))
+    });
+    for (name, mut samples) in [
+        (BUDGET_LIMIT, limits),
+        (BUDGET_THRESHOLD, thresholds),
+        (BUDGET_SPENT, spent),
+        (BUDGET_FORECAST, forecast),
+        (BUDGET_COMPLETE, complete),
+        (EXCHANGE_RATE, rates.collect()),
+    ] {
+        samples.sort_by(|left, right| left.0.cmp(&right.0));
+        add(registry, name, samples);
+    }
+}
+
+fn add(registry: &mut Registry, name: Name, samples: Vec<(Labels, f64)>) {
+    registry.register_collector(Box::new(Gathered { name, samples }));
+}
