@@ -16,4 +16,6 @@ mod prometheus;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod support;

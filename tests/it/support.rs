@@ -208,6 +208,7 @@ impl Exporter {
         let (stop, stopped) = watch::channel(false);
         let running = run::run(
             config,
+            None,
             vec![listener],
             "/metrics".to_owned(),
             clock,
