@@ -132,6 +132,9 @@ pub struct Flags {
         global = true
     )]
     pub telemetry_path: String,
+    /// Folder that keeps sums over a restart, made if missing [default: none, sums are forgotten]
+    #[arg(long = "storage.path", value_name = "FOLDER", global = true)]
+    pub storage_path: Option<PathBuf>,
     /// The least important level that is logged; wins over the configuration file
     #[arg(long = "log.level", value_name = "LEVEL", global = true)]
     pub log_level: Option<LogLevel>,
@@ -245,6 +248,7 @@ mod tests {
         assert_eq!(cli.flags.config_file, None);
         assert_eq!(cli.flags.listen, [":10190".parse().unwrap()]);
         assert_eq!(cli.flags.telemetry_path, "/metrics");
+        assert_eq!(cli.flags.storage_path, None);
         assert_eq!(cli.flags.log_level, None);
         assert_eq!(cli.flags.log_format, LogFormat::Logfmt);
         assert_eq!(parse("serve").unwrap().flags, cli.flags);

@@ -15,11 +15,13 @@ mod gathered;
 mod history;
 mod live;
 mod names;
+mod reference;
 mod series;
 
 pub use history::{GoOn, Written, write_past};
 pub use live::{Live, Process, Reload};
 pub use names::{FAMILIES, Kind, Name};
+pub use reference::reference;
 
 /// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +97,11 @@ impl Rendered {
             self.deflated.clone(),
             end.into(),
         ]
+    }
+
+    /// The text without its live part.
+    pub fn plain_text(&self) -> Bytes {
+        self.text.clone()
     }
 
     /// The length of the text without its live part, in bytes.

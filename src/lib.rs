@@ -7,7 +7,7 @@
 //! 3. [`provider`]: the five APIs, and how requests are sent to them.
 //! 4. [`ledger`]: charges to sums by label set and charge period.
 //! 5. [`snapshot`]: the last good sums of every part of every account.
-//! 6. [`poller`]: one task an account, with [`clock`] and [`counters`].
+//! 6. [`poller`]: one task an account, with [`clock`] and [`counters`]; [`store`] keeps what it found over a restart.
 //! 7. [`window`]: sums and a moment to values.
 //! 8. [`exposition`]: values to bytes; every metric name of the project.
 //! 9. [`refresh`]: when the bytes are made anew.
@@ -35,6 +35,7 @@ pub mod refresh;
 pub mod run;
 pub mod server;
 pub mod snapshot;
+pub mod store;
 pub mod window;
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ use tokio::{
 
 use crate::{
     charge::Month,
-    clock::{Clock, add},
+    clock::{Clock, add, until},
     config::Account,
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
     snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
+    store::Store,
     window::{day_closes, view},
 };
 
@@ -37,6 +38,7 @@ pub struct Poller {
     asking: Asking,
     clock: Clock,
     changed: Arc<tokio::sync::Notify>,
+    store: Option<Arc<Store>>,
     /// The parts that turned out to be none, so that each is told once.
     skipped: Mutex<BTreeSet<String>>,
 }
@@ -49,11 +51,20 @@ impl Poller {
             cell,
             clock,
             changed,
+            store: None,
             skipped: Mutex::default(),
         }
     }
 
-    /// Polls at once and then every interval, until `stop` turns true.
+    /// Writes what every poll found to a store, where there is one.
+    #[must_use]
+    pub fn keeping(mut self, store: Option<Arc<Store>>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Polls at once, or an interval after the last attempt where one is known, and then every interval, until `stop`
+    /// turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.poll_for_ever() => {}
@@ -64,6 +75,11 @@ impl Poller {
     async fn poll_for_ever(&self) {
         let interval = self.cell.account.poll.interval;
         let jitter = interval.mul_f64(JITTER * fastrand::f64());
+        let wait = self.rest_of_interval();
+        if !wait.is_zero() {
+            self.announce(instant() + wait);
+            tokio::time::sleep(wait).await;
+        }
         let mut next = instant() + interval + jitter;
         let asked_to_wait = self.poll().await;
         next = self.announce(next.max(instant() + asked_to_wait));
@@ -79,6 +95,16 @@ impl Poller {
             }
             self.announce(next);
         }
+    }
+
+    /// What is left of the interval since the last attempt, which may have been before a restart. Never more than one
+    /// interval, even if the clock was set back.
+    fn rest_of_interval(&self) -> Duration {
+        let interval = self.cell.account.poll.interval;
+        let last_attempt = self.cell.state.load().status.last_attempt;
+        last_attempt.map_or(Duration::ZERO, |last| {
+            until(self.clock.now(), add(last, interval)).min(interval)
+        })
     }
 
     /// Says on the status page when the next poll is due.
@@ -153,6 +179,9 @@ impl Poller {
         }
         state.prune(ask.current);
         self.conclude(state, &ask, rows, began.elapsed());
+        if let Some(store) = &self.store {
+            store.keep(&self.cell).await;
+        }
         wait
     }
 

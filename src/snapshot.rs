@@ -19,8 +19,8 @@ use crate::{
 
 mod plausible;
 
-use plausible::{AGREEING, plausible};
-pub use plausible::{Held, Implausible};
+use plausible::plausible;
+pub use plausible::{AGREEING, Held, Implausible, Size};
 
 /// What one part said about one month.
 #[derive(Debug, Clone, PartialEq)]
@@ -459,6 +459,14 @@ impl Cell {
         Self {
             account,
             state: ArcSwap::from_pointee(AccountState::new(width)),
+        }
+    }
+
+    /// An account of which something was found before the program began.
+    pub fn restored(account: Arc<Account>, state: AccountState) -> Self {
+        Self {
+            account,
+            state: ArcSwap::from_pointee(state),
         }
     }
 }

@@ -120,7 +120,7 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
     let has = |wanted: &[Grain]| measures.iter().any(|(_, grain)| wanted.contains(grain));
     let health = health(state, now, account.poll.stale_after);
     let previous_day = has(&[Grain::RunningDay, Grain::Day])
-        .then(|| newest_closed_day(state, today, account, now))
+        .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
     let moment = Moment {
         now,
@@ -633,13 +633,15 @@ fn add_equal(mut values: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
         .collect()
 }
 
-/// The newest day that had closed at a moment and that every part was asked about after it closed.
+/// The newest day that every part was asked about after it closed. A day that has not closed by now is none,
+/// whatever a clock that was set back has let a part believe.
 fn newest_closed_day(
     state: &AccountState,
-    today: Date,
-    account: &Account,
     now: Timestamp,
+    zone: &TimeZone,
+    closes_after: Duration,
 ) -> Option<Date> {
+    let today = now.to_zoned(zone.clone()).date();
     state
         .parts
         .values()
@@ -649,7 +651,7 @@ fn newest_closed_day(
                 .take_while(|day| Month::of(*day) >= Month::of(today).previous())
                 .find(|day| match part.months.get(&Month::of(*day)) {
                     Some(MonthState::Reported { at, .. }) => {
-                        day_closes(*day, &account.zone, account.day_closes_after) <= now.min(*at)
+                        day_closes(*day, zone, closes_after) <= now.min(*at)
                     }
                     Some(MonthState::Withheld) | None => false,
                 })

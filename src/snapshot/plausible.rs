@@ -12,7 +12,7 @@ use crate::{
 /// A month of fewer rows than this may shrink as it likes.
 const FEWEST_ROWS: u64 = 20;
 /// How many further answers must agree with one that is held back.
-pub(super) const AGREEING: u32 = 2;
+pub const AGREEING: u32 = 2;
 /// How near two answers must be to agree.
 const NEAR: f64 = 0.01;
 

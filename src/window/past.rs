@@ -132,7 +132,7 @@ fn moment(account: &Account, state: &AccountState, now: Timestamp) -> Moment {
         now,
         today,
         month: Month::of(today),
-        previous_day: newest_closed_day(state, today, account, now),
+        previous_day: newest_closed_day(state, now, &account.zone, account.day_closes_after),
         stale_after: account.poll.stale_after,
         through: Some(today),
     }
