@@ -30,6 +30,9 @@ fmt: ## format the code
 schema: ## write the JSON schema of the configuration anew
 	$(CARGO) run --quiet --locked -- schema > config/cloudspend.schema.json
 
+golden: ## write the golden exposition and the README's table of metrics anew
+	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition readme::its_table
+
 tools: ## fetch the programs that the tests need
 	tests/tools/fetch.sh
 

@@ -14,10 +14,12 @@ mod forecasts;
 mod gathered;
 mod live;
 mod names;
+mod reference;
 mod series;
 
 pub use live::{Live, Process, Reload};
 pub use names::{FAMILIES, Kind, Name};
+pub use reference::reference;
 
 /// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,11 @@ impl Rendered {
             self.deflated.clone(),
             end.into(),
         ]
+    }
+
+    /// The text without its live part.
+    pub fn plain_text(&self) -> Bytes {
+        self.text.clone()
     }
 
     /// The length of the text without its live part, in bytes.

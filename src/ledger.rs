@@ -463,3 +463,6 @@ impl Sink for Ledger {
 
 const HOUR: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+#[cfg(test)]
+mod tests;

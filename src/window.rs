@@ -118,7 +118,7 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
     let has = |wanted: &[Grain]| measures.iter().any(|(_, grain)| wanted.contains(grain));
     let health = health(state, now, account.poll.stale_after);
     let previous_day = has(&[Grain::RunningDay, Grain::Day])
-        .then(|| newest_closed_day(state, today, zone, account.day_closes_after))
+        .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
     let moment = Moment {
         now,
@@ -599,13 +599,15 @@ fn add_equal(mut values: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
         .collect()
 }
 
-/// The newest day that every part was asked about after it closed.
+/// The newest day that every part was asked about after it closed. A day that has not closed by now is none,
+/// whatever a clock that was set back has let a part believe.
 fn newest_closed_day(
     state: &AccountState,
-    today: Date,
+    now: Timestamp,
     zone: &TimeZone,
     closes_after: Duration,
 ) -> Option<Date> {
+    let today = now.to_zoned(zone.clone()).date();
     state
         .parts
         .values()
@@ -615,7 +617,7 @@ fn newest_closed_day(
                 .take_while(|day| Month::of(*day) >= Month::of(today).previous())
                 .find(|day| match part.months.get(&Month::of(*day)) {
                     Some(MonthState::Reported { at, .. }) => {
-                        day_closes(*day, zone, closes_after) <= *at
+                        day_closes(*day, zone, closes_after) <= now.min(*at)
                     }
                     Some(MonthState::Withheld) | None => false,
                 })

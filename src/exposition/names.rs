@@ -139,6 +139,24 @@ pub const FAMILIES: &[Name] = &[
         cached!("Cost before discounts of the running day so far."),
     ),
     charges(
+        "cloudspend_restated_cost_previous_month",
+        M::BilledCost,
+        W::Restatement,
+        COST,
+        cached!(
+            "How far the billed cost of the billing month before has moved since the first success at least 48 hours after its end; absent without one."
+        ),
+    ),
+    charges(
+        "cloudspend_forecast_cost_month_end",
+        M::BilledCost,
+        W::MonthEnd,
+        COST,
+        cached!(
+            "Billed cost of the whole running month by our own forecast, which adds over series: closed days plus the daily rate times the days that remain, weighted by weekday; plain run-rate where the provider gives months only."
+        ),
+    ),
+    charges(
         "cloudspend_provider_forecast_cost_month_end",
         M::ProviderForecast,
         W::MonthEnd,
@@ -217,6 +235,9 @@ pub const FAMILIES: &[Name] = &[
         SEATS,
         cached!("Licence seats suspended by the seller."),
     ),
+    CUSTOMER_INFO,
+    PROJECT_INFO,
+    PRODUCT_INFO,
     FORECAST_LOWER,
     FORECAST_UPPER,
     FORECAST_ERROR,
@@ -226,9 +247,6 @@ pub const FAMILIES: &[Name] = &[
     BUDGET_FORECAST,
     BUDGET_COMPLETE,
     EXCHANGE_RATE,
-    CUSTOMER_INFO,
-    PROJECT_INFO,
-    PRODUCT_INFO,
     PERIOD_START,
     PERIOD_END,
     PREVIOUS_DAY_START,

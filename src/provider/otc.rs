@@ -591,7 +591,7 @@ mod tests {
         assert_eq!(
             notes.charges,
             ["2024-07-16T12:00:00 [1000012345|web|7|||eu-de||RC|] \
-                 BilledCost -1.5 EUR, ConsumedQuantity 2"]
+                 BilledCost -1.5 EUR, FixedCost -1.5 EUR, ConsumedQuantity 2"]
         );
         assert_eq!(notes.remarks, [NO_LIST_COST]);
     }

@@ -4,4 +4,18 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod negotiation;
+#[cfg(test)]
+mod prometheus;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod support;
