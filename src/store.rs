@@ -85,7 +85,7 @@ impl Store {
                     series = state.keys.len(),
                     "restored"
                 );
-                Some(state)
+                Some(*state)
             }
             Found::Foreign => {
                 tracing::info!(
@@ -175,13 +175,13 @@ fn file_name(account: &str) -> String {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
             name.push(char::from(byte));
         } else {
-            name.push_str(&format!("%{byte:02X}"));
+            name += &format!("%{byte:02X}");
         }
     }
     if name.len() > LONGEST_NAME {
         name.truncate(LONGEST_NAME);
         let hash = Uuid::new_v5(&NAMES, account.as_bytes());
-        name.push_str(&format!("~{}", hash.simple()));
+        name += &format!("~{}", hash.simple());
     }
     name + ".state"
 }

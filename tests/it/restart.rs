@@ -148,7 +148,7 @@ impl Bench {
         let writes = || {
             names(&self.states)
                 .iter()
-                .any(|name| name.ends_with(".tmp"))
+                .any(|name| name.contains("unfinished"))
         };
         // The moment is what is tested: none is too early or too late. A writing takes so little of the time that
         // every other round looks out for one.
