@@ -16,6 +16,7 @@
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
+pub mod backoff;
 pub mod budget;
 pub mod charge;
 pub mod cli;

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    backoff::Backoff,
     charge::{Month, SharedSink},
     clock::{Clock, add},
     config::Account,
@@ -26,9 +27,6 @@ use crate::{
 
 /// Label sets beyond this multiple of `max_series` are no account that folding could save.
 const MOST_KEYS: usize = 10;
-/// How often one part is asked for in a poll.
-const ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;
 
@@ -38,6 +36,7 @@ pub struct Poller {
     shape: Arc<Shape>,
     clock: Clock,
     changed: Arc<tokio::sync::Notify>,
+    backoff: Backoff,
     /// The parts that turned out to be none, so that each is told once.
     skipped: Mutex<BTreeSet<String>>,
 }
@@ -51,8 +50,16 @@ impl Poller {
             cell,
             clock,
             changed,
+            backoff: Backoff::PART,
             skipped: Mutex::default(),
         }
+    }
+
+    /// Waits otherwise before it asks for a part again.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
     }
 
     /// Polls at once and then every interval, until `stop` turns true.
@@ -250,12 +257,10 @@ impl Poller {
                 Ok(said) => return Ok(said),
                 Err(error) => error,
             };
-            let backoff = FIRST_BACKOFF
-                .saturating_mul(1 << attempt)
-                .mul_f64(fastrand::f64());
+            let backoff = self.backoff.wait(attempt);
             let wait = error.retry_after().unwrap_or(backoff);
             let again = error.is_retryable() && error.reason() != Reason::Timeout;
-            if !again || attempt >= ATTEMPTS || instant() + wait >= deadline {
+            if !again || attempt >= self.backoff.attempts || instant() + wait >= deadline {
                 return Err(error);
             }
             account.counters.retried(error.reason());
