@@ -168,7 +168,10 @@ impl Request {
     pub fn read<'b, T: Deserialize<'b>>(&self, body: &'b [u8]) -> Result<T, ProviderError> {
         serde_json::from_slice(body).map_err(|error| {
             let place = self.place();
-            let fault = if error.is_eof() {
+            // Where a value is only skipped, serde calls one that ends inside a number a wrong number.
+            let inside_number =
+                matches!(body.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E')) && error.is_syntax();
+            let fault = if error.is_eof() || inside_number {
                 ProviderError::truncated(format!("{place}: the JSON of the answer stops early"))
             } else {
                 ProviderError::malformed(format!("{place}: the answer is not what it should be"))

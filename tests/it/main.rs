@@ -3,3 +3,5 @@
 // `cfg(test)` always holds here; it tells the lints that helpers of tests are tests, too.
 #[cfg(test)]
 mod config;
+#[cfg(test)]
+mod faults;

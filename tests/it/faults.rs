@@ -1,0 +1,6 @@
+//! Everything that can go wrong between an API and a number: a server that misbehaves by hand, and what is served then.
+
+mod bench;
+mod bodies;
+mod cases;
+pub(crate) mod server;
