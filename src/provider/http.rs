@@ -616,7 +616,8 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         text.parse().map_or(Duration::MAX, Duration::from_secs)
     } else {
         let date = httpdate::parse_http_date(text).ok()?;
-        until(now, Timestamp::try_from(date).ok()?)
+        // No date before 1970 can be read, so that one beyond the calendar is far away.
+        until(now, Timestamp::try_from(date).unwrap_or(Timestamp::MAX))
     };
     Some(wait.min(LONGEST_PAUSE))
 }

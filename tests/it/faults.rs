@@ -3,4 +3,7 @@
 mod bench;
 mod bodies;
 mod cases;
+mod pace;
 pub(crate) mod server;
+mod statuses;
+mod time;

@@ -29,7 +29,8 @@ pub(super) fn send_fault(place: &str, error: reqwest::Error) -> ProviderError {
         let what = "the headers of the answer are too large";
         (Reason::TooLarge, what, false)
     } else if hyper.is_some_and(hyper::Error::is_parse) {
-        (Reason::Malformed, "the answer is not HTTP", false)
+        // The rest of an answer that was longer than it said looks like this to the next request on its connection.
+        (Reason::Malformed, "the answer is not HTTP", true)
     } else {
         let what = "the connection broke before the answer";
         (Reason::Unreachable, what, true)
@@ -176,15 +177,16 @@ fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
     chain(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// `io::Error` hides what it wraps from `source`, so that is asked for as well.
+/// `io::Error` hides what it wraps from `source`, and may wrap another one, so that is asked for as well.
 fn is_tls(error: &reqwest::Error) -> bool {
-    chain(error).any(|error| {
+    fn wraps_tls(error: &(dyn Error + 'static)) -> bool {
         error.is::<rustls::Error>()
             || error
                 .downcast_ref::<io::Error>()
                 .and_then(io::Error::get_ref)
-                .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
-    })
+                .is_some_and(|inner| wraps_tls(inner))
+    }
+    chain(error).any(wraps_tls)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use cloudspend_exporter::provider::Reason;
 
 use super::{
-    bench::{Bench, Manner, Shown, secret, times},
+    bench::{Bench, Manner, Shown, secret},
     cases::{ALL, Case, OTC_ARRAY, OTC_LINES, Version},
     server::{Reply, Seen, Server, Step, chunked, zipped},
 };
@@ -50,6 +50,9 @@ enum Fault {
 
 use Fault as F;
 
+/// A fault that is still to be told where it happens.
+type Kind = fn(usize) -> Fault;
+
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n";
 
 impl Fault {
@@ -59,7 +62,7 @@ impl Fault {
         let chunks = chunked(body, CHUNK).len();
         let head = HEAD.len() + 2;
         let mut all = Vec::new();
-        let mut push = |range: std::ops::Range<usize>, kinds: &[fn(usize) -> Self]| {
+        let mut push = |range: std::ops::Range<usize>, kinds: &[Kind]| {
             all.extend(range.flat_map(|at| kinds.iter().map(move |kind| kind(at))));
         };
         push(0..head, &[F::HeadCut, F::HeadReset]);
@@ -82,7 +85,7 @@ impl Fault {
     fn any(body: &[u8], random: &mut fastrand::Rng) -> Self {
         let (whole, zip) = (body.len(), zipped(body).len());
         let chunks = chunked(body, CHUNK).len();
-        let kinds: [(fn(usize) -> Self, usize); 12] = [
+        let kinds: [(Kind, usize); 12] = [
             (F::Cut, whole),
             (F::Reset, whole),
             (F::Short, whole),

@@ -49,6 +49,8 @@ pub(crate) enum Step {
     Drip(Vec<u8>),
     /// The same again and again, until nobody takes it.
     Endless(Vec<u8>),
+    /// One byte of white space after each such while, for ever.
+    Trickle(Duration),
     /// Waits on tokio's clock.
     Wait(Duration),
     /// Says nothing more until the other side is gone.
@@ -121,7 +123,6 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     busy: AtomicUsize,
     busiest: AtomicUsize,
-    open: AtomicUsize,
     changed: Notify,
 }
 
@@ -184,11 +185,11 @@ impl Server {
         self.state.busiest.load(Ordering::SeqCst)
     }
 
-    /// Returns when no connection is open.
-    pub(crate) async fn all_closed(&self) {
+    /// Returns when no request is being answered: nobody waits for an answer any more.
+    pub(crate) async fn idle(&self) {
         loop {
             let changed = self.state.changed.notified();
-            if self.state.open.load(Ordering::SeqCst) == 0 {
+            if self.state.busy.load(Ordering::SeqCst) == 0 {
                 return;
             }
             changed.await;
@@ -196,29 +197,28 @@ impl Server {
     }
 }
 
-/// Counts while it lives.
-struct Counted<'a>(&'a State, fn(&State) -> &AtomicUsize);
+/// A request that is being answered.
+struct Busy<'a>(&'a State);
 
-impl<'a> Counted<'a> {
-    fn new(state: &'a State, which: fn(&State) -> &AtomicUsize) -> (Self, usize) {
-        let count = which(state).fetch_add(1, Ordering::SeqCst) + 1;
-        (Self(state, which), count)
+impl<'a> Busy<'a> {
+    fn new(state: &'a State) -> Self {
+        let busy = state.busy.fetch_add(1, Ordering::SeqCst) + 1;
+        state.busiest.fetch_max(busy, Ordering::SeqCst);
+        Self(state)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.1(self.0).fetch_sub(1, Ordering::SeqCst);
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
         self.0.changed.notify_waiters();
     }
 }
 
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
-    let (_open, _) = Counted::new(&state, |state| &state.open);
     stream.set_nodelay(true).unwrap();
     while let Some(seen) = read(&mut stream).await {
-        let (_busy, busy) = Counted::new(&state, |state| &state.busy);
-        state.busiest.fetch_max(busy, Ordering::SeqCst);
+        let _busy = Busy::new(&state);
         state.seen.lock().unwrap().push(seen.clone());
         let Reply(steps) = state.script.lock().unwrap().as_mut().unwrap()(&seen);
         for step in steps {
@@ -244,6 +244,12 @@ async fn carry_out(step: Step, stream: &mut TcpStream) -> bool {
         }
         Step::Endless(bytes) => {
             while stream.write_all(&bytes).await.is_ok() {}
+            false
+        }
+        Step::Trickle(wait) => {
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(wait).await;
+            }
             false
         }
         Step::Wait(wait) => {
