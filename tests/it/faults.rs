@@ -3,6 +3,7 @@
 mod bench;
 mod bodies;
 mod cases;
+mod credentials;
 mod pace;
 pub(crate) mod server;
 mod statuses;

@@ -5,3 +5,5 @@
 mod config;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod secrets;
