@@ -4,7 +4,6 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     charge::{Refused, SharedSink, Sink},
-    clock::{Clock, until},
+    clock::Clock,
     counters::{Code, Counters},
 };
 
@@ -26,6 +25,7 @@ mod auth;
 mod body;
 mod echo;
 mod fault;
+mod hints;
 mod pace;
 mod pages;
 
@@ -34,6 +34,7 @@ pub use auth::{Auth, Login, Token};
 use body::Body;
 pub(super) use fault::without_texts;
 use fault::{is_passing, send_fault, status_fault};
+use hints::{redirect, retry_after};
 use pace::Pace;
 pub use pages::Pages;
 
@@ -198,9 +199,6 @@ pub struct Http {
 
 /// The longest Retry-After that is waited for within a request; after that the poller decides.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The longest Retry-After that is believed. A server that says more is wrong, or means for ever: we ask again a day
-/// later.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 const REDIRECTS: usize = 5;
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 /// An answer that is silent for so long will not come: half-open connections look like this.
@@ -217,6 +215,7 @@ impl Http {
         let client = reqwest::Client::builder()
             .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
+            .no_gzip()
             .default_headers(HeaderMap::from_iter([(
                 header::ACCEPT_ENCODING,
                 HeaderValue::from_static("gzip"),
@@ -590,36 +589,6 @@ fn below(base: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
-}
-
-/// Where a redirect leads, if it may be followed: to the same host and never from TLS to plain text, and never
-/// so that a POST becomes a GET.
-fn redirect(method: &Method, from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
-    let same_method = matches!(status.as_u16(), 307 | 308)
-        || (*method == Method::GET && matches!(status.as_u16(), 301..=303));
-    let target = headers.get(header::LOCATION)?.to_str().ok()?;
-    let target = from.join(target).ok()?;
-    let same_host = target.host_str() == from.host_str();
-    let same_door = target.scheme() == from.scheme()
-        && target.port_or_known_default() == from.port_or_known_default();
-    let to_tls = from.scheme() == "http" && target.scheme() == "https";
-    // A user in a URL would be sent as a credential.
-    let no_user = target.username().is_empty() && target.password().is_none();
-    (same_method && same_host && (same_door || to_tls) && no_user).then_some(target)
-}
-
-/// How long Retry-After asks to wait: seconds, or a date. What cannot be read asks for nothing.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long time.
-        text.parse().map_or(Duration::MAX, Duration::from_secs)
-    } else {
-        let date = httpdate::parse_http_date(text).ok()?;
-        // No date before 1970 can be read, so that one beyond the calendar is far away.
-        until(now, Timestamp::try_from(date).unwrap_or(Timestamp::MAX))
-    };
-    Some(wait.min(LONGEST_PAUSE))
 }
 
 /// The text of a secret, for the one line that sends it.
