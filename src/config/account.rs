@@ -368,7 +368,10 @@ fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Op
         .and_then(Value::as_str)
         .and_then(ProviderName::named);
     if known.is_none() {
-        let all = ProviderName::ALL.map(ProviderName::as_str).join(", ");
+        let all = ProviderName::all()
+            .map(ProviderName::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
         let message = match written {
             None | Some(Value::Empty(..)) => format!("is required; one of {all}"),
             Some(_) => format!("unknown provider; allowed are {all}"),

@@ -195,6 +195,8 @@ fn text_or(
 }
 
 impl section::Section for Section {
+    const NAME: &'static str = "enube";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,
