@@ -12,11 +12,13 @@ mod about;
 mod budgets;
 mod forecasts;
 mod gathered;
+mod history;
 mod live;
 mod names;
 mod reference;
 mod series;
 
+pub use history::{GoOn, Written, write_past};
 pub use live::{Live, Process, Reload};
 pub use names::{FAMILIES, Kind, Name};
 pub use reference::reference;

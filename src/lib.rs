@@ -13,9 +13,11 @@
 //! 9. [`refresh`]: when the bytes are made anew.
 //! 10. [`server`]: the bytes to Prometheus, and a page for people.
 //!
+//! [`backfill`] asks for past months once and writes what would have been shown then.
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
+pub mod backfill;
 pub mod budget;
 pub mod charge;
 pub mod cli;

@@ -5,7 +5,8 @@ use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::Parser;
 use cloudspend_exporter::{
-    cli::{Cli, Command, Flags},
+    backfill::{self, Progress},
+    cli::{self, Cli, Command, Flags},
     clock::Clock,
     config::{self, Sources},
     demo::{self, Demo},
@@ -33,6 +34,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level);
     match cli.chosen_command() {
         Command::Serve => start(serve(cli.flags, sources)),
+        Command::Backfill(past) => start(backfill(&cli.flags, &sources, past)),
         Command::Demo => start(simulate(cli.flags, sources)),
         Command::CheckConfig => {
             let report = config::check(&sources, &Clock::system());
@@ -85,6 +87,16 @@ async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
     )
     .await?;
     tracing::info!("ended");
+    Ok(())
+}
+
+/// Asks for past months and writes them. The log goes to stderr, since stdout may be the product.
+async fn backfill(flags: &Flags, sources: &Sources, past: cli::Backfill) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let config = config::load(sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, config.log.level);
+    let progress = Progress::on_terminal();
+    backfill::run(config.accounts, &past, &clock, &progress, signals()?).await?;
     Ok(())
 }
 

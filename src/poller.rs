@@ -15,28 +15,27 @@ use tokio::{
 };
 
 use crate::{
-    charge::{Month, SharedSink},
+    charge::Month,
     clock::{Clock, add, until},
     config::Account,
-    ledger::{self, Ledger, Shape},
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
     snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
     store::Store,
     window::{day_closes, view},
 };
 
-/// Label sets beyond this multiple of `max_series` are no account that folding could save.
-const MOST_KEYS: usize = 10;
-/// How often one part is asked for in a poll.
-const ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+mod asking;
+
+pub use asking::Asking;
+use asking::instant;
+
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;
 
 /// Polls one account until it is told to stop. A poll ends before the next begins.
 pub struct Poller {
     cell: Arc<Cell>,
-    shape: Arc<Shape>,
+    asking: Asking,
     clock: Clock,
     changed: Arc<tokio::sync::Notify>,
     store: Option<Arc<Store>>,
@@ -47,9 +46,8 @@ pub struct Poller {
 impl Poller {
     /// A poller that writes to a cell and tells when it has.
     pub fn new(cell: Arc<Cell>, clock: Clock, changed: Arc<tokio::sync::Notify>) -> Self {
-        let account = &cell.account;
         Self {
-            shape: Arc::new(Shape::new(&account.labels, account.provider.dimensions())),
+            asking: Asking::new(Arc::clone(&cell.account)),
             cell,
             clock,
             changed,
@@ -126,13 +124,7 @@ impl Poller {
         let mut state = AccountState::clone(&self.cell.state.load());
         let ask = ask(account, &state, now);
         let deadline = began + account.poll.interval;
-        let discovered = tokio::time::timeout_at(
-            deadline.min(began + account.poll.timeout),
-            account.provider.parts(&ask),
-        );
-        let discovered = discovered
-            .await
-            .unwrap_or_else(|_| Err(timed_out("finding the parts")));
+        let discovered = self.asking.parts(&ask, Some(deadline)).await;
         let mut wait = Duration::ZERO;
         state.status.discovery = match discovered {
             Ok(parts) => {
@@ -147,7 +139,7 @@ impl Poller {
         let parts = in_order(&state);
         let answers = stream::iter(parts)
             .map(|part| async {
-                let answer = self.fetch(&part, &ask, deadline).await;
+                let answer = self.asking.fetch(&part, &ask, Some(deadline)).await;
                 (part, answer)
             })
             .buffer_unordered(account.poll.concurrency)
@@ -268,58 +260,6 @@ impl Poller {
             message: chain(error),
         }
     }
-
-    /// Asks for one part, again where that may help and the part's time allows it.
-    async fn fetch(
-        &self,
-        part: &Part,
-        ask: &Ask,
-        deadline: Instant,
-    ) -> Result<ledger::Account, ProviderError> {
-        let account = &self.cell.account;
-        let deadline = deadline.min(instant() + account.poll.timeout);
-        let mut attempt = 1;
-        loop {
-            let answer = tokio::time::timeout_at(deadline, self.fetch_once(part, ask)).await;
-            let error = match answer.unwrap_or_else(|_| Err(timed_out("the part"))) {
-                Ok(said) => return Ok(said),
-                Err(error) => error,
-            };
-            let backoff = FIRST_BACKOFF
-                .saturating_mul(1 << attempt)
-                .mul_f64(fastrand::f64());
-            let wait = error.retry_after().unwrap_or(backoff);
-            let again = error.is_retryable() && error.reason() != Reason::Timeout;
-            if !again || attempt >= ATTEMPTS || instant() + wait >= deadline {
-                return Err(error);
-            }
-            account.counters.retried(error.reason());
-            tokio::time::sleep(wait).await;
-            attempt += 1;
-        }
-    }
-
-    async fn fetch_once(&self, part: &Part, ask: &Ask) -> Result<ledger::Account, ProviderError> {
-        let account = &self.cell.account;
-        let most_keys = account.poll.max_series.saturating_mul(MOST_KEYS);
-        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(&self.shape), most_keys)));
-        let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-        account.provider.fetch(part, ask, &sink).await?;
-        drop(sink);
-        let ledger = Arc::into_inner(ledger)
-            .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        let said = ledger.close();
-        for (month, _) in &said.months {
-            if !ask.months.contains(month) && *month <= ask.current {
-                return Err(ProviderError::malformed(format!(
-                    "the answer holds rows of {month}, which was not asked for"
-                )));
-            }
-        }
-        Ok(said)
-    }
 }
 
 /// What to ask for now: the running month, and the one before while it may still change.
@@ -383,21 +323,12 @@ fn in_order(state: &AccountState) -> Vec<Part> {
     parts.into_iter().map(|part| part.part.clone()).collect()
 }
 
-fn timed_out(what: &str) -> ProviderError {
-    ProviderError::new(Reason::Timeout, format!("{what} took too long"))
-}
-
 /// An error and all its causes on one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
-}
-
-fn instant() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "the poller is who measures time")]
-    Instant::now()
 }
 
 #[cfg(test)]

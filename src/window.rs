@@ -16,9 +16,11 @@ use crate::{
 
 mod fold;
 mod labels;
+mod past;
 
 pub use fold::Folded;
 pub use labels::{Info, LabelSets};
+pub use past::{Past, Series};
 
 /// Over which time a family adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +128,7 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         month,
         previous_day,
         stale_after: account.poll.stale_after,
+        through: None,
     };
     let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
     let (labels, folded) = fold(state, &measures, &moment, &all, account.poll.max_series);
@@ -166,12 +169,16 @@ struct Moment {
     month: Month,
     previous_day: Option<Date>,
     stale_after: Duration,
+    /// The last day that counts, where the moment is past and more is known by now.
+    through: Option<Date>,
 }
 
 /// Which sums of a month a window adds.
 #[derive(Debug, Clone, Copy)]
 enum Cut {
     Month(Month),
+    /// The days of a month up to this one.
+    Through(Date),
     Day(Date),
 }
 
@@ -179,20 +186,30 @@ impl Cut {
     fn month(self) -> Month {
         match self {
             Self::Month(month) => month,
-            Self::Day(day) => Month::of(day),
+            Self::Through(day) | Self::Day(day) => Month::of(day),
         }
     }
 
     fn of(self, first: u8, sums: &[f64]) -> f64 {
         match self {
             Self::Month(_) => sums.iter().copied().collect::<Sum>().value(),
-            Self::Day(day) => usize::from(day.day().unsigned_abs())
+            Self::Through(day) => (first..=cell_of(day))
+                .zip(sums)
+                .map(|(_, sum)| *sum)
+                .collect::<Sum>()
+                .value(),
+            Self::Day(day) => usize::from(cell_of(day))
                 .checked_sub(usize::from(first))
                 .and_then(|at| sums.get(at))
                 .copied()
                 .unwrap_or_default(),
         }
     }
+}
+
+/// The cell of a day among the sums of its month.
+fn cell_of(day: Date) -> u8 {
+    day.day().unsigned_abs()
 }
 
 /// Folds the smallest label sets, if there are too many.
@@ -394,21 +411,7 @@ fn families(
                 gather_now(part, measure, moment, labels, &mut gathered);
                 continue;
             }
-            let mut windows = vec![
-                (Window::MonthToDate, Cut::Month(moment.month)),
-                (Window::PreviousMonth, Cut::Month(moment.month.previous())),
-            ];
-            if grain != Grain::Month {
-                windows.extend(
-                    moment
-                        .previous_day
-                        .map(|day| (Window::PreviousDay, Cut::Day(day))),
-                );
-            }
-            if grain == Grain::RunningDay {
-                windows.push((Window::Today, Cut::Day(moment.today)));
-            }
-            for (window, cut) in windows {
+            for (window, cut) in windows(grain, moment) {
                 gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
             }
             if measure == Measure::BilledCost {
@@ -418,6 +421,31 @@ fn families(
         }
     }
     added(gathered)
+}
+
+/// The windows over which a flow is shown that is told in this grain, and what each adds.
+fn windows(grain: Grain, moment: &Moment) -> Vec<(Window, Cut)> {
+    let to_date = match (moment.through, grain) {
+        (None, _) => Some(Cut::Month(moment.month)),
+        (Some(day), Grain::RunningDay | Grain::Day) => Some(Cut::Through(day)),
+        // What a month had come to in its course is not known where it is told as a whole.
+        (Some(_), Grain::Month | Grain::Now) => None,
+    };
+    let has_days = matches!(grain, Grain::RunningDay | Grain::Day);
+    let previous_day = moment.previous_day.filter(|_| has_days).map(Cut::Day);
+    let today = (grain == Grain::RunningDay).then_some(Cut::Day(moment.today));
+    [
+        (Window::MonthToDate, to_date),
+        (
+            Window::PreviousMonth,
+            Some(Cut::Month(moment.month.previous())),
+        ),
+        (Window::PreviousDay, previous_day),
+        (Window::Today, today),
+    ]
+    .into_iter()
+    .filter_map(|(window, cut)| Some((window, cut?)))
+    .collect()
 }
 
 fn added(gathered: Gathered) -> Vec<Family> {
@@ -455,7 +483,13 @@ fn gather_flow(
             let values = gathered
                 .entry((measure, window, Arc::clone(&column.unit)))
                 .or_default();
-            values.extend(column.iter().map(|(key, first, sums)| {
+            // What was first charged after the moment was not known at it.
+            let known = |first: u8| match moment.through {
+                Some(day) if month == moment.month => first <= cell_of(day),
+                _ => true,
+            };
+            let charged = column.iter().filter(|&(_, first, _)| known(first));
+            values.extend(charged.map(|(key, first, sums)| {
                 let value = if month == cut.month() {
                     cut.of(first, sums)
                 } else {

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::{
     charge::{Amount, Charge, Measure, Period, Refused, Sink},
+    ledger::{Ledger, Shape},
     snapshot::Cell,
     testing::{Scripted, account, at, cost, day, month},
     window::{View, Window, view},

@@ -2,6 +2,8 @@
 
 // `cfg(test)` always holds here; it tells the lints that helpers of tests are tests, too.
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod demo;
@@ -13,6 +15,8 @@ mod golden;
 mod negotiation;
 #[cfg(test)]
 mod prometheus;
+#[cfg(test)]
+mod promises;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
