@@ -170,21 +170,20 @@ impl Store {
 /// The name of an account's file: the account's own where that is plain, every other byte as `%XX`. Different
 /// accounts have different files; the name of a long one ends in a hash, after a `~` that no other has.
 fn file_name(account: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let mut name: String = account
-        .bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect();
+    use std::fmt::Write;
+
+    let mut name = String::new();
+    for byte in account.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            name.push(char::from(byte));
+        } else {
+            let _ = write!(name, "%{byte:02X}");
+        }
+    }
     if name.len() > LONGEST_NAME {
         name.truncate(LONGEST_NAME);
         let hash = Uuid::new_v5(&NAMES, account.as_bytes());
-        name = format!("{name}~{}", hash.simple());
+        let _ = write!(name, "~{}", hash.simple());
     }
     name + ".state"
 }

@@ -17,6 +17,7 @@ use super::{
     schema,
 };
 use crate::{
+    backoff::Backoff,
     counters::Counters,
     provider::{
         Provider, http,
@@ -310,6 +311,8 @@ pub(super) fn build(
             account: name.to_owned(),
             requests_per_second: settings.requests_per_second,
             concurrency: settings.concurrency,
+            timeout: settings.timeout,
+            backoff: Backoff::REQUEST,
             bounds: http::Bounds::default(),
             counters: Arc::clone(&counters),
             clock: loader.clock.clone(),
