@@ -18,6 +18,8 @@ mod negotiation;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod restart;
