@@ -1,0 +1,89 @@
+"""PromQL that all dashboards share: one HA pair counted once, month turns, currencies kept apart.
+
+Two replicas of an exporter show the same series under two values of instance and pod. `max without (instance, pod)`
+makes one of the two before anything is added; shards, which show different accounts, pass it unchanged.
+"""
+
+MTD = "cloudspend_billed_cost_month_to_date"
+PREVIOUS_MONTH = "cloudspend_billed_cost_previous_month"
+FORECAST = "cloudspend_forecast_cost_month_end"
+PERIOD_START = "cloudspend_billing_period_start_timestamp_seconds"
+PERIOD_END = "cloudspend_billing_period_end_timestamp_seconds"
+
+ACCOUNT = 'provider=~"$provider", account=~"$account"'
+SEATS = f'{ACCOUNT}, customer=~"$customer", project=~"$project", product=~"$product"'
+MONEY = f'{SEATS}, currency=~"$currency"'
+# One customer, who need not be chosen among several.
+ONE_CUSTOMER = f'{ACCOUNT}, customer="$customer", project=~"$project", product=~"$product"'
+ONE_CUSTOMERS_MONEY = f'{ONE_CUSTOMER}, currency=~"$currency"'
+
+SAME_ACCOUNT = "on (provider, account)"
+
+
+def once(metric, select="", offset=""):
+    """One sample of each series, whatever the number of replicas."""
+    selector = f"{{{select}}}" if select else ""
+    shifted = f" offset {offset}" if offset else ""
+    return f"max without (instance, pod) ({metric}{selector}{shifted})"
+
+
+def total(by, metric, select="", offset=""):
+    """The sum by some labels."""
+    return f"sum by ({by}) ({once(metric, select, offset)})"
+
+
+def spend(by, select, window, offset_days=0):
+    """What was spent in the window (`1d`, `7d`, at most a month) that ended `offset_days` ago; may be negative, so that
+    a day's spend can be drawn at the day's start.
+
+    Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the window
+    began is its end value, which is then the previous month, less what it had. Accounts that show no values at one
+    end of the window say nothing.
+    """
+    days = int(window.removesuffix("d"))
+    new = f"{offset_days}d" if offset_days else ""
+    old = f"{offset_days + days}d" if offset_days + days else ""
+    now, then = once(MTD, select, new), once(MTD, select, old)
+    started = [f"max by (provider, account) ({once(PERIOD_START, '', at)})" for at in (new, old)]
+    turned = f"({started[0]} > {started[1]})"
+    nothing = f"0 * sum by ({by}) ({now})"
+    return (
+        f"sum by ({by}) ({now} and {SAME_ACCOUNT} {then})"
+        f" + (sum by ({by}) ({once(PREVIOUS_MONTH, select, new)} and {SAME_ACCOUNT} {turned}) or {nothing})"
+        f" - (sum by ({by}) ({then} and {SAME_ACCOUNT} {now}) or {nothing})"
+    )
+
+
+def change(by, select, window):
+    """How much more was spent in the last window than in the one before."""
+    days = int(window.removesuffix("d"))
+    return f"({spend(by, select, window)}) - ({spend(by, select, window, days)})"
+
+
+def movers(by, select, window, most):
+    """The largest changes up or down, ranked within each currency, since amounts of two cannot be compared."""
+    moved = change(by, select, window)
+    return f"({moved}) and topk by (currency) ({most}, abs({moved}))"
+
+
+def rates():
+    """The exchange rates to the reporting currency, by `currency`."""
+    known = "max by (from_currency, to_currency) (cloudspend_exchange_rate)"
+    return f'label_replace({known}, "currency", "$1", "from_currency", "(.+)")'
+
+
+def converted(by, metric, select):
+    """In the reporting currency. What has no rate is left out, and `without_rate` tells it."""
+    keep = f"{by}, " if by else ""
+    money = total(f"{keep}currency", metric, select)
+    return f"sum by ({keep}to_currency) ({money} * on (currency) group_left (to_currency) {rates()})"
+
+
+def without_rate(by, select):
+    """Money this month that the conversion leaves out."""
+    return f"({total(by, MTD, select)} unless on (currency) {rates()}) != 0"
+
+
+def ratio(part, whole, labels):
+    """A share; absent where the whole is 0."""
+    return f"{part} / on ({labels}) ({whole} != 0)"

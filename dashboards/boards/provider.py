@@ -1,0 +1,156 @@
+"""A provider from close by: projects, products, quantities, unit cost, and how good its forecasts are."""
+
+from . import promql as q
+from . import shared
+from .board import board
+from .panels import GREEN, GREY, RED, Column, Query, by_currency, grid, history
+
+NAMES = ["provider", "account", "customer", "project", "product", "currency"]
+QUANTITY = "cloudspend_consumed_quantity_month_to_date"
+PRODUCT = "provider, account, product"
+
+
+def one_unit(select):
+    """Quantities this month of products that have one unit; amounts of two units make no unit cost."""
+    amounts = q.total(f"{PRODUCT}, unit", QUANTITY, select)
+    return f"(({amounts} > 0) and on ({PRODUCT}) (count by ({PRODUCT}) ({amounts}) == 1))"
+
+
+def unit_cost(money, amounts):
+    """What one unit of a product costs this month."""
+    return f"{q.total(f'{PRODUCT}, currency', q.MTD, money)} / on ({PRODUCT}) group_left (unit) {one_unit(amounts)}"
+
+
+def build():
+    """The dashboard."""
+    by = "account, project, currency"
+    product = f"{PRODUCT}, currency"
+    cost = unit_cost(q.MONEY, q.SEATS)
+    forecasts = "provider, account, currency"
+    lines = [
+        (5, [
+            (5, shared.spent_this_month(q.MONEY)),
+            (4, shared.whole_month(q.MONEY)),
+            (4, shared.last_month(q.MONEY)),
+            (4, shared.against_last_month(q.MONEY)),
+            (7, shared.trust(q.MONEY)),
+        ]),
+        (9, [
+            (12, grid(
+                "Projects",
+                "What each project or subscription costs. Change: the last 7 days less the 7 before. A row called other holds what "
+                "is folded; an empty name is one that the provider does not give.",
+                [
+                    Query(q.total(by, q.MTD, q.MONEY)), Query(q.total(by, q.FORECAST, q.MONEY)),
+                    Query(q.total(by, q.PREVIOUS_MONTH, q.MONEY)), Query(q.change(by, q.MONEY, "7d")),
+                ],
+                [
+                    Column("project", "Project"), Column("account", "Account", width=130), Column("currency", "Currency", width=80),
+                    Column("Value #A", "This month", unit="locale", decimals=2, width=100),
+                    Column("Value #B", "Forecast", unit="locale", decimals=2, width=100),
+                    Column("Value #C", "Last month", unit="locale", decimals=2, width=100),
+                    Column("Value #D", "Change, 7 days", unit="locale", decimals=2, width=120,
+                           steps=(GREEN, (-0.005, GREY), (0.005, RED))),
+                ],
+                sort=[("This month", True)],
+            )),
+            (12, grid(
+                "Products and unit cost",
+                "What each product costs, how much of it was consumed, and what one unit cost this month. Unit cost is given where a "
+                "product has money and quantities in one unit.",
+                [
+                    Query(q.total(product, q.MTD, q.MONEY)),
+                    Query(f"{q.total(product, q.MTD, q.MONEY)} * 0 + on ({PRODUCT}) group_left (unit) {one_unit(q.SEATS)}"),
+                    Query(cost),
+                    Query(q.total(product, q.PREVIOUS_MONTH, q.MONEY)),
+                ],
+                [
+                    Column("product", "Product"), Column("account", "Account", width=130),
+                    Column("Value #A", "This month", unit="locale", decimals=2, width=100),
+                    Column("currency", "Currency", width=80),
+                    Column("Value #B", "Quantity", unit="locale", decimals=1, width=90),
+                    Column("unit", "Unit", width=80),
+                    Column("Value #C", "Unit cost", unit="locale", decimals=4, width=90),
+                    Column("Value #D", "Last month", unit="locale", decimals=2, width=100),
+                ],
+                sort=[("This month", True)],
+            )),
+        ]),
+        (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,
+                              "What each product cost on each day."))]),
+        (9, [
+            (12, by_currency(history(
+                "Unit cost of the eight dearest products",
+                "What one unit of a product cost from the start of the month on: a step is a change of price, of discount, or of the mix "
+                "within the product. The eight with the most money this month.",
+                [Query(f"({cost}) and on ({PRODUCT}) topk(8, sum by ({PRODUCT}) ({q.once(q.MTD, q.MONEY)} and on ({PRODUCT}) {one_unit(q.SEATS)}))",
+                       "{{product}} per {{unit}} {{currency}}")],
+                unit="locale",
+            ))),
+            (12, by_currency(history(
+                "Cost before discounts and billed cost, by account",
+                "Month to date at list price and as billed, where the provider tells both.",
+                [
+                    Query(q.total("account, currency", "cloudspend_list_cost_month_to_date", q.MONEY), "{{account}} list {{currency}}"),
+                    Query(f"{q.total('account, currency', q.MTD, q.MONEY)} and on (account) {q.once('cloudspend_list_cost_month_to_date', q.MONEY)}",
+                          "{{account}} billed {{currency}}"),
+                ],
+                no_value="no list cost from this provider",
+            ))),
+        ]),
+        "Quantities",
+        (9, [
+            (12, history(
+                "Consumed by month to date",
+                "The ten largest amounts in each unit, in the provider's own units. A saw tooth: it starts at 0 when the month turns.",
+                [Query(f"topk by (unit) (10, {q.total('product, unit', QUANTITY, q.SEATS)})", "{{product}} {{unit}}")],
+                no_value="no quantities from this provider",
+            )),
+            (12, history(
+                "Stored",
+                "Levels: the newest reading of each resource, added, in the provider's own units.",
+                [Query(q.total("project, product, unit", "cloudspend_stored_quantity", q.SEATS), "{{project}} {{product}} {{unit}}")],
+                no_value="no levels from this provider",
+            )),
+        ]),
+        "Forecasts",
+        (9, [
+            (14, by_currency(history(
+                "Whole month: forecasts as they stood",
+                "The exporter's forecast of the whole month, its bounds where there is enough daily history, and the provider's own "
+                "forecast. The flatter a line, the better it was.",
+                [
+                    Query(q.total("account, currency", q.FORECAST, q.MONEY), "{{account}} ours {{currency}}"),
+                    Query(q.total("account, currency", "cloudspend_provider_forecast_cost_month_end", q.MONEY),
+                          "{{account}} provider's {{currency}}"),
+                    Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_lower",
+                                  f'{q.ACCOUNT}, currency=~"$currency"'), "{{account}} lower {{currency}}"),
+                    Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_upper",
+                                  f'{q.ACCOUNT}, currency=~"$currency"'), "{{account}} upper {{currency}}"),
+                ],
+            ))),
+            (10, grid(
+                "How good were they",
+                "Error: last month's forecast, as it stood after its 15th day, against what the month became. The provider's own "
+                "forecast and second estimate of this month stand beside ours.",
+                [
+                    Query(q.total(forecasts, q.FORECAST, q.MONEY)),
+                    Query(q.total(forecasts, "cloudspend_provider_forecast_cost_month_end", q.MONEY)),
+                    Query(q.total(forecasts, "cloudspend_provider_estimate_cost_month_end", q.MONEY)),
+                    Query(f"max by ({forecasts}) ({q.once('cloudspend_forecast_error_ratio', q.ACCOUNT)})"),
+                ],
+                [
+                    Column("account", "Account"), Column("currency", "Currency", width=80),
+                    Column("Value #A", "Ours", unit="locale", decimals=0),
+                    Column("Value #B", "Provider's", unit="locale", decimals=0),
+                    Column("Value #C", "Estimate", unit="locale", decimals=0),
+                    Column("Value #D", "Error last month", unit="percentunit", decimals=1),
+                ],
+                sort=[("Account", False)],
+                no_value="no forecast yet",
+            )),
+        ]),
+    ]
+    return board(
+        "provider", "Provider", "A provider from close by: projects, products, quantities and unit cost.", NAMES, lines,
+    )
