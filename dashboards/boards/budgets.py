@@ -58,19 +58,19 @@ def table():
             Query(f"{LIMIT} * 0 + on (budget) group_left () min by (budget) ({q.once('cloudspend_budget_complete')})"),
         ],
         [
-            Column("budget", "Budget"),
-            Column("currency", "Currency", width=90),
+            Column("budget", "Budget", width=140),
+            Column("currency", "Currency", width=85),
             Column("Value #A", "Limit", unit="locale", decimals=0),
             Column("Value #B", "Spent", unit="locale", decimals=0),
-            Column("Value #C", "Spent of limit", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
+            Column("Value #C", "Spent %", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
             Column("Value #D", "Left", unit="locale", decimals=0, steps=(RED, (0, GREEN))),
             Column("Value #E", "Forecast", unit="locale", decimals=0),
-            Column("Value #F", "Forecast of limit", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
-            Column("Value #G", "Full in", unit="dtdurations", decimals=0, steps=(RED, (604800, "orange"))),
-            Column("Value #H", "Complete", unit="none", width=100, steps=(RED, (1, GREEN)),
+            Column("Value #F", "Forecast %", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
+            Column("Value #G", "Full in", unit="s", decimals=0, width=85, steps=(RED, (604800, "orange"))),
+            Column("Value #H", "Complete", unit="none", width=90, steps=(RED, (1, GREEN)),
                    mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
         ],
-        sort=[("Forecast of limit", True)],
+        sort=[("Forecast %", True)],
         no_value="no budgets configured",
     )
 
@@ -87,7 +87,6 @@ def build():
             Query(f"{LIMIT} - on (budget, currency) {SPENT}", "left {{currency}}"),
             Query(even, "even pace {{currency}}"),
         ],
-        steps=(GREEN, (0, GREEN)),
     ))
     burn_down.override_by_regexp("/^even pace/", [dashed, prop("color", {"mode": "fixed", "fixedColor": "text"})])
     burn_down.override_by_regexp("/^left/", [prop("custom.fillOpacity", 15), prop("color", {"mode": "fixed", "fixedColor": "blue"})])
@@ -125,7 +124,7 @@ def build():
         (9, [(24, against.repeat("budget").repeat_direction("h").max_per_row(2))]),
         "Who spends it, and what is missing",
         (8, [
-            (14, grid(
+            (15, grid(
                 "By account",
                 "What each account spends of each budget, and whether all that the budget may match is counted. Failing parts and "
                 "missing exchange rates make it incomplete.",
@@ -141,12 +140,12 @@ def build():
                     Column("currency", "Currency", width=90),
                     Column("Value #A", "Spent", unit="locale", decimals=0),
                     Column("Value #B", "Forecast", unit="locale", decimals=0),
-                    Column("Value #C", "Complete", unit="none", width=100, steps=(RED, (1, GREEN)),
+                    Column("Value #C", "Complete", unit="none", width=90, steps=(RED, (1, GREEN)),
                            mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
                 ],
                 sort=[("Budget", False), ("Spent", True)],
             )),
-            (10, shared.trust('currency=~"$currency"').title("Can I trust it? (all accounts)")),
+            (9, shared.trust('currency=~"$currency"').title("Can I trust it? (all accounts)")),
         ]),
     ]
     return board(

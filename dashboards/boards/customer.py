@@ -34,7 +34,7 @@ def costs(title, label, heading, description):
             Column("Value #D", "Change, 7 days", unit="locale", decimals=2, width=120, steps=(GREEN, (-0.005, GREY), (0.005, RED))),
         ],
         sort=[("This month", True)],
-        no_value="no money here",
+        no_value="–",
     )
 
 
@@ -53,7 +53,7 @@ def build():
             (12, costs("Products", "product", "Product", "What each product, catalog or category costs.")),
         ]),
         (9, [(24, shared.days("Spend by day, $currency", "product, currency", "{{product}} {{currency}}", MONEY,
-                              "What the customer's products cost on each day."))]),
+                              "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
         (8, [(24, by_currency(history(
             "Month to date, $currency",
             "The running month against the month before at its full height (dashed); it starts at 0 when the billing month turns.",

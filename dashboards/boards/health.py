@@ -32,10 +32,10 @@ def build():
             Query(f"count({success} unless {q.SAME_ACCOUNT} {q.once(shared.OLDEST, q.ACCOUNT)}) or vector(0)", "never read"),
             Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)})", "oldest read"),
         ],
-        unit="none", steps=(GREEN, (1, RED)), no_value="no account",
+        unit="none", steps=(GREEN, (1, RED)), no_value="no account", tiles=True,
     )
     top.override_by_name("accounts", [shared.threshold_prop("blue")])
-    top.override_by_name("oldest read", [shared.prop("unit", "dtdurations"), shared.threshold_prop(*shared.AGE_STEPS)])
+    top.override_by_name("oldest read", [shared.prop("unit", "s"), shared.prop("decimals", 0), shared.threshold_prop(*shared.AGE_STEPS)])
     instances = stats(
         "Exporters",
         "Instances that answer and that do not, and instances whose last loading of the configuration failed (they run on with the old one).",
@@ -44,13 +44,13 @@ def build():
             Query(f"count((up == 0) and {EXPORTERS}) or vector(0)", "down"),
             Query("count(cloudspend_config_last_reload_successful == 0) or vector(0)", "bad config"),
         ],
-        unit="none", steps=(GREEN, (1, RED)), no_value="unknown",
+        unit="none", steps=(GREEN, (1, RED)), no_value="unknown", tiles=True,
     ).override_by_name("up", [shared.threshold_prop(RED, (1, GREEN))])
     expiry = stats(
         "Next credential to expire",
         "Time until the first credential expires whose end is known; the account is named.",
         [Query(f"bottomk(1, {_account(EXPIRY)} - time())", "{{account}}")],
-        unit="dtdurations", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", decimals=0,
+        unit="s", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", decimals=0, tiles=True,
     )
     folded = stats(
         "Folding",
@@ -60,7 +60,7 @@ def build():
             Query(f"sum({q.once('cloudspend_folded_series', q.ACCOUNT)})", "label sets"),
             Query(f"max({q.once(shared.FOLDED, q.ACCOUNT)})", "of the money"),
         ],
-        unit="none", steps=(GREEN, (1, YELLOW)), no_value="unknown",
+        unit="none", steps=(GREEN, (1, YELLOW)), no_value="unknown", tiles=True,
     ).override_by_name("of the money", [
         shared.prop("unit", "percentunit"), shared.prop("decimals", 1), shared.threshold_prop(*shared.FOLDED_STEPS),
     ])
@@ -85,9 +85,9 @@ def build():
         [
             Column("provider", "Provider"), Column("account", "Account"),
             Column("Value #A", "Poll", unit="none", steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
-            Column("Value #B", "Last success", unit="dtdurations", decimals=0, steps=shared.AGE_STEPS),
-            Column("Value #C", "Read", unit="dtdurations", decimals=0, steps=shared.AGE_STEPS),
-            Column("Value #D", "Data", unit="dtdurations", decimals=0, steps=shared.DATA_AGE_STEPS),
+            Column("Value #B", "Last success", unit="s", decimals=0, steps=shared.AGE_STEPS),
+            Column("Value #C", "Read", unit="s", decimals=0, steps=shared.AGE_STEPS),
+            Column("Value #D", "Data", unit="s", decimals=0, steps=shared.DATA_AGE_STEPS),
             Column("Value #E", "Parts", unit="locale"),
             Column("Value #F", "Failing", unit="locale", steps=(GREEN, (1, RED))),
             Column("Value #G", "Poll took", unit="s", decimals=1),
@@ -95,7 +95,7 @@ def build():
             Column("Value #I", "Label sets", unit="locale"),
             Column("Value #J", "Folded", unit="locale", steps=(GREEN, (1, YELLOW))),
             Column("Value #K", "In other", unit="percentunit", decimals=1, steps=shared.FOLDED_STEPS),
-            Column("Value #L", "Credential ends in", unit="dtdurations", decimals=0, steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN))),
+            Column("Value #L", "Credential ends in", unit="s", decimals=0, steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN))),
         ],
         sort=[("Poll", False), ("Read", True)],
         no_value="no account",
@@ -108,9 +108,9 @@ def build():
                         [Query(f"{_increase('cloudspend_poll_failures_total', 'account, reason')} > 0", "{{account}}: {{reason}}")],
                         unit="short", interval="5m", columns=True, stacked=True, no_value="no failures")),
             (8, history("Age of what is shown", "Time since the oldest part of each account was read with success.",
-                        [Query(f"time() - {_account(shared.OLDEST)}", "{{account}}")], unit="dtdurations", interval="5m")),
+                        [Query(f"time() - {_account(shared.OLDEST)}", "{{account}}")], unit="s", interval="5m")),
             (8, history("How far the data reaches", "Time since the end of the newest day or hour in each account's data: the provider's own delay.",
-                        [Query(f"time() - {_account(shared.DATA)}", "{{account}}")], unit="dtdurations", interval="5m")),
+                        [Query(f"time() - {_account(shared.DATA)}", "{{account}}")], unit="s", interval="5m")),
         ]),
         (8, [
             (8, history("Requests by status", "Requests to each provider's API by HTTP status, in each interval; none where no answer came. 429 is a rate limit.",
@@ -127,7 +127,7 @@ def build():
                         [Query(_account("cloudspend_series"), "{{account}}"),
                          Query(f"{_account('cloudspend_folded_series')} > 0", "{{account}} folded")], unit="short", interval="5m")),
             (8, history("Share in other", "The share of each account's money, or of its quantities where it has no money, that is folded into other.",
-                        [Query(_account(shared.FOLDED), "{{account}}")], unit="percentunit", interval="5m")),
+                        [Query(_account(shared.FOLDED), "{{account}}")], unit="percentunit", interval="5m", soft_max=0.01)),
             (8, history("Corrections of the closed month",
                         "How far the previous month moved since two days after its end, as a share of it.",
                         [Query(f"{q.total('account, currency', 'cloudspend_restated_cost_previous_month', q.ACCOUNT)} / on (account, currency) "

@@ -105,9 +105,9 @@ def trust():
             Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)} {of_licences})", "read"),
             Query(f"max({q.once(shared.FOLDED, q.ACCOUNT)} {of_licences})", "in other"),
         ],
-        unit="none", steps=(GREEN, (1, "red")), no_value="unknown",
+        unit="none", steps=(GREEN, (1, "red")), no_value="unknown", tiles=True,
     )
-    panel.override_by_name("read", [shared.prop("unit", "dtdurations"), shared.threshold_prop(*shared.AGE_STEPS)])
+    panel.override_by_name("read", [shared.prop("unit", "s"), shared.prop("decimals", 0), shared.threshold_prop(*shared.AGE_STEPS)])
     panel.override_by_name("in other", [
         shared.prop("unit", "percentunit"), shared.prop("decimals", 1), shared.threshold_prop(*shared.FOLDED_STEPS),
     ])

@@ -26,16 +26,20 @@ def in_one_currency():
 def moved(title, window, description):
     return grid(
         title,
-        f"{description} The three customers that moved most in each currency; amounts of two currencies are not compared. "
-        "Red: costs more. A customer opens its own dashboard.",
-        [Query(q.movers("customer, currency", q.MONEY, window, 3))],
+        f"{description} The six customers that moved most, each in its own currency; ranked by their worth in the reporting "
+        "currency where there is one. Red: costs more. A customer opens its own dashboard.",
+        [
+            Query(q.change("customer, currency", q.MONEY, window)),
+            Query(q.weight("customer, currency", q.MONEY, window)),
+        ],
         [
             Column("customer", "Customer", link=link_to("customer", *CARRIED, customer="${__value.raw:percentencode}"),
                    link_title="Open this customer"),
             Column("currency", "Currency", width=80),
-            Column("Value", "Change", unit="locale", decimals=0, width=100, steps=(GREEN, (0, GREY), (0.01, RED))),
+            Column("Value #A", "Change", unit="locale", decimals=0, width=100, steps=(GREEN, (-0.5, GREY), (0.5, RED))),
         ],
-        sort=[("Currency", False), ("Change", True)],
+        rank=("Value #B", 6),
+        sort=[("Change", True)],
         no_value="no values that long ago",
     )
 
@@ -61,13 +65,13 @@ def by_account():
                    link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
                    link_title="Open this provider"),
             Column("account", "Account"),
-            Column("currency", "Currency", width=80),
+            Column("currency", "Currency", width=85),
             Column("Value #A", "This month", unit="locale", decimals=0),
             Column("Value #B", "Forecast", unit="locale", decimals=0),
             Column("Value #C", "Last month", unit="locale", decimals=0),
-            Column("Value #D", "Forecast to last", unit="percentunit", decimals=1, steps=shared.CHANGE_STEPS),
-            Column("Value #E", "Read", unit="dtdurations", decimals=0, width=100, steps=shared.AGE_STEPS),
-            Column("Value #F", "In other", unit="percentunit", decimals=1, width=80, steps=shared.FOLDED_STEPS),
+            Column("Value #D", "To last month", unit="percentunit", decimals=1, width=120, steps=shared.CHANGE_STEPS),
+            Column("Value #E", "Read", unit="s", decimals=0, width=90, steps=shared.AGE_STEPS),
+            Column("Value #F", "In other", unit="percentunit", decimals=1, width=85, steps=shared.FOLDED_STEPS),
         ],
         sort=[("Currency", False), ("This month", True)],
     )
@@ -170,11 +174,11 @@ def freshness():
             Column("provider", "Provider"),
             Column("account", "Account", link=link_to("exporter-health", "provider", account="${__value.raw:percentencode}"),
                    link_title="Open exporter health"),
-            Column("Value #A", "Poll", unit="none", steps=(RED, (1, GREEN)),
+            Column("Value #A", "Poll", unit="none", width=80, steps=(RED, (1, GREEN)),
                    mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
-            Column("Value #B", "Read", unit="dtdurations", decimals=0, steps=shared.AGE_STEPS),
-            Column("Value #C", "Data", unit="dtdurations", decimals=0, steps=shared.DATA_AGE_STEPS),
-            Column("Value #D", "Failing parts", unit="none", steps=(GREEN, (1, YELLOW))),
+            Column("Value #B", "Read", unit="s", decimals=0, width=90, steps=shared.AGE_STEPS),
+            Column("Value #C", "Data", unit="s", decimals=0, width=90, steps=shared.DATA_AGE_STEPS),
+            Column("Value #D", "Failing parts", unit="none", width=115, steps=(GREEN, (1, YELLOW))),
         ],
         sort=[("Poll", False), ("Read", True)],
     )

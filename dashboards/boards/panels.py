@@ -70,13 +70,13 @@ def _last():
     return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
 
 
-def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value="none", decimals=None):
-    """Big numbers as they are now, one a series."""
+def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value="none", decimals=None, tiles=False):
+    """Big numbers as they are now, one a series; as coloured tiles where the colour is the message."""
     panel = (
         _begin(stat.Panel(), title, description, unit)
         .thresholds(thresholds(*steps))
         .color_scheme(colour(model.FieldColorModeId.THRESHOLDS))
-        .color_mode(common_model.BigValueColorMode.VALUE)
+        .color_mode(common_model.BigValueColorMode.BACKGROUND if tiles else common_model.BigValueColorMode.VALUE)
         .graph_mode(common_model.BigValueGraphMode.NONE)
         .text_mode(common_model.BigValueTextMode.VALUE_AND_NAME)
         .justify_mode(common_model.BigValueJustifyMode.AUTO)
@@ -87,6 +87,8 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
     )
     if decimals is not None:
         panel.decimals(decimals)
+    if tiles:
+        panel.text(common.VizTextDisplayOptions().title_size(13).value_size(20))
     return _targets(panel, queries, instant=True)
 
 
@@ -114,9 +116,14 @@ def share(title, description, queries, *, unit="locale", no_value="none"):
     panel = (
         _begin(piechart.Panel(), title, description, unit)
         .pie_type(piechart_model.PieChartType.DONUT)
-        .display_labels([piechart_model.PieChartLabels.NAME, piechart_model.PieChartLabels.PERCENT])
+        .decimals(0)
+        .display_labels([piechart_model.PieChartLabels.PERCENT])
         .legend(
-            piechart_builder_legend()
+            piechart.PieChartLegendOptions()
+            .display_mode(common_model.LegendDisplayMode.TABLE)
+            .placement(common_model.LegendPlacement.RIGHT)
+            .show_legend(True)
+            .values([piechart_model.PieChartLegendValues.VALUE, piechart_model.PieChartLegendValues.PERCENT])
         )
         .reduce_options(_last())
         .no_value(no_value)
@@ -124,30 +131,20 @@ def share(title, description, queries, *, unit="locale", no_value="none"):
     return _targets(panel, queries, instant=True)
 
 
-def piechart_builder_legend():
-    """A legend with value and share."""
-    return (
-        piechart.PieChartLegendOptions()
-        .display_mode(common_model.LegendDisplayMode.TABLE)
-        .placement(common_model.LegendPlacement.RIGHT)
-        .show_legend(True)
-        .values([piechart_model.PieChartLegendValues.VALUE, piechart_model.PieChartLegendValues.PERCENT])
-    )
-
-
 def history(title, description, queries, *, unit="locale", interval="1h", stacked=False, columns=False, no_value="none",
-            steps=None, legend_right=False):
-    """Lines over time, or columns of one interval each."""
+            soft_max=None):
+    """Lines over time, or columns of one interval each. The axis starts at 0, or below where a value is."""
     panel = (
         _begin(timeseries.Panel(), title, description, unit)
         .draw_style(common_model.GraphDrawStyle.BARS if columns else common_model.GraphDrawStyle.LINE)
         .fill_opacity(80 if columns else 15 if stacked else 0)
         .line_width(0 if columns else 2)
         .show_points(common_model.VisibilityMode.NEVER)
+        .axis_soft_min(0)
         .legend(
             common.VizLegendOptions()
             .display_mode(common_model.LegendDisplayMode.LIST)
-            .placement(common_model.LegendPlacement.RIGHT if legend_right else common_model.LegendPlacement.BOTTOM)
+            .placement(common_model.LegendPlacement.BOTTOM)
             .show_legend(True)
             .calcs([])
         )
@@ -158,8 +155,8 @@ def history(title, description, queries, *, unit="locale", interval="1h", stacke
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(common_model.StackingMode.NORMAL).group("A"))
-    if steps:
-        panel.thresholds(thresholds(*steps))
+    if soft_max is not None:
+        panel.axis_soft_max(soft_max)
     return _targets(panel, queries, instant=False)
 
 
@@ -181,16 +178,25 @@ class Column:
     maximum: float | None = None
 
 
-def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="none"):
-    """A table as things are now: the queries' rows merged on their labels, then the columns that are named."""
+def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None):
+    """A table as things are now: the queries' rows merged on their labels, then the columns that are named. With a rank,
+    a field and a number, only the rows that are largest in that field.
+    """
     panel = (
         _begin(table.Panel(), title, description, unit)
         .show_header(True)
         .cell_height(common_model.TableCellHeight.SM)
+        .min_width(50)
         .no_value(no_value)
     )
     _targets(panel, queries, instant=True, as_table=True)
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+    if rank:
+        field, most = rank
+        panel.with_transformation(
+            model.DataTransformerConfig(id_val="sortBy", options={"fields": {}, "sort": [{"field": field, "desc": True}]})
+        )
+        panel.with_transformation(model.DataTransformerConfig(id_val="limit", options={"limitField": most}))
     fields = [column.field for column in columns]
     panel.with_transformation(
         model.DataTransformerConfig(
@@ -210,8 +216,8 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
     )
     for column in columns:
         properties = []
-        if column.unit:
-            properties.append(prop("unit", column.unit))
+        # A contract's number is a name: without a unit of its own it would get separators.
+        properties.append(prop("unit", column.unit or "string"))
         if column.decimals is not None:
             properties.append(prop("decimals", column.decimals))
         if column.width is not None:
@@ -230,8 +236,7 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
             properties.append(prop("mappings", list(column.mappings)))
         if column.link:
             properties.append(prop("links", [{"title": column.link_title, "url": column.link, "targetBlank": False}]))
-        if properties:
-            panel.override_by_name(column.heading, properties)
+        panel.override_by_name(column.heading, properties)
     if sort:
         panel.sort_by(
             [common.TableSortByFieldState().display_name(name).desc(down) for name, down in sort]

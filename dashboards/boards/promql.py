@@ -21,10 +21,14 @@ SAME_ACCOUNT = "on (provider, account)"
 
 
 def once(metric, select="", offset=""):
-    """One sample of each series, whatever the number of replicas."""
+    """One sample of each series, whatever the number of replicas.
+
+    In the past the last sample of an hour is taken: history that was backfilled has one sample an hour, which a plain
+    selector finds only for five minutes.
+    """
     selector = f"{{{select}}}" if select else ""
-    shifted = f" offset {offset}" if offset else ""
-    return f"max without (instance, pod) ({metric}{selector}{shifted})"
+    sample = f"last_over_time({metric}{selector}[1h] offset {offset})" if offset else f"{metric}{selector}"
+    return f"max without (instance, pod) ({sample})"
 
 
 def total(by, metric, select="", offset=""):
@@ -54,16 +58,23 @@ def spend(by, select, window, offset_days=0):
     )
 
 
+def largest(by, select, most):
+    """The label sets with the most money at the end of the time range, the same at every step of a graph."""
+    return f"topk by (currency) ({most}, sum by ({by}) (max without (instance, pod) ({MTD}{{{select}}} @ end())))"
+
+
 def change(by, select, window):
     """How much more was spent in the last window than in the one before."""
     days = int(window.removesuffix("d"))
     return f"({spend(by, select, window)}) - ({spend(by, select, window, days)})"
 
 
-def movers(by, select, window, most):
-    """The largest changes up or down, ranked within each currency, since amounts of two cannot be compared."""
-    moved = change(by, select, window)
-    return f"({moved}) and topk by (currency) ({most}, abs({moved}))"
+def weight(by, select, window):
+    """How much a change weighs against the others: its worth in the reporting currency, or its plain amount in a currency
+    that has no rate. Good for ranking only.
+    """
+    rate = f"(max by (currency) ({rates()}) or {total('currency', MTD, select)} * 0 + 1)"
+    return f"abs({change(by, select, window)}) * on (currency) group_left () {rate}"
 
 
 def rates():

@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board
-from .panels import GREEN, GREY, RED, Column, Query, by_currency, grid, history
+from .panels import GREEN, GREY, RED, Column, Query, by_currency, grid, history, prop
 
 NAMES = ["provider", "account", "customer", "project", "product", "currency"]
 QUANTITY = "cloudspend_consumed_quantity_month_to_date"
@@ -21,12 +21,38 @@ def unit_cost(money, amounts):
     return f"{q.total(f'{PRODUCT}, currency', q.MTD, money)} / on ({PRODUCT}) group_left (unit) {one_unit(amounts)}"
 
 
+def forecasts_over_time():
+    """Every forecast of the month as it stood, one panel for each chosen currency."""
+    bounds = f'{q.ACCOUNT}, currency=~"$currency"'
+    panel = by_currency(history(
+        "Whole month, as it was forecast, $currency",
+        "The exporter's forecast of the whole month, its bounds where there is enough daily history (thin), and the provider's own "
+        "forecast (dashed). The flatter a line, the better it was.",
+        [
+            Query(q.total("account, currency", q.FORECAST, q.MONEY), "{{account}} {{currency}}"),
+            Query(q.total("account, currency", "cloudspend_provider_forecast_cost_month_end", q.MONEY),
+                  "{{account}} by the provider {{currency}}"),
+            Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_lower", bounds),
+                  "{{account}} lower {{currency}}"),
+            Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_upper", bounds),
+                  "{{account}} upper {{currency}}"),
+        ],
+    ))
+    panel.override_by_regexp("/ by the provider /", [prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})])
+    panel.override_by_regexp("/ (lower|upper) /", [prop("custom.lineWidth", 1)])
+    return panel.repeat("currency").repeat_direction("h").max_per_row(3)
+
+
 def build():
     """The dashboard."""
     by = "account, project, currency"
     product = f"{PRODUCT}, currency"
     cost = unit_cost(q.MONEY, q.SEATS)
     forecasts = "provider, account, currency"
+    # At the end of the time range, so that a line does not come and go as products overtake each other.
+    measured = f"max without (instance, pod) ({QUANTITY}{{{q.SEATS}}} @ end())"
+    dearest = (f"topk(8, sum by ({product}) (max without (instance, pod) ({q.MTD}{{{q.MONEY}}} @ end()) "
+               f"and on ({PRODUCT}) {measured}))")
     lines = [
         (5, [
             (5, shared.spent_this_month(q.MONEY)),
@@ -77,13 +103,13 @@ def build():
             )),
         ]),
         (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,
-                              "What each product cost on each day."))]),
+                              "What each product cost on each day, the eight largest apart.", largest=8))]),
         (9, [
             (12, by_currency(history(
                 "Unit cost of the eight dearest products",
                 "What one unit of a product cost from the start of the month on: a step is a change of price, of discount, or of the mix "
                 "within the product. The eight with the most money this month.",
-                [Query(f"({cost}) and on ({PRODUCT}) topk(8, sum by ({PRODUCT}) ({q.once(q.MTD, q.MONEY)} and on ({PRODUCT}) {one_unit(q.SEATS)}))",
+                [Query(f"({cost}) and on ({product}) {dearest}",
                        "{{product}} per {{unit}} {{currency}}")],
                 unit="locale",
             ))),
@@ -102,8 +128,9 @@ def build():
         (9, [
             (12, history(
                 "Consumed by month to date",
-                "The ten largest amounts in each unit, in the provider's own units. A saw tooth: it starts at 0 when the month turns.",
-                [Query(f"topk by (unit) (10, {q.total('product, unit', QUANTITY, q.SEATS)})", "{{product}} {{unit}}")],
+                "The five largest amounts in each unit, in the provider's own units. A saw tooth: it starts at 0 when the month turns.",
+                [Query(f"{q.total('product, unit', QUANTITY, q.SEATS)} and topk by (unit) (5, sum by (product, unit) ({measured}))",
+                       "{{product}} {{unit}}")],
                 no_value="no quantities from this provider",
             )),
             (12, history(
@@ -114,22 +141,9 @@ def build():
             )),
         ]),
         "Forecasts",
-        (9, [
-            (14, by_currency(history(
-                "Whole month: forecasts as they stood",
-                "The exporter's forecast of the whole month, its bounds where there is enough daily history, and the provider's own "
-                "forecast. The flatter a line, the better it was.",
-                [
-                    Query(q.total("account, currency", q.FORECAST, q.MONEY), "{{account}} ours {{currency}}"),
-                    Query(q.total("account, currency", "cloudspend_provider_forecast_cost_month_end", q.MONEY),
-                          "{{account}} provider's {{currency}}"),
-                    Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_lower",
-                                  f'{q.ACCOUNT}, currency=~"$currency"'), "{{account}} lower {{currency}}"),
-                    Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_upper",
-                                  f'{q.ACCOUNT}, currency=~"$currency"'), "{{account}} upper {{currency}}"),
-                ],
-            ))),
-            (10, grid(
+        (9, [(24, forecasts_over_time())]),
+        (8, [
+            (24, grid(
                 "How good were they",
                 "Error: last month's forecast, as it stood after its 15th day, against what the month became. The provider's own "
                 "forecast and second estimate of this month stand beside ours.",
@@ -147,8 +161,7 @@ def build():
                     Column("Value #D", "Error last month", unit="percentunit", decimals=1),
                 ],
                 sort=[("Account", False)],
-                no_value="no forecast yet",
-            )),
+                            )),
         ]),
     ]
     return board(

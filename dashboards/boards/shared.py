@@ -38,9 +38,10 @@ def trust(select_money):
         unit="none",
         steps=(GREEN, (1, RED)),
         no_value="unknown",
+        tiles=True,
     )
-    panel.override_by_name("read", [prop("unit", "dtdurations"), threshold_prop(*AGE_STEPS)])
-    panel.override_by_name("data", [prop("unit", "dtdurations"), threshold_prop(*DATA_AGE_STEPS)])
+    panel.override_by_name("read", [prop("unit", "s"), prop("decimals", 0), threshold_prop(*AGE_STEPS)])
+    panel.override_by_name("data", [prop("unit", "s"), prop("decimals", 0), threshold_prop(*DATA_AGE_STEPS)])
     panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), threshold_prop(*FOLDED_STEPS)])
     panel.override_by_name("no rate", [threshold_prop(GREEN, (1, YELLOW))])
     return panel
@@ -98,15 +99,26 @@ def forecast_over_last_month(by, select):
     return f"{q.ratio(q.total(by, q.FORECAST, select), previous, by)} - 1"
 
 
-def days(title, by, legend, select, description):
-    """Spend by day, one panel for each chosen currency."""
-    return by_currency(history(
+def days(title, by, legend, select, description, largest=None):
+    """Spend by day, one panel for each chosen currency; the largest few apart, and the rest in one."""
+    spend = q.spend(by, select, "1d", -1)
+    queries = [Query(spend, legend)]
+    if largest:
+        few = q.largest(by, select, largest)
+        on = f"on ({by})"
+        queries = [
+            Query(f"({spend}) and {on} {few}", legend),
+            Query(f"sum by (currency) (({spend}) unless {on} {few})", "all others {{currency}}"),
+        ]
+    panel = by_currency(history(
         title,
         f"{description} A column stands at the day's start (UTC) and holds what month to date grew by until the next, also over "
         "the turn of a month; a day counts when the provider reports it, so late data moves to a later column. Negative where "
         "credits outweigh. Without a column: no values a day earlier.",
-        [Query(q.spend(by, select, "1d", -1), legend)],
+        queries,
         interval="1d",
         columns=True,
         stacked=True,
-    )).repeat("currency").repeat_direction("h").max_per_row(3)
+    ))
+    panel.override_by_regexp("/^all others /", [prop("color", {"mode": "fixed", "fixedColor": "#8e8e8e"})])
+    return panel.repeat("currency").repeat_direction("h").max_per_row(3)
