@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt schema golden tools image advisories
+.PHONY: help demo test soak check fmt schema golden tools image advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -14,6 +14,9 @@ demo: ## run the exporter over simulated provider APIs: no account and no networ
 
 test: tools ## run all tests; installs the Prometheus that they need under target/tools
 	$(CARGO) test --locked
+
+soak: ## kill the program 200 times while it polls and writes, and look at what it serves after each start
+	CLOUDSPEND_SOAK_ROUNDS=200 $(CARGO) test --locked --test it restart -- --nocapture
 
 check: ## formatting, lints, documentation, licences and sources of the dependencies
 	$(CARGO) fmt --check
@@ -26,6 +29,9 @@ fmt: ## format the code
 
 schema: ## write the JSON schema of the configuration anew
 	$(CARGO) run --quiet --locked -- schema > config/cloudspend.schema.json
+
+golden: ## write the golden exposition and the README's table of metrics anew
+	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition readme::its_table
 
 tools: ## fetch the programs that the tests need
 	tests/tools/fetch.sh

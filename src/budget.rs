@@ -1,11 +1,11 @@
 //! Budgets against what accounts have spent: before folding, and for withdrawn accounts, too, since what was spent stays spent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     config::{Account, Budget, Config},
     ledger::Sum,
-    window::{Family, View},
+    window::{Family, View, Window},
 };
 
 /// The budgets, and the rates that make currencies comparable.
@@ -26,12 +26,14 @@ pub struct Spent<'a> {
     pub budget: &'a Budget,
     /// In the budget's currency.
     pub amount: f64,
+    /// What it will be at the month's end, by our forecast; `None` where nothing is forecast.
+    pub forecast: Option<f64>,
     /// Whether nothing that the budget may match is missing, withdrawn, or without an exchange rate.
     pub complete: bool,
     /// Whether any series matched.
     pub matched: bool,
     /// The currencies that could not be converted and are left out.
-    pub without_rate: Vec<String>,
+    pub without_rate: BTreeSet<String>,
 }
 
 impl Money {
@@ -77,22 +79,29 @@ impl Money {
     fn spent_of<'a>(&self, budget: &'a Budget, view: &View) -> Spent<'a> {
         let spend = &view.spend;
         let mut amount = Sum::default();
+        let mut forecast: Option<Sum> = None;
         let mut matched = false;
-        let mut without_rate = Vec::new();
+        let mut without_rate = BTreeSet::new();
         for family in &spend.families {
             let mut of_family = matching(budget, view, family).peekable();
             if of_family.peek().is_none() {
                 continue;
             }
             matched = true;
-            match self.rate(&family.unit, &budget.currency) {
-                Some(rate) => of_family.for_each(|value| amount.add(value * rate)),
-                None => without_rate.push(family.unit.to_string()),
-            }
+            let Some(rate) = self.rate(&family.unit, &budget.currency) else {
+                without_rate.insert(family.unit.to_string());
+                continue;
+            };
+            let sum = match family.window {
+                Window::MonthEnd => forecast.get_or_insert_default(),
+                _ => &mut amount,
+            };
+            of_family.for_each(|value| sum.add(value * rate));
         }
         Spent {
             budget,
             amount: amount.value(),
+            forecast: forecast.map(|sum| sum.value()),
             complete: spend.complete && !view.health.withdrawn && without_rate.is_empty(),
             matched,
             without_rate,

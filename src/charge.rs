@@ -15,6 +15,11 @@ use jiff::{
 pub enum Measure {
     /// What is billed, after discounts, as the provider reports it.
     BilledCost,
+    /// The part of the billed cost that is charged once or by subscription: it is counted, and no forecast stretches
+    /// it. Not served by itself.
+    FixedCost,
+    /// The part of the billed cost that was paid in advance: nothing is forecast for it. Not served by itself.
+    PrepaidCost,
     /// Cost before discounts.
     ListCost,
     /// The provider's own forecast of the whole month.
@@ -40,7 +45,12 @@ impl Measure {
     pub fn is_cost(self) -> bool {
         matches!(
             self,
-            Self::BilledCost | Self::ListCost | Self::ProviderForecast | Self::ProviderEstimate
+            Self::BilledCost
+                | Self::FixedCost
+                | Self::PrepaidCost
+                | Self::ListCost
+                | Self::ProviderForecast
+                | Self::ProviderEstimate
         )
     }
 

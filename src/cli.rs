@@ -1,8 +1,9 @@
 //! The command line: commands and dotted long flags.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
 use crate::config::LogLevel;
 
@@ -19,17 +20,94 @@ pub struct Cli {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Poll the accounts and serve their metrics (the default)
     Serve,
     /// Check the configuration file and read every secret; exit 1 with all faults
     CheckConfig,
+    /// Write past days as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`
+    Backfill(Backfill),
     /// Serve metrics over simulated provider APIs on loopback: no account, no network needed
     Demo,
     /// Print the JSON schema of the configuration file
     Schema,
 }
+
+/// Which past is written, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Backfill {
+    /// The first day, YYYY-MM-DD, in each account's own time zone
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub from: Date,
+    /// The day after the last; the last must be closed in every account
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub to: Date,
+    /// The only account to write [default: all that have a past]
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// From one sample of a day to the next, 1m to 1d; values change once or twice a day, so 6h makes a smaller file
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = step)]
+    pub step: Duration,
+    /// A label for every series: job=NAME and instance=HOST:PORT of the live ones; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<Label>,
+    /// The file, which is replaced once all is written and else left as it was [default: standard output, where what was written stays written; `# EOF` is its last line only where all went well]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A label that is given to every series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Letters, digits and underscores.
+    pub name: String,
+    /// Any text but none.
+    pub value: String,
+}
+
+impl FromStr for Label {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.is_empty()
+            || name.starts_with(|first: char| first.is_ascii_digit())
+            || !name.bytes().all(plain)
+        {
+            return Err("the name must hold only letters, digits and _, and begin with no digit");
+        }
+        if name.starts_with("__") {
+            return Err("names that begin with __ belong to Prometheus");
+        }
+        if value.is_empty() {
+            return Err("the value must not be empty, which in Prometheus is no label");
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+}
+
+/// A day as the configuration has them, too.
+fn day(text: &str) -> Result<Date, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|day: &Date| day.to_string() == text)
+        .ok_or("must be a day, YYYY-MM-DD")
+}
+
+fn step(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|step| (MINUTE..=DAY).contains(step) && step.subsec_nanos() == 0)
+        .ok_or("must be a duration of whole seconds from 1m to 1d, such as 1h or 6h")
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The flags. They may stand before or after the command.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -54,6 +132,9 @@ pub struct Flags {
         global = true
     )]
     pub telemetry_path: String,
+    /// Folder that keeps sums over a restart, made if missing [default: none, sums are forgotten]
+    #[arg(long = "storage.path", value_name = "FOLDER", global = true)]
+    pub storage_path: Option<PathBuf>,
     /// The least important level that is logged; wins over the configuration file
     #[arg(long = "log.level", value_name = "LEVEL", global = true)]
     pub log_level: Option<LogLevel>,
@@ -79,7 +160,7 @@ pub enum LogFormat {
 impl Cli {
     /// What to do.
     pub fn chosen_command(&self) -> Command {
-        self.command.unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve)
     }
 }
 
@@ -167,6 +248,7 @@ mod tests {
         assert_eq!(cli.flags.config_file, None);
         assert_eq!(cli.flags.listen, [":10190".parse().unwrap()]);
         assert_eq!(cli.flags.telemetry_path, "/metrics");
+        assert_eq!(cli.flags.storage_path, None);
         assert_eq!(cli.flags.log_level, None);
         assert_eq!(cli.flags.log_format, LogFormat::Logfmt);
         assert_eq!(parse("serve").unwrap().flags, cli.flags);
@@ -200,6 +282,50 @@ mod tests {
                 .map(ToString::to_string)
                 .collect();
             assert_eq!(listen, [":1", "[::1]:2"], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_backfill_needs_its_days_and_has_documented_defaults() {
+        let Command::Backfill(backfill) = parse("backfill --from 2025-03-01 --to 2025-04-01")
+            .unwrap()
+            .chosen_command()
+        else {
+            panic!("another command");
+        };
+        assert_eq!(backfill.from, jiff::civil::date(2025, 3, 1));
+        assert_eq!(backfill.to, jiff::civil::date(2025, 4, 1));
+        assert_eq!(backfill.step, Duration::from_hours(1));
+        assert_eq!((backfill.account, backfill.output), (None, None));
+        let labelled = "backfill --from 2025-03-01 --to 2025-04-01 --label job=a --label i=b=c";
+        let Command::Backfill(backfill) = parse(labelled).unwrap().chosen_command() else {
+            panic!("another command");
+        };
+        let labels = backfill
+            .labels
+            .iter()
+            .map(|label| (&*label.name, &*label.value));
+        assert_eq!(labels.collect::<Vec<_>>(), [("job", "a"), ("i", "b=c")]);
+    }
+
+    #[test]
+    fn what_no_backfill_can_mean_is_refused() {
+        for flags in [
+            "",
+            "--from 2025-03-01",
+            "--from 2025-3-1 --to 2025-04-01",
+            "--from 2025-02-29 --to 2025-04-01",
+            "--from 20250301 --to 2025-04-01",
+            "--from 2025-03-01 --to 2025-04-01 --step 1s",
+            "--from 2025-03-01 --to 2025-04-01 --step 90500ms",
+            "--from 2025-03-01 --to 2025-04-01 --step 2d",
+            "--from 2025-03-01 --to 2025-04-01 --label job",
+            "--from 2025-03-01 --to 2025-04-01 --label job=",
+            "--from 2025-03-01 --to 2025-04-01 --label __name__=x",
+            "--from 2025-03-01 --to 2025-04-01 --label 1a=x",
+            "--from 2025-03-01 --to 2025-04-01 --label a-b=x",
+        ] {
+            assert!(parse(&format!("backfill {flags}")).is_err(), "{flags}");
         }
     }
 

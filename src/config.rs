@@ -21,6 +21,7 @@ pub mod account;
 pub mod budget;
 mod environment;
 pub mod fault;
+mod fingerprint;
 pub mod labels;
 mod layer;
 mod overlap;

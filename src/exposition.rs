@@ -10,13 +10,18 @@ use crate::{budget::Money, snapshot::Cell, window::View};
 
 mod about;
 mod budgets;
+mod forecasts;
 mod gathered;
+mod history;
 mod live;
 mod names;
+mod reference;
 mod series;
 
+pub use history::{GoOn, Written, write_past};
 pub use live::{Live, Process, Reload};
 pub use names::{FAMILIES, Kind, Name};
+pub use reference::reference;
 
 /// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,7 @@ impl Rendered {
         let views: Arc<[View]> = views.into();
         let mut registry = Registry::default();
         series::register(&mut registry, &views);
+        forecasts::register(&mut registry, &views);
         budgets::register(&mut registry, &views, money);
         about::register(&mut registry, &views);
         let mut text = String::new();
@@ -91,6 +97,11 @@ impl Rendered {
             self.deflated.clone(),
             end.into(),
         ]
+    }
+
+    /// The text without its live part.
+    pub fn plain_text(&self) -> Bytes {
+        self.text.clone()
     }
 
     /// The length of the text without its live part, in bytes.

@@ -177,6 +177,9 @@ impl OpenMonth {
     }
 }
 
+/// Cell 0 is the whole month (or now), cells 1 to 31 are its days.
+const CELLS: u16 = 32;
+
 /// One label set's place in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
@@ -199,6 +202,38 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column of label sets with their first cells and numbers of cells, and the sums of all of them one behind the
+    /// other. `None` where the two do not fit, a cell is none of a month, a label set is not below `keys`, or a
+    /// number is not finite.
+    pub fn restored(
+        measure: Measure,
+        unit: Arc<str>,
+        gross: f64,
+        cells: &[(u32, u8, u8)],
+        sums: Vec<f64>,
+        keys: usize,
+    ) -> Option<Self> {
+        let good = |&(key, first, count): &(u32, u8, u8)| {
+            let cells = u16::from(first) + u16::from(count);
+            (key as usize) < keys && count > 0 && cells <= CELLS
+        };
+        let count: usize = cells.iter().map(|&(.., count)| usize::from(count)).sum();
+        let finite = gross.is_finite() && sums.iter().all(|sum| sum.is_finite());
+        if count != sums.len() || !finite || !cells.iter().all(good) {
+            return None;
+        }
+        Some(Self {
+            measure,
+            unit,
+            gross,
+            entries: cells
+                .iter()
+                .map(|&(key, first, count)| Entry { key, first, count })
+                .collect(),
+            sums,
+        })
+    }
+
     /// Each label set with the number of its first cell and its sums from there on. Cell 0 is the whole month (or
     /// now), cells 1 to 31 are its days.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u8, &[f64])> {
@@ -280,7 +315,8 @@ impl Sums {
         }
     }
 
-    fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
+    /// One measure's columns, one a unit.
+    pub fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
         self.columns
             .iter()
             .filter(move |column| column.measure == measure)
@@ -427,3 +463,6 @@ impl Sink for Ledger {
 
 const HOUR: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+#[cfg(test)]
+mod tests;

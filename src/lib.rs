@@ -7,15 +7,17 @@
 //! 3. [`provider`]: the five APIs, and how requests are sent to them.
 //! 4. [`ledger`]: charges to sums by label set and charge period.
 //! 5. [`snapshot`]: the last good sums of every part of every account.
-//! 6. [`poller`]: one task an account, with [`clock`] and [`counters`].
+//! 6. [`poller`]: one task an account, with [`clock`] and [`counters`]; [`store`] keeps what it found over a restart.
 //! 7. [`window`]: sums and a moment to values.
 //! 8. [`exposition`]: values to bytes; every metric name of the project.
 //! 9. [`refresh`]: when the bytes are made anew.
 //! 10. [`server`]: the bytes to Prometheus, and a page for people.
 //!
+//! [`backfill`] asks for past months once and writes what would have been shown then.
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
+pub mod backfill;
 pub mod budget;
 pub mod charge;
 pub mod cli;
@@ -24,6 +26,7 @@ pub mod config;
 pub mod counters;
 pub mod demo;
 pub mod exposition;
+pub mod forecast;
 pub mod ledger;
 pub mod log;
 pub mod poller;
@@ -32,6 +35,7 @@ pub mod refresh;
 pub mod run;
 pub mod server;
 pub mod snapshot;
+pub mod store;
 pub mod window;
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Wiring only: the command line to the rooms, signals to an orderly end, and the exit code.
 
-use std::{io, process::ExitCode, sync::Arc};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
 use cloudspend_exporter::{
-    cli::{Cli, Command, Flags},
+    backfill::{self, Progress},
+    cli::{self, Cli, Command, Flags},
     clock::Clock,
     config::{self, Sources},
     demo::{self, Demo},
     log, run, server,
+    store::Store,
 };
 use tokio::{
     net::TcpListener,
@@ -32,6 +34,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level);
     match cli.chosen_command() {
         Command::Serve => start(serve(cli.flags, sources)),
+        Command::Backfill(past) => start(backfill(&cli.flags, &sources, past)),
         Command::Demo => start(simulate(cli.flags, sources)),
         Command::CheckConfig => {
             let report = config::check(&sources, &Clock::system());
@@ -53,12 +56,18 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// How long what runs on other threads may take to end.
+const LONGEST_END: Duration = Duration::from_secs(5);
+
 fn start(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(work)?;
+        .context("cannot start the runtime")?;
+    let ended = runtime.block_on(work);
+    // A state that is being written gets its time; a disk that hangs does not keep the program from ending.
+    runtime.shutdown_timeout(LONGEST_END);
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,9 +75,28 @@ async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
     let clock = Clock::system();
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
+    let store = open(&flags)?;
     let listeners = listen(&flags).await?;
-    run::run(config, listeners, flags.telemetry_path, clock, signals()?).await?;
+    run::run(
+        config,
+        store,
+        listeners,
+        flags.telemetry_path,
+        clock,
+        signals()?,
+    )
+    .await?;
     tracing::info!("ended");
+    Ok(())
+}
+
+/// Asks for past months and writes them. The log goes to stderr, since stdout may be the product.
+async fn backfill(flags: &Flags, sources: &Sources, past: cli::Backfill) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let config = config::load(sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, config.log.level);
+    let progress = Progress::on_terminal();
+    backfill::run(config.accounts, &past, &clock, &progress, signals()?).await?;
     Ok(())
 }
 
@@ -87,6 +115,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
     sources.file = Some(file);
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
+    let store = open(&flags)?;
     let listeners = listen(&flags).await?;
     say("Simulated provider APIs, and what they answer:");
     for line in demo.curl_lines() {
@@ -103,9 +132,26 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
             "  curl http://127.0.0.1:{port}/    # the status page, better in a browser"
         ));
     }
-    run::run(config, listeners, flags.telemetry_path, clock, signals()?).await?;
+    run::run(
+        config,
+        store,
+        listeners,
+        flags.telemetry_path,
+        clock,
+        signals()?,
+    )
+    .await?;
     demo.stop().await;
     Ok(())
+}
+
+/// The folder for states, if one is wanted.
+fn open(flags: &Flags) -> anyhow::Result<Option<Store>> {
+    let open = |folder: &PathBuf| {
+        Store::open(folder)
+            .with_context(|| format!("--storage.path: cannot write to {}", folder.display()))
+    };
+    flags.storage_path.as_ref().map(open).transpose()
 }
 
 async fn listen(flags: &Flags) -> anyhow::Result<Vec<TcpListener>> {

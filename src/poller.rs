@@ -15,29 +15,30 @@ use tokio::{
 };
 
 use crate::{
-    charge::{Month, SharedSink},
-    clock::{Clock, add},
+    charge::Month,
+    clock::{Clock, add, until},
     config::Account,
-    ledger::{self, Ledger, Shape},
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
-    snapshot::{AccountState, Cell, Failure, MonthState, Restated},
-    window::day_closes,
+    snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
+    store::Store,
+    window::{day_closes, view},
 };
 
-/// Label sets beyond this multiple of `max_series` are no account that folding could save.
-const MOST_KEYS: usize = 10;
-/// How often one part is asked for in a poll.
-const ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+mod asking;
+
+pub use asking::Asking;
+use asking::instant;
+
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;
 
 /// Polls one account until it is told to stop. A poll ends before the next begins.
 pub struct Poller {
     cell: Arc<Cell>,
-    shape: Arc<Shape>,
+    asking: Asking,
     clock: Clock,
     changed: Arc<tokio::sync::Notify>,
+    store: Option<Arc<Store>>,
     /// The parts that turned out to be none, so that each is told once.
     skipped: Mutex<BTreeSet<String>>,
 }
@@ -45,17 +46,25 @@ pub struct Poller {
 impl Poller {
     /// A poller that writes to a cell and tells when it has.
     pub fn new(cell: Arc<Cell>, clock: Clock, changed: Arc<tokio::sync::Notify>) -> Self {
-        let account = &cell.account;
         Self {
-            shape: Arc::new(Shape::new(&account.labels, account.provider.dimensions())),
+            asking: Asking::new(Arc::clone(&cell.account)),
             cell,
             clock,
             changed,
+            store: None,
             skipped: Mutex::default(),
         }
     }
 
-    /// Polls at once and then every interval, until `stop` turns true.
+    /// Writes what every poll found to a store, where there is one.
+    #[must_use]
+    pub fn keeping(mut self, store: Option<Arc<Store>>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Polls at once, or an interval after the last attempt where one is known, and then every interval, until `stop`
+    /// turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.poll_for_ever() => {}
@@ -66,6 +75,11 @@ impl Poller {
     async fn poll_for_ever(&self) {
         let interval = self.cell.account.poll.interval;
         let jitter = interval.mul_f64(JITTER * fastrand::f64());
+        let wait = self.rest_of_interval();
+        if !wait.is_zero() {
+            self.announce(instant() + wait);
+            tokio::time::sleep(wait).await;
+        }
         let mut next = instant() + interval + jitter;
         let asked_to_wait = self.poll().await;
         next = self.announce(next.max(instant() + asked_to_wait));
@@ -81,6 +95,16 @@ impl Poller {
             }
             self.announce(next);
         }
+    }
+
+    /// What is left of the interval since the last attempt, which may have been before a restart. Never more than one
+    /// interval, even if the clock was set back.
+    fn rest_of_interval(&self) -> Duration {
+        let interval = self.cell.account.poll.interval;
+        let last_attempt = self.cell.state.load().status.last_attempt;
+        last_attempt.map_or(Duration::ZERO, |last| {
+            until(self.clock.now(), add(last, interval)).min(interval)
+        })
     }
 
     /// Says on the status page when the next poll is due.
@@ -100,13 +124,7 @@ impl Poller {
         let mut state = AccountState::clone(&self.cell.state.load());
         let ask = ask(account, &state, now);
         let deadline = began + account.poll.interval;
-        let discovered = tokio::time::timeout_at(
-            deadline.min(began + account.poll.timeout),
-            account.provider.parts(&ask),
-        );
-        let discovered = discovered
-            .await
-            .unwrap_or_else(|_| Err(timed_out("finding the parts")));
+        let discovered = self.asking.parts(&ask, Some(deadline)).await;
         let mut wait = Duration::ZERO;
         state.status.discovery = match discovered {
             Ok(parts) => {
@@ -121,7 +139,7 @@ impl Poller {
         let parts = in_order(&state);
         let answers = stream::iter(parts)
             .map(|part| async {
-                let answer = self.fetch(&part, &ask, deadline).await;
+                let answer = self.asking.fetch(&part, &ask, Some(deadline)).await;
                 (part, answer)
             })
             .buffer_unordered(account.poll.concurrency)
@@ -161,6 +179,9 @@ impl Poller {
         }
         state.prune(ask.current);
         self.conclude(state, &ask, rows, began.elapsed());
+        if let Some(store) = &self.store {
+            store.keep(&self.cell).await;
+        }
         wait
     }
 
@@ -174,6 +195,12 @@ impl Poller {
         state.status.last_attempt = Some(ask.now);
         if success {
             state.status.last_success = Some(ask.now);
+            let noted = state.noted.iter().any(|noted| noted.month == ask.current);
+            if !noted && NOTED_ON.contains(&ask.today.day()) {
+                let state_now = Arc::new(state.clone());
+                let forecasts = view(account, &state_now, ask.now).spend.forecasts();
+                state.note_forecasts(ask, forecasts);
+            }
         }
         state.status.duration = Some(duration);
         state.status.rows = Some(rows);
@@ -232,58 +259,6 @@ impl Poller {
             reason: error.reason(),
             message: chain(error),
         }
-    }
-
-    /// Asks for one part, again where that may help and the part's time allows it.
-    async fn fetch(
-        &self,
-        part: &Part,
-        ask: &Ask,
-        deadline: Instant,
-    ) -> Result<ledger::Account, ProviderError> {
-        let account = &self.cell.account;
-        let deadline = deadline.min(instant() + account.poll.timeout);
-        let mut attempt = 1;
-        loop {
-            let answer = tokio::time::timeout_at(deadline, self.fetch_once(part, ask)).await;
-            let error = match answer.unwrap_or_else(|_| Err(timed_out("the part"))) {
-                Ok(said) => return Ok(said),
-                Err(error) => error,
-            };
-            let backoff = FIRST_BACKOFF
-                .saturating_mul(1 << attempt)
-                .mul_f64(fastrand::f64());
-            let wait = error.retry_after().unwrap_or(backoff);
-            let again = error.is_retryable() && error.reason() != Reason::Timeout;
-            if !again || attempt >= ATTEMPTS || instant() + wait >= deadline {
-                return Err(error);
-            }
-            account.counters.retried(error.reason());
-            tokio::time::sleep(wait).await;
-            attempt += 1;
-        }
-    }
-
-    async fn fetch_once(&self, part: &Part, ask: &Ask) -> Result<ledger::Account, ProviderError> {
-        let account = &self.cell.account;
-        let most_keys = account.poll.max_series.saturating_mul(MOST_KEYS);
-        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(&self.shape), most_keys)));
-        let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-        account.provider.fetch(part, ask, &sink).await?;
-        drop(sink);
-        let ledger = Arc::into_inner(ledger)
-            .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        let said = ledger.close();
-        for (month, _) in &said.months {
-            if !ask.months.contains(month) && *month <= ask.current {
-                return Err(ProviderError::malformed(format!(
-                    "the answer holds rows of {month}, which was not asked for"
-                )));
-            }
-        }
-        Ok(said)
     }
 }
 
@@ -348,21 +323,12 @@ fn in_order(state: &AccountState) -> Vec<Part> {
     parts.into_iter().map(|part| part.part.clone()).collect()
 }
 
-fn timed_out(what: &str) -> ProviderError {
-    ProviderError::new(Reason::Timeout, format!("{what} took too long"))
-}
-
 /// An error and all its causes on one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
-}
-
-fn instant() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "the poller is who measures time")]
-    Instant::now()
 }
 
 #[cfg(test)]

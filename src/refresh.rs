@@ -161,3 +161,60 @@ fn render(cells: &[Arc<Cell>], books: &Books, now: Timestamp) -> (Rendered, Time
     books.tell_oddities(&views);
     (Rendered::new(views, &books.money), next_change)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        charge::Measure,
+        poller::Poller,
+        provider::{Grain, MonthsAsked, ProviderError, Reason},
+        testing::{Scripted, account, at, cost, month},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_month_turns_and_values_are_withdrawn_without_a_poll() {
+        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        provider.says("account", vec![cost(month("2025-03"), "a", 5.0)]);
+        let account = account(Arc::clone(&provider) as _, "Europe/Berlin");
+        let cell = Arc::new(Cell::new(Arc::new(account)));
+        // Ten seconds before the month ends in Berlin.
+        let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
+        let page = Page::new(vec![Arc::clone(&cell)], Money::default(), clock.clone());
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(Arc::clone(&page).keep_fresh(stopped));
+        Poller::new(cell, clock, page.changed()).poll().await;
+        provider.answers("account", |_| {
+            Err(ProviderError::new(
+                Reason::UpstreamError,
+                "the provider failed",
+            ))
+        });
+        let text = || String::from_utf8(page.rendered().plain_text().to_vec()).unwrap();
+        let shows = |family: &str, value: &str| {
+            text()
+                .lines()
+                .any(|line| line.starts_with(family) && line.ends_with(value))
+        };
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(
+            shows("cloudspend_billed_cost_month_to_date{", " 5.0"),
+            "{}",
+            text()
+        );
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(
+            shows("cloudspend_billed_cost_month_to_date{", " 0.0"),
+            "{}",
+            text()
+        );
+        assert!(shows("cloudspend_billed_cost_previous_month{", " 5.0"));
+        tokio::time::sleep(Duration::from_hours(25)).await;
+        assert!(shows("cloudspend_billed_cost_previous_month{", " 5.0"));
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        assert!(!text().contains("cloudspend_billed_cost"), "{}", text());
+        assert!(shows("cloudspend_failing_parts{", " 1.0"));
+        stop.send(true).unwrap();
+        task.await.unwrap();
+    }
+}

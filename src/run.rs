@@ -13,12 +13,15 @@ use crate::{
     refresh::Page,
     server::{self, Web},
     snapshot::Cell,
+    store::Store,
 };
 
-/// Polls all accounts and serves them on every listener until `stop` turns true; then running answers end first.
+/// Polls all accounts, those that a store knows as it left them, and serves them on every listener until `stop` turns
+/// true; then running answers end first.
 /// Errors where a listener fails.
 pub async fn run(
     config: Config,
+    store: Option<Store>,
     listeners: Vec<TcpListener>,
     telemetry_path: String,
     clock: Clock,
@@ -28,15 +31,26 @@ pub async fn run(
         tracing::warn!(warning, "configuration");
     }
     let money = Money::of(&config);
+    let store = store.map(Arc::new);
     let cells: Vec<_> = config
         .accounts
         .into_iter()
-        .map(|account| Arc::new(Cell::new(Arc::new(account))))
+        .map(|account| {
+            let known = store
+                .as_ref()
+                .and_then(|store| store.restore(&account, clock.now()));
+            let account = Arc::new(account);
+            Arc::new(match known {
+                Some(state) => Cell::restored(account, state),
+                None => Cell::new(account),
+            })
+        })
         .collect();
     let page = Page::new(cells, money, clock.clone());
     let mut tasks = JoinSet::new();
     for cell in page.cells() {
-        let poller = Poller::new(Arc::clone(cell), clock.clone(), page.changed());
+        let poller =
+            Poller::new(Arc::clone(cell), clock.clone(), page.changed()).keeping(store.clone());
         tasks.spawn(poller.run(stop.clone()));
     }
     tasks.spawn(Arc::clone(&page).keep_fresh(stop.clone()));

@@ -19,8 +19,8 @@ use crate::{
 
 mod plausible;
 
-use plausible::{AGREEING, plausible};
-pub use plausible::{Held, Implausible};
+use plausible::plausible;
+pub use plausible::{AGREEING, Held, Implausible, Size};
 
 /// What one part said about one month.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,9 +174,23 @@ pub struct AccountState {
     pub keys: Arc<Keys>,
     /// The parts by id.
     pub parts: BTreeMap<String, Arc<PartState>>,
+    /// The forecasts as they stood after the 15th day of a month: the running one's and the one's before.
+    pub noted: Vec<Noted>,
     /// How the last poll went.
     pub status: Status,
 }
+
+/// What a month was forecast to cost after its 15th day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noted {
+    /// Which month.
+    pub month: Month,
+    /// The account's forecasts, by currency.
+    pub forecasts: BTreeMap<Arc<str>, f64>,
+}
+
+/// The days of a month on which its forecast is noted: the first success on one of them.
+pub const NOTED_ON: std::ops::RangeInclusive<i8> = 16..=18;
 
 impl AccountState {
     /// An account that was never polled, with a number of labels.
@@ -184,6 +198,7 @@ impl AccountState {
         Self {
             keys: Arc::new(Keys::new(width)),
             parts: BTreeMap::new(),
+            noted: Vec::new(),
             status: Status::default(),
         }
     }
@@ -286,6 +301,19 @@ impl AccountState {
     pub fn fail(&mut self, id: &str, failure: Failure) {
         if let Some(state) = self.parts.get_mut(id) {
             Arc::make_mut(state).failure = Some(failure);
+        }
+    }
+
+    /// Notes the month's forecasts, once, soon after its 15th day.
+    pub fn note_forecasts(&mut self, ask: &Ask, forecasts: BTreeMap<Arc<str>, f64>) {
+        self.noted
+            .retain(|noted| noted.month >= ask.current.previous());
+        let known = self.noted.iter().any(|noted| noted.month == ask.current);
+        if !known && NOTED_ON.contains(&ask.today.day()) && !forecasts.is_empty() {
+            self.noted.push(Noted {
+                month: ask.current,
+                forecasts,
+            });
         }
     }
 
@@ -431,6 +459,14 @@ impl Cell {
         Self {
             account,
             state: ArcSwap::from_pointee(AccountState::new(width)),
+        }
+    }
+
+    /// An account of which something was found before the program began.
+    pub fn restored(account: Arc<Account>, state: AccountState) -> Self {
+        Self {
+            account,
+            state: ArcSwap::from_pointee(state),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     charge::{Measure, Month, start_of_day},
     clock::add,
     config::Account,
+    forecast::{Bounds, Outlook},
     ledger::{Column, Sum, Sums},
     provider::Grain,
     snapshot::{AccountState, Failure, MonthState, PartState},
@@ -15,9 +16,11 @@ use crate::{
 
 mod fold;
 mod labels;
+mod past;
 
 pub use fold::Folded;
 pub use labels::{Info, LabelSets};
+pub use past::{Past, Series};
 
 /// Over which time a family adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +76,7 @@ pub struct Health {
 pub struct Spend {
     /// The label sets before folding.
     pub labels: Arc<LabelSets>,
-    /// Month to date, a family a currency.
+    /// Month to date and forecast, each a family a currency.
     pub families: Vec<Family>,
     /// Whether every listed part has told its running month and is not stale.
     pub complete: bool,
@@ -92,6 +95,10 @@ pub struct View {
     pub families: Vec<Family>,
     /// What budgets go by.
     pub spend: Spend,
+    /// The bounds of the account's forecast, by currency.
+    pub bounds: BTreeMap<Arc<str>, Bounds>,
+    /// How far last month's forecast, as it stood after its 15th day, was off, by currency: above 0 it was too high.
+    pub forecast_errors: BTreeMap<Arc<str>, f64>,
     /// What folding did to them.
     pub folded: Folded,
     /// Start and end of the running billing month, where the account has months.
@@ -113,7 +120,7 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
     let has = |wanted: &[Grain]| measures.iter().any(|(_, grain)| wanted.contains(grain));
     let health = health(state, now, account.poll.stale_after);
     let previous_day = has(&[Grain::RunningDay, Grain::Day])
-        .then(|| newest_closed_day(state, today, zone, account.day_closes_after))
+        .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
     let moment = Moment {
         now,
@@ -121,15 +128,19 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         month,
         previous_day,
         stale_after: account.poll.stale_after,
+        through: None,
     };
     let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
     let (labels, folded) = fold(state, &measures, &moment, &all, account.poll.max_series);
-    let families = families(state, &measures, &moment, &labels);
-    let spend = spend(state, &families, &moment, &all, &labels);
-    let (labels, families, folded) = if health.withdrawn {
+    let outlook = Outlook::new(state, month, previous_day, zone);
+    let families = families(state, &measures, &moment, &outlook, &labels);
+    let spend = spend(state, &families, &moment, &outlook, &all, &labels);
+    let bounds = bounds(&spend, &outlook);
+    let forecast_errors = forecast_errors(state, month.previous());
+    let (labels, families, folded, bounds) = if health.withdrawn {
         Default::default()
     } else {
-        (labels, families, folded)
+        (labels, families, folded, bounds)
     };
     View {
         billing_period: has(&[Grain::RunningDay, Grain::Day, Grain::Month])
@@ -143,6 +154,8 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         labels,
         families,
         spend,
+        bounds,
+        forecast_errors,
         folded,
         health,
     }
@@ -156,12 +169,16 @@ struct Moment {
     month: Month,
     previous_day: Option<Date>,
     stale_after: Duration,
+    /// The last day that counts, where the moment is past and more is known by now.
+    through: Option<Date>,
 }
 
 /// Which sums of a month a window adds.
 #[derive(Debug, Clone, Copy)]
 enum Cut {
     Month(Month),
+    /// The days of a month up to this one.
+    Through(Date),
     Day(Date),
 }
 
@@ -169,20 +186,30 @@ impl Cut {
     fn month(self) -> Month {
         match self {
             Self::Month(month) => month,
-            Self::Day(day) => Month::of(day),
+            Self::Through(day) | Self::Day(day) => Month::of(day),
         }
     }
 
     fn of(self, first: u8, sums: &[f64]) -> f64 {
         match self {
             Self::Month(_) => sums.iter().copied().collect::<Sum>().value(),
-            Self::Day(day) => usize::from(day.day().unsigned_abs())
+            Self::Through(day) => (first..=cell_of(day))
+                .zip(sums)
+                .map(|(_, sum)| *sum)
+                .collect::<Sum>()
+                .value(),
+            Self::Day(day) => usize::from(cell_of(day))
                 .checked_sub(usize::from(first))
                 .and_then(|at| sums.get(at))
                 .copied()
                 .unwrap_or_default(),
         }
     }
+}
+
+/// The cell of a day among the sums of its month.
+fn cell_of(day: Date) -> u8 {
+    day.day().unsigned_abs()
 }
 
 /// Folds the smallest label sets, if there are too many.
@@ -217,26 +244,87 @@ fn fold(
     (Arc::new(all.folded(&kept)), folded)
 }
 
+/// The account's forecasts with their bounds.
+fn bounds(spend: &Spend, outlook: &Outlook) -> BTreeMap<Arc<str>, Bounds> {
+    spend
+        .forecasts()
+        .into_iter()
+        .filter_map(|(unit, forecast)| {
+            let bounds = outlook.bounds(&unit, forecast)?;
+            Some((unit, bounds))
+        })
+        .collect()
+}
+
+/// Last month's forecast against what the month became.
+fn forecast_errors(state: &AccountState, month: Month) -> BTreeMap<Arc<str>, f64> {
+    let mut became: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
+    for part in state.parts.values() {
+        for (unit, total) in sums_of(part, month)
+            .into_iter()
+            .flat_map(|sums| sums.totals(Measure::BilledCost))
+        {
+            became.entry(unit).or_default().add(total);
+        }
+    }
+    state
+        .noted
+        .iter()
+        .filter(|noted| noted.month == month)
+        .flat_map(|noted| &noted.forecasts)
+        .filter_map(|(unit, forecast)| {
+            let became = became.get(unit)?.value();
+            (became != 0.0).then(|| (Arc::clone(unit), forecast / became - 1.0))
+        })
+        .collect()
+}
+
+impl Spend {
+    /// What the account as a whole will have cost at the month's end, by currency.
+    pub fn forecasts(&self) -> BTreeMap<Arc<str>, f64> {
+        self.families
+            .iter()
+            .filter(|family| family.window == Window::MonthEnd)
+            .map(|family| {
+                let total: Sum = family.values.iter().map(|(_, value)| *value).collect();
+                (Arc::clone(&family.unit), total.value())
+            })
+            .collect()
+    }
+}
+
 /// The running month's cost as budgets want it. Where nothing was folded, the families have it already.
 fn spend(
     state: &AccountState,
     families: &[Family],
     moment: &Moment,
+    outlook: &Outlook,
     all: &Arc<LabelSets>,
     labels: &Arc<LabelSets>,
 ) -> Spend {
-    let (measure, window) = (Measure::BilledCost, Window::MonthToDate);
     let families = if Arc::ptr_eq(all, labels) {
         families
             .iter()
-            .filter(|family| family.measure == measure && family.window == window)
+            .filter(|family| {
+                family.measure == Measure::BilledCost
+                    && matches!(family.window, Window::MonthToDate | Window::MonthEnd)
+            })
             .cloned()
             .collect()
     } else {
         let mut gathered = Gathered::new();
-        let cut = Cut::Month(moment.month);
+        let (window, cut) = (Window::MonthToDate, Cut::Month(moment.month));
         for part in state.parts.values() {
-            gather_flow(part, measure, window, cut, moment, all, &mut gathered);
+            gather_flow(
+                part,
+                Measure::BilledCost,
+                window,
+                cut,
+                moment,
+                all,
+                &mut gathered,
+            );
+            gather_forecast(part, outlook, all, &mut gathered);
         }
         added(gathered)
     };
@@ -313,6 +401,7 @@ fn families(
     state: &AccountState,
     measures: &[(Measure, Grain)],
     moment: &Moment,
+    outlook: &Outlook,
     labels: &LabelSets,
 ) -> Vec<Family> {
     let mut gathered = Gathered::new();
@@ -322,29 +411,41 @@ fn families(
                 gather_now(part, measure, moment, labels, &mut gathered);
                 continue;
             }
-            let mut windows = vec![
-                (Window::MonthToDate, Cut::Month(moment.month)),
-                (Window::PreviousMonth, Cut::Month(moment.month.previous())),
-            ];
-            if grain != Grain::Month {
-                windows.extend(
-                    moment
-                        .previous_day
-                        .map(|day| (Window::PreviousDay, Cut::Day(day))),
-                );
-            }
-            if grain == Grain::RunningDay {
-                windows.push((Window::Today, Cut::Day(moment.today)));
-            }
-            for (window, cut) in windows {
+            for (window, cut) in windows(grain, moment) {
                 gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
             }
             if measure == Measure::BilledCost {
                 gather_restatement(part, moment, labels, &mut gathered);
+                gather_forecast(part, outlook, labels, &mut gathered);
             }
         }
     }
     added(gathered)
+}
+
+/// The windows over which a flow is shown that is told in this grain, and what each adds.
+fn windows(grain: Grain, moment: &Moment) -> Vec<(Window, Cut)> {
+    let to_date = match (moment.through, grain) {
+        (None, _) => Some(Cut::Month(moment.month)),
+        (Some(day), Grain::RunningDay | Grain::Day) => Some(Cut::Through(day)),
+        // What a month had come to in its course is not known where it is told as a whole.
+        (Some(_), Grain::Month | Grain::Now) => None,
+    };
+    let has_days = matches!(grain, Grain::RunningDay | Grain::Day);
+    let previous_day = moment.previous_day.filter(|_| has_days).map(Cut::Day);
+    let today = (grain == Grain::RunningDay).then_some(Cut::Day(moment.today));
+    [
+        (Window::MonthToDate, to_date),
+        (
+            Window::PreviousMonth,
+            Some(Cut::Month(moment.month.previous())),
+        ),
+        (Window::PreviousDay, previous_day),
+        (Window::Today, today),
+    ]
+    .into_iter()
+    .filter_map(|(window, cut)| Some((window, cut?)))
+    .collect()
 }
 
 fn added(gathered: Gathered) -> Vec<Family> {
@@ -382,7 +483,13 @@ fn gather_flow(
             let values = gathered
                 .entry((measure, window, Arc::clone(&column.unit)))
                 .or_default();
-            values.extend(column.iter().map(|(key, first, sums)| {
+            // What was first charged after the moment was not known at it.
+            let known = |first: u8| match moment.through {
+                Some(day) if month == moment.month => first <= cell_of(day),
+                _ => true,
+            };
+            let charged = column.iter().filter(|&(_, first, _)| known(first));
+            values.extend(charged.map(|(key, first, sums)| {
                 let value = if month == cut.month() {
                     cut.of(first, sums)
                 } else {
@@ -391,6 +498,21 @@ fn gather_flow(
                 (labels.set_of(key), value)
             }));
         }
+    }
+}
+
+/// Our forecast of the running month for one part.
+fn gather_forecast(
+    part: &PartState,
+    outlook: &Outlook,
+    labels: &LabelSets,
+    gathered: &mut Gathered,
+) {
+    for (unit, key, value) in outlook.of_part(part) {
+        gathered
+            .entry((Measure::BilledCost, Window::MonthEnd, unit))
+            .or_default()
+            .push((labels.set_of(key), value));
     }
 }
 
@@ -511,13 +633,15 @@ fn add_equal(mut values: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
         .collect()
 }
 
-/// The newest day that every part was asked about after it closed.
+/// The newest day that every part was asked about after it closed. A day that has not closed by now is none,
+/// whatever a clock that was set back has let a part believe.
 fn newest_closed_day(
     state: &AccountState,
-    today: Date,
+    now: Timestamp,
     zone: &TimeZone,
     closes_after: Duration,
 ) -> Option<Date> {
+    let today = now.to_zoned(zone.clone()).date();
     state
         .parts
         .values()
@@ -527,7 +651,7 @@ fn newest_closed_day(
                 .take_while(|day| Month::of(*day) >= Month::of(today).previous())
                 .find(|day| match part.months.get(&Month::of(*day)) {
                     Some(MonthState::Reported { at, .. }) => {
-                        day_closes(*day, zone, closes_after) <= *at
+                        day_closes(*day, zone, closes_after) <= now.min(*at)
                     }
                     Some(MonthState::Withheld) | None => false,
                 })

@@ -49,7 +49,9 @@ const FAMILIES: &[(Name, Read)] = &[
             .duration
             .map(|duration| duration.as_secs_f64())
     }),
-    (ROWS, |view| view.state.status.rows.map(|rows| rows as f64)),
+    (ROWS, |view| {
+        Some(view.state.status.rows.unwrap_or_default() as f64)
+    }),
     (SERIES, |view| Some(view.labels.len() as f64)),
     (FOLDED_SERIES, |view| Some(view.folded.series as f64)),
     (FOLDED_RATIO, |view| Some(view.folded.cost_ratio)),

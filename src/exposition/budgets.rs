@@ -4,7 +4,10 @@ use prometheus_client::registry::Registry;
 
 use super::{
     gathered::{Gathered, Labels},
-    names::{BUDGET_COMPLETE, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD, EXCHANGE_RATE, Name},
+    names::{
+        BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
+        EXCHANGE_RATE, Name,
+    },
 };
 use crate::{budget::Money, window::View};
 
@@ -23,6 +26,7 @@ pub(super) fn register(registry: &mut Registry, views: &[View], money: &Money) {
         }
     }
     let mut spent = Vec::new();
+    let mut forecast = Vec::new();
     let mut complete = Vec::new();
     for view in views {
         let account: Labels = vec![
@@ -34,6 +38,7 @@ pub(super) fn register(registry: &mut Registry, views: &[View], money: &Money) {
             labels.extend(account.iter().cloned());
             complete.push((labels.clone(), f64::from(u8::from(of.complete))));
             labels.insert(1, ("currency", of.budget.currency.clone()));
+            forecast.extend(of.forecast.map(|forecast| (labels.clone(), forecast)));
             spent.push((labels, of.amount));
         }
     }
@@ -48,6 +53,7 @@ pub(super) fn register(registry: &mut Registry, views: &[View], money: &Money) {
         (BUDGET_LIMIT, limits),
         (BUDGET_THRESHOLD, thresholds),
         (BUDGET_SPENT, spent),
+        (BUDGET_FORECAST, forecast),
         (BUDGET_COMPLETE, complete),
         (EXCHANGE_RATE, rates.collect()),
     ] {

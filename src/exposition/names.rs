@@ -139,6 +139,24 @@ pub const FAMILIES: &[Name] = &[
         cached!("Cost before discounts of the running day so far."),
     ),
     charges(
+        "cloudspend_restated_cost_previous_month",
+        M::BilledCost,
+        W::Restatement,
+        COST,
+        cached!(
+            "How far the billed cost of the billing month before has moved since the first success at least 48 hours after its end; absent without one."
+        ),
+    ),
+    charges(
+        "cloudspend_forecast_cost_month_end",
+        M::BilledCost,
+        W::MonthEnd,
+        COST,
+        cached!(
+            "Billed cost of the whole running month by our own forecast, which adds over series: closed days plus the daily rate times the days that remain, weighted by weekday; plain run-rate where the provider gives months only."
+        ),
+    ),
+    charges(
         "cloudspend_provider_forecast_cost_month_end",
         M::ProviderForecast,
         W::MonthEnd,
@@ -217,14 +235,18 @@ pub const FAMILIES: &[Name] = &[
         SEATS,
         cached!("Licence seats suspended by the seller."),
     ),
-    BUDGET_LIMIT,
-    BUDGET_THRESHOLD,
-    BUDGET_SPENT,
-    BUDGET_COMPLETE,
-    EXCHANGE_RATE,
     CUSTOMER_INFO,
     PROJECT_INFO,
     PRODUCT_INFO,
+    FORECAST_LOWER,
+    FORECAST_UPPER,
+    FORECAST_ERROR,
+    BUDGET_LIMIT,
+    BUDGET_THRESHOLD,
+    BUDGET_SPENT,
+    BUDGET_FORECAST,
+    BUDGET_COMPLETE,
+    EXCHANGE_RATE,
     PERIOD_START,
     PERIOD_END,
     PREVIOUS_DAY_START,
@@ -271,6 +293,26 @@ pub(super) const BUDGET_SPENT: Name = gauge(
     "cloudspend_budget_spent",
     "budget, currency, provider, account",
     "What an account has spent of a budget in the running billing month, before folding, accounts whose values are withdrawn included. Add over accounts, then divide by the limit. Cached from the last poll.",
+);
+pub(super) const FORECAST_LOWER: Name = gauge(
+    "cloudspend_account_forecast_cost_month_end_lower",
+    "provider, account, currency",
+    "The account's month will end above this in nine of ten cases, if its days scatter as they did. Bounds do not add.",
+);
+pub(super) const FORECAST_UPPER: Name = gauge(
+    "cloudspend_account_forecast_cost_month_end_upper",
+    "provider, account, currency",
+    "The account's month will end below this in nine of ten cases, if its days scatter as they did. Bounds do not add.",
+);
+pub(super) const FORECAST_ERROR: Name = gauge(
+    "cloudspend_forecast_error_ratio",
+    "provider, account, currency",
+    "Last month's forecast as it stood after its 15th day against what the month became: 0.1 is a tenth too high. Absent without one.",
+);
+pub(super) const BUDGET_FORECAST: Name = gauge(
+    "cloudspend_budget_forecast",
+    "budget, currency, provider, account",
+    "What an account will have spent of a budget at the end of the running billing month, by our forecast. Add over accounts, then divide by the limit. Cached from the last poll.",
 );
 pub(super) const BUDGET_COMPLETE: Name = gauge(
     "cloudspend_budget_complete",

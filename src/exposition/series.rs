@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelSetEncoder},
+    encoding::{DescriptorEncoder, EncodeLabel, EncodeLabelSet, EncodeMetric, LabelSetEncoder},
     metrics::{MetricType, gauge::ConstGauge},
     registry::Registry,
 };
@@ -12,6 +12,7 @@ use prometheus_client::{
 use super::names::{CUSTOMER_INFO, Name, PRODUCT_INFO, PROJECT_INFO, of_charges};
 use crate::{
     charge::Measure,
+    config::Account,
     window::{Family, Info, View, Window},
 };
 
@@ -88,24 +89,36 @@ struct Series<'a> {
 
 impl EncodeLabelSet for Series<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        let account = &self.view.account;
-        let mut label = |name: &str, value: &str| {
-            use prometheus_client::encoding::EncodeLabel;
-            (name, value).encode(encoder.encode_label())
-        };
-        label("provider", account.provider_name.as_str())?;
-        label("account", &account.name)?;
         let texts = self.view.labels.texts(self.set);
-        for (slot, text) in account.labels.slots.iter().zip(texts) {
-            label(&slot.label, text)?;
-        }
-        if self.family.measure.is_cost() {
-            label("currency", &self.family.unit)?;
-        } else if !self.family.measure.is_seats() {
-            label("unit", &self.family.unit)?;
+        let Family { measure, unit, .. } = self.family;
+        for label in labels(&self.view.account, texts, *measure, unit) {
+            label.encode(encoder.encode_label())?;
         }
         Ok(())
     }
+}
+
+/// The labels of one series and their values, in the order in which they are served.
+pub(super) fn labels<'a>(
+    account: &'a Account,
+    texts: &'a [Arc<str>],
+    measure: Measure,
+    unit: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of_account = [
+        ("provider", account.provider_name.as_str()),
+        ("account", &account.name),
+    ];
+    let names = account.labels.slots.iter().map(|slot| slot.label.as_str());
+    let of_unit = match measure {
+        _ if measure.is_cost() => Some(("currency", unit)),
+        _ if measure.is_seats() => None,
+        _ => Some(("unit", unit)),
+    };
+    of_account
+        .into_iter()
+        .chain(names.zip(texts.iter().map(|text| &**text)))
+        .chain(of_unit)
 }
 
 struct Infos {

@@ -13,6 +13,23 @@ pub(super) struct Texts<'a> {
     pub(super) description: &'a str,
 }
 
+impl Texts<'_> {
+    fn hash(self, hasher: &FixedState) -> u64 {
+        hasher.hash_one((self.shown, self.id))
+    }
+
+    /// The hash of a label set up to and with these texts.
+    fn hash_after(self, before: u64, hasher: &FixedState) -> u64 {
+        hasher.hash_one((before, self.shown, self.id))
+    }
+}
+
+fn hash_set(hasher: &FixedState, values: &[Value], set: &[u32]) -> u64 {
+    set.iter().fold(0, |hash, &value| {
+        values[value as usize].texts().hash_after(hash, hasher)
+    })
+}
+
 /// The value of one label: what is shown, the id behind it, and what describes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Value {
@@ -51,6 +68,34 @@ impl Keys {
         }
     }
 
+    /// A table of given values and label sets, each set `width` numbers of values; `None` where a number is too large
+    /// or a set is incomplete.
+    pub fn restored(width: usize, values: Vec<Value>, sets: Vec<u32>) -> Option<Self> {
+        let whole = sets.len().checked_rem(width) == Some(0);
+        if !whole || sets.iter().any(|&value| value as usize >= values.len()) {
+            return None;
+        }
+        let mut keys = Self {
+            sets,
+            values,
+            ..Self::new(width)
+        };
+        let (hasher, values) = (&keys.hasher, keys.values.as_slice());
+        let of_value = |&value: &u32| values[value as usize].texts().hash(hasher);
+        keys.by_value.reserve(values.len(), of_value);
+        for value in (0u32..).take(values.len()) {
+            keys.by_value
+                .insert_unique(of_value(&value), value, of_value);
+        }
+        let sets = keys.sets.as_slice();
+        let of_set = |&key: &u32| hash_set(hasher, values, &sets[key as usize * width..][..width]);
+        keys.by_texts.reserve(sets.len() / width, of_set);
+        for key in (0u32..).take(sets.len() / width) {
+            keys.by_texts.insert_unique(of_set(&key), key, of_set);
+        }
+        Some(keys)
+    }
+
     /// How many label sets there are.
     pub fn len(&self) -> usize {
         self.sets.len().checked_div(self.width).unwrap_or_default()
@@ -74,6 +119,11 @@ impl Keys {
         &self.sets[start..start + self.width]
     }
 
+    /// All label sets, one behind the other.
+    pub fn all_sets(&self) -> &[u32] {
+        &self.sets
+    }
+
     /// All values that a label set may have, by their number.
     pub fn all_values(&self) -> &[Value] {
         &self.values
@@ -90,10 +140,9 @@ impl Keys {
         {
             return last;
         }
-        let mut hash = 0;
-        for text in texts.clone() {
-            hash = self.hasher.hash_one((hash, text.shown, text.id));
-        }
+        let hash = texts
+            .clone()
+            .fold(0, |hash, text| text.hash_after(hash, &self.hasher));
         let found = self.by_texts.find(hash, |&key| self.is(key, texts.clone()));
         let key = match found {
             Some(&key) => key,
@@ -143,19 +192,13 @@ impl Keys {
         }
         let (sets, values, width, hasher) = (&self.sets, &self.values, self.width, &self.hasher);
         self.by_texts.insert_unique(hash, key, |&key| {
-            let start = key as usize * width;
-            let mut hash = 0;
-            for &value in &sets[start..start + width] {
-                let value = &values[value as usize];
-                hash = hasher.hash_one((hash, &*value.shown, &*value.id));
-            }
-            hash
+            hash_set(hasher, values, &sets[key as usize * width..][..width])
         });
         key
     }
 
     fn value(&mut self, text: Texts<'_>) -> u32 {
-        let hash = self.hasher.hash_one((text.shown, text.id));
+        let hash = text.hash(&self.hasher);
         let values = &mut self.values;
         let found = self.by_value.find(hash, |&value| {
             let value = &values[value as usize];
@@ -181,8 +224,7 @@ impl Keys {
         });
         let hasher = &self.hasher;
         self.by_value.insert_unique(hash, value, |&value| {
-            let value = &values[value as usize];
-            hasher.hash_one((&*value.shown, &*value.id))
+            values[value as usize].texts().hash(hasher)
         });
         value
     }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::{
     charge::{Amount, Charge, Measure, Period, Refused, Sink},
+    ledger::{Ledger, Shape},
     snapshot::Cell,
     testing::{Scripted, account, at, cost, day, month},
     window::{View, Window, view},
@@ -671,4 +672,83 @@ async fn a_closed_month_tells_how_far_it_moved_since_its_baseline() {
     );
     // The next month has no baseline yet.
     assert_eq!(moved("2025-04-01T12:00:00Z"), None);
+}
+
+#[tokio::test]
+async fn a_forecast_is_noted_after_the_15th_day_and_judged_in_the_next_month() {
+    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    bench
+        .provider
+        .says("account", vec![cost(month("2025-03"), "a", 32.0)]);
+    bench.poll("2025-03-15T12:00:00Z").await;
+    assert!(bench.cell.state.load().noted.is_empty());
+    // 32 over 16 of 31 days is a forecast of 62; the later ones are not noted.
+    bench.poll("2025-03-16T12:00:00Z").await;
+    bench
+        .provider
+        .says("account", vec![cost(month("2025-03"), "a", 50.0)]);
+    bench.poll("2025-03-17T12:00:00Z").await;
+    bench.poll("2025-03-31T12:00:00Z").await;
+    assert!(
+        bench
+            .view("2025-03-31T12:00:00Z")
+            .forecast_errors
+            .is_empty()
+    );
+    let errors = bench.view("2025-03-31T22:00:00Z").forecast_errors;
+    let error = errors["EUR"];
+    assert!((error - 0.24).abs() < 1e-9, "{error}");
+}
+
+/// What a world that never changes costs in a month.
+fn constant(month: Month) -> f64 {
+    f64::from(month.month()) + f64::from(month.year())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_the_clock_does_a_sum_is_the_right_one_or_zero_or_absent(
+        steps in proptest::collection::vec((-70 * 24..90 * 24_i64, proptest::bool::weighted(0.7)), 1..30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let bench = Bench::new(DAYS, MonthsAsked::Each);
+        let mut now = at("2025-03-10T12:00:00Z");
+        for (hours, succeeds) in steps {
+            now += jiff::SignedDuration::from_hours(hours);
+            if succeeds {
+                bench.provider.answers("account", |ask| {
+                    let one = |month: &Month| cost(Period::Day(month.first_day()), "a", constant(*month));
+                    Ok(ask.months.iter().map(one).collect())
+                });
+            } else {
+                bench.provider.answers("account", |_| Err(broken()));
+            }
+            runtime.block_on(bench.poll(&now.to_string()));
+            let text = now.to_string();
+            let current = Month::at(now, &bench.cell.account.zone);
+            for (window, month) in [
+                (Window::MonthToDate, current),
+                (Window::PreviousMonth, current.previous()),
+            ] {
+                let shown = bench.bill(&text, window).map(|values| values["a"]);
+                let right = constant(month);
+                if succeeds {
+                    proptest::prop_assert_eq!(shown, Some(right), "{} {:?}", text, window);
+                } else {
+                    proptest::prop_assert!(
+                        shown.is_none_or(|value| [right, 0.0].contains(&value)),
+                        "{} {:?} {:?}", text, window, shown
+                    );
+                }
+            }
+            let view = bench.view(&text);
+            proptest::prop_assert!(view.next_change > now);
+            proptest::prop_assert!(view.previous_day.is_none_or(|day| day < now));
+        }
+    }
 }

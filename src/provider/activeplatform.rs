@@ -582,14 +582,17 @@ fn charge(
             .find(|(key, _)| key == wanted)
             .map_or("", |(_, value)| value)
     }));
+    let amount = |measure| Amount {
+        measure,
+        value: total,
+        unit: question.currency,
+    };
+    let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
+    let prepaid = question.part.fact("payment_model") == "prepay";
     sink.charge(&Charge {
         period: Period::Month(month),
         dimensions: &dimensions,
-        amounts: &[Amount {
-            measure: Measure::BilledCost,
-            value: total,
-            unit: question.currency,
-        }],
+        amounts: if prepaid { &amounts } else { &amounts[..1] },
     })?;
     Ok(())
 }

@@ -375,14 +375,18 @@ impl Mike {
     }
 }
 
-/// From seven days before the first month to the end of tomorrow, in UTC; `None` where no month is asked for. The API
-/// leaves out a row that touches an edge, so both lie well outside of what is wanted.
+/// From seven days before the first month to the end of tomorrow, or to seven days after the last month where that is
+/// over, in UTC; `None` where no month is asked for. The API leaves out a row that touches an edge, so both lie well
+/// outside of what is wanted.
 fn window(ask: &Ask) -> Option<(Date, Date)> {
     let first = ask.months.iter().min()?.first_day();
+    let last = ask.months.iter().max()?.last_day();
     let today = ask.now.to_zoned(TimeZone::UTC).date();
     Some((
         first.saturating_sub(7.days()),
-        today.saturating_add(2.days()),
+        today
+            .saturating_add(2.days())
+            .min(last.saturating_add(8.days())),
     ))
 }
 
@@ -831,6 +835,22 @@ mod tests {
         ] {
             assert_eq!(asked(section.clone(), months).await, want, "{section}");
         }
+    }
+
+    #[test]
+    fn a_closed_month_is_not_read_on_to_today() {
+        let mut ask = ask("2024-05-10");
+        for (months, want) in [
+            (&["2024-04", "2024-05"][..], ("2024-03-25", "2024-05-12")),
+            (&["2024-04"], ("2024-03-25", "2024-05-08")),
+            (&["2024-01", "2023-12"], ("2023-11-24", "2024-02-08")),
+        ] {
+            ask.months = months.iter().map(|month| month.parse().unwrap()).collect();
+            let (from, to) = window(&ask).unwrap();
+            assert_eq!((&*from.to_string(), &*to.to_string()), want);
+        }
+        ask.months.clear();
+        assert_eq!(window(&ask), None);
     }
 
     #[tokio::test]

@@ -356,12 +356,23 @@ fn decode(row: &[u8], month: Month, terms: &Terms, sink: &mut dyn Sink) -> Resul
         return Err(RowFault::field("amount", "is missing"));
     };
     let time = time_of(row.consumption_date.as_ref(), month, &terms.zone)?;
-    let mut amounts = Vec::with_capacity(3);
+    let mut amounts = Vec::with_capacity(4);
     amounts.push(Amount {
         measure: Measure::BilledCost,
         value: billed,
         unit: &terms.currency,
     });
+    // One-time fees and recurring charges come in lumps that say nothing about the days to come.
+    if matches!(
+        wire::Text::or_empty(row.consumption_type.as_ref()),
+        "OTF" | "RC"
+    ) {
+        amounts.push(Amount {
+            measure: Measure::FixedCost,
+            value: billed,
+            unit: &terms.currency,
+        });
+    }
     let period = match terms.granularity {
         Granularity::Daily => Period::Day(time.date()),
         Granularity::Hourly => {
@@ -580,7 +591,7 @@ mod tests {
         assert_eq!(
             notes.charges,
             ["2024-07-16T12:00:00 [1000012345|web|7|||eu-de||RC|] \
-                 BilledCost -1.5 EUR, ConsumedQuantity 2"]
+                 BilledCost -1.5 EUR, FixedCost -1.5 EUR, ConsumedQuantity 2"]
         );
         assert_eq!(notes.remarks, [NO_LIST_COST]);
     }

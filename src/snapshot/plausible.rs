@@ -12,7 +12,7 @@ use crate::{
 /// A month of fewer rows than this may shrink as it likes.
 const FEWEST_ROWS: u64 = 20;
 /// How many further answers must agree with one that is held back.
-pub(super) const AGREEING: u32 = 2;
+pub const AGREEING: u32 = 2;
 /// How near two answers must be to agree.
 const NEAR: f64 = 0.01;
 
@@ -27,10 +27,11 @@ pub struct Size {
 
 impl Size {
     fn of(sums: &Sums) -> Self {
-        let has_cost = sums.columns.iter().any(|column| column.measure.is_cost());
+        let served = |measure| matches!(measure, Measure::BilledCost | Measure::ListCost);
+        let has_cost = sums.columns.iter().any(|column| served(column.measure));
         let counts = |measure: Measure| {
             if has_cost {
-                measure.is_cost()
+                served(measure)
             } else {
                 measure == Measure::ConsumedQuantity
             }

@@ -2,4 +2,22 @@
 
 // `cfg(test)` always holds here; it tells the lints that helpers of tests are tests, too.
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod negotiation;
+#[cfg(test)]
+mod prometheus;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,159 @@
+//! What an account's sums mean, as a fingerprint: sums kept from before are used only where it is still the same.
+
+use figment::value::Dict;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Account, LabelSlot,
+    account::{CommonSection, PollSection},
+    schema,
+};
+
+/// Where fingerprints come from. Any number, as long as it stays.
+const FINGERPRINTS: Uuid = Uuid::from_u128(0x1f0c_92d6_7b5e_4a43_8e21_0d6a_f3b8_57c9);
+
+impl Account {
+    /// A hash of all that decides what its sums mean: the provider's own keys (where is asked, who asks, for what, in
+    /// which currency), the time zone, and which dimension each label shows under which names. How often and with
+    /// which secret is asked leaves it as it is. The same on every machine.
+    pub fn fingerprint(&self) -> Uuid {
+        let [poll, common] = [
+            schema::keys_of::<PollSection>(),
+            schema::keys_of::<CommonSection>(),
+        ];
+        let is_own = |key: &str| {
+            let is_secret = key.ends_with("_file") || key.ends_with("_env");
+            !is_secret
+                && ![&poll, &common]
+                    .iter()
+                    .any(|keys| keys.iter().any(|known| known == key))
+        };
+        // A map in the order of its keys, so that the text does not depend on the order of the file.
+        let own: Dict = self
+            .written
+            .iter()
+            .filter(|(key, _)| is_own(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let dimensions = self.provider.dimensions();
+        let shown = |slot: &LabelSlot| {
+            let dimension = slot.dimension.and_then(|position| dimensions.get(position));
+            json!([
+                slot.label,
+                dimension.map(|dimension| &dimension.name),
+                slot.aliases
+            ])
+        };
+        let labels: Vec<_> = self.labels.slots.iter().map(shown).collect();
+        let text = json!([
+            self.provider_name.as_str(),
+            self.zone.iana_name(),
+            own,
+            labels
+        ]);
+        Uuid::new_v5(&FINGERPRINTS, text.to_string().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use figment::value::{Dict, Value};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::{
+        provider::MonthsAsked,
+        testing::{Scripted, account},
+    };
+
+    fn of(written: &Json, change: impl FnOnce(&mut Account)) -> Uuid {
+        let mut account = account(
+            Scripted::new(&[], MonthsAsked::Both) as Arc<_>,
+            "Europe/Berlin",
+        );
+        account.written = Value::serialize(written).unwrap().into_dict().unwrap();
+        change(&mut account);
+        account.fingerprint()
+    }
+
+    fn written() -> Json {
+        json!({
+            "provider": "otc", "base_url": "https://api.example.com", "currency": "EUR",
+            "filters": {"contract": 1_000_012_345, "project_name": "eu-de"}, "api_key_file": "/run/a",
+        })
+    }
+
+    #[test]
+    fn it_is_the_same_on_every_machine() {
+        assert_eq!(
+            of(&written(), |_| ()).to_string(),
+            "2f32af75-f8d3-5aef-950a-e569a3dc10a8"
+        );
+    }
+
+    #[test]
+    fn how_often_and_with_which_secret_is_asked_leaves_it_as_it_is() {
+        let before = of(&written(), |_| ());
+        for (key, value) in [
+            ("interval", json!("5m")),
+            ("timeout", json!("1m")),
+            ("stale_after", json!("1h")),
+            ("max_series", json!(5)),
+            ("restatement", json!("3d")),
+            ("plausibility", json!(false)),
+            ("requests_per_second", json!(0.5)),
+            ("concurrency", json!(1)),
+            ("credential_expires", json!("2027-01-31")),
+            ("day_closes_after", json!("2h")),
+            ("api_key_file", json!("/run/b")),
+            ("api_key_env", json!("KEY")),
+        ] {
+            let mut written = written();
+            written[key] = value;
+            assert_eq!(of(&written, |_| ()), before, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_the_sums_mean_changes_it() {
+        let before = of(&written(), |_| ());
+        for (key, value) in [
+            ("base_url", json!("https://api.example.com/v2")),
+            ("currency", json!("CHF")),
+            ("filters", json!({"contract": 1_000_012_345})),
+            ("username", json!("billing-bot")),
+            ("granularity", json!("hourly")),
+        ] {
+            let mut written = written();
+            written[key] = value;
+            assert_ne!(of(&written, |_| ()), before, "{key}");
+        }
+        let changes: [fn(&mut Account); 5] = [
+            |account| account.zone = jiff::tz::TimeZone::UTC,
+            |account| account.provider_name = crate::provider::section::ProviderName::Mike,
+            |account| account.labels.slots[1].dimension = Some(3),
+            |account| drop(account.labels.slots.pop()),
+            |account| {
+                let aliases = &mut account.labels.slots[1].aliases;
+                aliases.insert("845f".to_owned(), "web".to_owned());
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            assert_ne!(of(&written(), change), before, "change {number}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter() {
+        let turned: Dict = Value::serialize(written()).unwrap().into_dict().unwrap();
+        let turned: Json = turned
+            .keys()
+            .rev()
+            .map(|key| (key.clone(), written()[key].clone()))
+            .collect();
+        assert_eq!(of(&turned, |_| ()), of(&written(), |_| ()));
+    }
+}

@@ -1,0 +1,41 @@
+//! The collectors of what stands around an account's forecast: its bounds, and how far the last one was off.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+
+use super::{
+    gathered::{Gathered, Labels},
+    names::{FORECAST_ERROR, FORECAST_LOWER, FORECAST_UPPER},
+};
+use crate::window::View;
+
+/// Registers bounds and errors by account and currency.
+pub(super) fn register(registry: &mut Registry, views: &[View]) {
+    let mut lower = Vec::new();
+    let mut upper = Vec::new();
+    let mut errors = Vec::new();
+    for view in views {
+        let labels = |currency: &Arc<str>| -> Labels {
+            vec![
+                ("provider", view.account.provider_name.as_str().to_owned()),
+                ("account", view.account.name.clone()),
+                ("currency", currency.to_string()),
+            ]
+        };
+        for (currency, bounds) in &view.bounds {
+            lower.push((labels(currency), bounds.lower));
+            upper.push((labels(currency), bounds.upper));
+        }
+        for (currency, error) in &view.forecast_errors {
+            errors.push((labels(currency), *error));
+        }
+    }
+    for (name, samples) in [
+        (FORECAST_LOWER, lower),
+        (FORECAST_UPPER, upper),
+        (FORECAST_ERROR, errors),
+    ] {
+        registry.register_collector(Box::new(Gathered { name, samples }));
+    }
+}

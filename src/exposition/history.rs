@@ -1,0 +1,127 @@
+//! The past as `OpenMetrics` with timestamps: the live families and labels, written family by family as it is made.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use super::{
+    END_OF_OPEN_METRICS,
+    names::{Name, of_charges},
+    series::labels,
+};
+use crate::{
+    charge::Measure,
+    window::{Past, Window},
+};
+
+/// How much was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Series.
+    pub series: u64,
+    /// Samples of all series.
+    pub samples: u64,
+}
+
+/// Is told after every series how much was written and which share of all was looked at; its error ends the writing.
+pub type GoOn<'a> = &'a mut dyn FnMut(&Written, f64) -> io::Result<()>;
+
+/// Writes what accounts showed in the past, in their order, with further labels on every series. A family stands
+/// together with its header once, a series' samples together and in the order of time: Prometheus drops what is
+/// older than the series' last sample without a word.
+pub fn write_past(
+    out: &mut dyn Write,
+    accounts: &[Past],
+    further: &[(String, String)],
+    go_on: GoOn<'_>,
+) -> io::Result<Written> {
+    let mut book = Book {
+        out,
+        further: String::new(),
+        written: Written::default(),
+    };
+    for (name, value) in further {
+        book.further.push(',');
+        push_label(&mut book.further, name, value);
+    }
+    let steps = of_charges().count() * accounts.len();
+    let mut step = 0_usize;
+    for family in of_charges() {
+        let mut begun = false;
+        for account in accounts {
+            let share = step as f64 / steps as f64;
+            book.write(account, family, &mut begun, &mut |written| {
+                go_on(written, share)
+            })?;
+            step += 1;
+        }
+    }
+    book.out.write_all(END_OF_OPEN_METRICS.as_bytes())?;
+    Ok(book.written)
+}
+
+struct Book<'a> {
+    out: &'a mut dyn Write,
+    /// The further labels as they stand in every line.
+    further: String,
+    written: Written,
+}
+
+impl Book<'_> {
+    /// One account's series of one family, the header before the first.
+    fn write(
+        &mut self,
+        past: &Past,
+        (name, measure, window): (Name, Measure, Window),
+        begun: &mut bool,
+        go_on: &mut dyn FnMut(&Written) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut line = String::new();
+        for series in past.series(measure, window) {
+            if !std::mem::replace(begun, true) {
+                let Name { name, help, .. } = name;
+                writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
+            }
+            line.clear();
+            line.push_str(name.name);
+            let texts = past.labels.texts(series.set);
+            let own = labels(&past.account, texts, measure, &series.unit);
+            for (position, (label, value)) in own.enumerate() {
+                line.push(if position == 0 { '{' } else { ',' });
+                push_label(&mut line, label, value);
+            }
+            line.push_str(&self.further);
+            line.push_str("} ");
+            let labelled = line.len();
+            for (value, instants) in series.values {
+                line.truncate(labelled);
+                write!(line, "{value} ").expect("a String takes every text");
+                let valued = line.len();
+                for instant in instants {
+                    line.truncate(valued);
+                    writeln!(line, "{}", instant.as_second()).expect("a String takes every text");
+                    self.out.write_all(line.as_bytes())?;
+                    self.written.samples += 1;
+                }
+            }
+            self.written.series += 1;
+            go_on(&self.written)?;
+        }
+        Ok(())
+    }
+}
+
+fn push_label(line: &mut String, name: &str, value: &str) {
+    line.push_str(name);
+    line.push_str("=\"");
+    for char in value.chars() {
+        match char {
+            '\\' => line.push_str("\\\\"),
+            '"' => line.push_str("\\\""),
+            '\n' => line.push_str("\\n"),
+            char => line.push(char),
+        }
+    }
+    line.push('"');
+}

@@ -1,0 +1,286 @@
+//! Our forecast of the whole month, from charges: linear in them, so that the forecasts of series add up.
+//!
+//! Where a provider gives days: what closed days cost, plus the series' daily rate over the newest closed days times
+//! the days that remain, each weighted by the account's rhythm over the week. Where it gives months: the running
+//! month times its days over the days elapsed. What is charged once or by subscription counts and is not extrapolated.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::{
+    ToSpan,
+    civil::{Date, Weekday},
+    tz::TimeZone,
+};
+
+use crate::{
+    charge::{Measure, Month},
+    ledger::{Sum, Sums},
+    snapshot::{AccountState, MonthState, PartState},
+};
+
+/// How many of the newest closed days make a series' daily rate: whole weeks, so that every weekday counts alike.
+const RATE_DAYS: usize = 14;
+/// How many closed days a rhythm over the week needs.
+const RHYTHM_DAYS: usize = 21;
+/// How much the rhythm is drawn towards none at all: as if so many even weeks had been seen, too.
+const EVEN_WEEKS: f64 = 0.5;
+/// How many closed days the bounds need.
+const BOUNDS_DAYS: usize = 14;
+/// Four of five months end within the bounds, if days scatter as they did: the normal distribution's 10 % point.
+const EIGHTY_PERCENT: f64 = 1.2816;
+
+/// How a month's end is foreseen for one account at one moment.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    month: Month,
+    closed: Option<Date>,
+    zone: TimeZone,
+    by_unit: BTreeMap<Arc<str>, Rhythm>,
+}
+
+/// What the account's days in one currency say.
+#[derive(Debug, Clone)]
+struct Rhythm {
+    /// The days that make the rate.
+    rate_days: BTreeSet<Date>,
+    /// What one of those days counts as, added over all of them.
+    rate_weight: f64,
+    /// What the month's days that have not closed count as.
+    remaining_weight: f64,
+    /// How many days have not closed.
+    remaining: usize,
+    /// The standard deviation of a day around its expectation, if enough days are known.
+    scatter: Option<f64>,
+}
+
+/// The bounds of an account's forecast in one currency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The month's end is above it in nine of ten cases.
+    pub lower: f64,
+    /// The month's end is below it in nine of ten cases.
+    pub upper: f64,
+}
+
+impl Outlook {
+    /// The outlook of an account with days, up to the newest closed day; of one with months where there is none.
+    pub fn new(state: &AccountState, month: Month, closed: Option<Date>, zone: &TimeZone) -> Self {
+        let mut outlook = Self {
+            month,
+            closed,
+            zone: zone.clone(),
+            by_unit: BTreeMap::new(),
+        };
+        let Some(closed) = closed else {
+            return outlook;
+        };
+        let mut days: BTreeMap<Arc<str>, BTreeMap<Date, Sum>> = BTreeMap::new();
+        for part in state.parts.values() {
+            for of in [month.previous(), month] {
+                for (sign, unit, _, first, sums) in usage(part, of) {
+                    let days = days.entry(unit).or_default();
+                    for (day, value) in days_of(of, first, sums) {
+                        if day <= closed {
+                            days.entry(day).or_default().add(sign * value);
+                        }
+                    }
+                }
+            }
+        }
+        outlook.by_unit = days
+            .into_iter()
+            .filter_map(|(unit, days)| Some((unit, Rhythm::new(&days, month, closed)?)))
+            .collect();
+        outlook
+    }
+
+    /// What each label set of a part will have cost at the month's end, by currency; to be added where a key comes
+    /// more than once.
+    pub fn of_part(&self, part: &PartState) -> Vec<(Arc<str>, u32, f64)> {
+        let prepaid: BTreeSet<u32> = [self.month.previous(), self.month]
+            .into_iter()
+            .filter_map(|month| sums_of(part, month))
+            .flat_map(|sums| sums.of(Measure::PrepaidCost))
+            .flat_map(|column| column.iter().map(|(key, ..)| key))
+            .collect();
+        let mut forecasts = if self.closed.is_some() {
+            self.by_days(part)
+        } else {
+            self.by_month(part)
+        };
+        forecasts.extend(fixed(part, self.month));
+        forecasts.retain(|(_, key, _)| !prepaid.contains(key));
+        forecasts
+    }
+
+    fn by_days(&self, part: &PartState) -> Vec<(Arc<str>, u32, f64)> {
+        let mut forecasts = Vec::new();
+        for month in [self.month.previous(), self.month] {
+            for (sign, unit, key, first, sums) in usage(part, month) {
+                let Some(rhythm) = self.by_unit.get(&unit) else {
+                    continue;
+                };
+                let mut spent = Sum::default();
+                let mut recent = Sum::default();
+                for (day, value) in days_of(month, first, sums) {
+                    if month == self.month && self.closed.is_some_and(|closed| day <= closed) {
+                        spent.add(value);
+                    }
+                    if rhythm.rate_days.contains(&day) {
+                        recent.add(value);
+                    }
+                }
+                let rate = recent.value() / rhythm.rate_weight;
+                let value = spent.value() + rate * rhythm.remaining_weight;
+                forecasts.push((unit, key, sign * value));
+            }
+        }
+        forecasts
+    }
+
+    fn by_month(&self, part: &PartState) -> Vec<(Arc<str>, u32, f64)> {
+        let Some(MonthState::Reported { at, .. }) = part.months.get(&self.month) else {
+            return Vec::new();
+        };
+        let asked = at.to_zoned(self.zone.clone()).date();
+        if Month::of(asked) != self.month {
+            return Vec::new();
+        }
+        let stretch = f64::from(self.month.last_day().day()) / f64::from(asked.day());
+        usage(part, self.month)
+            .map(|(sign, unit, key, _, sums)| {
+                let spent: Sum = sums.iter().copied().collect();
+                (unit, key, sign * spent.value() * stretch)
+            })
+            .collect()
+    }
+
+    /// The bounds around the forecast of a whole account in one currency; `None` without enough days.
+    pub fn bounds(&self, unit: &str, forecast: f64) -> Option<Bounds> {
+        let rhythm = self.by_unit.get(unit)?;
+        let remaining = rhythm.remaining as f64;
+        // Each remaining day scatters by itself, and the rate, which all share, is itself known from few days.
+        let variance = remaining + remaining * remaining / rhythm.rate_days.len() as f64;
+        let reach = EIGHTY_PERCENT * rhythm.scatter? * variance.sqrt();
+        Some(Bounds {
+            lower: forecast - reach,
+            upper: forecast + reach,
+        })
+    }
+}
+
+impl Rhythm {
+    /// `None` where no day is known.
+    fn new(days: &BTreeMap<Date, Sum>, month: Month, closed: Date) -> Option<Self> {
+        let first = *days.keys().next()?;
+        let known: Vec<(Date, f64)> = std::iter::successors(Some(first), |day| day.tomorrow().ok())
+            .take_while(|day| *day <= closed)
+            .map(|day| (day, days.get(&day).map_or(0.0, Sum::value)))
+            .collect();
+        let weights = weights(&known);
+        let weight = |day: Date| weights[index(day.weekday())];
+        let recent = &known[known.len().saturating_sub(RATE_DAYS)..];
+        let rate_weight: f64 = recent.iter().map(|(day, _)| weight(*day)).sum();
+        let remaining: Vec<Date> = std::iter::successors(
+            Some(month.first_day().max(closed.saturating_add(1.day()))),
+            |day| day.tomorrow().ok(),
+        )
+        .take_while(|day| Month::of(*day) == month)
+        .collect();
+        let rate = recent.iter().map(|(_, value)| value).sum::<f64>() / rate_weight;
+        let scatter = (known.len() >= BOUNDS_DAYS).then(|| {
+            let squares = known
+                .iter()
+                .rev()
+                .take(2 * RATE_DAYS)
+                .map(|(day, value)| (value - rate * weight(*day)).powi(2));
+            let count = known.len().min(2 * RATE_DAYS) as f64;
+            (squares.sum::<f64>() / (count - 1.0)).sqrt()
+        });
+        (rate_weight > 0.0).then(|| Self {
+            rate_days: recent.iter().map(|(day, _)| *day).collect(),
+            rate_weight,
+            remaining_weight: remaining.iter().map(|day| weight(*day)).sum(),
+            remaining: remaining.len(),
+            scatter,
+        })
+    }
+}
+
+/// What each weekday counts as, 1 on average; even where too little is known or nothing was spent.
+fn weights(known: &[(Date, f64)]) -> [f64; 7] {
+    let even = [1.0; 7];
+    let newest = &known[known.len().saturating_sub(8 * 7)..];
+    let mean = newest.iter().map(|(_, value)| value).sum::<f64>() / newest.len() as f64;
+    if newest.len() < RHYTHM_DAYS || mean <= 0.0 {
+        return even;
+    }
+    let mut sums = [0.0; 7];
+    let mut counts = [0.0; 7];
+    for (day, value) in newest {
+        sums[index(day.weekday())] += value / mean;
+        counts[index(day.weekday())] += 1.0;
+    }
+    let mut weights = even;
+    for (weight, (sum, count)) in weights.iter_mut().zip(sums.iter().zip(counts)) {
+        *weight = ((sum + EVEN_WEEKS) / (count + EVEN_WEEKS)).clamp(0.05, 5.0);
+    }
+    let average = weights.iter().sum::<f64>() / 7.0;
+    weights.map(|weight| weight / average)
+}
+
+fn index(weekday: Weekday) -> usize {
+    usize::from(weekday.to_monday_zero_offset().unsigned_abs())
+}
+
+/// One label set's sums with their sign: what was billed, less what is not extrapolated.
+type Usage<'a> = (f64, Arc<str>, u32, u8, &'a [f64]);
+
+fn usage(part: &PartState, month: Month) -> impl Iterator<Item = Usage<'_>> {
+    let signs = [(Measure::BilledCost, 1.0), (Measure::FixedCost, -1.0)];
+    sums_of(part, month).into_iter().flat_map(move |sums| {
+        signs.into_iter().flat_map(move |(measure, sign)| {
+            sums.of(measure).flat_map(move |column| {
+                column.iter().map(move |(key, first, sums)| {
+                    (sign, Arc::clone(&column.unit), key, first, sums)
+                })
+            })
+        })
+    })
+}
+
+/// What counts this month and is not extrapolated.
+fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = (Arc<str>, u32, f64)> {
+    sums_of(part, month)
+        .into_iter()
+        .flat_map(|sums| sums.of(Measure::FixedCost))
+        .flat_map(|column| {
+            column.iter().map(|(key, _, sums)| {
+                let sum: Sum = sums.iter().copied().collect();
+                (Arc::clone(&column.unit), key, sum.value())
+            })
+        })
+}
+
+fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
+    match part.months.get(&month) {
+        Some(MonthState::Reported { sums, .. }) => Some(sums),
+        Some(MonthState::Withheld) | None => None,
+    }
+}
+
+/// The days of a run of cells.
+fn days_of(month: Month, first: u8, sums: &[f64]) -> impl Iterator<Item = (Date, f64)> {
+    (i64::from(first)..)
+        .zip(sums)
+        .filter_map(move |(number, value)| {
+            let day = month.first_day().checked_add((number - 1).days()).ok()?;
+            Some((day, *value))
+        })
+}
+
+#[cfg(test)]
+mod tests;

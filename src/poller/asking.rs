@@ -1,0 +1,115 @@
+//! How one account's API is asked: for its parts, and for one part, again where that may help and its time allows it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    charge::SharedSink,
+    config::Account,
+    ledger::{self, Ledger, Shape},
+    provider::{Ask, Part, ProviderError, Reason},
+};
+
+/// Label sets beyond this multiple of `max_series` are no account that folding could save.
+const MOST_KEYS: usize = 10;
+/// How often one part is asked for in a poll.
+const ATTEMPTS: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// Asks one account's API.
+#[derive(Debug)]
+pub struct Asking {
+    account: Arc<Account>,
+    shape: Arc<Shape>,
+}
+
+impl Asking {
+    /// Asks the API of an account.
+    pub fn new(account: Arc<Account>) -> Self {
+        Self {
+            shape: Arc::new(Shape::new(&account.labels, account.provider.dimensions())),
+            account,
+        }
+    }
+
+    /// Asks which parts there are, within the time of one part and before a deadline.
+    pub async fn parts(
+        &self,
+        ask: &Ask,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Part>, ProviderError> {
+        tokio::time::timeout_at(self.until(deadline), self.account.provider.parts(ask))
+            .await
+            .unwrap_or_else(|_| Err(timed_out("finding the parts")))
+    }
+
+    /// Asks for one part, again where that may help and the part's time allows it.
+    pub async fn fetch(
+        &self,
+        part: &Part,
+        ask: &Ask,
+        deadline: Option<Instant>,
+    ) -> Result<ledger::Account, ProviderError> {
+        let deadline = self.until(deadline);
+        let mut attempt = 1;
+        loop {
+            let answer = tokio::time::timeout_at(deadline, self.fetch_once(part, ask)).await;
+            let error = match answer.unwrap_or_else(|_| Err(timed_out("the part"))) {
+                Ok(said) => return Ok(said),
+                Err(error) => error,
+            };
+            let backoff = FIRST_BACKOFF
+                .saturating_mul(1 << attempt)
+                .mul_f64(fastrand::f64());
+            let wait = error.retry_after().unwrap_or(backoff);
+            let again = error.is_retryable() && error.reason() != Reason::Timeout;
+            if !again || attempt >= ATTEMPTS || instant() + wait >= deadline {
+                return Err(error);
+            }
+            self.account.counters.retried(error.reason());
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    async fn fetch_once(&self, part: &Part, ask: &Ask) -> Result<ledger::Account, ProviderError> {
+        let account = &self.account;
+        let most_keys = account.poll.max_series.saturating_mul(MOST_KEYS);
+        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(&self.shape), most_keys)));
+        let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+        account.provider.fetch(part, ask, &sink).await?;
+        drop(sink);
+        let ledger = Arc::into_inner(ledger)
+            .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let said = ledger.close();
+        for (month, _) in &said.months {
+            if !ask.months.contains(month) && *month <= ask.current {
+                return Err(ProviderError::malformed(format!(
+                    "the answer holds rows of {month}, which was not asked for"
+                )));
+            }
+        }
+        Ok(said)
+    }
+
+    /// When one question must be answered.
+    fn until(&self, deadline: Option<Instant>) -> Instant {
+        let own = instant() + self.account.poll.timeout;
+        deadline.map_or(own, |deadline| deadline.min(own))
+    }
+}
+
+fn timed_out(what: &str) -> ProviderError {
+    ProviderError::new(Reason::Timeout, format!("{what} took too long"))
+}
+
+pub(super) fn instant() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the poller is who measures time")]
+    Instant::now()
+}

@@ -1,0 +1,65 @@
+//! A restart inside the interval: when the next poll is, whatever the clock says.
+
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::*;
+use crate::{clock::Clock, poller::Poller};
+
+/// When an account that was last polled at [`NOW`] is polled if the program starts at a moment and runs for three
+/// hours; the interval is one hour.
+async fn polls_after(start: &str) -> Vec<Timestamp> {
+    let shelf = Shelf::new().await;
+    shelf.provider.asked.lock().unwrap().clear();
+    let account = Arc::clone(&shelf.cell.account);
+    let state = shelf.store.restore(&account, at(start)).unwrap();
+    let cell = Arc::new(Cell::restored(account, state));
+    let clock = Clock::starting_at(at(start));
+    let poller = Poller::new(Arc::clone(&cell), clock, Arc::new(Notify::new()))
+        .keeping(Some(Arc::clone(&shelf.store)));
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(poller.run(stopped));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(cell.state.load().status.next_poll.is_some());
+    tokio::time::sleep(Duration::from_hours(3)).await;
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    let asked = shelf.provider.asked.lock().unwrap();
+    asked.iter().map(|(_, ask)| ask.now).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_inside_the_interval_does_not_poll_early() {
+    for (start, first) in [
+        ("2025-03-10T12:00:01Z", "2025-03-10T13:00:00Z"),
+        ("2025-03-10T12:59:59Z", "2025-03-10T13:00:00Z"),
+        // Later than that: at once.
+        ("2025-03-10T13:00:00Z", "2025-03-10T13:00:00Z"),
+        ("2025-03-12T04:00:00Z", "2025-03-12T04:00:00Z"),
+        // The clock was set back by days: after one interval.
+        ("2025-03-07T12:00:00Z", "2025-03-07T13:00:00Z"),
+    ] {
+        let polls = polls_after(start).await;
+        // Timers go by milliseconds.
+        let late = polls[0].duration_since(at(first)).as_millis();
+        assert!((0..=2).contains(&late), "{start}: {polls:?}");
+        assert!(polls.len() >= 2, "{start}: {polls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_a_state_is_polled_at_once() {
+    let shelf = Shelf::new().await;
+    shelf.provider.asked.lock().unwrap().clear();
+    let account = Arc::clone(&shelf.cell.account);
+    let cell = Arc::new(Cell::new(account));
+    let clock = Clock::starting_at(at(NOW));
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(Poller::new(cell, clock, Arc::new(Notify::new())).run(stopped));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    let asked = shelf.provider.asked.lock().unwrap();
+    assert_eq!(asked.first().map(|(_, ask)| ask.now), Some(at(NOW)));
+}

@@ -1,0 +1,490 @@
+//! The past of the simulated accounts, loaded into a real Prometheus and asked for there, against sums of the APIs' rows.
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use cloudspend_exporter::{
+    backfill::{self, Progress},
+    cli::{Cli, Command},
+    clock::Clock,
+    config::{self, Sources},
+    demo::{Demo, Fault, Options},
+    provider::section::ProviderName,
+};
+use jiff::{
+    Timestamp, ToSpan,
+    civil::{Date, date},
+    tz::TimeZone,
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, process, sync::watch};
+
+/// Where the simulated world stands still.
+const MOMENT: &str = "2025-06-18T10:30:00Z";
+/// The 90 days before it; clocks go forward on 30 March in the zone of one account.
+const FROM: Date = date(2025, 3, 20);
+const TO: Date = date(2025, 6, 18);
+/// How long anything may take on a slow and busy machine before the test fails.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// What every series was given.
+const MATCH: &str = r#"job="cloudspend",instance="exporter:10190""#;
+
+/// A program that the tests need.
+fn tool(name: &str) -> process::Command {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/tools/bin")
+        .join(name);
+    let program = if unpacked.exists() {
+        unpacked
+    } else {
+        name.into()
+    };
+    let mut command = process::Command::new(program);
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+fn missing(name: &str) -> impl FnOnce(std::io::Error) -> process::Child {
+    move |error| panic!("{name} cannot be started ({error}): `make test` fetches it")
+}
+
+fn client() -> reqwest::Client {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the APIs are asked by a client that is not the exporter's"
+    )]
+    let client = reqwest::Client::builder();
+    client.no_proxy().timeout(PATIENCE).build().unwrap()
+}
+
+/// A configuration over the simulated APIs in a folder.
+fn written(demo: &Demo, folder: &Path) -> PathBuf {
+    for (name, content) in Demo::secrets() {
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+    let file = folder.join("cloudspend.yml");
+    std::fs::write(&file, demo.config_yaml(folder)).unwrap();
+    file
+}
+
+/// Writes the past of all accounts with the command as it is typed, but for the clock.
+async fn backfill(demo: &Demo, clock: &Clock, folder: &Path, line: &str) -> PathBuf {
+    use clap::Parser;
+    let file = folder.join("past.om");
+    let line = format!(
+        "cloudspend-exporter backfill {line} --output {}",
+        file.display()
+    );
+    let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+    let Command::Backfill(flags) = cli.chosen_command() else {
+        panic!("another command");
+    };
+    let sources = Sources {
+        file: Some(written(demo, folder)),
+        ..Sources::default()
+    };
+    let config = config::load(&sources, clock, &mut |_| Arc::default()).unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    backfill::run(
+        config.accounts,
+        &flags,
+        clock,
+        &Progress::default(),
+        stopped,
+    )
+    .await
+    .unwrap();
+    file
+}
+
+/// A real Prometheus over blocks that promtool made, with nothing to scrape.
+struct Prometheus {
+    _process: process::Child,
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Prometheus {
+    async fn over(file: &Path, folder: &Path) -> Self {
+        let blocks = folder.join("blocks");
+        let made = tool("promtool")
+            // Longer blocks than the default of two hours, for each of which promtool reads the whole file.
+            .args([
+                "tsdb",
+                "create-blocks-from",
+                "--max-block-duration=1000h",
+                "openmetrics",
+                "--quiet",
+            ])
+            .args([file, &blocks])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(missing("promtool"))
+            .wait_with_output()
+            .await
+            .unwrap();
+        assert!(made.status.success(), "{}", told(&made));
+        let empty = folder.join("prometheus.yml");
+        std::fs::write(&empty, "scrape_configs: []\n").unwrap();
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let process = tool("prometheus")
+            .arg(format!("--config.file={}", empty.display()))
+            .arg(format!("--storage.tsdb.path={}", blocks.display()))
+            .arg("--storage.tsdb.retention.time=100y")
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(missing("prometheus"));
+        let prometheus = Self {
+            _process: process,
+            url: format!("http://{address}"),
+            client: client(),
+        };
+        let ready = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                ticks.tick().await;
+                let answer = prometheus.client.get(format!("{}/-/ready", prometheus.url));
+                if answer
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready)
+            .await
+            .expect("Prometheus is not ready in time");
+        prometheus
+    }
+
+    /// The values of an instant query by one label; an empty name is the one value without labels.
+    async fn values(&self, query: &str, by: &str, at: Timestamp) -> BTreeMap<String, f64> {
+        let time = at.as_second().to_string();
+        let answer = self
+            .client
+            .get(format!("{}/api/v1/query", self.url))
+            .query(&[("query", query), ("time", &time)])
+            .send()
+            .await
+            .unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["status"], "success", "{query}: {answer}");
+        let series = answer["data"]["result"].as_array().unwrap();
+        series
+            .iter()
+            .map(|one| {
+                let name = one["metric"][by].as_str().unwrap_or_default().to_owned();
+                (name, one["value"][1].as_str().unwrap().parse().unwrap())
+            })
+            .collect()
+    }
+
+    /// What a family of an account was at an instant, by one label.
+    async fn past(
+        &self,
+        family: &str,
+        account: &str,
+        by: &str,
+        at: Timestamp,
+    ) -> BTreeMap<String, f64> {
+        let query = format!(
+            "sum by ({by}) (last_over_time(cloudspend_{family}{{account=\"{account}\",{MATCH}}}[12h]))"
+        );
+        self.values(&query, by, at).await
+    }
+}
+
+fn told(output: &Output) -> String {
+    format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// What was charged on which day, by one label, read from an API row by row.
+#[derive(Default)]
+struct Days(BTreeMap<(Date, String), f64>);
+
+impl Days {
+    fn add(&mut self, day: Date, name: &str, value: f64) {
+        *self.0.entry((day, name.to_owned())).or_default() += value;
+    }
+
+    /// The days from one to another, both included, by label.
+    fn sum(&self, from: Date, to: Date) -> BTreeMap<String, f64> {
+        let mut sums = BTreeMap::new();
+        for ((day, name), value) in &self.0 {
+            if (from..=to).contains(day) {
+                *sums.entry(name.clone()).or_default() += value;
+            }
+        }
+        sums
+    }
+
+    /// The cost of otc by contract, from the table of days: the exporter reads that of hours.
+    async fn of_otc(demo: &Demo) -> Self {
+        let mut days = Self::default();
+        for month in 2..=6 {
+            let url = demo
+                .api(ProviderName::Otc)
+                .at(&format!("v2/daily/consumption/?year=2025&month={month}"));
+            let answer = client()
+                .get(url)
+                .bearer_auth(secret("otc"))
+                .send()
+                .await
+                .unwrap();
+            for line in answer.text().await.unwrap().lines() {
+                let row: Value = serde_json::from_str(line).unwrap();
+                let day = row["consumption_date"].as_str().unwrap()[..10]
+                    .parse()
+                    .unwrap();
+                days.add(
+                    day,
+                    &text(&row["contract"]),
+                    row["amount"].as_f64().unwrap(),
+                );
+            }
+        }
+        days
+    }
+
+    /// The usage of mike by unit, from the log that is not aggregated.
+    async fn of_mike(demo: &Demo) -> Self {
+        let mut days = Self::default();
+        let question = json!({"from": "2025-01-01T00:00:00Z", "limit": 0});
+        let answer = client()
+            .post(demo.api(ProviderName::Mike).at("api/consumption/log/list"))
+            .header("dhi-open-api-key", secret("mike"))
+            .json(&question)
+            .send()
+            .await
+            .unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        for row in answer["data"].as_array().unwrap() {
+            if row["metricType"] == "TotalStorageUsage" {
+                continue;
+            }
+            let begin: Timestamp = row["validFrom"].as_str().unwrap().parse().unwrap();
+            let day = begin.to_zoned(TimeZone::UTC).date();
+            days.add(day, &text(&row["unit"]), row["value"].as_f64().unwrap());
+        }
+        days
+    }
+}
+
+fn secret(name: &str) -> &'static str {
+    let secrets = Demo::secrets();
+    secrets.iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The same names and, as near as sums in another order can be, the same values. Zeros are left out.
+fn assert_same(got: &BTreeMap<String, f64>, want: &BTreeMap<String, f64>, what: &str) {
+    let told = |values: &BTreeMap<String, f64>| -> BTreeMap<String, f64> {
+        let values = values.iter().filter(|(_, value)| **value != 0.0);
+        values.map(|(name, value)| (name.clone(), *value)).collect()
+    };
+    let (got, want) = (told(got), told(want));
+    let near = |name: &String, value: &f64| {
+        want.get(name)
+            .is_some_and(|want| (want - value).abs() <= 1e-9 * want.abs().max(1.0))
+    };
+    let same = got.len() == want.len() && got.iter().all(|(name, value)| near(name, value));
+    assert!(same, "{what}: got {got:#?}, not {want:#?}");
+}
+
+/// The last second of a day.
+fn end_of(day: Date, zone: &TimeZone) -> Timestamp {
+    let next = day.saturating_add(1.day()).to_zoned(zone.clone()).unwrap();
+    next.timestamp() - 1.second()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ninety_days_in_a_real_prometheus_add_up_to_what_the_apis_tell() {
+    let moment: Timestamp = MOMENT.parse().unwrap();
+    let clock = Clock::from_fn(move || moment);
+    let demo = Demo::start(clock.clone(), Options::default())
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "--from {FROM} --to {TO} --step 12h --label job=cloudspend --label instance=exporter:10190"
+    );
+    let file = backfill(&demo, &clock, folder.path(), &line).await;
+    let prometheus = Prometheus::over(&file, folder.path()).await;
+
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    for (account, measure, by, zone, days) in [
+        (
+            "otc-platform",
+            "billed_cost",
+            "customer",
+            &berlin,
+            Days::of_otc(&demo).await,
+        ),
+        (
+            "simulations",
+            "consumed_quantity",
+            "unit",
+            &TimeZone::UTC,
+            Days::of_mike(&demo).await,
+        ),
+    ] {
+        // The ends of days in the middle of a month, around its end, and around the change of clocks.
+        for day in [
+            FROM,
+            date(2025, 3, 29),
+            date(2025, 3, 30),
+            date(2025, 3, 31),
+            date(2025, 4, 1),
+            date(2025, 4, 30),
+            date(2025, 5, 14),
+            date(2025, 6, 17),
+        ] {
+            let first = day.first_of_month();
+            let last_month = first.saturating_sub(1.day());
+            let yesterday = day.saturating_sub(1.day());
+            for (window, from, to) in [
+                ("month_to_date", first, day),
+                ("previous_month", last_month.first_of_month(), last_month),
+                ("previous_day", yesterday, yesterday),
+                ("today", day, day),
+            ] {
+                let family = format!("{measure}_{window}");
+                let got = prometheus
+                    .past(&family, account, by, end_of(day, zone))
+                    .await;
+                let want = days.sum(from, to);
+                assert_same(&got, &want, &format!("{account} {family} on {day}"));
+                let some = want.values().any(|value| *value > 0.0);
+                assert_eq!(some, to >= FROM, "{family} on {day}");
+            }
+        }
+    }
+    months_are_the_worlds(&prometheus, &demo).await;
+    only_flows_were_written(&prometheus).await;
+    demo.stop().await;
+}
+
+/// Providers with months alone, against the world's own sums at the same instants.
+async fn months_are_the_worlds(prometheus: &Prometheus, demo: &Demo) {
+    for day in [date(2025, 4, 1), date(2025, 4, 30), date(2025, 6, 17)] {
+        let at = end_of(day, &TimeZone::UTC);
+        let totals = demo.world().totals(at);
+        for (account, kind) in [
+            ("azure-resale", "azure subscriptions"),
+            ("aws-resale", "aws customers"),
+            ("operator", "analytics"),
+        ] {
+            let family = "billed_cost_previous_month";
+            let of_kind = totals
+                .iter()
+                .filter(|total| total.kind == kind && total.family == family);
+            let want: BTreeMap<String, f64> = of_kind
+                .map(|total| (total.unit.clone(), total.value))
+                .collect();
+            assert!(want.values().any(|value| *value > 0.0), "{account}");
+            let got = prometheus.past(family, account, "currency", at).await;
+            assert_same(&got, &want, &format!("{account} on {day}"));
+        }
+    }
+}
+
+/// Nothing but the windows of flows, and of months alone only the one that is over.
+async fn only_flows_were_written(prometheus: &Prometheus) {
+    let at = end_of(date(2025, 5, 14), &TimeZone::UTC);
+    let query = "count by (__name__) (last_over_time({__name__=~\".+\"}[12h]))";
+    let families = prometheus.values(query, "__name__", at).await;
+    let mut want: Vec<String> = Vec::new();
+    for measure in ["billed_cost", "consumed_quantity", "list_cost"] {
+        for window in ["month_to_date", "previous_day", "previous_month", "today"] {
+            want.push(format!("cloudspend_{measure}_{window}"));
+        }
+    }
+    assert_eq!(families.into_keys().collect::<Vec<_>>(), want);
+    let query = "count by (account) (last_over_time(cloudspend_billed_cost_month_to_date[12h]))";
+    let accounts = prometheus.values(query, "account", at).await;
+    assert_eq!(accounts.into_keys().collect::<Vec<_>>(), ["otc-platform"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_writes_to_stdout_and_leaves_a_file_alone_where_it_fails() {
+    let clock = Clock::system();
+    let demo = Demo::start(clock.clone(), Options::default())
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = written(&demo, folder.path());
+    let today = clock.now().to_zoned(TimeZone::UTC).date();
+    let (from, to) = (
+        today.saturating_sub(4.days()),
+        today.saturating_sub(1.day()),
+    );
+    let run = async |more: &[&str]| {
+        process::Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"))
+            .arg("--config.file")
+            .arg(&config)
+            .args(["backfill", "--account", "simulations", "--step", "6h"])
+            .args(["--from", &from.to_string(), "--to", &to.to_string()])
+            .args(more)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap()
+    };
+    let good = run(&[]).await;
+    assert!(good.status.success(), "{}", told(&good));
+    let text = String::from_utf8(good.stdout).unwrap();
+    assert!(
+        text.starts_with("# HELP cloudspend_consumed_quantity_month_to_date "),
+        "{text}"
+    );
+    assert!(text.ends_with("\n# EOF\n"));
+    let log = String::from_utf8(good.stderr).unwrap();
+    assert!(log.contains("samples=") && !log.contains('\x1b'), "{log}");
+
+    let file = folder.path().join("past.om");
+    std::fs::write(&file, "what was there").unwrap();
+    demo.api(ProviderName::Mike)
+        .fail(Fault::status(http::StatusCode::FORBIDDEN));
+    let bad = run(&["--output", file.to_str().unwrap()]).await;
+    assert_eq!(bad.status.code(), Some(1), "{}", told(&bad));
+    let log = String::from_utf8(bad.stderr).unwrap();
+    assert!(
+        log.contains("account simulations, part account, month "),
+        "{log}"
+    );
+    assert!(log.contains("`log: my-list`"), "{log}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "what was there");
+    demo.api(ProviderName::Mike).heal();
+    let good = run(&["--output", file.to_str().unwrap()]).await;
+    assert!(
+        good.status.success() && good.stdout.is_empty(),
+        "{}",
+        told(&good)
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    demo.stop().await;
+}

@@ -1,0 +1,498 @@
+//! The example answers of the providers' documents, served as documented, and what becomes of them on `/metrics`.
+
+use axum::{
+    Router,
+    extract::{Json, Query, Request},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::support::{Exporter, Exposition, Folder, fixture, serve, stopped_at};
+
+/// Where the examples' accounts find their secret.
+const SECRET: &str = "p4ssw0rd";
+
+/// The query of a request, in order.
+type Pairs = Query<Vec<(String, String)>>;
+
+fn pair<'q>(pairs: &'q Pairs, key: &str) -> &'q str {
+    pairs
+        .iter()
+        .find(|(known, _)| known == key)
+        .map_or("", |(_, value)| value)
+}
+
+fn has(headers: &HeaderMap, name: &str, value: &str) -> bool {
+    headers.get(name).is_some_and(|sent| sent == value)
+}
+
+fn json_text(body: String) -> Response {
+    ([("content-type", "application/json")], body).into_response()
+}
+
+/// What the exporter shows over an account, once it was polled.
+async fn shown(account: &str, moment: &str) -> Exposition {
+    let folder = Folder::with(&[("secret", SECRET)]);
+    let secret = folder.yaml("secret");
+    let yaml = format!("accounts:\n  main: {{{account}, SECRET_file: {secret}}}\n");
+    let word = match account {
+        account if account.contains("provider: enube") => "password",
+        account if account.contains("provider: cloudcockpit") => "client_secret",
+        account if account.contains("provider: activeplatform") => "api_token",
+        _ => "api_key",
+    };
+    let yaml = yaml.replace("SECRET", word);
+    let exporter = Exporter::start(folder, &yaml, stopped_at(moment)).await;
+    let shown = exporter.polled().await;
+    exporter.stop().await;
+    shown
+}
+
+/// A value that is exactly what was sent.
+#[track_caller]
+fn assert_is(shown: &Exposition, family: &str, labels: &[(&str, &str)], want: f64) {
+    let got = shown.value(family, labels);
+    assert_eq!(
+        got.to_bits(),
+        want.to_bits(),
+        "{family} {labels:?}: {got}, not {want}"
+    );
+}
+
+/// enube's API, which answers the documented questions alone.
+fn rocket() -> Router {
+    async fn login(Json(body): Json<Value>) -> Response {
+        let documented: Value = serde_json::from_str(&fixture("enube/login-request.json")).unwrap();
+        if body != documented {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        json_text(fixture("enube/login.json"))
+    }
+    async fn usages(headers: HeaderMap, Json(body): Json<Value>) -> Response {
+        let login: Value = serde_json::from_str(&fixture("enube/login.json")).unwrap();
+        let token = login["token"].as_str().unwrap();
+        if !has(&headers, "authorization", &format!("Bearer {token}")) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        let mut wanted: Value =
+            serde_json::from_str(&fixture("enube/usages-request.json")).unwrap();
+        let filters = wanted["filters"].as_array_mut().unwrap();
+        filters.retain(|filter| filter["value"] != "marketplace");
+        if body != wanted {
+            return (StatusCode::BAD_REQUEST, body.to_string()).into_response();
+        }
+        json_text(fixture("enube/usages.json"))
+    }
+    Router::new()
+        .route("/rocketsvc/api/v4/auth/login", post(login))
+        .route("/rocketsvc/api/v4/azure/usages", post(usages))
+}
+
+#[tokio::test]
+async fn enubes_acme_is_shown_as_documented() {
+    let url = serve(rocket()).await;
+    let account = format!(
+        "provider: enube, base_url: {url}/rocketsvc/api/v4, username: user, cloud: azure, \
+         detail: customers, catalogs: [consumption], currency: BRL"
+    );
+    // The day on which the documented token was given out.
+    let shown = shown(&account, "2025-06-25T17:00:00Z").await;
+    let acme = [
+        ("provider", "enube"),
+        ("account", "main"),
+        ("customer", "ACME"),
+        ("project", ""),
+        ("product", "consumption"),
+        ("currency", "BRL"),
+    ];
+    for (family, want) in [
+        (
+            "cloudspend_billed_cost_month_to_date",
+            328.748_768_799_528_4,
+        ),
+        (
+            "cloudspend_billed_cost_previous_month",
+            364.908_733_218_120_6,
+        ),
+        (
+            "cloudspend_provider_forecast_cost_month_end",
+            394.498_522_559_434_15,
+        ),
+        ("cloudspend_provider_estimate_cost_month_end", 415.92),
+    ] {
+        assert_is(&shown, family, &acme, want);
+        assert_eq!(shown.samples(family).count(), 3, "{family}");
+    }
+    let id = shown
+        .samples("cloudspend_customer_info")
+        .find(|info| info.label("customer") == "ACME")
+        .unwrap();
+    assert_eq!(id.label("id"), "96e9b693-5cc0-4f19-bc9a-1ccba175da87");
+    // The first of June in UTC.
+    let start = "cloudspend_billing_period_start_timestamp_seconds";
+    assert_is(&shown, start, &[], 1_748_736_000.0);
+}
+
+/// `ActivePlatform`'s monthly analytics, which tell June and July.
+fn activeplatform() -> Router {
+    async fn analytics(pairs: Pairs, headers: HeaderMap) -> Response {
+        if !has(&headers, "x-api-token", SECRET) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        let media_type = "application/vnd.api+json";
+        if !has(&headers, "content-type", media_type) || !has(&headers, "accept", media_type) {
+            return StatusCode::NOT_ACCEPTABLE.into_response();
+        }
+        if pair(&pairs, "subscription_id") != "53840" || pair(&pairs, "period_to") < "2023-06" {
+            return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+        }
+        json_text(fixture("activeplatform/analytics_monthly.json"))
+    }
+    Router::new().route("/api/v3/analytics_monthly", get(analytics))
+}
+
+#[tokio::test]
+async fn activeplatforms_resources_are_shown_in_the_month_that_they_were_billed_for() {
+    const MONTH_TO_DATE: &str = "cloudspend_billed_cost_month_to_date";
+    const PREVIOUS: &str = "cloudspend_billed_cost_previous_month";
+    let url = serve(activeplatform()).await;
+    let account = format!(
+        "provider: activeplatform, base_url: {url}, subscriptions: [53840], currency: USD, \
+         dimensions: {{product: resource_name}}"
+    );
+    let resources = [
+        ("LRS Data Stored", 0.898_459),
+        ("B2s", 0.150_528),
+        ("Batch Write Operations", 0.0),
+    ];
+    let labels = |resource| {
+        [
+            ("customer", ""),
+            ("project", "53840"),
+            ("product", resource),
+            ("currency", "USD"),
+        ]
+    };
+
+    let june = shown(&account, "2023-06-20T12:00:00Z").await;
+    // The answer does not name May: what it came to is not known, and is not 0.
+    assert!(!june.has(PREVIOUS));
+    let july = shown(&account, "2023-07-10T12:00:00Z").await;
+    for (resource, want) in resources {
+        assert_is(&june, MONTH_TO_DATE, &labels(resource), want);
+        assert_is(&july, PREVIOUS, &labels(resource), want);
+        // The answer names July and tells no row of it.
+        assert_is(&july, MONTH_TO_DATE, &labels(resource), 0.0);
+    }
+}
+
+/// Open Telekom Cloud's two tables; each has the rows of one month.
+fn otc() -> Router {
+    fn answer(pairs: &Pairs, headers: &HeaderMap, month: &str, rows: &str) -> Response {
+        if !has(headers, "authorization", &format!("Bearer {SECRET}")) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        if pair(pairs, "year") != "2024" {
+            return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+        }
+        json_text(if pair(pairs, "month") == month {
+            fixture(rows)
+        } else {
+            String::new()
+        })
+    }
+    async fn daily(pairs: Pairs, headers: HeaderMap) -> Response {
+        answer(&pairs, &headers, "7", "otc/daily.json")
+    }
+    async fn hourly(pairs: Pairs, headers: HeaderMap) -> Response {
+        answer(&pairs, &headers, "8", "otc/hourly.json")
+    }
+    Router::new()
+        .route("/v2/daily/consumption/", get(daily))
+        .route("/v2/hourly/consumption/", get(hourly))
+}
+
+#[tokio::test]
+async fn otcs_daily_row_is_shown_in_its_day_and_month() {
+    let url = serve(otc()).await;
+    let account = format!("provider: otc, base_url: {url}");
+    let key = [
+        ("customer", "1000012345"),
+        ("project", "845f7226c0d8450793ab07ab1ca80d70"),
+        ("product", "OTC_KMS_UD_C"),
+    ];
+    // The 16th of July is closed at 06:00 of the next day in Berlin, which is 04:00 UTC.
+    for (moment, windows) in [
+        (
+            "2024-07-17T04:00:00Z",
+            [
+                ("month_to_date", Some(1.0)),
+                ("previous_month", Some(0.0)),
+                ("previous_day", Some(1.0)),
+                ("today", None),
+            ],
+        ),
+        (
+            "2024-07-18T04:00:00Z",
+            [
+                ("month_to_date", Some(1.0)),
+                ("previous_month", Some(0.0)),
+                ("previous_day", Some(0.0)),
+                ("today", None),
+            ],
+        ),
+        (
+            // August in Berlin, July in UTC.
+            "2024-07-31T22:30:00Z",
+            [
+                ("month_to_date", Some(0.0)),
+                ("previous_month", Some(1.0)),
+                ("previous_day", Some(0.0)),
+                ("today", None),
+            ],
+        ),
+    ] {
+        let shown = shown(&account, moment).await;
+        for (window, share) in windows {
+            for (measure, unit, want) in [
+                ("billed_cost", ("currency", "EUR"), 0.036_312),
+                ("consumed_quantity", ("unit", "h"), 24.0),
+            ] {
+                let family = format!("cloudspend_{measure}_{window}");
+                match share {
+                    None => assert!(!shown.has(&family), "{family} at {moment}"),
+                    Some(share) => {
+                        let [customer, project, product] = key;
+                        let labels = [customer, project, product, unit];
+                        assert_is(&shown, &family, &labels, share * want);
+                    }
+                }
+            }
+        }
+        assert!(!shown.has("cloudspend_list_cost_month_to_date"));
+        let info = shown.samples("cloudspend_product_info").next().unwrap();
+        assert_eq!(info.label("description"), "KMS Customer Masterkey");
+    }
+}
+
+#[tokio::test]
+async fn otcs_hourly_row_is_shown_today_with_its_list_cost() {
+    let url = serve(otc()).await;
+    let account = format!("provider: otc, base_url: {url}, granularity: hourly");
+    let key = [
+        ("customer", "1000012345"),
+        ("project", "845f7226c0d8450793ab07ab1ca80d70"),
+        ("product", "OTC_RDS_BK_SP"),
+    ];
+    let cost = 2.586_733_910_303_4e-6;
+    let quantity = 3.014_841_387_3e-5;
+    let shown = shown(&account, "2024-08-02T10:00:00Z").await;
+    for (window, share) in [
+        ("month_to_date", 1.0),
+        ("today", 1.0),
+        ("previous_day", 0.0),
+        ("previous_month", 0.0),
+    ] {
+        for (measure, unit, want) in [
+            ("billed_cost", ("currency", "EUR"), cost),
+            ("list_cost", ("currency", "EUR"), cost),
+            ("consumed_quantity", ("unit", "GB/Month"), quantity),
+        ] {
+            let family = format!("cloudspend_{measure}_{window}");
+            let [customer, project, product] = key;
+            let labels = [customer, project, product, unit];
+            assert_is(&shown, &family, &labels, share * want);
+        }
+    }
+}
+
+/// A portal whose lists may not be read.
+fn cockpit() -> Router {
+    async fn token(body: String) -> Response {
+        let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect();
+        let documented = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "the-client"),
+            ("client_secret", SECRET),
+            (
+                "scope",
+                "api://b92a36a4-feb8-4f47-a69c-29a180aa6d0a/.default",
+            ),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        if form != documented {
+            return (StatusCode::UNAUTHORIZED, body).into_response();
+        }
+        json_text(fixture("cloudcockpit/token.json"))
+    }
+    async fn licenses(pairs: Pairs, request: Request) -> Response {
+        let headers = request.headers();
+        if !has(headers, "authorization", "Bearer eyJ0eXAiO") {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        let signed = has(headers, "x-tenant", "portal.example.com")
+            && headers.contains_key("x-correlation-id");
+        if !signed || pair(&pairs, "providerInstanceId") != "the-instance" {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        json_text(fixture("cloudcockpit/licenses.json"))
+    }
+    async fn forbidden() -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
+    Router::new()
+        .route("/oauth2/v2.0/token", post(token))
+        .route("/v1/Customers", get(forbidden))
+        .route("/v1/Providers/Instances", get(forbidden))
+        .route("/v1/Customers/the-customer/licenses", get(licenses))
+}
+
+#[tokio::test]
+async fn cloudcockpits_seats_are_shown_as_sent() {
+    let url = serve(cockpit()).await;
+    let account = format!(
+        "provider: cloudcockpit, base_url: {url}, token_url: {url}/oauth2/v2.0/token, \
+         tenant: portal.example.com, client_id: the-client, customers: [the-customer], \
+         provider_instances: [the-instance]"
+    );
+    let shown = shown(&account, "2025-06-25T17:00:00Z").await;
+    let labels = [
+        ("provider", "cloudcockpit"),
+        ("customer", "the-customer"),
+        ("project", "the-instance"),
+        ("product", "string"),
+    ];
+    for seats in ["", "assigned_", "available_", "suspended_"] {
+        let family = format!("cloudspend_license_{seats}seats");
+        assert_is(&shown, &family, &labels, 42.0);
+    }
+    assert!(!shown.has("cloudspend_billing_period_start_timestamp_seconds"));
+}
+
+/// MIKE's log, which holds one flow of one page and no level.
+fn mike(row: fn() -> Value) -> Router {
+    fn log(row: fn() -> Value, headers: &HeaderMap, body: &Value) -> Response {
+        if !has(headers, "dhi-open-api-key", SECRET) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        let flows = body["aggregateBy"] == json!({"Time": "day"});
+        if flows != body["metricType"].is_null() {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        if flows && body["offset"] == 0 {
+            json_text(row().to_string())
+        } else {
+            json_text(json!({"offset": 1, "limit": 1000, "data": []}).to_string())
+        }
+    }
+    let handler =
+        async move |headers: HeaderMap, Json(body): Json<Value>| log(row, &headers, &body);
+    Router::new().route("/api/consumption/log/my-list", post(handler))
+}
+
+#[tokio::test]
+async fn mikes_row_of_four_months_is_counted_on_the_day_it_begins() {
+    let url = serve(mike(|| {
+        serde_json::from_str(&fixture("mike/my-list.json")).unwrap()
+    }))
+    .await;
+    let account = format!("provider: mike, base_url: {url}/api/consumption, log: my-list");
+    let labels = [
+        ("customer", "<guid>"),
+        ("project", "<guid>"),
+        ("product", "ComputeTime"),
+        ("unit", "minute"),
+    ];
+    for (moment, windows) in [
+        (
+            "2024-04-02T23:00:00Z",
+            [
+                ("month_to_date", 4.0),
+                ("previous_month", 0.0),
+                ("previous_day", 0.0),
+                ("today", 4.0),
+            ],
+        ),
+        (
+            "2024-04-03T01:00:00Z",
+            [
+                ("month_to_date", 4.0),
+                ("previous_month", 0.0),
+                ("previous_day", 4.0),
+                ("today", 0.0),
+            ],
+        ),
+        (
+            "2024-05-10T12:00:00Z",
+            [
+                ("month_to_date", 0.0),
+                ("previous_month", 4.0),
+                ("previous_day", 0.0),
+                ("today", 0.0),
+            ],
+        ),
+    ] {
+        let shown = shown(&account, moment).await;
+        for (window, want) in windows {
+            let family = format!("cloudspend_consumed_quantity_{window}");
+            assert_is(&shown, &family, &labels, want);
+        }
+        assert!(!shown.has("cloudspend_stored_quantity"));
+    }
+}
+
+/// Names as no one should choose them: those that an exposition must escape, and many scripts.
+const HOSTILE: [&str; 8] = [
+    "a \"quoted\" one",
+    "back\\slash\\",
+    "ends with a quote\"",
+    "}, {x=\"1\"} 5",
+    "# HELP cloudspend_parts no",
+    "\\n is not a line's end",
+    "Łódź 東京 🚀 שלום й",
+    " a space before",
+];
+
+#[tokio::test]
+async fn hostile_names_come_back_as_they_were_sent_in_both_formats() {
+    let url = serve(mike(|| {
+        let rows: Vec<_> = HOSTILE
+            .iter()
+            .zip(1..)
+            .map(|(name, value)| {
+                json!({
+                    "tenantId": name, "projectId": "p", "resourceId": format!("<{name}>"), "metricType": "m",
+                    "validFrom": "2024-04-02T11:00:00Z", "unit": "a \"unit\"", "value": value,
+                    "billingInformation": {"billingReferenceTag": name},
+                })
+            })
+            .collect();
+        json!({"data": rows})
+    }))
+    .await;
+    let account = format!(
+        "provider: mike, base_url: {url}/api/consumption, log: my-list, \
+         extra_labels: [resource_id, billing_reference_tag]"
+    );
+    let shown = shown(&account, "2024-04-02T23:00:00Z").await;
+    let family = "cloudspend_consumed_quantity_month_to_date";
+    for (name, value) in HOSTILE.iter().zip(1_u32..) {
+        let resource = format!("<{name}>");
+        let labels = [
+            ("customer", *name),
+            ("resource_id", &resource),
+            ("billing_reference_tag", name),
+            ("unit", "a \"unit\""),
+        ];
+        assert_is(&shown, family, &labels, f64::from(value));
+    }
+    let sample = shown.samples(family).next().unwrap();
+    assert_eq!(
+        sample.label_names().join(", "),
+        "provider, account, customer, project, product, resource_id, billing_reference_tag, unit"
+    );
+}

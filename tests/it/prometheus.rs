@@ -1,0 +1,348 @@
+//! A real Prometheus scrapes the demo, and its sums are those of the rows behind it; promtool finds nothing to say.
+
+use std::{collections::BTreeMap, process::Stdio};
+
+use axum::{Router, response::IntoResponse, routing::get};
+use cloudspend_exporter::{demo::Demo, exposition::FAMILIES, provider::section::ProviderName};
+use http::header;
+use serde_json::Value;
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use super::support::{
+    Exporter, Exposition, Folder, MOMENT, PLAIN, Program, TEXT, answer, demo_at, eventually,
+    repository, serve, stopped_at,
+};
+
+/// A program that `make test` fetches; on PATH otherwise.
+fn tool(name: &str) -> Command {
+    let fetched = repository("target/tools/bin").join(name);
+    if fetched.exists() {
+        Command::new(fetched)
+    } else {
+        Command::new(name)
+    }
+}
+
+#[track_caller]
+fn missing(name: &str, error: &std::io::Error) -> ! {
+    panic!("{name} cannot be run ({error}); `make test` fetches it and then runs this test");
+}
+
+/// A running Prometheus.
+struct Prometheus {
+    program: Program,
+    url: String,
+    _data: Folder,
+}
+
+/// What Prometheus answers: the labels and value of each series.
+type Vector = Vec<(BTreeMap<String, String>, f64)>;
+
+impl Prometheus {
+    /// Starts with one job for each target, on a free port of its own.
+    async fn scraping(targets: &[(&str, &str)]) -> Self {
+        let jobs: Vec<_> = targets
+            .iter()
+            .map(|(job, url)| {
+                let address = url.trim_start_matches("http://");
+                format!(
+                    "  - job_name: {job}\n    honor_labels: true\n    static_configs: [{{targets: [\"{address}\"]}}]\n"
+                )
+            })
+            .collect();
+        let config = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n{}",
+            jobs.concat()
+        );
+        let data = Folder::with(&[("prometheus.yml", &config)]);
+        let mut command = tool("prometheus");
+        command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .arg(format!(
+                "--config.file={}",
+                data.path().join("prometheus.yml").display()
+            ))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                data.path().join("data").display()
+            ));
+        let mut program =
+            Program::start(command).unwrap_or_else(|error| missing("prometheus", &error));
+        let address = program.says("msg=\"Listening on\" address=").await;
+        Self {
+            program,
+            url: format!("http://{address}"),
+            _data: data,
+        }
+    }
+
+    async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+        let request = PLAIN
+            .get(format!("{}/api/v1/{path}", self.url))
+            .query(query);
+        let answer = answer(request).await.map_err(|error| error.to_string())?;
+        let answer: Value =
+            serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+        if answer["status"] == "success" {
+            Ok(answer["data"].clone())
+        } else {
+            Err(answer.to_string())
+        }
+    }
+
+    /// What an expression was at a moment.
+    async fn query(&self, expression: &str, moment: &str) -> Vector {
+        let query = [("query", expression), ("time", moment)];
+        let data = self.ask("query", &query).await.unwrap();
+        data["result"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|series| {
+                let labels = serde_json::from_value(series["metric"].clone()).unwrap();
+                let value = series["value"][1].as_str().unwrap().parse().unwrap();
+                (labels, value)
+            })
+            .collect()
+    }
+
+    /// A moment at which every target was scraped with success.
+    async fn scraped(&self, targets: usize) -> String {
+        eventually("every target is scraped", async || {
+            let data = self.ask("targets", &[]).await?;
+            let active = data["activeTargets"].as_array().ok_or("no targets")?;
+            let up = active.iter().filter(|target| target["health"] == "up");
+            if up.count() < targets {
+                return Err(data["activeTargets"].to_string());
+            }
+            for target in active {
+                assert_eq!(target["lastError"], "");
+            }
+            let ups = self
+                .ask("query", &[("query", "timestamp(up == 1)")])
+                .await?;
+            let stamps: Vec<f64> = ups["result"]
+                .as_array()
+                .ok_or("no result")?
+                .iter()
+                .filter_map(|up| up["value"][1].as_str()?.parse().ok())
+                .collect();
+            if stamps.len() < targets {
+                return Err(ups.to_string());
+            }
+            let newest = stamps.into_iter().fold(0.0, f64::max);
+            Ok(newest.to_string())
+        })
+        .await
+    }
+}
+
+/// Which account of the demo shows which view of an API.
+const ACCOUNTS: [(&str, &str); 6] = [
+    ("hourly", "otc-platform"),
+    ("azure subscriptions", "azure-resale"),
+    ("aws customers", "aws-resale"),
+    ("licences", "licences"),
+    ("analytics", "operator"),
+    ("log", "simulations"),
+];
+
+/// The families that no row tells: the exporter's own findings.
+const OWN: [&str; 2] = [
+    "cloudspend_restated_cost_previous_month",
+    "cloudspend_forecast_cost_month_end",
+];
+
+/// What one sum is about: provider, account, currency or unit.
+type Key = (String, String, String);
+
+/// The sums of the rows by family, in which no kind of the demo's is left out.
+fn wanted(demo: &Demo) -> BTreeMap<String, BTreeMap<Key, f64>> {
+    let mut wanted: BTreeMap<String, BTreeMap<Key, f64>> = BTreeMap::new();
+    for total in demo.world().totals(MOMENT.parse().unwrap()) {
+        let Some((_, account)) = ACCOUNTS.iter().find(|(kind, _)| *kind == total.kind) else {
+            continue;
+        };
+        let key = (
+            total.provider.as_str().to_owned(),
+            (*account).to_owned(),
+            total.unit,
+        );
+        let family = format!("cloudspend_{}", total.family);
+        let known = wanted.entry(family).or_default().insert(key, total.value);
+        assert_eq!(known, None);
+    }
+    wanted
+}
+
+fn keyed(vector: Vector) -> BTreeMap<Key, f64> {
+    vector
+        .into_iter()
+        .map(|(labels, value)| {
+            let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+            let unit = label("currency") + &label("unit");
+            ((label("provider"), label("account"), unit), value)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn its_sums_are_those_of_the_simulated_rows_in_both_formats() {
+    let demo = demo_at(MOMENT).await;
+    let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
+    let shown = exporter.polled().await;
+    // Prometheus always asks for OpenMetrics; this stands between, so that it reads the older text as well.
+    let metrics = exporter.at("/metrics");
+    let older = serve(Router::new().route(
+        "/metrics",
+        get(async move || {
+            let request = PLAIN.get(metrics).header(header::ACCEPT, TEXT);
+            let answer = answer(request).await.unwrap();
+            (answer.headers, answer.body).into_response()
+        }),
+    ))
+    .await;
+    let targets = [("openmetrics", exporter.at("")), ("text", older)];
+    let targets = targets.each_ref().map(|(job, url)| (*job, url.as_str()));
+    let prometheus = Prometheus::scraping(&targets).await;
+    let moment = prometheus.scraped(targets.len()).await;
+
+    let wanted = wanted(&demo);
+    for family in FAMILIES
+        .iter()
+        .filter(|family| family.labels.contains("customer, project") && !OWN.contains(&family.name))
+    {
+        assert!(
+            wanted.contains_key(family.name),
+            "no rows for {}",
+            family.name
+        );
+    }
+    for (job, _) in targets {
+        let selected = format!("{{job=\"{job}\"}}");
+        check_health(&prometheus, &selected, &moment, &shown).await;
+        for (family, wanted) in &wanted {
+            let sum = format!("sum by (provider, account, currency, unit) ({family}{selected})");
+            let sums = keyed(prometheus.query(&sum, &moment).await);
+            let size =
+                format!("sum by (provider, account, currency, unit) (abs({family}{selected}))");
+            let sizes = keyed(prometheus.query(&size, &moment).await);
+            for key in wanted.keys().chain(sums.keys()) {
+                // What was not charged is 0 on one side and absent on the other.
+                let got = sums.get(key).copied().unwrap_or_default();
+                let want = wanted.get(key).copied().unwrap_or_default();
+                let size = sizes.get(key).copied().unwrap_or_default();
+                assert!(
+                    (got - want).abs() <= 1e-9 * size,
+                    "{job}: {family} {key:?}: {got}, not {want}"
+                );
+            }
+            assert!(sums.values().any(|sum| *sum != 0.0), "{job}: {family} is 0");
+        }
+    }
+    check_labels(&prometheus, &shown).await;
+
+    prometheus.program.terminate().await;
+    let ended = prometheus.program.end().await;
+    assert!(!ended.stderr.contains("level=error"), "{}", ended.stderr);
+    exporter.stop().await;
+    for provider in ProviderName::ALL {
+        assert_eq!(demo.api(provider).refused(), 0);
+    }
+    demo.stop().await;
+}
+
+/// Everything was scraped, of every provider, and nothing twice.
+async fn check_health(prometheus: &Prometheus, selected: &str, moment: &str, shown: &Exposition) {
+    let one =
+        async |expression: String| match prometheus.query(&expression, moment).await.as_slice() {
+            [(_, value)] => *value,
+            other => panic!("{expression}: {other:?}"),
+        };
+    let successes = format!("count(cloudspend_poll_success{selected} == 1)");
+    assert_eq!(
+        one(successes).await.to_bits(),
+        (ACCOUNTS.len() as f64).to_bits()
+    );
+    let samples: usize = shown
+        .families
+        .iter()
+        .map(|family| family.samples.len())
+        .sum();
+    let scraped = one(format!("scrape_samples_scraped{selected}")).await;
+    assert_eq!(scraped.to_bits(), (samples as f64).to_bits());
+
+    let selector = selected.replacen('{', "{__name__=~\"cloudspend_.+\", ", 1);
+    let counts = format!("count by (__name__, provider) ({selector})");
+    let counts = prometheus.query(&counts, moment).await;
+    for (provider, family) in [
+        ("otc", "cloudspend_billed_cost_previous_day"),
+        ("enube", "cloudspend_provider_forecast_cost_month_end"),
+        ("cloudcockpit", "cloudspend_license_assigned_seats"),
+        ("activeplatform", "cloudspend_billed_cost_previous_month"),
+        ("mike", "cloudspend_stored_quantity"),
+    ] {
+        let here = shown
+            .samples(family)
+            .filter(|sample| sample.label("provider") == provider)
+            .count();
+        let there = counts.iter().find(|(labels, _)| {
+            labels.get("__name__").is_some_and(|name| name == family)
+                && labels.get("provider").is_some_and(|name| name == provider)
+        });
+        let there = there.map_or(0.0, |(_, count)| *count);
+        assert!(here > 0, "{family} of {provider}");
+        assert_eq!(
+            there.to_bits(),
+            (here as f64).to_bits(),
+            "{family} of {provider}"
+        );
+    }
+}
+
+/// Names arrive as they are told, in every script.
+async fn check_labels(prometheus: &Prometheus, shown: &Exposition) {
+    for label in ["customer", "project", "product", "description"] {
+        let path = format!("label/{label}/values");
+        let known = prometheus.ask(&path, &[]).await.unwrap();
+        let known: Vec<String> = serde_json::from_value(known).unwrap();
+        let mut told: Vec<_> = shown
+            .families
+            .iter()
+            .flat_map(|family| &family.samples)
+            .map(|sample| sample.label(label).to_owned())
+            .filter(|value| !value.is_empty())
+            .collect();
+        told.sort();
+        told.dedup();
+        assert_eq!(known, told, "{label}");
+        assert!(!told.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn promtool_has_nothing_to_say_about_the_text() {
+    let demo = demo_at(MOMENT).await;
+    let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
+    exporter.polled().await;
+    let request = PLAIN
+        .get(exporter.at("/metrics"))
+        .header(header::ACCEPT, TEXT);
+    let text = answer(request).await.unwrap().body;
+    let mut promtool = tool("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| missing("promtool", &error));
+    let mut stdin = promtool.stdin.take().unwrap();
+    stdin.write_all(&text).await.unwrap();
+    drop(stdin);
+    let ended = promtool.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(said, "");
+    assert!(ended.status.success(), "{}", ended.status);
+    exporter.stop().await;
+}

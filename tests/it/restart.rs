@@ -1,0 +1,323 @@
+//! The program is killed at random moments of polling and writing: what it serves after the next start is whole.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use cloudspend_exporter::{
+    clock::Clock,
+    demo::{Demo, Fault, Options},
+    provider::section::ProviderName,
+};
+use http::StatusCode;
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    task::JoinHandle,
+};
+
+/// The demo's accounts, and how the world calls what each of them sees.
+const ACCOUNTS: [(&str, ProviderName, &str); 6] = [
+    ("otc-platform", ProviderName::Otc, "daily"),
+    ("azure-resale", ProviderName::Enube, "azure subscriptions"),
+    ("aws-resale", ProviderName::Enube, "aws customers"),
+    ("licences", ProviderName::CloudCockpit, "licences"),
+    ("operator", ProviderName::ActivePlatform, "analytics"),
+    ("simulations", ProviderName::Mike, "log"),
+];
+
+/// The sums of one account by family and unit.
+type Sums = BTreeMap<(String, String), f64>;
+
+/// How often the program is killed. `make soak` asks for more.
+fn rounds() -> usize {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no configuration to be told by"
+    )]
+    let wanted = std::env::var("CLOUDSPEND_SOAK_ROUNDS");
+    wanted.map_or(10, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::print_stdout,
+    reason = "how often a kill met what is hard to hit says what the test is worth"
+)]
+async fn what_is_served_after_kill_9_is_whole() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the exporter goes by the system's clock, so the world stands still at its time"
+    )]
+    let now = Timestamp::now();
+    let demo = Demo::start(Clock::from_fn(move || now), Options::default())
+        .await
+        .unwrap();
+    let mut bench = Bench::new(demo, now);
+    let rounds = rounds();
+
+    // From nothing on: an account shows nothing until its first poll has ended, and never again nothing after that.
+    let mut restored = BTreeSet::new();
+    let mut program = bench.start("1s").await;
+    for round in 0..rounds / 5 {
+        program = bench.kill_and_start(program, round).await;
+        restored = bench.whole(&program, &restored, round).await;
+    }
+    program.kill().await;
+
+    // From good sums of every account on; nothing may take away one of them.
+    std::fs::remove_dir_all(&bench.states).unwrap();
+    bench.heal();
+    program = bench.start("60s").await;
+    let all_whole = async {
+        while bench.whole(&program, &BTreeSet::new(), 0).await.len() < ACCOUNTS.len() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), all_whole)
+        .await
+        .expect("every account is polled");
+    let all = ACCOUNTS.map(|(account, ..)| account).into();
+    for round in rounds / 5..rounds {
+        program = bench.kill_and_start(program, round).await;
+        bench.whole(&program, &all, round).await;
+    }
+    program.kill().await;
+    println!(
+        "killed {rounds} times, {} of them amid the writing of a file",
+        bench.amid_writing
+    );
+}
+
+/// A world that stands still, and a folder for the program that is killed over it.
+struct Bench {
+    demo: Demo,
+    want: BTreeMap<&'static str, Sums>,
+    folder: TempDir,
+    states: PathBuf,
+    amid_writing: usize,
+}
+
+impl Bench {
+    fn new(demo: Demo, now: Timestamp) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in Demo::secrets() {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        Self {
+            want: totals(&demo, now),
+            demo,
+            states: folder.path().join("states"),
+            folder,
+            amid_writing: 0,
+        }
+    }
+
+    fn heal(&self) {
+        for provider in ProviderName::ALL {
+            self.demo.api(provider).heal();
+        }
+    }
+
+    async fn start(&self, interval: &str) -> Program {
+        let config = self.folder.path().join("cloudspend.yml");
+        let yaml = self
+            .demo
+            .config_yaml(self.folder.path())
+            .replace("interval: 30s", &format!("interval: {interval}"))
+            .replace("requests_per_second: 50", "requests_per_second: 10000")
+            .replace("granularity: hourly", "granularity: daily");
+        std::fs::write(&config, yaml).unwrap();
+        Program::start(&config, &self.states).await
+    }
+
+    /// Lets the program poll and write for a while, kills it, and starts it where no API answers any more: what it
+    /// serves comes from the disk.
+    async fn kill_and_start(&mut self, program: Program, round: usize) -> Program {
+        self.heal();
+        let writes = || {
+            names(&self.states)
+                .iter()
+                .any(|name| name.ends_with(".tmp"))
+        };
+        // The moment is what is tested: none is too early or too late. A writing takes so little of the time that
+        // every other round looks out for one.
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..1500))).await;
+        let mut looks = if round % 2 == 1 { 1000 } else { 0 };
+        while looks > 0 && !writes() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            looks -= 1;
+        }
+        program.kill().await;
+        self.amid_writing += usize::from(writes());
+        for provider in ProviderName::ALL {
+            let fault = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
+            self.demo.api(provider).fail(fault);
+        }
+        self.start("1s").await
+    }
+
+    /// Fails unless every account shows all of its sums or, unless it is one of some, none at all. Returns those that
+    /// show them.
+    async fn whole(
+        &self,
+        program: &Program,
+        surely: &BTreeSet<&'static str>,
+        round: usize,
+    ) -> BTreeSet<&'static str> {
+        let served = program.served().await;
+        let aside = |name: &String| name.contains(".damaged") || name.contains(".newer");
+        assert!(!names(&self.states).iter().any(aside), "round {round}");
+        let mut whole = BTreeSet::new();
+        for (account, ..) in ACCOUNTS {
+            match served.get(account) {
+                Some(sums) => {
+                    let what = format!("round {round}, {account}");
+                    assert_near(sums, &self.want[account], &what);
+                    whole.insert(account);
+                }
+                None => assert!(!surely.contains(account), "round {round}: no {account}"),
+            }
+        }
+        whole
+    }
+}
+
+/// Month to date, the month before, forecasts and seats of every account; days are left to tests that go by a clock.
+fn totals(demo: &Demo, now: Timestamp) -> BTreeMap<&'static str, Sums> {
+    let totals = demo.world().totals(now);
+    ACCOUNTS
+        .into_iter()
+        .map(|(account, provider, kind)| {
+            let sums = totals
+                .iter()
+                .filter(|total| total.provider == provider && total.kind == kind)
+                .filter(|total| is_compared(&total.family))
+                .map(|total| ((total.family.clone(), total.unit.clone()), total.value));
+            (account, sums.collect())
+        })
+        .collect()
+}
+
+fn is_compared(family: &str) -> bool {
+    let of_a_day = family.ends_with("_today") || family.ends_with("_previous_day");
+    let of_apis = [
+        "billed_cost_",
+        "list_cost_",
+        "consumed_quantity_",
+        "stored_quantity",
+        "provider_",
+        "license_",
+    ];
+    !of_a_day && of_apis.iter().any(|start| family.starts_with(start))
+}
+
+fn assert_near(got: &Sums, want: &Sums, what: &str) {
+    let keys = |sums: &Sums| sums.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(got), keys(want), "{what}");
+    for (of, want) in want {
+        let got = got[of];
+        assert!(
+            (got - want).abs() <= 1e-9 * want.abs().max(1.0),
+            "{what}: {of:?} is {got}, not {want}"
+        );
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The program as its user starts it.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    log: JoinHandle<()>,
+}
+
+impl Program {
+    /// Starts it and waits until it says where it listens.
+    async fn start(config: &Path, states: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"))
+            .args(["--web.listen-address=127.0.0.1:0", "--storage.path"])
+            .arg(states)
+            .arg("--config.file")
+            .arg(config)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = String::new();
+        let address = loop {
+            let Some(line) = log.next_line().await.unwrap() else {
+                panic!("it ended: {said}");
+            };
+            assert!(!line.contains("set aside"), "{line}");
+            if line.contains("listening") {
+                let address = line
+                    .split(' ')
+                    .find_map(|pair| pair.strip_prefix("address="));
+                break address.and_then(|address| address.parse().ok()).unwrap();
+            }
+            said += &line;
+            said.push('\n');
+        };
+        // A pipe that nobody reads would stop it some day.
+        let log = tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        Self {
+            child,
+            address,
+            log,
+        }
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+        self.log.await.unwrap();
+    }
+
+    /// The sums of each account that shows any.
+    async fn served(&self) -> BTreeMap<String, Sums> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the exporter is asked by a client that is not its own"
+        )]
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/metrics", self.address);
+        let text = client.get(url).send().await.unwrap().text().await.unwrap();
+        let mut served = BTreeMap::<String, Sums>::new();
+        for line in text.lines() {
+            let Some((family, rest)) = line
+                .strip_prefix("cloudspend_")
+                .and_then(|line| line.split_once('{'))
+            else {
+                continue;
+            };
+            let (labels, value) = rest.rsplit_once("} ").unwrap();
+            // Quotation marks inside a value are escaped, so that these begin labels.
+            let label = |name: &str| {
+                let (_, value) = labels.split_once(&format!("{name}=\""))?;
+                Some(value.split_once('"')?.0.to_owned())
+            };
+            if is_compared(family) {
+                let sums = served.entry(label("account").unwrap()).or_default();
+                let unit = label("currency").or_else(|| label("unit"));
+                *sums
+                    .entry((family.to_owned(), unit.unwrap_or_default()))
+                    .or_default() += value.parse::<f64>().unwrap();
+            }
+        }
+        served
+    }
+}
