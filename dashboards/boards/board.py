@@ -24,7 +24,11 @@ LABELS = {
         'provider=~"$provider", account=~"$account", customer=~"$customer", project=~"$project"',
         "A product, catalog, category or licence.",
     ),
-    "currency": ("Currency", 'provider=~"$provider", account=~"$account"', "Currencies are never added to each other."),
+    "currency": (
+        "Currency",
+        'provider=~"$provider", account=~"$account", customer=~"$customer"',
+        "Currencies are never added to each other.",
+    ),
     "budget": ("Budget", "", "A budget of the exporter's configuration."),
 }
 # Families whose labels fill the lists; a customer may have licences and no money, or quantities and no money.
@@ -39,8 +43,10 @@ SOURCES = {
 }
 
 
-def _query(name, one_customer):
+def _query(name, names, one_customer):
     _, select, _ = LABELS[name]
+    if "customer" not in names:
+        select = select.replace(', customer=~"$customer"', "")
     if one_customer:
         select = select.replace('customer=~"$customer"', 'customer="$customer"')
     if name in SOURCES:
@@ -61,7 +67,7 @@ def variables(names, one_customer=False):
     ]
     for name in names:
         label, _, description = LABELS[name]
-        query = _query(name, one_customer)
+        query = _query(name, names, one_customer)
         variable = (
             dashboard.QueryVariable(name)
             .label(label)

@@ -4,7 +4,7 @@ from . import promql as q
 from . import shared
 from .board import board, link_to
 from .licences import BOUGHT, UNUSED, seats
-from .panels import GREEN, GREY, RED, YELLOW, Column, Query, by_currency, grid, history
+from .panels import GREEN, GREY, RED, YELLOW, Column, Query, by_currency, grid, history, prop
 
 NAMES = ["provider", "account", "customer", "project", "product", "currency"]
 MONEY = q.ONE_CUSTOMERS_MONEY
@@ -15,7 +15,7 @@ def costs(title, label, heading, description):
     by = f"provider, {label}, currency"
     return grid(
         title,
-        f"{description} Change: the last 7 days less the 7 before. A row called other holds what is folded; an empty name is one "
+        f"{description} 7 days: the last 7 days less the 7 before. A row called other holds what is folded; an empty name is one "
         "that the provider does not give.",
         [
             Query(q.total(by, q.MTD, MONEY)),
@@ -28,10 +28,10 @@ def costs(title, label, heading, description):
             Column("provider", "Provider", width=110, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
                    link_title="Open this provider"),
             Column("currency", "Currency", width=80),
-            Column("Value #A", "This month", unit="locale", decimals=2, width=100),
-            Column("Value #B", "Forecast", unit="locale", decimals=2, width=100),
-            Column("Value #C", "Last month", unit="locale", decimals=2, width=100),
-            Column("Value #D", "Change, 7 days", unit="locale", decimals=2, width=120, steps=(GREEN, (-0.005, GREY), (0.005, RED))),
+            Column("Value #A", "This month", unit="locale", decimals=2, width=95),
+            Column("Value #B", "Forecast", unit="locale", decimals=2, width=95),
+            Column("Value #C", "Last month", unit="locale", decimals=2, width=95),
+            Column("Value #D", "7 days", unit="locale", decimals=2, width=90, steps=(GREEN, (-0.005, GREY), (0.005, RED))),
         ],
         sort=[("This month", True)],
         no_value="–",
@@ -56,7 +56,7 @@ def build():
                               "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
         (8, [(24, by_currency(history(
             "Month to date, $currency",
-            "The running month against the month before at its full height (dashed); it starts at 0 when the billing month turns.",
+            "The running month, its forecast and the month before at its full height (dashed). It starts at 0 when the billing month turns.",
             [
                 Query(q.total("currency", q.MTD, MONEY), "spent {{currency}}"),
                 Query(q.total("currency", q.PREVIOUS_MONTH, MONEY), "last month {{currency}}"),

@@ -36,17 +36,25 @@ def total(by, metric, select="", offset=""):
     return f"sum by ({by}) ({once(metric, select, offset)})"
 
 
-def spend(by, select, window, offset_days=0):
-    """What was spent in the window (`1d`, `7d`, at most a month) that ended `offset_days` ago; may be negative, so that
-    a day's spend can be drawn at the day's start.
+def _hours(window):
+    return int(window[:-1]) * {"h": 1, "d": 24}[window[-1]]
+
+
+def _offset(hours):
+    if hours == 0:
+        return ""
+    return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
+
+
+def spend(by, select, window, ago="0h"):
+    """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`; may be negative, so that a day's
+    spend can be drawn at the day's start.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the window
     began is its end value, which is then the previous month, less what it had. Accounts that show no values at one
     end of the window say nothing.
     """
-    days = int(window.removesuffix("d"))
-    new = f"{offset_days}d" if offset_days else ""
-    old = f"{offset_days + days}d" if offset_days + days else ""
+    new, old = _offset(_hours(ago)), _offset(_hours(ago) + _hours(window))
     now, then = once(MTD, select, new), once(MTD, select, old)
     started = [f"max by (provider, account) ({once(PERIOD_START, '', at)})" for at in (new, old)]
     turned = f"({started[0]} > {started[1]})"
@@ -58,6 +66,15 @@ def spend(by, select, window, offset_days=0):
     )
 
 
+def spend_of_day(by, select):
+    """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day.
+
+    Backfilled history counts a day whole from its first instant on, and a time zone moves the day's borders. Late in the day is
+    within that day in both, from UTC-5 to UTC+18.
+    """
+    return spend(by, select, "1d", "-18h")
+
+
 def largest(by, select, most):
     """The label sets with the most money at the end of the time range, the same at every step of a graph."""
     return f"topk by (currency) ({most}, sum by ({by}) (max without (instance, pod) ({MTD}{{{select}}} @ end())))"
@@ -65,8 +82,7 @@ def largest(by, select, most):
 
 def change(by, select, window):
     """How much more was spent in the last window than in the one before."""
-    days = int(window.removesuffix("d"))
-    return f"({spend(by, select, window)}) - ({spend(by, select, window, days)})"
+    return f"({spend(by, select, window)}) - ({spend(by, select, window, window)})"
 
 
 def weight(by, select, window):

@@ -55,27 +55,26 @@ def build():
                f"and on ({PRODUCT}) {measured}))")
     lines = [
         (5, [
-            (5, shared.spent_this_month(q.MONEY)),
-            (4, shared.whole_month(q.MONEY)),
-            (4, shared.last_month(q.MONEY)),
-            (4, shared.against_last_month(q.MONEY)),
+            (6, shared.spent_this_month(q.MONEY)),
+            (6, shared.whole_month(q.MONEY)),
+            (5, shared.against_last_month(q.MONEY)),
             (7, shared.trust(q.MONEY)),
         ]),
         (9, [
             (12, grid(
                 "Projects",
-                "What each project or subscription costs. Change: the last 7 days less the 7 before. A row called other holds what "
+                "What each project or subscription costs. 7 days: the last 7 days less the 7 before. A row called other holds what "
                 "is folded; an empty name is one that the provider does not give.",
                 [
                     Query(q.total(by, q.MTD, q.MONEY)), Query(q.total(by, q.FORECAST, q.MONEY)),
                     Query(q.total(by, q.PREVIOUS_MONTH, q.MONEY)), Query(q.change(by, q.MONEY, "7d")),
                 ],
                 [
-                    Column("project", "Project"), Column("account", "Account", width=130), Column("currency", "Currency", width=80),
-                    Column("Value #A", "This month", unit="locale", decimals=2, width=100),
-                    Column("Value #B", "Forecast", unit="locale", decimals=2, width=100),
-                    Column("Value #C", "Last month", unit="locale", decimals=2, width=100),
-                    Column("Value #D", "Change, 7 days", unit="locale", decimals=2, width=120,
+                    Column("project", "Project"), Column("account", "Account", width=115), Column("currency", "Currency", width=80),
+                    Column("Value #A", "This month", unit="locale", decimals=2, width=95),
+                    Column("Value #B", "Forecast", unit="locale", decimals=2, width=95),
+                    Column("Value #C", "Last month", unit="locale", decimals=2, width=95),
+                    Column("Value #D", "7 days", unit="locale", decimals=2, width=90,
                            steps=(GREEN, (-0.005, GREY), (0.005, RED))),
                 ],
                 sort=[("This month", True)],
@@ -91,13 +90,13 @@ def build():
                     Query(q.total(product, q.PREVIOUS_MONTH, q.MONEY)),
                 ],
                 [
-                    Column("product", "Product"), Column("account", "Account", width=130),
-                    Column("Value #A", "This month", unit="locale", decimals=2, width=100),
+                    Column("product", "Product"), Column("account", "Account", width=115),
+                    Column("Value #A", "This month", unit="locale", decimals=2, width=95),
                     Column("currency", "Currency", width=80),
                     Column("Value #B", "Quantity", unit="locale", decimals=1, width=90),
                     Column("unit", "Unit", width=80),
                     Column("Value #C", "Unit cost", unit="locale", decimals=4, width=90),
-                    Column("Value #D", "Last month", unit="locale", decimals=2, width=100),
+                    Column("Value #D", "Last month", unit="locale", decimals=2, width=95),
                 ],
                 sort=[("This month", True)],
             )),

@@ -101,7 +101,7 @@ def forecast_over_last_month(by, select):
 
 def days(title, by, legend, select, description, largest=None):
     """Spend by day, one panel for each chosen currency; the largest few apart, and the rest in one."""
-    spend = q.spend(by, select, "1d", -1)
+    spend = q.spend_of_day(by, select)
     queries = [Query(spend, legend)]
     if largest:
         few = q.largest(by, select, largest)
@@ -112,9 +112,9 @@ def days(title, by, legend, select, description, largest=None):
         ]
     panel = by_currency(history(
         title,
-        f"{description} A column stands at the day's start (UTC) and holds what month to date grew by until the next, also over "
-        "the turn of a month; a day counts when the provider reports it, so late data moves to a later column. Negative where "
-        "credits outweigh. Without a column: no values a day earlier.",
+        f"{description} A column holds what month to date gained in the 24 hours up to 18:00 of that day, also over the turn of "
+        "a month. Money counts when the provider reports it, so late data stands in a later column. Below 0 where credits "
+        "outweigh. No column: no values then or a day earlier.",
         queries,
         interval="1d",
         columns=True,
