@@ -116,7 +116,7 @@ async fn status_page(State(web): State<Arc<Web>>) -> Html<String> {
     Html(status::page(&web).into_string())
 }
 
-/// 200 once every account was tried once, or restored.
+/// 200 once every account was tried once or restored.
 async fn ready(State(web): State<Arc<Web>>) -> Response {
     let waiting: Vec<_> = web
         .page

@@ -85,7 +85,7 @@ impl Store {
                     series = state.keys.len(),
                     "restored"
                 );
-                Some(state)
+                Some(*state)
             }
             Found::Foreign => {
                 tracing::info!(
@@ -170,18 +170,20 @@ impl Store {
 /// The name of an account's file: the account's own where that is plain, every other byte as `%XX`. Different
 /// accounts have different files; the name of a long one ends in a hash, after a `~` that no other has.
 fn file_name(account: &str) -> String {
+    use std::fmt::Write;
+
     let mut name = String::new();
     for byte in account.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
             name.push(char::from(byte));
         } else {
-            name.push_str(&format!("%{byte:02X}"));
+            let _ = write!(name, "%{byte:02X}");
         }
     }
     if name.len() > LONGEST_NAME {
         name.truncate(LONGEST_NAME);
         let hash = Uuid::new_v5(&NAMES, account.as_bytes());
-        name.push_str(&format!("~{}", hash.simple()));
+        let _ = write!(name, "~{}", hash.simple());
     }
     name + ".state"
 }

@@ -28,7 +28,7 @@ const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
 #[derive(Debug)]
 pub(super) enum Found {
     /// The state of the account as it is configured now.
-    State(AccountState),
+    State(Box<AccountState>),
     /// The state of an account that was configured otherwise.
     Foreign,
     /// Nothing that can be relied on, and why.
@@ -99,7 +99,7 @@ pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Found {
     }
     // postcard and serde make room for no more than the bytes can hold.
     let state = match postcard::take_from_bytes::<State<'_>>(state) {
-        Ok((state, [])) => state.restore(width),
+        Ok((state, [])) => state.restore(width).map(Box::new),
         _ => None,
     };
     state.map_or(
@@ -123,7 +123,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if !about.is_file() {
         return Err(io::Error::other("it is not a plain file"));
     }
-    let mut bytes = Vec::new();
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or_default());
     File::open(path)?
         .take(LARGEST + 1)
         .read_to_end(&mut bytes)?;

@@ -120,7 +120,9 @@ impl<'a> From<&'a AccountState> for State<'a> {
 impl State<'_> {
     /// The state with `width` labels a label set; `None` where something does not fit.
     pub(super) fn restore(self, width: usize) -> Option<AccountState> {
-        let values = self.keys.values.into_iter().map(Into::into).collect();
+        let empty = Arc::default();
+        let values = self.keys.values.into_iter();
+        let values = values.map(|value| value.restore(&empty)).collect();
         let keys = Keys::restored(width, values, self.keys.sets.into_owned())?;
         let mut parts = BTreeMap::new();
         for part in self.parts {
@@ -159,13 +161,18 @@ impl<'a> From<&'a Value> for ValueForm<'a> {
     }
 }
 
-impl From<ValueForm<'_>> for Value {
-    fn from(form: ValueForm<'_>) -> Self {
-        let shown: Arc<str> = form.shown.into();
-        Self {
-            id: form.id.map_or_else(|| Arc::clone(&shown), Into::into),
+impl ValueForm<'_> {
+    /// The value; it shares an empty text, since most have no description.
+    fn restore(self, empty: &Arc<str>) -> Value {
+        let text = |text: &str| match text {
+            "" => Arc::clone(empty),
+            text => text.into(),
+        };
+        let shown = text(self.shown);
+        Value {
+            id: self.id.map_or_else(|| Arc::clone(&shown), text),
             shown,
-            description: form.description.into(),
+            description: text(self.description),
         }
     }
 }

@@ -16,6 +16,8 @@ mod negotiation;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod restart;

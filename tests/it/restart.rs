@@ -2,9 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
@@ -15,12 +13,8 @@ use cloudspend_exporter::{
 };
 use http::StatusCode;
 use jiff::Timestamp;
-use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    task::JoinHandle,
-};
+
+use super::support::{Folder, OPEN_METRICS, Program, eventually, scrape};
 
 /// The demo's accounts, and how the world calls what each of them sees.
 const ACCOUNTS: [(&str, ProviderName, &str); 6] = [
@@ -69,26 +63,27 @@ async fn what_is_served_after_kill_9_is_whole() {
         program = bench.kill_and_start(program, round).await;
         restored = bench.whole(&program, &restored, round).await;
     }
-    program.kill().await;
+    end(program).await;
 
     // From good sums of every account on; nothing may take away one of them.
     std::fs::remove_dir_all(&bench.states).unwrap();
     bench.heal();
     program = bench.start("60s").await;
-    let all_whole = async {
-        while bench.whole(&program, &BTreeSet::new(), 0).await.len() < ACCOUNTS.len() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    eventually("every account is polled", async || {
+        let whole = bench.whole(&program, &BTreeSet::new(), 0).await;
+        if whole.len() == ACCOUNTS.len() {
+            Ok(())
+        } else {
+            Err(format!("{whole:?}"))
         }
-    };
-    tokio::time::timeout(Duration::from_mins(1), all_whole)
-        .await
-        .expect("every account is polled");
+    })
+    .await;
     let all = ACCOUNTS.map(|(account, ..)| account).into();
     for round in rounds / 5..rounds {
         program = bench.kill_and_start(program, round).await;
         bench.whole(&program, &all, round).await;
     }
-    program.kill().await;
+    end(program).await;
     println!(
         "killed {rounds} times, {} of them amid the writing of a file",
         bench.amid_writing
@@ -99,17 +94,14 @@ async fn what_is_served_after_kill_9_is_whole() {
 struct Bench {
     demo: Demo,
     want: BTreeMap<&'static str, Sums>,
-    folder: TempDir,
+    folder: Folder,
     states: PathBuf,
     amid_writing: usize,
 }
 
 impl Bench {
     fn new(demo: Demo, now: Timestamp) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in Demo::secrets() {
-            std::fs::write(folder.path().join(name), content).unwrap();
-        }
+        let folder = Folder::with(&Demo::secrets());
         Self {
             want: totals(&demo, now),
             demo,
@@ -125,7 +117,8 @@ impl Bench {
         }
     }
 
-    async fn start(&self, interval: &str) -> Program {
+    /// Starts the program and waits until it says where it listens.
+    async fn start(&self, interval: &str) -> Running {
         let config = self.folder.path().join("cloudspend.yml");
         let yaml = self
             .demo
@@ -134,17 +127,28 @@ impl Bench {
             .replace("requests_per_second: 50", "requests_per_second: 10000")
             .replace("granularity: hourly", "granularity: daily");
         std::fs::write(&config, yaml).unwrap();
-        Program::start(&config, &self.states).await
+        let mut program = Program::exporter(&[
+            "--web.listen-address=127.0.0.1:0",
+            "--config.file",
+            config.to_str().unwrap(),
+            "--storage.path",
+            self.states.to_str().unwrap(),
+        ]);
+        let address = program.says("message=listening address=").await;
+        Running {
+            program,
+            url: format!("http://{address}/metrics"),
+        }
     }
 
     /// Lets the program poll and write for a while, kills it, and starts it where no API answers any more: what it
     /// serves comes from the disk.
-    async fn kill_and_start(&mut self, program: Program, round: usize) -> Program {
+    async fn kill_and_start(&mut self, program: Running, round: usize) -> Running {
         self.heal();
         let writes = || {
             names(&self.states)
                 .iter()
-                .any(|name| name.ends_with(".tmp"))
+                .any(|name| name.contains("unfinished"))
         };
         // The moment is what is tested: none is too early or too late. A writing takes so little of the time that
         // every other round looks out for one.
@@ -154,7 +158,7 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(1)).await;
             looks -= 1;
         }
-        program.kill().await;
+        end(program).await;
         self.amid_writing += usize::from(writes());
         for provider in ProviderName::ALL {
             let fault = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
@@ -167,7 +171,7 @@ impl Bench {
     /// show them.
     async fn whole(
         &self,
-        program: &Program,
+        program: &Running,
         surely: &BTreeSet<&'static str>,
         round: usize,
     ) -> BTreeSet<&'static str> {
@@ -238,86 +242,35 @@ fn names(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The program as its user starts it.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    log: JoinHandle<()>,
+/// The program, and where its metrics are.
+struct Running {
+    program: Program,
+    url: String,
 }
 
-impl Program {
-    /// Starts it and waits until it says where it listens.
-    async fn start(config: &Path, states: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"))
-            .args(["--web.listen-address=127.0.0.1:0", "--storage.path"])
-            .arg(states)
-            .arg("--config.file")
-            .arg(config)
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = String::new();
-        let address = loop {
-            let Some(line) = log.next_line().await.unwrap() else {
-                panic!("it ended: {said}");
-            };
-            assert!(!line.contains("set aside"), "{line}");
-            if line.contains("listening") {
-                let address = line
-                    .split(' ')
-                    .find_map(|pair| pair.strip_prefix("address="));
-                break address.and_then(|address| address.parse().ok()).unwrap();
-            }
-            said += &line;
-            said.push('\n');
-        };
-        // A pipe that nobody reads would stop it some day.
-        let log = tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Self {
-            child,
-            address,
-            log,
-        }
-    }
-
-    async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-        self.log.await.unwrap();
-    }
-
+impl Running {
     /// The sums of each account that shows any.
     async fn served(&self) -> BTreeMap<String, Sums> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the exporter is asked by a client that is not its own"
-        )]
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://{}/metrics", self.address);
-        let text = client.get(url).send().await.unwrap().text().await.unwrap();
+        let shown = scrape(&self.url, OPEN_METRICS).await.unwrap();
         let mut served = BTreeMap::<String, Sums>::new();
-        for line in text.lines() {
-            let Some((family, rest)) = line
-                .strip_prefix("cloudspend_")
-                .and_then(|line| line.split_once('{'))
-            else {
-                continue;
-            };
-            let (labels, value) = rest.rsplit_once("} ").unwrap();
-            // Quotation marks inside a value are escaped, so that these begin labels.
-            let label = |name: &str| {
-                let (_, value) = labels.split_once(&format!("{name}=\""))?;
-                Some(value.split_once('"')?.0.to_owned())
-            };
+        for sample in shown.families.iter().flat_map(|family| &family.samples) {
+            let family = sample.name.trim_start_matches("cloudspend_");
             if is_compared(family) {
-                let sums = served.entry(label("account").unwrap()).or_default();
-                let unit = label("currency").or_else(|| label("unit"));
-                *sums
-                    .entry((family.to_owned(), unit.unwrap_or_default()))
-                    .or_default() += value.parse::<f64>().unwrap();
+                let sums = served
+                    .entry(sample.label("account").to_owned())
+                    .or_default();
+                let unit = [sample.label("currency"), sample.label("unit")].concat();
+                *sums.entry((family.to_owned(), unit)).or_default() += sample.value;
             }
         }
         served
+    }
+}
+
+/// Kills it, and fails where it had something to say about its files.
+async fn end(running: Running) {
+    let ended = running.program.kill().await;
+    for what in ["set aside", "panicked"] {
+        assert!(!ended.stderr.contains(what), "{}", ended.stderr);
     }
 }

@@ -103,6 +103,12 @@ impl Program {
         assert!(killed.unwrap().success());
     }
 
+    /// Ends it as kill -9 does, wherever it is, and waits until it is gone.
+    pub(crate) async fn kill(mut self) -> Ended {
+        self.child.start_kill().unwrap();
+        self.end().await
+    }
+
     /// Waits until it has ended.
     pub(crate) async fn end(mut self) -> Ended {
         let status = tokio::time::timeout(PATIENCE, self.child.wait())
