@@ -4,10 +4,10 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check fmt schema golden tools image advisories
+.PHONY: help demo test soak check check-dashboards fmt schema golden dashboards tools image advisories
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 demo: ## run the exporter over simulated provider APIs: no account and no network needed
 	$(CARGO) run --release --locked -- demo
@@ -24,6 +24,9 @@ check: ## formatting, lints, documentation, licences and sources of the dependen
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	tests/tools/deny.sh
 
+check-dashboards: ## the dashboards are what their generator makes, lose nothing in the SDK and keep the linter's rules
+	tests/tools/dashboards.sh check
+
 fmt: ## format the code
 	$(CARGO) fmt
 
@@ -32,6 +35,9 @@ schema: ## write the JSON schema of the configuration anew
 
 golden: ## write the golden exposition and the README's table of metrics anew
 	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition readme::its_table
+
+dashboards: ## make dashboards/*.json anew; needs python3 and, the first time, PyPI
+	tests/tools/dashboards.sh write
 
 tools: ## fetch the programs that the tests need
 	tests/tools/fetch.sh

@@ -5,9 +5,12 @@ use std::{
     io::{self, Write},
 };
 
+use jiff::Timestamp;
+
 use super::{
     END_OF_OPEN_METRICS,
-    names::{Name, of_charges},
+    about::seconds,
+    names::{Name, PERIOD_END, PERIOD_START, of_charges},
     series::labels,
 };
 use crate::{
@@ -45,7 +48,7 @@ pub fn write_past(
         book.further.push(',');
         push_label(&mut book.further, name, value);
     }
-    let steps = of_charges().count() * accounts.len();
+    let steps = (of_charges().count() + PERIODS.len()) * accounts.len();
     let mut step = 0_usize;
     for family in of_charges() {
         let mut begun = false;
@@ -57,9 +60,21 @@ pub fn write_past(
             step += 1;
         }
     }
+    for (name, pick) in PERIODS {
+        let mut begun = false;
+        for account in accounts {
+            book.write_period(account, name, pick, &mut begun)?;
+            step += 1;
+            go_on(&book.written, step as f64 / steps as f64)?;
+        }
+    }
     book.out.write_all(END_OF_OPEN_METRICS.as_bytes())?;
     Ok(book.written)
 }
+
+/// Which instant of a billing month a family shows: without it no query can tell a month's turn from a loss of money.
+type Pick = fn((Timestamp, Timestamp)) -> Timestamp;
+const PERIODS: [(Name, Pick); 2] = [(PERIOD_START, |month| month.0), (PERIOD_END, |month| month.1)];
 
 struct Book<'a> {
     out: &'a mut dyn Write,
@@ -77,37 +92,73 @@ impl Book<'_> {
         begun: &mut bool,
         go_on: &mut dyn FnMut(&Written) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut line = String::new();
         for series in past.series(measure, window) {
-            if !std::mem::replace(begun, true) {
-                let Name { name, help, .. } = name;
-                writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
-            }
-            line.clear();
-            line.push_str(name.name);
+            self.begin(name, begun)?;
             let texts = past.labels.texts(series.set);
             let own = labels(&past.account, texts, measure, &series.unit);
-            for (position, (label, value)) in own.enumerate() {
-                line.push(if position == 0 { '{' } else { ',' });
-                push_label(&mut line, label, value);
-            }
-            line.push_str(&self.further);
-            line.push_str("} ");
-            let labelled = line.len();
-            for (value, instants) in series.values {
-                line.truncate(labelled);
-                write!(line, "{value} ").expect("a String takes every text");
-                let valued = line.len();
-                for instant in instants {
-                    line.truncate(valued);
-                    writeln!(line, "{}", instant.as_second()).expect("a String takes every text");
-                    self.out.write_all(line.as_bytes())?;
-                    self.written.samples += 1;
-                }
-            }
-            self.written.series += 1;
+            self.write_series(name, own, series.values)?;
             go_on(&self.written)?;
         }
+        Ok(())
+    }
+
+    /// When one account's billing months began or ended.
+    fn write_period(
+        &mut self,
+        past: &Past,
+        name: Name,
+        pick: Pick,
+        begun: &mut bool,
+    ) -> io::Result<()> {
+        let months = past.billing_periods();
+        if months.is_empty() {
+            return Ok(());
+        }
+        self.begin(name, begun)?;
+        let own = [
+            ("provider", past.account.provider_name.as_str()),
+            ("account", past.account.name.as_str()),
+        ];
+        let values = months
+            .into_iter()
+            .map(|(month, instants)| (seconds(pick(month)), instants));
+        self.write_series(name, own.into_iter(), values)
+    }
+
+    /// The family's header, before its first series.
+    fn begin(&mut self, Name { name, help, .. }: Name, begun: &mut bool) -> io::Result<()> {
+        if !std::mem::replace(begun, true) {
+            writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
+        }
+        Ok(())
+    }
+
+    fn write_series<'b>(
+        &mut self,
+        name: Name,
+        own: impl Iterator<Item = (&'b str, &'b str)>,
+        values: impl IntoIterator<Item = (f64, &'b [Timestamp])>,
+    ) -> io::Result<()> {
+        let mut line = name.name.to_owned();
+        for (position, (label, value)) in own.enumerate() {
+            line.push(if position == 0 { '{' } else { ',' });
+            push_label(&mut line, label, value);
+        }
+        line.push_str(&self.further);
+        line.push_str("} ");
+        let labelled = line.len();
+        for (value, instants) in values {
+            line.truncate(labelled);
+            write!(line, "{value} ").expect("a String takes every text");
+            let valued = line.len();
+            for instant in instants {
+                line.truncate(valued);
+                writeln!(line, "{}", instant.as_second()).expect("a String takes every text");
+                self.out.write_all(line.as_bytes())?;
+                self.written.samples += 1;
+            }
+        }
+        self.written.series += 1;
         Ok(())
     }
 }

@@ -81,6 +81,23 @@ impl Past {
             .sum()
     }
 
+    /// The billing months, start and end, each with the instants at which it ran; none where the account has no months.
+    pub fn billing_periods(&self) -> Vec<((Timestamp, Timestamp), &[Timestamp])> {
+        let measures = self.account.provider.measures();
+        if measures.iter().all(|(_, grain)| *grain == Grain::Now) {
+            return Vec::new();
+        }
+        let zone = &self.account.zone;
+        self.stretches
+            .iter()
+            .map(|stretch| {
+                let month = stretch.moment.month;
+                let period = (month.start(zone), month.end(zone));
+                (period, stretch.instants.as_slice())
+            })
+            .collect()
+    }
+
     /// The series of one measure over one window, in the order in which they are served.
     pub fn series(&self, measure: Measure, window: Window) -> Vec<Series<'_>> {
         let mut series: BTreeMap<(Arc<str>, u32), Series<'_>> = BTreeMap::new();

@@ -411,7 +411,7 @@ async fn months_are_the_worlds(prometheus: &Prometheus, demo: &Demo) {
     }
 }
 
-/// Nothing but the windows of flows, and of months alone only the one that is over.
+/// Nothing but the windows of flows and the billing months, and of months alone only the one that is over.
 async fn only_flows_were_written(prometheus: &Prometheus) {
     let at = end_of(date(2025, 5, 14), &TimeZone::UTC);
     let query = "count by (__name__) (last_over_time({__name__=~\".+\"}[12h]))";
@@ -422,6 +422,9 @@ async fn only_flows_were_written(prometheus: &Prometheus) {
             want.push(format!("cloudspend_{measure}_{window}"));
         }
     }
+    want.push("cloudspend_billing_period_end_timestamp_seconds".to_owned());
+    want.push("cloudspend_billing_period_start_timestamp_seconds".to_owned());
+    want.sort();
     assert_eq!(families.into_keys().collect::<Vec<_>>(), want);
     let query = "count by (account) (last_over_time(cloudspend_billed_cost_month_to_date[12h]))";
     let accounts = prometheus.values(query, "account", at).await;

@@ -1,0 +1,155 @@
+"""Exporter health: ages, failures by reason, durations, rate limits, series, folding, credentials, the process."""
+
+from . import promql as q
+from . import shared
+from .board import board
+from .panels import DAY, GREEN, ORANGE, RED, YELLOW, Column, Query, grid, history, said, stats
+
+BY = "provider, account"
+EXPIRY = "cloudspend_credential_expiry_timestamp_seconds"
+# Which targets are exporters is told by their build info, whatever their job is called.
+EXPORTERS = "on (job, instance) last_over_time(cloudspend_build_info[1d])"
+
+
+def _account(metric):
+    return f"max by ({BY}) ({q.once(metric, q.ACCOUNT)})"
+
+
+def _increase(metric, by):
+    return f"sum by ({by}) (increase({metric}{{{q.ACCOUNT}}}[$__rate_interval]))"
+
+
+def build():
+    """The dashboard."""
+    success = q.once("cloudspend_poll_success", q.ACCOUNT)
+    top = stats(
+        "Accounts",
+        "How many accounts there are, how many did not wholly succeed in their last poll, how many have never succeeded, and the age of "
+        "the oldest numbers that are shown.",
+        [
+            Query(f"count({success})", "accounts"),
+            Query(f"count({success} == 0) or vector(0)", "failing"),
+            Query(f"count({success} unless {q.SAME_ACCOUNT} {q.once(shared.OLDEST, q.ACCOUNT)}) or vector(0)", "never read"),
+            Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)})", "oldest read"),
+        ],
+        unit="none", steps=(GREEN, (1, RED)), no_value="no account", tiles=True,
+    )
+    top.override_by_name("accounts", [shared.threshold_prop("blue")])
+    top.override_by_name("oldest read", [shared.prop("unit", "s"), shared.prop("decimals", 0), shared.threshold_prop(*shared.AGE_STEPS)])
+    instances = stats(
+        "Exporters",
+        "Instances that answer and that do not, and instances whose last loading of the configuration failed (they run on with the old one).",
+        [
+            Query(f"count((up == 1) and {EXPORTERS}) or vector(0)", "up"),
+            Query(f"count((up == 0) and {EXPORTERS}) or vector(0)", "down"),
+            Query("count(cloudspend_config_last_reload_successful == 0) or vector(0)", "bad config"),
+        ],
+        unit="none", steps=(GREEN, (1, RED)), no_value="unknown", tiles=True,
+    ).override_by_name("up", [shared.threshold_prop(RED, (1, GREEN))])
+    expiry = stats(
+        "Next credential to expire",
+        "Time until the first credential expires whose end is known; the account is named.",
+        [Query(f"bottomk(1, {_account(EXPIRY)} - time())", "{{account}}")],
+        unit="s", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", decimals=0, tiles=True,
+    )
+    folded = stats(
+        "Folding",
+        "Label sets that are folded into the value other because an account has more than max_series, and the largest share of an "
+        "account's money in it. Sums stay right; detail is lost.",
+        [
+            Query(f"sum({q.once('cloudspend_folded_series', q.ACCOUNT)})", "label sets"),
+            Query(f"max({q.once(shared.FOLDED, q.ACCOUNT)})", "of the money"),
+        ],
+        unit="none", steps=(GREEN, (1, YELLOW)), no_value="unknown", tiles=True,
+    ).override_by_name("of the money", [
+        shared.prop("unit", "percentunit"), shared.prop("decimals", 1), shared.threshold_prop(*shared.FOLDED_STEPS),
+    ])
+    table = grid(
+        "Accounts now",
+        "State, ages, size and end of credentials of each account. Read: since the oldest part was read with success. Data: since the "
+        "end of the newest day or hour in the data.",
+        [
+            Query(f"max by ({BY}) ({success})"),
+            Query(f"time() - {_account('cloudspend_poll_last_success_timestamp_seconds')}"),
+            Query(f"time() - {_account(shared.OLDEST)}"),
+            Query(f"time() - {_account(shared.DATA)}"),
+            Query(_account("cloudspend_parts")),
+            Query(_account("cloudspend_failing_parts")),
+            Query(_account("cloudspend_poll_duration_seconds")),
+            Query(_account("cloudspend_poll_rows")),
+            Query(_account("cloudspend_series")),
+            Query(_account("cloudspend_folded_series")),
+            Query(_account(shared.FOLDED)),
+            Query(f"{_account(EXPIRY)} - time()"),
+        ],
+        [
+            Column("provider", "Provider"), Column("account", "Account"),
+            Column("Value #A", "Poll", unit="none", steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
+            Column("Value #B", "Last success", unit="s", decimals=0, steps=shared.AGE_STEPS),
+            Column("Value #C", "Read", unit="s", decimals=0, steps=shared.AGE_STEPS),
+            Column("Value #D", "Data", unit="s", decimals=0, steps=shared.DATA_AGE_STEPS),
+            Column("Value #E", "Parts", unit="locale"),
+            Column("Value #F", "Failing", unit="locale", steps=(GREEN, (1, RED))),
+            Column("Value #G", "Poll took", unit="s", decimals=1),
+            Column("Value #H", "Rows", unit="locale"),
+            Column("Value #I", "Label sets", unit="locale"),
+            Column("Value #J", "Folded", unit="locale", steps=(GREEN, (1, YELLOW))),
+            Column("Value #K", "In other", unit="percentunit", decimals=1, steps=shared.FOLDED_STEPS),
+            Column("Value #L", "Credential ends in", unit="s", decimals=0, steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN))),
+        ],
+        sort=[("Poll", False), ("Read", True)],
+        no_value="no account",
+    )
+    lines = [
+        (4, [(8, top), (6, instances), (5, expiry), (5, folded)]),
+        (8, [(24, table)]),
+        (8, [
+            (8, history("Failures by reason", "Parts, and their discovery, that failed: in each interval, by account and reason.",
+                        [Query(f"{_increase('cloudspend_poll_failures_total', 'account, reason')} > 0", "{{account}}: {{reason}}")],
+                        unit="short", interval="5m", columns=True, stacked=True, no_value="no failures")),
+            (8, history("Age of what is shown", "Time since the oldest part of each account was read with success.",
+                        [Query(f"time() - {_account(shared.OLDEST)}", "{{account}}")], unit="s", interval="5m")),
+            (8, history("How far the data reaches", "Time since the end of the newest day or hour in each account's data: the provider's own delay.",
+                        [Query(f"time() - {_account(shared.DATA)}", "{{account}}")], unit="s", interval="5m")),
+        ]),
+        (8, [
+            (8, history("Requests by status", "Requests to each provider's API by HTTP status, in each interval; none where no answer came. 429 is a rate limit.",
+                        [Query(_increase("cloudspend_api_requests_total", "provider, code"), "{{provider}} {{code}}")],
+                        unit="short", interval="5m", columns=True, stacked=True)),
+            (8, history("Repeats and rate limits", "Requests that were sent again, by reason, in each interval.",
+                        [Query(f"{_increase('cloudspend_api_retries_total', 'account, reason')} > 0", "{{account}}: {{reason}}")],
+                        unit="short", interval="5m", columns=True, stacked=True, no_value="no repeats")),
+            (8, history("Duration of polls", "How long the last poll of each account took.",
+                        [Query(_account("cloudspend_poll_duration_seconds"), "{{account}}")], unit="s", interval="5m")),
+        ]),
+        (8, [
+            (8, history("Label sets", "Label sets that each account shows, and those folded into other.",
+                        [Query(_account("cloudspend_series"), "{{account}}"),
+                         Query(f"{_account('cloudspend_folded_series')} > 0", "{{account}} folded")], unit="short", interval="5m")),
+            (8, history("Share in other", "The share of each account's money, or of its quantities where it has no money, that is folded into other.",
+                        [Query(_account(shared.FOLDED), "{{account}}")], unit="percentunit", interval="5m", soft_max=0.01)),
+            (8, history("Corrections of the closed month",
+                        "How far the previous month moved since two days after its end, as a share of it.",
+                        [Query(f"{q.total('account, currency', 'cloudspend_restated_cost_previous_month', q.ACCOUNT)} / on (account, currency) "
+                               f"({q.total('account, currency', q.PREVIOUS_MONTH, q.ACCOUNT)} != 0)", "{{account}} {{currency}}")],
+                        unit="percentunit", no_value="nothing was corrected")),
+        ]),
+        "The process",
+        (8, [
+            (6, grid("Versions", "The version of each exporter, and when it last loaded its configuration with success.",
+                     [Query("max by (instance, version) (cloudspend_build_info)"),
+                      Query("max by (instance) (cloudspend_config_last_reload_success_timestamp_seconds) * 1000")],
+                     [Column("instance", "Instance"), Column("version", "Version"),
+                      Column("Value #B", "Configuration of", unit="dateTimeAsIso")])),
+            (6, history("Memory", "Resident memory of each exporter.",
+                        [Query(f"process_resident_memory_bytes and {EXPORTERS}", "{{instance}}")], unit="bytes", interval="5m")),
+            (6, history("CPU", "Processor cores that each exporter uses.",
+                        [Query(f"rate(process_cpu_seconds_total[$__rate_interval]) and {EXPORTERS}", "{{instance}}")], unit="short", interval="5m")),
+            (6, history("Scrape", "How long Prometheus took to scrape each exporter. A scrape asks no provider.",
+                        [Query(f"scrape_duration_seconds and {EXPORTERS}", "{{instance}}")], unit="s", interval="5m")),
+        ]),
+    ]
+    return board(
+        "exporter-health", "Exporter health", "Whether the numbers on the other dashboards are fresh and whole, and why not.",
+        ["provider", "account"], lines, time_from="now-24h",
+    )
