@@ -74,7 +74,10 @@ pub fn write_past(
 
 /// Which instant of a billing month a family shows: without it no query can tell a month's turn from a loss of money.
 type Pick = fn((Timestamp, Timestamp)) -> Timestamp;
-const PERIODS: [(Name, Pick); 2] = [(PERIOD_START, |month| month.0), (PERIOD_END, |month| month.1)];
+const PERIODS: [(Name, Pick); 2] = [
+    (PERIOD_START, |month| month.0),
+    (PERIOD_END, |month| month.1),
+];
 
 struct Book<'a> {
     out: &'a mut dyn Write,
