@@ -163,3 +163,82 @@ impl fmt::Debug for Infos {
         f.write_str(self.name.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        budget::Money,
+        charge::SharedSink,
+        exposition::Rendered,
+        ledger::{Ledger, Shape},
+        provider::{Ask, Grain, MonthsAsked, Part},
+        snapshot::AccountState,
+        testing::{Scripted, account, at, cost, month},
+        window::view,
+    };
+
+    /// The bytes that are served for one customer of this name.
+    fn served(customer: &'static str) -> String {
+        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let account = account(provider, "UTC");
+        let shape = Shape::new(&account.labels, account.provider.dimensions());
+        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 10)));
+        let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+        cost(month("2025-03"), customer, 1.5).tell(&sink);
+        drop(sink);
+        let said = Arc::into_inner(ledger)
+            .unwrap()
+            .into_inner()
+            .unwrap()
+            .close();
+        let mut state = AccountState::new(3);
+        state.list(&[Part::whole_account()]);
+        let ask = Ask {
+            months: vec!["2025-03".parse().unwrap()],
+            current: "2025-03".parse().unwrap(),
+            today: "2025-03-10".parse().unwrap(),
+            now: at("2025-03-10T12:00:00Z"),
+        };
+        let _ = state.accept("account", said, &ask, &account.zone);
+        let view = view(&Arc::new(account), &Arc::new(state), ask.now);
+        let rendered = Rendered::new(vec![view], &Money::default());
+        String::from_utf8(rendered.plain_text().to_vec()).unwrap()
+    }
+
+    /// A label's value as both text formats define it, read back; `None` where it never ends.
+    fn unescaped(text: &str) -> Option<(String, &str)> {
+        let mut value = String::new();
+        let mut chars = text.char_indices();
+        while let Some((at, char)) = chars.next() {
+            match char {
+                '"' => return Some((value, &text[at + 1..])),
+                '\\' => value.push(match chars.next()?.1 {
+                    'n' => '\n',
+                    escaped => escaped,
+                }),
+                char => value.push(char),
+            }
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back_from_its_label(name in "\\PC{0,40}|[\"\\\\,{}=\n\r\t ]{0,12}|.{0,20}") {
+            let customer: &'static str = name.clone().leak();
+            let text = served(customer);
+            let start = "cloudspend_billed_cost_month_to_date{provider=\"otc\",account=\"main\",customer=\"";
+            let line = text.lines().find_map(|line| line.strip_prefix(start)).unwrap();
+            let (value, rest) = unescaped(line).unwrap();
+            let want: String = name.chars().filter(|char| !char.is_control()).collect();
+            let want = if want == "other" { "other (as sent)".to_owned() } else { want };
+            prop_assert_eq!(value, want);
+            prop_assert_eq!(rest, ",project=\"\",product=\"\",currency=\"EUR\"} 1.5");
+        }
+    }
+}
