@@ -74,7 +74,10 @@ pub fn write_past(
 
 /// Which instant of a billing month a family shows: without it no query can tell a month's turn from a loss of money.
 type Pick = fn((Timestamp, Timestamp)) -> Timestamp;
-const PERIODS: [(Name, Pick); 2] = [(PERIOD_START, |month| month.0), (PERIOD_END, |month| month.1)];
+const PERIODS: [(Name, Pick); 2] = [
+    (PERIOD_START, |month| month.0),
+    (PERIOD_END, |month| month.1),
+];
 
 struct Book<'a> {
     out: &'a mut dyn Write,
@@ -146,13 +149,13 @@ impl Book<'_> {
         }
         line.push_str(&self.further);
         line.push_str("} ");
-        let labelled = line.len();
+        let named = line.len();
         for (value, instants) in values {
-            line.truncate(labelled);
+            line.truncate(named);
             write!(line, "{value} ").expect("a String takes every text");
-            let valued = line.len();
+            let told = line.len();
             for instant in instants {
-                line.truncate(valued);
+                line.truncate(told);
                 writeln!(line, "{}", instant.as_second()).expect("a String takes every text");
                 self.out.write_all(line.as_bytes())?;
                 self.written.samples += 1;
