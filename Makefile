@@ -18,7 +18,7 @@ test: tools ## run all tests; installs the Prometheus that they need under targe
 soak: ## kill the program 200 times while it polls and writes, and look at what it serves after each start
 	CLOUDSPEND_SOAK_ROUNDS=200 $(CARGO) test --locked --test it restart -- --nocapture
 
-check: ## formatting, lints, documentation, licences and sources of the dependencies
+check: check-dashboards ## formatting, lints, documentation, licences and sources of the dependencies, dashboards
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
@@ -41,6 +41,9 @@ dashboards: ## make dashboards/*.json anew; needs python3 and, the first time, P
 
 tools: ## fetch the programs that the tests need
 	tests/tools/fetch.sh
+
+image: ## build the container image; needs a container engine
+	docker build --tag cloudspend-exporter .
 
 advisories: ## look for known faults in the dependencies; needs a network
 	cargo-deny check advisories

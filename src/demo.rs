@@ -6,6 +6,7 @@
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 
+use axum::Router;
 use jiff::{civil::Date, tz::TimeZone};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
@@ -24,6 +25,17 @@ mod otc;
 mod server;
 mod setup;
 mod world;
+
+type MakeRouter = fn() -> Router<server::Desk>;
+
+/// The simulated API of each provider.
+const ROUTERS: [(ProviderName, MakeRouter); 5] = [
+    (ProviderName::Otc, otc::router),
+    (ProviderName::Enube, enube::router),
+    (ProviderName::CloudCockpit, cloudcockpit::router),
+    (ProviderName::ActivePlatform, activeplatform::router),
+    (ProviderName::Mike, mike::router),
+];
 
 /// What a demo is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +63,7 @@ impl Default for Options {
 pub struct Demo {
     world: Arc<World>,
     start: Date,
-    apis: [Arc<Api>; ProviderName::ALL.len()],
+    apis: Vec<(ProviderName, Arc<Api>)>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -66,7 +78,7 @@ impl Demo {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         let mut apis = Vec::new();
-        for provider in ProviderName::ALL {
+        for (provider, router) in ROUTERS {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let root = format!("http://{}/", listener.local_addr()?);
             let api = Arc::new(Api::new(Url::parse(&root).map_err(io::Error::other)?));
@@ -76,28 +88,19 @@ impl Demo {
                 api: api.clone(),
                 demands_dates: options.activeplatform_demands_dates,
             };
-            let router = match provider {
-                ProviderName::Otc => otc::router(),
-                ProviderName::Enube => enube::router(),
-                ProviderName::CloudCockpit => cloudcockpit::router(),
-                ProviderName::ActivePlatform => activeplatform::router(),
-                ProviderName::Mike => mike::router(),
-            };
             let mut stopped = stopped.clone();
-            let served = axum::serve(listener, server::watched(router, desk))
+            let served = axum::serve(listener, server::watched(router(), desk))
                 .with_graceful_shutdown(async move {
                     // An error says that the demo was dropped, which stops as well.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 });
             tasks.push(tokio::spawn(async move { served.await }));
-            apis.push(api);
+            apis.push((provider, api));
         }
         Ok(Self {
             world,
             start,
-            apis: apis
-                .try_into()
-                .map_err(|_| io::Error::other("one API for each provider"))?,
+            apis,
             stop,
             tasks,
         })
@@ -105,7 +108,8 @@ impl Demo {
 
     /// One of the APIs: its address, what it was asked, and how to make it fail.
     pub fn api(&self, provider: ProviderName) -> &Api {
-        &self.apis[provider as usize]
+        let known = self.apis.iter().find(|(known, _)| *known == provider);
+        &known.expect("every provider is simulated").1
     }
 
     /// The world that they tell about.

@@ -18,6 +18,7 @@
 //! APIs.
 
 pub mod backfill;
+pub mod backoff;
 pub mod budget;
 pub mod charge;
 pub mod cli;

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    backoff::Backoff,
     charge::Month,
     clock::{Clock, add, until},
     config::Account,
@@ -54,6 +55,13 @@ impl Poller {
             store: None,
             skipped: Mutex::default(),
         }
+    }
+
+    /// Waits otherwise before it asks for a part again.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.asking = self.asking.with_backoff(backoff);
+        self
     }
 
     /// Writes what every poll found to a store, where there is one.

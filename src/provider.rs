@@ -320,6 +320,13 @@ impl ProviderError {
         self
     }
 
+    /// Marks that it was asked again often enough.
+    #[must_use]
+    pub fn given_up(mut self) -> Self {
+        self.retryable = false;
+        self
+    }
+
     /// Marks that the part may not exist at all: one that never succeeded is then skipped and fails nothing.
     #[must_use]
     pub fn perhaps_not_a_part(mut self) -> Self {

@@ -17,6 +17,7 @@ use super::{
     schema,
 };
 use crate::{
+    backoff::Backoff,
     counters::Counters,
     provider::{
         Provider, http,
@@ -310,6 +311,8 @@ pub(super) fn build(
             account: name.to_owned(),
             requests_per_second: settings.requests_per_second,
             concurrency: settings.concurrency,
+            timeout: settings.timeout,
+            backoff: Backoff::REQUEST,
             bounds: http::Bounds::default(),
             counters: Arc::clone(&counters),
             clock: loader.clock.clone(),
@@ -365,7 +368,10 @@ fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Op
         .and_then(Value::as_str)
         .and_then(ProviderName::named);
     if known.is_none() {
-        let all = ProviderName::ALL.map(ProviderName::as_str).join(", ");
+        let all = ProviderName::all()
+            .map(ProviderName::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
         let message = match written {
             None | Some(Value::Empty(..)) => format!("is required; one of {all}"),
             Some(_) => format!("unknown provider; allowed are {all}"),

@@ -47,8 +47,7 @@ pub(super) fn of(wiring: WiringOf) -> Json {
     let mut root = FileSection::json_schema(&mut generator).to_value();
     let defaults = defaults();
     put_defaults(&mut root, &defaults.values);
-    let variants: Vec<_> = ProviderName::ALL
-        .into_iter()
+    let variants: Vec<_> = ProviderName::all()
         .map(|name| account(name, &wiring(name), &mut generator))
         .collect();
     root["properties"]["accounts"]["additionalProperties"] = json!({ "oneOf": variants });

@@ -1,6 +1,6 @@
 //! Where a secret is kept, and reading it: the file or variable is read again at every login.
 
-use std::{fmt, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use secrecy::SecretString;
 
@@ -13,30 +13,19 @@ pub enum SecretSource {
     Env(String),
 }
 
-/// Why a secret could not be read. It names the place and never the content.
+/// Why a secret could not be read. Neither its content nor the name of its file or variable is told: people write the
+/// secret itself there by mistake, and the key says which one it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
-    #[error("cannot read the secret file {path}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error("cannot read the secret file that is named")]
+    File(#[source] io::Error),
     /// The variable is not set, or is not UTF-8.
-    #[error("the environment variable {name} is not set")]
-    Env {
-        /// Which variable.
-        name: String,
-    },
+    #[error("the environment variable that is named is not set")]
+    Env,
     /// There is nothing in it, or something that cannot be sent in an HTTP header.
-    #[error("the secret in {place} is empty or holds control characters")]
-    Unusable {
-        /// Where it is kept.
-        place: String,
-    },
+    #[error("the secret is empty or holds control characters")]
+    Unusable,
 }
 
 /// A file larger than this holds no secret that any of the APIs gives out.
@@ -54,23 +43,16 @@ impl SecretSource {
     /// Reads it.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let text = match self {
-            Self::File(path) => read_bounded(path).map_err(|source| SecretError::File {
-                path: path.clone(),
-                source,
-            })?,
+            Self::File(path) => read_bounded(path).map_err(SecretError::File)?,
             #[expect(
                 clippy::disallowed_methods,
                 reason = "the configuration is the one room that reads the environment"
             )]
-            Self::Env(name) => {
-                std::env::var(name).map_err(|_| SecretError::Env { name: name.clone() })?
-            }
+            Self::Env(name) => std::env::var(name).map_err(|_| SecretError::Env)?,
         };
         let text = text.trim();
         if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(SecretError::Unusable {
-                place: self.to_string(),
-            });
+            return Err(SecretError::Unusable);
         }
         Ok(SecretString::from(text))
     }
@@ -86,13 +68,4 @@ fn read_bounded(path: &std::path::Path) -> io::Result<String> {
         return Err(io::Error::other("more than 64 KiB"));
     }
     Ok(text)
-}
-
-impl fmt::Display for SecretSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Env(name) => write!(f, "environment variable {name}"),
-        }
-    }
 }

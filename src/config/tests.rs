@@ -49,6 +49,8 @@ struct Filters {
 }
 
 impl Section for Bank {
+    const NAME: &'static str = "bank";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),

@@ -102,7 +102,7 @@ async fn an_api_fails_for_as_long_as_it_is_told_to() {
 async fn what_is_unknown_is_404_and_what_does_not_read_is_refused_and_counted() {
     let demo = demo().await;
     let client = client();
-    for provider in ProviderName::ALL {
+    for provider in ProviderName::all() {
         let api = demo.api(provider);
         assert_eq!(answer(client.get(api.at("nowhere"))).await.0, 404);
         assert_eq!(api.refused(), 0);
@@ -152,7 +152,7 @@ async fn the_configuration_is_yaml_names_every_provider_and_holds_no_secret() {
     let yaml = demo.config_yaml(std::path::Path::new("/run/demo \"secrets\""));
     let config: Value = serde_saphyr::from_str(&yaml).unwrap();
     let accounts = config["accounts"].as_object().unwrap();
-    for provider in ProviderName::ALL {
+    for provider in ProviderName::all() {
         let account = accounts
             .values()
             .find(|account| account["provider"] == provider.as_str());

@@ -57,7 +57,11 @@ const FAMILIES: &[(Name, Read)] = &[
     (FOLDED_RATIO, |view| Some(view.folded.cost_ratio)),
     (CREDENTIAL_EXPIRY, |view| {
         let day = view.account.credential_expires?;
-        Some(seconds(start_of_day(day, &view.account.zone)))
+        // The day itself is the last one on which it is valid.
+        Some(seconds(start_of_day(
+            day.tomorrow().ok()?,
+            &view.account.zone,
+        )))
     }),
 ];
 

@@ -1,13 +1,11 @@
 //! How one account's API is asked: for its parts, and for one part, again where that may help and its time allows it.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
 use crate::{
+    backoff::Backoff,
     charge::SharedSink,
     config::Account,
     ledger::{self, Ledger, Shape},
@@ -16,15 +14,13 @@ use crate::{
 
 /// Label sets beyond this multiple of `max_series` are no account that folding could save.
 const MOST_KEYS: usize = 10;
-/// How often one part is asked for in a poll.
-const ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Asks one account's API.
 #[derive(Debug)]
 pub struct Asking {
     account: Arc<Account>,
     shape: Arc<Shape>,
+    backoff: Backoff,
 }
 
 impl Asking {
@@ -33,7 +29,15 @@ impl Asking {
         Self {
             shape: Arc::new(Shape::new(&account.labels, account.provider.dimensions())),
             account,
+            backoff: Backoff::PART,
         }
+    }
+
+    /// Waits otherwise before it asks for a part again.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
     }
 
     /// Asks which parts there are, within the time of one part and before a deadline.
@@ -62,12 +66,11 @@ impl Asking {
                 Ok(said) => return Ok(said),
                 Err(error) => error,
             };
-            let backoff = FIRST_BACKOFF
-                .saturating_mul(1 << attempt)
-                .mul_f64(fastrand::f64());
-            let wait = error.retry_after().unwrap_or(backoff);
+            let wait = error
+                .retry_after()
+                .unwrap_or_else(|| self.backoff.wait(attempt));
             let again = error.is_retryable() && error.reason() != Reason::Timeout;
-            if !again || attempt >= ATTEMPTS || instant() + wait >= deadline {
+            if !again || attempt >= self.backoff.attempts || instant() + wait >= deadline {
                 return Err(error);
             }
             self.account.counters.retried(error.reason());

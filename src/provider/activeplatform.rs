@@ -71,6 +71,8 @@ enum PeriodMode {
 }
 
 impl section::Section for Section {
+    const NAME: &'static str = "activeplatform";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,

@@ -62,6 +62,8 @@ pub struct Section {
 }
 
 impl section::Section for Section {
+    const NAME: &'static str = "cloudcockpit";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,

@@ -195,6 +195,8 @@ fn text_or(
 }
 
 impl section::Section for Section {
+    const NAME: &'static str = "enube";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,
@@ -1391,7 +1393,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_older_login_sends_basic_and_a_token_that_is_over_is_not_used_twice() {
+    async fn the_older_login_sends_basic_and_a_token_said_to_be_over_does_not_cost_a_login_a_request()
+     {
         let api = Api::start(|seen| {
             let answer = if seen.line == "GET /old/oauth2/token" {
                 OAUTH2_TOKEN
@@ -1413,7 +1416,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let [login, usages, again, _] = &api.seen()[..] else {
+        let [login, usages, again] = &api.seen()[..] else {
             panic!("{:?}", api.lines());
         };
         assert_eq!(login.header("authorization"), "Basic dXNlcjpwNHNzdzByZA==");
@@ -1423,7 +1426,7 @@ mod tests {
             .unwrap()
             .to_owned();
         assert_eq!(usages.header("authorization"), format!("Bearer {token}"));
-        assert_eq!(again.line, "GET /old/oauth2/token");
+        assert_eq!(again.line, "POST /aws/usages");
     }
 
     #[tokio::test]

@@ -4,7 +4,6 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,19 +15,26 @@ use super::{
     rows::{FrameFault, Splitter},
 };
 use crate::{
+    backoff::Backoff,
     charge::{Refused, SharedSink, Sink},
-    clock::{Clock, until},
+    clock::Clock,
     counters::{Code, Counters},
 };
 
 mod auth;
+mod body;
+mod echo;
 mod fault;
+mod hints;
 mod pace;
 mod pages;
 
 use auth::Session;
 pub use auth::{Auth, Login, Token};
-use fault::{body_fault, send_fault, status_fault};
+use body::Body;
+pub(super) use fault::without_texts;
+use fault::{is_passing, send_fault, status_fault};
+use hints::{redirect, retry_after};
 use pace::Pace;
 pub use pages::Pages;
 
@@ -65,6 +71,10 @@ pub struct Settings {
     pub requests_per_second: f64,
     /// Requests at the same time, at the most.
     pub concurrency: usize,
+    /// The most time one part may take. An answer may be silent for half of it, so that there is time to ask again.
+    pub timeout: Duration,
+    /// How often one request is sent, and how long the waits between are where the provider names none.
+    pub backoff: Backoff,
     /// The bounds of one answer.
     pub bounds: Bounds,
     /// Where requests are counted.
@@ -159,7 +169,10 @@ impl Request {
     pub fn read<'b, T: Deserialize<'b>>(&self, body: &'b [u8]) -> Result<T, ProviderError> {
         serde_json::from_slice(body).map_err(|error| {
             let place = self.place();
-            let fault = if error.is_eof() {
+            // Where a value is only skipped, serde calls one that ends inside a number a wrong number.
+            let inside_number =
+                matches!(body.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E')) && error.is_syntax();
+            let fault = if error.is_eof() || inside_number {
                 ProviderError::truncated(format!("{place}: the JSON of the answer stops early"))
             } else {
                 ProviderError::malformed(format!("{place}: the answer is not what it should be"))
@@ -168,7 +181,7 @@ impl Request {
             if self.anonymous {
                 fault
             } else {
-                fault.because(error)
+                fault.because(without_texts(&error))
             }
         })
     }
@@ -184,17 +197,17 @@ pub struct Http {
     settings: Settings,
 }
 
-/// How often one request is sent in all.
-const ATTEMPTS: u32 = 4;
-/// The longest wait between two attempts, and the longest Retry-After that is waited for within a request; after
-/// that the poller decides.
+/// The longest Retry-After that is waited for within a request; after that the poller decides.
 const PATIENCE: Duration = Duration::from_secs(15);
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const REDIRECTS: usize = 5;
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+/// An answer that is silent for so long will not come: half-open connections look like this.
+const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 impl Http {
     /// A way to the API below a base URL, whose path is kept as a prefix.
     pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
+        let silence = (settings.timeout / 2).min(LONGEST_SILENCE);
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place where a client is made, with its bounds"
@@ -202,8 +215,13 @@ impl Http {
         let client = reqwest::Client::builder()
             .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_mins(1))
+            .no_gzip()
+            .default_headers(HeaderMap::from_iter([(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("gzip"),
+            )]))
+            .connect_timeout(silence.min(LONGEST_CONNECT))
+            .read_timeout(silence)
             .pool_idle_timeout(Duration::from_secs(30))
             .referer(false)
             .build()
@@ -268,12 +286,11 @@ impl Http {
             attempt = spent;
             match exchange.whole(self.settings.bounds.body).await {
                 Ok(body) => return Ok(body),
-                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                Err(error) => {
                     drop(exchange);
-                    self.wait_before_retry(&error, attempt).await?;
+                    self.wait_before_retry(error, attempt).await?;
                     attempt += 1;
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -281,7 +298,8 @@ impl Http {
     /// Sends a request and hands each JSON object of the body to `decode` while it arrives, whatever the frame:
     /// NDJSON, an array, several arrays, concatenated objects. Returns the number of rows.
     ///
-    /// The sink is locked once a chunk. An error of `decode` becomes `malformed` and names the row.
+    /// The sink is locked once a chunk. An error of `decode` becomes `malformed` and names the row. A body whose end
+    /// nothing tells is `truncated`.
     pub async fn rows<D>(
         &self,
         request: &Request,
@@ -292,6 +310,7 @@ impl Http {
         D: FnMut(&[u8], &mut dyn Sink) -> Result<(), RowFault> + Send,
     {
         let (mut exchange, _) = self.exchange(request, 1).await?;
+        exchange.must_be_framed()?;
         let mut splitter = Splitter::new(self.settings.bounds.row);
         let mut read = 0;
         while let Some(chunk) = exchange.chunk().await? {
@@ -340,39 +359,33 @@ impl Http {
             if error.status() == Some(401)
                 && let Some(credential) = &credential
                 && !logged_in_again
-                && self.session.drop_token(credential).await
+                && self
+                    .session
+                    .drop_token(credential, &self.settings.clock)
+                    .await
             {
                 logged_in_again = true;
                 self.settings.counters.retried(error.reason());
                 continue;
             }
-            if !error.is_retryable() || attempt >= ATTEMPTS {
-                return Err(error);
-            }
-            self.wait_before_retry(&error, attempt).await?;
+            self.wait_before_retry(error, attempt).await?;
             attempt += 1;
         }
     }
 
-    /// Waits with full jitter, or as long as the provider asked for. Gives the error back where that is too long.
+    /// Waits with full jitter, and at least as long as the provider asked for. Gives the error back where asking
+    /// again does not help, was done often enough, or has to wait too long: then it is not for the poller to repeat
+    /// at once, either.
     async fn wait_before_retry(
         &self,
-        error: &ProviderError,
+        error: ProviderError,
         attempt: u32,
     ) -> Result<(), ProviderError> {
-        let wait = match error.retry_after() {
-            Some(asked) if asked > PATIENCE => {
-                return Err(ProviderError::new(error.reason(), error.to_string())
-                    .with_retry_after(Some(asked)));
-            }
-            Some(asked) => asked,
-            None => {
-                let ceiling = FIRST_BACKOFF
-                    .saturating_mul(1 << attempt.min(10))
-                    .min(PATIENCE);
-                ceiling.mul_f64(fastrand::f64())
-            }
-        };
+        let asked = error.retry_after().unwrap_or_default();
+        if !error.is_retryable() || attempt >= self.settings.backoff.attempts || asked > PATIENCE {
+            return Err(error.given_up());
+        }
+        let wait = self.settings.backoff.wait(attempt).max(asked);
         self.settings.counters.retried(error.reason());
         tracing::debug!(account = self.settings.account, ?wait, error = %error, "request is repeated");
         tokio::time::sleep(wait).await;
@@ -385,16 +398,17 @@ impl Http {
         request: &Request,
         credential: Option<&auth::Credential>,
     ) -> Result<Exchange, ProviderError> {
-        let permit = self.pace.admit().await.map_err(|wait| {
-            ProviderError::new(
-                Reason::RateLimited,
-                "the provider asked to wait before the next request",
-            )
-            .with_retry_after(Some(wait))
-        })?;
+        let held = |wait| {
+            let what = "the provider asked to wait before the next request";
+            ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
+        };
+        let permit = self.pace.admit().await.map_err(held)?;
         let correlation_id = request.correlation.as_ref().map(|_| Uuid::new_v4());
         let mut url = request.url.clone();
-        for _ in 0..=REDIRECTS {
+        for redirects in 0..=REDIRECTS {
+            if redirects > 0 {
+                self.pace.turn().await.map_err(held)?;
+            }
             let mut builder = self
                 .client
                 .request(request.method.clone(), url.clone())
@@ -423,9 +437,11 @@ impl Http {
                 correlation_id = correlation_id.map(tracing::field::display),
                 "answer"
             );
-            if status.is_success() {
+            if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
                 return Ok(Exchange {
-                    answer,
+                    body: Body::of(answer, request.place())
+                        .map_err(|error| error.with_correlation_id(correlation_id))?,
+                    empty: status == StatusCode::NO_CONTENT,
                     place: request.place(),
                     correlation_id,
                     _permit: permit,
@@ -435,7 +451,9 @@ impl Http {
                 url = target;
                 continue;
             }
-            let wait = retry_after(answer.headers(), self.settings.clock.now());
+            let wait = is_passing(status.as_u16())
+                .then(|| retry_after(answer.headers(), self.settings.clock.now()))
+                .flatten();
             if let Some(wait) = wait
                 && matches!(status.as_u16(), 429 | 503)
             {
@@ -461,7 +479,9 @@ impl Http {
 /// An answer whose body is still to be read. It holds its place among the account's concurrent requests.
 #[derive(Debug)]
 struct Exchange {
-    answer: reqwest::Response,
+    body: Body,
+    /// The status says that there is no body.
+    empty: bool,
     place: String,
     correlation_id: Option<Uuid>,
     _permit: OwnedSemaphorePermit,
@@ -469,9 +489,16 @@ struct Exchange {
 
 impl Exchange {
     async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
-        self.answer.chunk().await.map_err(|error| {
-            body_fault(&self.place, error).with_correlation_id(self.correlation_id)
-        })
+        if self.empty {
+            return Ok(None);
+        }
+        let chunk = self.body.chunk().await;
+        chunk.map_err(|error| error.with_correlation_id(self.correlation_id))
+    }
+
+    fn must_be_framed(&self) -> Result<(), ProviderError> {
+        let framed = self.body.must_be_framed();
+        framed.map_err(|error| error.with_correlation_id(self.correlation_id))
     }
 
     async fn whole(&mut self, bound: usize) -> Result<Bytes, ProviderError> {
@@ -548,7 +575,7 @@ impl RowFault {
             }
             Self::Json(error) => {
                 ProviderError::malformed(format!("{place}: row {row} cannot be read"))
-                    .because(error)
+                    .because(without_texts(&error))
             }
             fault => ProviderError::malformed(format!("{place}: row {row}: {fault}")),
         }
@@ -562,30 +589,6 @@ fn below(base: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
-}
-
-/// Where a redirect leads, if it may be followed: to the same host and never from TLS to plain text, and never
-/// so that a POST becomes a GET.
-fn redirect(method: &Method, from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
-    let same_method = matches!(status.as_u16(), 307 | 308)
-        || (*method == Method::GET && matches!(status.as_u16(), 301..=303));
-    let target = headers.get(header::LOCATION)?.to_str().ok()?;
-    let target = from.join(target).ok()?;
-    let same_host = target.host_str() == from.host_str();
-    let same_door = target.scheme() == from.scheme()
-        && target.port_or_known_default() == from.port_or_known_default();
-    let to_tls = from.scheme() == "http" && target.scheme() == "https";
-    (same_method && same_host && (same_door || to_tls)).then_some(target)
-}
-
-/// How long Retry-After asks to wait: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(until(now, Timestamp::try_from(date).ok()?))
 }
 
 /// The text of a secret, for the one line that sends it.

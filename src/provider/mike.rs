@@ -98,6 +98,8 @@ struct Filters {
 }
 
 impl section::Section for Section {
+    const NAME: &'static str = "mike";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::from_hours(1),

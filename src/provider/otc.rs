@@ -128,6 +128,8 @@ impl Filters {
 }
 
 impl section::Section for Section {
+    const NAME: &'static str = "otc";
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),

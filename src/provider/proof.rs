@@ -3,6 +3,7 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -21,6 +22,7 @@ use super::{
     section::{Context, ProviderName, Uses},
 };
 use crate::{
+    backoff::Backoff,
     charge::{Charge, Month, Period, Refused, Sink},
     clock::Clock,
     config::fault::Faults,
@@ -165,6 +167,8 @@ pub(super) fn build(
             account: "test".to_owned(),
             requests_per_second: 10_000.0,
             concurrency: 4,
+            timeout: Duration::from_mins(2),
+            backoff: Backoff::REQUEST,
             bounds: Bounds {
                 pages: 5,
                 ..Bounds::default()

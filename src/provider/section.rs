@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -29,6 +30,9 @@ pub struct Defaults {
 
 /// What the operator writes for one provider: every key optional to serde, so that all faults are told at once.
 pub trait Section: DeserializeOwned + JsonSchema {
+    /// The value of the key and of the label `provider`.
+    const NAME: &'static str;
+
     /// Its defaults for the keys that every account has.
     const DEFAULTS: Defaults;
 
@@ -40,9 +44,9 @@ pub trait Section: DeserializeOwned + JsonSchema {
     fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>>;
 }
 
-/// The five providers, as `provider` names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+/// The five providers: the values of the label `provider`, in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+#[value(rename_all = "lower")]
 pub enum ProviderName {
     /// Open Telekom Cloud, Enterprise Dashboard.
     Otc,
@@ -58,30 +62,18 @@ pub enum ProviderName {
 
 impl ProviderName {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Otc,
-        Self::Enube,
-        Self::CloudCockpit,
-        Self::ActivePlatform,
-        Self::Mike,
-    ];
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        Self::value_variants().iter().copied()
+    }
 
     /// The value of the label `provider`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Otc => "otc",
-            Self::Enube => "enube",
-            Self::CloudCockpit => "cloudcockpit",
-            Self::ActivePlatform => "activeplatform",
-            Self::Mike => "mike",
-        }
+        self.wiring().name
     }
 
     /// The provider with this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.as_str() == name)
+        Self::from_str(name, false).ok()
     }
 
     /// The table of the providers: a name without its section here does not compile.
@@ -102,6 +94,8 @@ pub type Read<S> = fn(figment::value::Dict, &mut Context<'_>) -> Option<S>;
 /// What the rest of the program can do with a provider without knowing it.
 #[derive(Clone, Copy)]
 pub struct Wiring {
+    /// The value of the key and of the label `provider`.
+    pub name: &'static str,
     /// Its defaults for the keys that every account has.
     pub defaults: Defaults,
     /// The names of the dimensions that it offers, see [`Section::OFFERS`].
@@ -116,6 +110,7 @@ impl Wiring {
     /// The wiring of one section.
     pub fn of<S: Section>() -> Self {
         Self {
+            name: S::NAME,
             defaults: S::DEFAULTS,
             offers: S::OFFERS,
             build: |values, context| {
@@ -285,5 +280,23 @@ impl JsonSchema for Text {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_is_found_by_its_name_and_wired_to_its_own_section() {
+        let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
+        assert_eq!(
+            names,
+            ["otc", "enube", "cloudcockpit", "activeplatform", "mike"]
+        );
+        for provider in ProviderName::all() {
+            assert_eq!(ProviderName::named(provider.as_str()), Some(provider));
+        }
+        assert_eq!(ProviderName::named("Otc"), None);
     }
 }

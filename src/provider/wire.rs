@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::http::RowFault;
+use super::http::{RowFault, without_texts};
 
 /// A finite number, sent as a number or as a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,8 +139,7 @@ pub(super) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowFault
             let alone = MapDeserializer::new(iter::once((name.as_str(), value)));
             if let Err(problem) = T::deserialize(alone) {
                 let problem: serde_json::Error = problem;
-                let problem = problem
-                    .to_string()
+                let problem = without_texts(&problem)
                     .chars()
                     .take(PROBLEM)
                     .collect::<String>();

@@ -345,7 +345,7 @@ fn every_provider_names_the_dimensions_that_it_offers() {
 
 #[test]
 fn the_five_are_the_providers_of_the_documentation() {
-    let names = ProviderName::ALL.map(ProviderName::as_str);
+    let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
     assert_eq!(
         names,
         ["otc", "enube", "cloudcockpit", "activeplatform", "mike"]

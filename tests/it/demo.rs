@@ -34,7 +34,7 @@ async fn the_demo_serves_all_five_providers_until_it_is_told_to_end() {
         }
     })
     .await;
-    for provider in ProviderName::ALL {
+    for provider in ProviderName::all() {
         let charged = shown
             .families
             .iter()
@@ -92,7 +92,7 @@ async fn the_exporter_asks_the_apis_for_nothing_but_reads() {
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     exporter.polled().await;
     exporter.stop().await;
-    for provider in ProviderName::ALL {
+    for provider in ProviderName::all() {
         let api = demo.api(provider);
         assert_eq!(api.refused(), 0, "{provider:?}");
         let requests = api.requests();

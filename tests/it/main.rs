@@ -12,6 +12,8 @@ mod demo;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod negotiation;
@@ -23,5 +25,7 @@ mod promises;
 mod readme;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod support;

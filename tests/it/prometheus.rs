@@ -246,7 +246,7 @@ async fn its_sums_are_those_of_the_simulated_rows_in_both_formats() {
     let ended = prometheus.program.end().await;
     assert!(!ended.stderr.contains("level=error"), "{}", ended.stderr);
     exporter.stop().await;
-    for provider in ProviderName::ALL {
+    for provider in ProviderName::all() {
         assert_eq!(demo.api(provider).refused(), 0);
     }
     demo.stop().await;

@@ -112,7 +112,7 @@ impl Bench {
     }
 
     fn heal(&self) {
-        for provider in ProviderName::ALL {
+        for provider in ProviderName::all() {
             self.demo.api(provider).heal();
         }
     }
@@ -160,7 +160,7 @@ impl Bench {
         }
         end(program).await;
         self.amid_writing += usize::from(writes());
-        for provider in ProviderName::ALL {
+        for provider in ProviderName::all() {
             let fault = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
             self.demo.api(provider).fail(fault);
         }

@@ -50,10 +50,10 @@ fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
         assert_eq!(
             lines,
             [
-                "test.yml:3: accounts.b.api_key_file: cannot read the secret file missing: No such file or directory (os error 2)",
-                "test.yml:4: accounts.c.api_key_file: the secret in file empty is empty or holds control characters",
-                "test.yml:6: accounts.e.api_key_env: the environment variable CLOUDSPEND_TEST_UNSET is not set",
-                "test.yml:7: accounts.f.api_key_file: cannot read the secret file gone: No such file or directory (os error 2)",
+                "test.yml:3: accounts.b.api_key_file: cannot read the secret file that is named: No such file or directory (os error 2)",
+                "test.yml:4: accounts.c.api_key_file: the secret is empty or holds control characters",
+                "test.yml:6: accounts.e.api_key_env: the environment variable that is named is not set",
+                "test.yml:7: accounts.f.api_key_file: cannot read the secret file that is named: No such file or directory (os error 2)",
                 "test.yml:7: accounts.f.interval: must be from 1s to 366days",
             ]
         );

@@ -61,7 +61,9 @@ pub(super) struct Credential {
     pub(super) secret: SecretString,
 }
 
-/// A login that was refused is not tried again at once: repeated refusals lock accounts.
+/// A login that failed is not tried again at once, by the next part: repeated refusals lock accounts, and each rests
+/// twice as long as the one before. As long there is no second login because of a 401, and no token is thought to be
+/// over, whatever it says of its life.
 const FIRST_REST: Duration = Duration::from_secs(30);
 const LONGEST_REST: Duration = Duration::from_mins(15);
 
@@ -74,11 +76,14 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 struct State {
     token: Option<(Credential, Option<Timestamp>)>,
-    refused: Option<Refusal>,
+    failed: Option<Failure>,
+    /// When a 401 was last answered with a login.
+    repeated: Option<Timestamp>,
 }
 
+/// A login that failed, and how long there is no other.
 #[derive(Debug)]
-struct Refusal {
+struct Failure {
     until: Timestamp,
     rest: Duration,
     reason: Reason,
@@ -115,62 +120,71 @@ impl Session {
             return Ok(Some(credential.clone()));
         }
         state.token = None;
-        if let Some(refused) = &state.refused
-            && now < refused.until
+        if let Some(failed) = &state.failed
+            && now < failed.until
         {
             return Err(ProviderError::new(
-                refused.reason,
+                failed.reason,
                 format!(
                     "{}; the next login waits for {}",
-                    refused.message,
+                    failed.message,
                     humantime::format_duration(Duration::from_secs(
-                        until(now, refused.until).as_secs()
+                        until(now, failed.until).as_secs()
                     ))
                 ),
             ));
         }
-        match login.login(http, now).await {
-            Ok(token) => {
-                let credential = bearer(token.value)?;
-                let renew = token
-                    .expires
-                    .map(|expires| add(now, until(now, expires).mul_f64(0.9)));
+        let outcome = login.login(http, now).await;
+        match outcome.and_then(|token| Ok((bearer(token.value)?, token.expires))) {
+            Ok((credential, expires)) => {
+                let renew = expires.map(|expires| {
+                    let life = until(now, expires).mul_f64(0.9);
+                    add(now, life.max(FIRST_REST))
+                });
                 state.token = Some((credential.clone(), renew));
-                state.refused = None;
+                state.failed = None;
                 Ok(Some(credential))
             }
             Err(error) => {
-                if matches!(error.reason(), Reason::Unauthorized | Reason::Forbidden) {
-                    let rest = state
-                        .refused
-                        .as_ref()
-                        .map_or(FIRST_REST, |refused| (refused.rest * 2).min(LONGEST_REST));
-                    state.refused = Some(Refusal {
-                        until: add(now, rest),
-                        rest,
-                        reason: error.reason(),
-                        message: error.to_string(),
-                    });
-                }
+                let refused = matches!(error.reason(), Reason::Unauthorized | Reason::Forbidden);
+                let rest = match &state.failed {
+                    Some(failed) if refused => (failed.rest * 2).min(LONGEST_REST),
+                    _ => FIRST_REST,
+                };
+                state.failed = Some(Failure {
+                    until: add(now, rest),
+                    rest,
+                    reason: error.reason(),
+                    message: error.to_string(),
+                });
                 Err(error)
             }
         }
     }
 
     /// Forgets a token that was refused, unless another request has already got a new one. False where there is
-    /// nothing that a new login could change.
-    pub(super) async fn drop_token(&self, refused: &Credential) -> bool {
+    /// nothing that a new login could change: there is none, or there was one just before, for this part or another.
+    pub(super) async fn drop_token(&self, refused: &Credential, clock: &Clock) -> bool {
         if matches!(self.auth, Auth::Header { .. }) {
             return false;
         }
         let mut state = self.state.lock().await;
-        if state
+        let is_known = state
             .token
             .as_ref()
-            .is_some_and(|(known, _)| known.value == refused.value)
-        {
-            state.token = None;
+            .is_some_and(|(known, _)| known.value == refused.value);
+        if !is_known {
+            return true;
         }
+        let now = clock.now();
+        if state
+            .repeated
+            .is_some_and(|repeated| (repeated..add(repeated, FIRST_REST)).contains(&now))
+        {
+            return false;
+        }
+        state.token = None;
+        state.repeated = Some(now);
         true
     }
 }

@@ -1,0 +1,10 @@
+//! Everything that can go wrong between an API and a number: a server that misbehaves by hand, and what is served then.
+
+mod bench;
+mod bodies;
+mod cases;
+mod credentials;
+mod pace;
+pub(crate) mod server;
+mod statuses;
+mod time;

@@ -1,0 +1,217 @@
+//! Answers that hang or drip: a part has its time, a poll has the interval, the others move on, and nothing is left
+//! behind. Time is paused: it moves only where everybody waits.
+
+use std::time::Duration;
+
+use cloudspend_exporter::{charge::Measure, provider::Reason, window::Window};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    bench::{Bench, Manner, secret},
+    cases::{ACTIVEPLATFORM, OTC_LINES, Version},
+    pace::{is_licences, portal, portal_says},
+    server::{Reply, Seen, Server, Step},
+};
+
+/// Ways not to answer in time.
+fn silences() -> Vec<(&'static str, Reply)> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+    vec![
+        ("before the answer", Reply(vec![Step::Hang])),
+        (
+            "within a header",
+            Reply::raw("HTTP/1.1 200 OK\r\ncont").then(Step::Hang),
+        ),
+        ("before the body", Reply::raw(head).then(Step::Hang)),
+        (
+            "within the body",
+            Reply::raw(format!("{head}[{{")).then(Step::Hang),
+        ),
+        (
+            "drop by drop",
+            Reply::raw(head).then(Step::Trickle(Duration::from_secs(1))),
+        ),
+    ]
+}
+
+fn is_of(seen: &Seen, customer: &str) -> bool {
+    is_licences(seen) && seen.line.contains(&format!("/{customer}/"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_does_not_answer_has_its_time_and_the_others_move_on() {
+    for (name, silence) in silences() {
+        for timeout in [2, 10, 300] {
+            let place = format!("{name}, {timeout} s");
+            let secret = secret("s3cret-of-the-account");
+            let server = Server::start(portal_says).await;
+            let path = secret.path().to_str().unwrap();
+            let more = json!({"timeout": format!("{timeout}s")});
+            let bench = Bench::new(&portal(&server.url(), path, 5, &more), Manner::usual());
+            bench.poll().await;
+            assert_eq!(bench.failure(), None, "{place}");
+            let reply = silence.clone();
+            server.now(move |seen| {
+                if is_of(seen, "c1") {
+                    return reply.clone();
+                }
+                if is_licences(seen) {
+                    return Reply::good(r#"[{"skuId":"s","name":"L","totalLicenses":9}]"#);
+                }
+                portal_says(seen)
+            });
+            let began = now();
+            bench.poll().await;
+            let took = began.elapsed();
+            let timeout = Duration::from_secs(timeout);
+            assert!(
+                took <= timeout + Duration::from_millis(100),
+                "{place}: {took:?}"
+            );
+            assert_eq!(
+                bench.reason(),
+                Some(Reason::Timeout),
+                "{place}: {:?}",
+                bench.failure()
+            );
+            assert_eq!(bench.view().health.failing_parts, 1, "{place}");
+            let seats = bench.total(Measure::Seats, Window::Now);
+            assert!((seats - (4.0 * 9.0 + 5.0)).abs() < 1e-9, "{place}: {seats}");
+            // Nobody waits for what was given up; who writes finds that out at the second drop.
+            tokio::time::timeout(Duration::from_secs(3), server.idle())
+                .await
+                .expect(&place);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_or_a_list_that_hangs_has_the_time_of_a_part() {
+    for target in ["POST /token", "GET /v1/Customers?"] {
+        let secret = secret("s3cret-of-the-account");
+        let server = Server::start(portal_says).await;
+        let path = secret.path().to_str().unwrap();
+        let more = json!({"timeout": "10s", "interval": "1m"});
+        let bench = Bench::new(&portal(&server.url(), path, 3, &more), Manner::usual());
+        server.now(move |seen| {
+            if seen.line.starts_with(target) {
+                return Reply(vec![Step::Hang]);
+            }
+            portal_says(seen)
+        });
+        let began = now();
+        bench.poll().await;
+        assert!(began.elapsed() <= Duration::from_millis(10_100), "{target}");
+        assert_eq!(bench.reason(), Some(Reason::Timeout), "{target}");
+        tokio::time::timeout(Duration::from_secs(1), server.idle())
+            .await
+            .expect(target);
+        bench.later(Duration::from_mins(1));
+        server.now(portal_says);
+        bench.poll().await;
+        assert_eq!(bench.failure(), None, "{target}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_interval_bounds_a_poll_and_the_next_begins_with_those_that_had_no_turn() {
+    let secret = secret("s3cret-of-the-account");
+    let server = Server::start(portal_says).await;
+    let path = secret.path().to_str().unwrap();
+    let more = json!({"timeout": "20s", "interval": "50s", "concurrency": 1});
+    let bench = Bench::new(&portal(&server.url(), path, 6, &more), Manner::usual());
+    bench.poll().await;
+    assert_eq!(bench.failure(), None);
+    server.take();
+    let hang = |seen: &Seen| {
+        if is_licences(seen) {
+            return Reply(vec![Step::Hang]);
+        }
+        portal_says(seen)
+    };
+    server.now(hang);
+    bench.later(Duration::from_mins(1));
+    let began = now();
+    bench.poll().await;
+    let took = began.elapsed();
+    assert!(took <= Duration::from_millis(50_100), "{took:?}");
+    assert_eq!(bench.view().health.failing_parts, 6);
+    tokio::time::timeout(Duration::from_secs(1), server.idle())
+        .await
+        .unwrap();
+    // One part answers now and then: each has its turn before one has another.
+    let mut answered = Vec::new();
+    for _ in 0..6 {
+        server.take();
+        let mut first = None;
+        server.now(move |seen| {
+            if is_licences(seen) && first.get_or_insert_with(|| seen.line.clone()) != &seen.line {
+                return Reply(vec![Step::Hang]);
+            }
+            portal_says(seen)
+        });
+        bench.later(Duration::from_mins(1));
+        bench.poll().await;
+        answered.extend(
+            server
+                .lines()
+                .into_iter()
+                .find(|line| line.contains("/licenses")),
+        );
+    }
+    answered.sort();
+    answered.dedup();
+    assert_eq!(answered.len(), 6, "{answered:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_leaves_time_to_ask_again() {
+    for (case, silence) in [
+        (ACTIVEPLATFORM, Reply(vec![Step::Hang])),
+        (OTC_LINES, Reply(vec![Step::Hang])),
+        (
+            ACTIVEPLATFORM,
+            Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").then(Step::Hang),
+        ),
+    ] {
+        for timeout in ["20s", "2m", "20m"] {
+            let secret = secret("s3cret-of-the-account");
+            let silence = silence.clone();
+            let mut asked = 0;
+            let server = Server::start(move |seen| {
+                if (case.target)(seen) {
+                    asked += 1;
+                    if asked == 1 {
+                        return silence.clone();
+                    }
+                }
+                Reply::good((case.answer)(seen, Version::One))
+            })
+            .await;
+            let mut section = (case.section)(&server.url(), secret.path().to_str().unwrap());
+            section["timeout"] = json!(timeout);
+            let bench = Bench::new(&section, Manner::usual());
+            bench.poll().await;
+            assert_eq!(bench.failure(), None, "{}, {timeout}", case.name);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_no_handshake_is_given_up() {
+    let secret = secret("s3cret-of-the-account");
+    let server = Server::start(|_| Reply(vec![Step::Hang])).await;
+    let url = format!("https://{}", server.address);
+    let section = (OTC_LINES.section)(&url, secret.path().to_str().unwrap());
+    let bench = Bench::new(&section, Manner::once());
+    let began = now();
+    bench.poll().await;
+    assert_eq!(bench.reason(), Some(Reason::Timeout));
+    assert!(began.elapsed() <= Duration::from_millis(10_100));
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the test measures time")]
+    Instant::now()
+}
