@@ -65,13 +65,12 @@ def table():
             Column("Value #C", "Spent %", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
             Column("Value #D", "Left", unit="locale", decimals=0, steps=(RED, (0, GREEN))),
             Column("Value #E", "Forecast", unit="locale", decimals=0),
-            Column("Value #F", "Forecast %", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
-            Column("Value #G", "Full in", unit="s", decimals=0, width=85, steps=(RED, (604800, "orange"))),
+            Column("Value #F", "Forecast %", unit="percentunit", decimals=0, width=110, steps=shared.USED_STEPS),
+            Column("Value #G", "Full in", unit="s", decimals=0, width=85, steps=("orange",)),
             Column("Value #H", "Complete", unit="none", width=90, steps=(RED, (1, GREEN)),
                    mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
         ],
         sort=[("Forecast %", True)],
-        no_value="no budgets configured",
     )
 
 

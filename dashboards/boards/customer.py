@@ -28,7 +28,7 @@ def costs(title, label, heading, description):
             Column("provider", "Provider", width=110, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
                    link_title="Open this provider"),
             Column("currency", "Currency", width=80),
-            Column("Value #A", "This month", unit="locale", decimals=2, width=95),
+            Column("Value #A", "This month", unit="locale", decimals=2, width=110),
             Column("Value #B", "Forecast", unit="locale", decimals=2, width=95),
             Column("Value #C", "Last month", unit="locale", decimals=2, width=95),
             Column("Value #D", "7 days", unit="locale", decimals=2, width=90, steps=(GREEN, (-0.005, GREY), (0.005, RED))),
@@ -62,7 +62,9 @@ def build():
                 Query(q.total("currency", q.PREVIOUS_MONTH, MONEY), "last month {{currency}}"),
                 Query(q.total("currency", q.FORECAST, MONEY), "forecast {{currency}}"),
             ],
-        )).repeat("currency").repeat_direction("h").max_per_row(3))]),
+        ).override_by_regexp("/^(last month|forecast) /", [
+            prop("custom.lineStyle", {"fill": "dash", "dash": [4, 6]}), prop("custom.lineWidth", 1),
+        ])).repeat("currency").repeat_direction("h").max_per_row(3))]),
         "Licences and quantities",
         (8, [
             (12, grid(

@@ -71,7 +71,7 @@ def build():
                 ],
                 [
                     Column("project", "Project"), Column("account", "Account", width=115), Column("currency", "Currency", width=80),
-                    Column("Value #A", "This month", unit="locale", decimals=2, width=95),
+                    Column("Value #A", "This month", unit="locale", decimals=2, width=110),
                     Column("Value #B", "Forecast", unit="locale", decimals=2, width=95),
                     Column("Value #C", "Last month", unit="locale", decimals=2, width=95),
                     Column("Value #D", "7 days", unit="locale", decimals=2, width=90,
@@ -91,7 +91,7 @@ def build():
                 ],
                 [
                     Column("product", "Product"), Column("account", "Account", width=115),
-                    Column("Value #A", "This month", unit="locale", decimals=2, width=95),
+                    Column("Value #A", "This month", unit="locale", decimals=2, width=110),
                     Column("currency", "Currency", width=80),
                     Column("Value #B", "Quantity", unit="locale", decimals=1, width=90),
                     Column("unit", "Unit", width=80),

@@ -149,13 +149,13 @@ impl Book<'_> {
         }
         line.push_str(&self.further);
         line.push_str("} ");
-        let labelled = line.len();
+        let named = line.len();
         for (value, instants) in values {
-            line.truncate(labelled);
+            line.truncate(named);
             write!(line, "{value} ").expect("a String takes every text");
-            let valued = line.len();
+            let told = line.len();
             for instant in instants {
-                line.truncate(valued);
+                line.truncate(told);
                 writeln!(line, "{}", instant.as_second()).expect("a String takes every text");
                 self.out.write_all(line.as_bytes())?;
                 self.written.samples += 1;

@@ -6,6 +6,8 @@ mod backfill;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod examples;
