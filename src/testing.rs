@@ -7,15 +7,17 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, SharedSink},
     config::{Account, LabelSlot, Labels, Poll},
     counters::Counters,
+    ledger::{self, Ledger, Shape},
     provider::{
         Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, section::ProviderName,
     },
+    snapshot::AccountState,
 };
 
 /// A charge of one amount that owns what it says.
@@ -222,8 +224,38 @@ pub(crate) fn account(provider: Arc<dyn Provider>, zone: &str) -> Account {
     }
 }
 
+/// What the ledger of an account makes of charges.
+pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::Account {
+    let shape = Shape::new(&account.labels, account.provider.dimensions());
+    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
+    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+    for said in charges {
+        said.tell(&sink);
+    }
+    drop(sink);
+    let ledger = Arc::into_inner(ledger).unwrap();
+    ledger.into_inner().unwrap().close()
+}
+
+/// The state of an account whose one part was asked at a moment about its month and the one before.
+pub(crate) fn state_of(account: &Account, asked: Timestamp, charges: &[Said]) -> AccountState {
+    let today = asked.to_zoned(account.zone.clone()).date();
+    let current = Month::of(today);
+    let mut state = AccountState::new(account.labels.slots.len());
+    state.list(&[Part::whole_account()]);
+    let ask = Ask {
+        months: vec![current.previous(), current],
+        current,
+        today,
+        now: asked,
+    };
+    let _ = state.accept("account", told(account, charges), &ask, &account.zone);
+    state.status.last_attempt = Some(asked);
+    state
+}
+
 /// An instant by its text.
-pub(crate) fn at(text: &str) -> jiff::Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 

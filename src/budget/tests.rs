@@ -6,11 +6,9 @@ use regex::Regex;
 
 use super::*;
 use crate::{
-    charge::{Measure, SharedSink},
-    ledger::{Ledger, Shape},
-    provider::{Ask, Grain, MonthsAsked, Part},
-    snapshot::AccountState,
-    testing::{Said, Scripted, account, at, cost, month},
+    charge::Measure,
+    provider::{Grain, MonthsAsked},
+    testing::{Said, Scripted, account, at, cost, month, state_of},
     window::view,
 };
 
@@ -36,28 +34,7 @@ fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
     let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
     let mut account = account(provider, "UTC");
     account.poll.max_series = max_series;
-    let shape = Shape::new(&account.labels, account.provider.dimensions());
-    let ledger = Arc::new(std::sync::Mutex::new(Ledger::new(Arc::new(shape), 1000)));
-    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-    for said in charges {
-        said.tell(&sink);
-    }
-    drop(sink);
-    let said = Arc::into_inner(ledger)
-        .unwrap()
-        .into_inner()
-        .unwrap()
-        .close();
-    let mut state = AccountState::new(3);
-    state.list(&[Part::whole_account()]);
-    let ask = Ask {
-        months: vec!["2025-02".parse().unwrap(), "2025-03".parse().unwrap()],
-        current: "2025-03".parse().unwrap(),
-        today: "2025-03-10".parse().unwrap(),
-        now: polled,
-    };
-    let _ = state.accept("account", said, &ask, &account.zone);
-    state.status.last_attempt = Some(polled);
+    let state = state_of(&account, polled, charges);
     view(&Arc::new(account), &Arc::new(state), at(now))
 }
 

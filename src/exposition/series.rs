@@ -166,19 +166,14 @@ impl fmt::Debug for Infos {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::{
         budget::Money,
-        charge::SharedSink,
         exposition::Rendered,
-        ledger::{Ledger, Shape},
-        provider::{Ask, Grain, MonthsAsked, Part},
-        snapshot::AccountState,
-        testing::{Scripted, account, at, cost, month},
+        provider::{Grain, MonthsAsked},
+        testing::{Scripted, account, at, cost, month, state_of},
         window::view,
     };
 
@@ -186,26 +181,9 @@ mod tests {
     fn served(customer: &'static str) -> String {
         let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
         let account = account(provider, "UTC");
-        let shape = Shape::new(&account.labels, account.provider.dimensions());
-        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 10)));
-        let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-        cost(month("2025-03"), customer, 1.5).tell(&sink);
-        drop(sink);
-        let said = Arc::into_inner(ledger)
-            .unwrap()
-            .into_inner()
-            .unwrap()
-            .close();
-        let mut state = AccountState::new(3);
-        state.list(&[Part::whole_account()]);
-        let ask = Ask {
-            months: vec!["2025-03".parse().unwrap()],
-            current: "2025-03".parse().unwrap(),
-            today: "2025-03-10".parse().unwrap(),
-            now: at("2025-03-10T12:00:00Z"),
-        };
-        let _ = state.accept("account", said, &ask, &account.zone);
-        let view = view(&Arc::new(account), &Arc::new(state), ask.now);
+        let now = at("2025-03-10T12:00:00Z");
+        let state = state_of(&account, now, &[cost(month("2025-03"), customer, 1.5)]);
+        let view = view(&Arc::new(account), &Arc::new(state), now);
         let rendered = Rendered::new(vec![view], &Money::default());
         String::from_utf8(rendered.plain_text().to_vec()).unwrap()
     }

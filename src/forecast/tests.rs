@@ -1,45 +1,19 @@
 //! The forecast adds up, follows the rhythm of the week, stretches no lump, and equals enube's own where only months are known.
 
-use std::sync::Mutex;
-
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    charge::{Period, SharedSink, start_of_day},
-    ledger::{Ledger, Shape},
-    provider::{Ask, MonthsAsked, Part},
-    testing::{Said, Scripted, account, at, cost, month},
+    charge::{Period, start_of_day},
+    provider::MonthsAsked,
+    testing::{Said, Scripted, account, at, cost, month, state_of},
 };
 
 /// The state of an account that was asked at a moment.
 fn state(asked: Timestamp, charges: &[Said]) -> AccountState {
     let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
-    let shape = Shape::new(&account.labels, account.provider.dimensions());
-    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
-    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-    for said in charges {
-        said.tell(&sink);
-    }
-    drop(sink);
-    let said = Arc::into_inner(ledger)
-        .unwrap()
-        .into_inner()
-        .unwrap()
-        .close();
-    let today = asked.to_zoned(TimeZone::UTC).date();
-    let current = Month::of(today);
-    let mut state = AccountState::new(3);
-    state.list(&[Part::whole_account()]);
-    let ask = Ask {
-        months: vec![current.previous(), current],
-        current,
-        today,
-        now: asked,
-    };
-    let _ = state.accept("account", said, &ask, &TimeZone::UTC);
-    state
+    state_of(&account, asked, charges)
 }
 
 /// The forecast of every customer on the evening after a day, where a customer's days are given by a function.

@@ -1,15 +1,9 @@
 //! Folding keeps every total, folds product before project before customer, and does not flutter.
 
-use std::sync::{Arc, Mutex};
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    charge::SharedSink,
-    ledger::{Ledger, Shape},
-    testing::{Scripted, account, cost, day},
-};
+use crate::testing::{Said, Scripted, account, cost, day, told};
 
 const CUSTOMERS: [&str; 3] = ["a", "b", "c"];
 const PROJECTS: [&str; 3] = ["p", "q", "r"];
@@ -19,21 +13,16 @@ const PRODUCTS: [&str; 4] = ["v", "w", "x", "y"];
 fn sets(of: &[(usize, usize, usize)]) -> LabelSets {
     let provider = Scripted::new(&[], crate::provider::MonthsAsked::Both);
     let account = account(provider, "UTC");
-    let shape = Shape::new(&account.labels, account.provider.dimensions());
-    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
-    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-    for &(customer, project, product) in of {
-        let mut said = cost(day("2025-03-01"), CUSTOMERS[customer], 1.0);
-        said.dimensions[2] = PROJECTS[project];
-        said.dimensions[4] = PRODUCTS[product];
-        said.tell(&sink);
-    }
-    drop(sink);
-    let said = Arc::into_inner(ledger)
-        .unwrap()
-        .into_inner()
-        .unwrap()
-        .close();
+    let charges: Vec<Said> = of
+        .iter()
+        .map(|&(customer, project, product)| {
+            let mut said = cost(day("2025-03-01"), CUSTOMERS[customer], 1.0);
+            said.dimensions[2] = PROJECTS[project];
+            said.dimensions[4] = PRODUCTS[product];
+            said
+        })
+        .collect();
+    let said = told(&account, &charges);
     LabelSets::new(&said.keys, &account.labels)
 }
 

@@ -1,13 +1,7 @@
 //! What labels say for names that are shared, aliased, reserved, hostile or long.
 
-use std::sync::{Arc, Mutex};
-
 use super::*;
-use crate::{
-    charge::SharedSink,
-    ledger::{Ledger, Shape},
-    testing::{Scripted, account, cost, day},
-};
+use crate::testing::{Said, Scripted, account, cost, day, told};
 
 /// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
 fn shown(
@@ -20,18 +14,11 @@ fn shown(
         .iter()
         .map(|(id, name)| ((*id).to_owned(), (*name).to_owned()))
         .collect();
-    let shape = Shape::new(&account.labels, account.provider.dimensions());
-    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 100)));
-    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-    for (name, id) in pairs {
-        cost(day("2025-03-01"), name, 1.0).id(id).tell(&sink);
-    }
-    drop(sink);
-    let said = Arc::into_inner(ledger)
-        .unwrap()
-        .into_inner()
-        .unwrap()
-        .close();
+    let charges: Vec<Said> = pairs
+        .iter()
+        .map(|(name, id)| cost(day("2025-03-01"), name, 1.0).id(id))
+        .collect();
+    let said = told(&account, &charges);
     let sets = LabelSets::new(&said.keys, &account.labels);
     let texts = (0u32..)
         .take(said.keys.len())
