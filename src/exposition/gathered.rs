@@ -32,6 +32,15 @@ impl Collector for Gathered {
             ),
         };
         let mut metric = encoder.encode_descriptor(name, self.name.help, None, kind)?;
+        // A single sample without labels stands without braces, too.
+        if let [(labels, value)] = self.samples.as_slice()
+            && labels.is_empty()
+        {
+            return match self.name.kind {
+                Kind::Gauge => ConstGauge::new(*value).encode(metric),
+                Kind::Counter => ConstCounter::new(*value).encode(metric),
+            };
+        }
         for (labels, value) in &self.samples {
             let sample = metric.encode_family(labels)?;
             match self.name.kind {

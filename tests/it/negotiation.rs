@@ -31,7 +31,7 @@ async fn metrics(exporter: &Exporter, accept: &str, encoding: Option<&str>) -> A
 /// A text without the values of the process, which move between two requests.
 fn still(text: &str) -> String {
     text.lines()
-        .map(|line| match line.split_once("{} ") {
+        .map(|line| match line.split_once(' ') {
             Some((name, _)) if name.starts_with("process_") => name,
             _ => line,
         })
