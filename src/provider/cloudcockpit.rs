@@ -997,7 +997,7 @@ mod tests {
              accounts.test.client_id: must not be empty\n\
              accounts.test.client_secret_file: exactly one of client_secret_file and client_secret_env is required\n\
              accounts.test.customers: must not hold the same text twice\n\
-             accounts.test.provider_instances: must not hold an empty text\n\
+             accounts.test.provider_instances: must not hold an empty text; leave it out instead\n\
              accounts.test.reseller_id: must not be empty"
         );
     }

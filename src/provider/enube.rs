@@ -161,27 +161,12 @@ impl Filters {
             };
             (
                 key,
-                distinct(context, &format!("filters.{key}"), values).unwrap_or_default(),
+                context
+                    .ids(&format!("filters.{key}"), values)
+                    .unwrap_or_default(),
             )
         })
     }
-}
-
-/// Texts of which none is empty and none is given twice, which would count the same money twice.
-fn distinct(context: &mut Context<'_>, key: &str, texts: Vec<Text>) -> Option<Vec<String>> {
-    let mut known: Vec<String> = Vec::with_capacity(texts.len());
-    for Text(text) in texts {
-        if text.trim().is_empty() {
-            context.fault(key, "must not hold an empty text; leave it out instead");
-            return None;
-        }
-        if known.iter().any(|other| other.eq_ignore_ascii_case(&text)) {
-            context.fault(key, "must not hold the same text twice");
-            return None;
-        }
-        known.push(text);
-    }
-    Some(known)
 }
 
 /// A text with a default.
@@ -235,7 +220,7 @@ impl section::Section for Section {
             }
         };
         let catalogs = match self.catalogs {
-            Some(catalogs) => distinct(context, "catalogs", catalogs),
+            Some(catalogs) => context.ids("catalogs", catalogs),
             None => Some(
                 cloud
                     .default_catalogs()

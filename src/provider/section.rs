@@ -176,7 +176,7 @@ impl Context<'_> {
     pub fn ids(&mut self, key: &str, ids: Vec<Text>) -> Option<Vec<String>> {
         let mut distinct = HashSet::new();
         if ids.iter().any(|Text(id)| id.trim().is_empty()) {
-            self.fault(key, "must not hold an empty text");
+            self.fault(key, "must not hold an empty text; leave it out instead");
             return None;
         }
         if !ids
