@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     config::{Account, Budget, Config},
     ledger::Sum,
-    window::{Family, View, Window},
+    window::{View, Window},
 };
 
 /// The budgets, and the rates that make currencies comparable.
@@ -24,6 +24,8 @@ pub struct Money {
 pub struct Spent<'a> {
     /// The budget.
     pub budget: &'a Budget,
+    /// The account.
+    pub account: &'a Account,
     /// In the budget's currency.
     pub amount: f64,
     /// What it will be at the month's end, by our forecast; `None` where nothing is forecast.
@@ -68,22 +70,32 @@ impl Money {
         Some(rates.get(from)? / rates.get(to)?)
     }
 
-    /// What an account has spent of each budget that it may belong to.
-    pub fn spent<'a>(&'a self, view: &'a View) -> impl Iterator<Item = Spent<'a>> {
+    /// What each account has spent of each budget that it may belong to.
+    pub fn spent_of_all<'a>(&'a self, views: &'a [View]) -> Vec<Spent<'a>> {
+        views.iter().flat_map(|view| self.spent(view)).collect()
+    }
+
+    fn spent<'a>(&'a self, view: &'a View) -> impl Iterator<Item = Spent<'a>> {
         self.budgets
             .iter()
             .filter(|budget| may_match(budget, &view.account))
             .map(|budget| self.spent_of(budget, view))
     }
 
-    fn spent_of<'a>(&self, budget: &'a Budget, view: &View) -> Spent<'a> {
+    fn spent_of<'a>(&self, budget: &'a Budget, view: &'a View) -> Spent<'a> {
         let spend = &view.spend;
+        let matching = matching(budget, view);
         let mut amount = Sum::default();
         let mut forecast: Option<Sum> = None;
         let mut matched = false;
         let mut without_rate = BTreeSet::new();
         for family in &spend.families {
-            let mut of_family = matching(budget, view, family).peekable();
+            let mut of_family = family
+                .values
+                .iter()
+                .filter(|(set, _)| matching[*set as usize])
+                .map(|(_, value)| *value)
+                .peekable();
             if of_family.peek().is_none() {
                 continue;
             }
@@ -100,6 +112,7 @@ impl Money {
         }
         Spent {
             budget,
+            account: &view.account,
             amount: amount.value(),
             forecast: forecast.map(|sum| sum.value()),
             complete: spend.complete && !view.health.withdrawn && without_rate.is_empty(),
@@ -129,35 +142,18 @@ fn may_match(budget: &Budget, account: &Account) -> bool {
             })
 }
 
-/// The values of the series that a budget matches: by labels as shown, and by names as before an id was added.
-fn matching<'a>(
-    budget: &'a Budget,
-    view: &'a View,
-    family: &'a Family,
-) -> impl Iterator<Item = f64> + 'a {
-    let labels = &view.spend.labels;
+/// Which of an account's label sets, as they are before folding, a budget matches.
+fn matching(budget: &Budget, view: &View) -> Vec<bool> {
     let slots = &view.account.labels.slots;
-    let patterns: Vec<_> = budget
+    let matchers: Vec<_> = budget
         .matchers
         .iter()
         .filter_map(|(label, pattern)| {
             let slot = slots.iter().position(|slot| slot.label == *label)?;
-            Some((slot, pattern))
+            Some((slot, |text: &str| pattern.is_match(text)))
         })
         .collect();
-    family.values.iter().filter_map(move |&(set, value)| {
-        let texts = labels.texts(set);
-        patterns
-            .iter()
-            .all(|&(slot, pattern)| {
-                let text = &texts[slot];
-                pattern.is_match(text)
-                    || labels
-                        .plain(slot, text)
-                        .is_some_and(|name| pattern.is_match(name))
-            })
-            .then_some(value)
-    })
+    view.spend.labels.matching(&matchers)
 }
 
 #[cfg(test)]

@@ -6,7 +6,11 @@ use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use prometheus_client::{encoding::text, registry::Registry};
 
-use crate::{budget::Money, snapshot::Cell, window::View};
+use crate::{
+    budget::{Money, Spent},
+    snapshot::Cell,
+    window::View,
+};
 
 mod about;
 mod budgets;
@@ -57,14 +61,13 @@ const GZIP_HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 const END_OF_OPEN_METRICS: &str = "# EOF\n";
 
 impl Rendered {
-    /// Renders and compresses what all accounts show.
-    pub fn new(views: Vec<View>, money: &Money) -> Self {
-        let views: Arc<[View]> = views.into();
+    /// Renders and compresses what all accounts show, and what they have spent of the budgets.
+    pub fn new(views: &Arc<[View]>, money: &Money, spent: &[Spent<'_>]) -> Self {
         let mut registry = Registry::default();
-        series::register(&mut registry, &views);
-        forecasts::register(&mut registry, &views);
-        budgets::register(&mut registry, &views, money);
-        about::register(&mut registry, &views);
+        series::register(&mut registry, views);
+        forecasts::register(&mut registry, views);
+        budgets::register(&mut registry, money, spent);
+        about::register(&mut registry, views);
         let mut text = String::new();
         text::encode_registry(&mut text, &registry).expect("a String takes every text");
         let mut checksum = Crc::new();

@@ -17,7 +17,7 @@ use jiff::{
 
 use crate::{
     charge::{Measure, Month},
-    ledger::{Sum, Sums},
+    ledger::{Column, Sum, Sums},
     snapshot::{AccountState, MonthState, PartState},
 };
 
@@ -44,8 +44,8 @@ pub struct Outlook {
 /// What the account's days in one currency say.
 #[derive(Debug, Clone)]
 struct Rhythm {
-    /// The days that make the rate.
-    rate_days: BTreeSet<Date>,
+    /// The days that make the rate, and how much each counts.
+    rate_days: BTreeMap<Date, f64>,
     /// What one of those days counts as, added over all of them.
     rate_weight: f64,
     /// What the month's days that have not closed count as.
@@ -65,6 +65,9 @@ pub struct Bounds {
     pub upper: f64,
 }
 
+/// A currency, and label sets with what they will have cost in it.
+pub type Foreseen = (Arc<str>, Vec<(u32, f64)>);
+
 impl Outlook {
     /// The outlook of an account with days, up to the newest closed day; of one with months where there is none.
     pub fn new(state: &AccountState, month: Month, closed: Option<Date>, zone: &TimeZone) -> Self {
@@ -80,9 +83,9 @@ impl Outlook {
         let mut days: BTreeMap<Arc<str>, BTreeMap<Date, Sum>> = BTreeMap::new();
         for part in state.parts.values() {
             for of in [month.previous(), month] {
-                for (sign, unit, _, first, sums) in usage(part, of) {
-                    let days = days.entry(unit).or_default();
-                    for (day, value) in days_of(of, first, sums) {
+                for (sign, column) in usage(part, of) {
+                    let days = days.entry(Arc::clone(&column.unit)).or_default();
+                    for (day, value) in totals_of_days(of, column) {
                         if day <= closed {
                             days.entry(day).or_default().add(sign * value);
                         }
@@ -99,7 +102,7 @@ impl Outlook {
 
     /// What each label set of a part will have cost at the month's end, by currency; to be added where a key comes
     /// more than once.
-    pub fn of_part(&self, part: &PartState) -> Vec<(Arc<str>, u32, f64)> {
+    pub fn of_part(&self, part: &PartState) -> Vec<Foreseen> {
         let prepaid: BTreeSet<u32> = [self.month.previous(), self.month]
             .into_iter()
             .filter_map(|month| sums_of(part, month))
@@ -112,36 +115,43 @@ impl Outlook {
             self.by_month(part)
         };
         forecasts.extend(fixed(part, self.month));
-        forecasts.retain(|(_, key, _)| !prepaid.contains(key));
-        forecasts
-    }
-
-    fn by_days(&self, part: &PartState) -> Vec<(Arc<str>, u32, f64)> {
-        let mut forecasts = Vec::new();
-        for month in [self.month.previous(), self.month] {
-            for (sign, unit, key, first, sums) in usage(part, month) {
-                let Some(rhythm) = self.by_unit.get(&unit) else {
-                    continue;
-                };
-                let mut spent = Sum::default();
-                let mut recent = Sum::default();
-                for (day, value) in days_of(month, first, sums) {
-                    if month == self.month && self.closed.is_some_and(|closed| day <= closed) {
-                        spent.add(value);
-                    }
-                    if rhythm.rate_days.contains(&day) {
-                        recent.add(value);
-                    }
-                }
-                let rate = recent.value() / rhythm.rate_weight;
-                let value = spent.value() + rate * rhythm.remaining_weight;
-                forecasts.push((unit, key, sign * value));
+        if !prepaid.is_empty() {
+            for (_, values) in &mut forecasts {
+                values.retain(|(key, _)| !prepaid.contains(key));
             }
         }
         forecasts
     }
 
-    fn by_month(&self, part: &PartState) -> Vec<(Arc<str>, u32, f64)> {
+    fn by_days(&self, part: &PartState) -> Vec<Foreseen> {
+        let Some(closed) = self.closed else {
+            return Vec::new();
+        };
+        let mut forecasts = Vec::new();
+        for month in [self.month.previous(), self.month] {
+            for (sign, column) in usage(part, month) {
+                let Some(rhythm) = self.by_unit.get(&column.unit) else {
+                    continue;
+                };
+                let this_month = month == self.month;
+                let spent = Counts::of(month, |day| {
+                    f64::from(u8::from(this_month && day <= closed))
+                });
+                let recent = Counts::of(month, |day| {
+                    rhythm.rate_days.get(&day).copied().unwrap_or_default()
+                });
+                let values = column.iter().map(|(key, first, sums)| {
+                    let rate = recent.sum(first, sums) / rhythm.rate_weight;
+                    let value = spent.sum(first, sums) + rate * rhythm.remaining_weight;
+                    (key, sign * value)
+                });
+                forecasts.push((Arc::clone(&column.unit), values.collect()));
+            }
+        }
+        forecasts
+    }
+
+    fn by_month(&self, part: &PartState) -> Vec<Foreseen> {
         let Some(MonthState::Reported { at, .. }) = part.months.get(&self.month) else {
             return Vec::new();
         };
@@ -151,10 +161,7 @@ impl Outlook {
         }
         let stretch = f64::from(self.month.last_day().day()) / f64::from(asked.day());
         usage(part, self.month)
-            .map(|(sign, unit, key, _, sums)| {
-                let spent: Sum = sums.iter().copied().collect();
-                (unit, key, sign * spent.value() * stretch)
-            })
+            .map(|(sign, column)| stretched(column, sign * stretch))
             .collect()
     }
 
@@ -201,7 +208,7 @@ impl Rhythm {
             (squares.sum::<f64>() / (count - 1.0)).sqrt()
         });
         (rate_weight > 0.0).then(|| Self {
-            rate_days: recent.iter().map(|(day, _)| *day).collect(),
+            rate_days: recent.iter().map(|(day, _)| (*day, 1.0)).collect(),
             rate_weight,
             remaining_weight: remaining.iter().map(|day| weight(*day)).sum(),
             remaining: remaining.len(),
@@ -236,33 +243,56 @@ fn index(weekday: Weekday) -> usize {
     usize::from(weekday.to_monday_zero_offset().unsigned_abs())
 }
 
-/// One label set's sums with their sign: what was billed, less what is not extrapolated.
-type Usage<'a> = (f64, Arc<str>, u32, u8, &'a [f64]);
+/// How much each cell of a month counts; cell 0 is no day.
+struct Counts([f64; 32]);
 
-fn usage(part: &PartState, month: Month) -> impl Iterator<Item = Usage<'_>> {
+impl Counts {
+    fn of(month: Month, count: impl Fn(Date) -> f64) -> Self {
+        let mut counts = [0.0; 32];
+        for (number, place) in (0..).zip(&mut counts[1..]) {
+            let day = month.first_day().checked_add(ToSpan::days(number)).ok();
+            *place = day.map_or(0.0, &count);
+        }
+        Self(counts)
+    }
+
+    /// Adds a label set's sums, which begin at a first cell, each as much as it counts.
+    fn sum(&self, first: u8, sums: &[f64]) -> f64 {
+        let counts = &self.0[usize::from(first)..];
+        let counted: Sum = counts
+            .iter()
+            .zip(sums)
+            .map(|(count, sum)| count * sum)
+            .collect();
+        counted.value()
+    }
+}
+
+/// A measure's columns with their sign: what was billed, less what is not extrapolated.
+fn usage(part: &PartState, month: Month) -> impl Iterator<Item = (f64, &Column)> {
     let signs = [(Measure::BilledCost, 1.0), (Measure::FixedCost, -1.0)];
     sums_of(part, month).into_iter().flat_map(move |sums| {
-        signs.into_iter().flat_map(move |(measure, sign)| {
-            sums.of(measure).flat_map(move |column| {
-                column.iter().map(move |(key, first, sums)| {
-                    (sign, Arc::clone(&column.unit), key, first, sums)
-                })
-            })
-        })
+        signs
+            .into_iter()
+            .flat_map(move |(measure, sign)| sums.of(measure).map(move |column| (sign, column)))
     })
 }
 
 /// What counts this month and is not extrapolated.
-fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = (Arc<str>, u32, f64)> {
+fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = Foreseen> {
     sums_of(part, month)
         .into_iter()
         .flat_map(|sums| sums.of(Measure::FixedCost))
-        .flat_map(|column| {
-            column.iter().map(|(key, _, sums)| {
-                let sum: Sum = sums.iter().copied().collect();
-                (Arc::clone(&column.unit), key, sum.value())
-            })
-        })
+        .map(|column| stretched(column, 1.0))
+}
+
+/// The month's sum of each label set, times a factor.
+fn stretched(column: &Column, factor: f64) -> Foreseen {
+    let values = column.iter().map(|(key, _, sums)| {
+        let sum: Sum = sums.iter().copied().collect();
+        (key, sum.value() * factor)
+    });
+    (Arc::clone(&column.unit), values.collect())
 }
 
 fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
@@ -272,14 +302,19 @@ fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
     }
 }
 
-/// The days of a run of cells.
-fn days_of(month: Month, first: u8, sums: &[f64]) -> impl Iterator<Item = (Date, f64)> {
-    (i64::from(first)..)
-        .zip(sums)
-        .filter_map(move |(number, value)| {
-            let day = month.first_day().checked_add((number - 1).days()).ok()?;
-            Some((day, *value))
-        })
+/// What all label sets of a column were charged on each day of its month that any of them was charged on.
+fn totals_of_days(month: Month, column: &Column) -> impl Iterator<Item = (Date, f64)> {
+    let mut totals: [Option<Sum>; 32] = [None; 32];
+    for (_, first, sums) in column.iter() {
+        for (total, &sum) in totals.iter_mut().skip(usize::from(first)).zip(sums) {
+            total.get_or_insert_default().add(sum);
+        }
+    }
+    // Cell 0 is no day.
+    (0..).zip(totals).skip(1).filter_map(move |(cell, total)| {
+        let day = month.first_day().checked_add((cell - 1).days()).ok()?;
+        Some((day, total?.value()))
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    budget::Money,
+    budget::{Money, Spent},
     clock::{Clock, until},
     exposition::Rendered,
     snapshot::Cell,
@@ -115,7 +115,7 @@ struct Books {
 impl Books {
     /// Says once that a budget matches nothing, or that a currency is left out of it for want of a rate; again only
     /// after that was mended.
-    fn tell_oddities(&self, views: &[View]) {
+    fn tell_oddities(&self, views: &[View], spent: &[Spent<'_>]) {
         if views
             .iter()
             .any(|view| view.state.status.last_attempt.is_none())
@@ -124,7 +124,7 @@ impl Books {
         }
         let mut odd = BTreeSet::new();
         let mut matched = BTreeSet::new();
-        for spent in views.iter().flat_map(|view| self.money.spent(view)) {
+        for spent in spent {
             let name = &spent.budget.name;
             if spent.matched {
                 matched.insert(name);
@@ -149,7 +149,7 @@ impl Books {
 }
 
 fn render(cells: &[Arc<Cell>], books: &Books, now: Timestamp) -> (Rendered, Timestamp) {
-    let views: Vec<_> = cells
+    let views: Arc<[View]> = cells
         .iter()
         .map(|cell| view(&cell.account, &cell.state.load_full(), now))
         .collect();
@@ -158,8 +158,9 @@ fn render(cells: &[Arc<Cell>], books: &Books, now: Timestamp) -> (Rendered, Time
         .map(|view| view.next_change)
         .min()
         .unwrap_or(Timestamp::MAX);
-    books.tell_oddities(&views);
-    (Rendered::new(views, &books.money), next_change)
+    let spent = books.money.spent_of_all(&views);
+    books.tell_oddities(&views, &spent);
+    (Rendered::new(&views, &books.money, &spent), next_change)
 }
 
 #[cfg(test)]

@@ -508,11 +508,14 @@ fn gather_forecast(
     labels: &LabelSets,
     gathered: &mut Gathered,
 ) {
-    for (unit, key, value) in outlook.of_part(part) {
+    for (unit, values) in outlook.of_part(part) {
+        let values = values
+            .into_iter()
+            .map(|(key, value)| (labels.set_of(key), value));
         gathered
             .entry((Measure::BilledCost, Window::MonthEnd, unit))
             .or_default()
-            .push((labels.set_of(key), value));
+            .extend(values);
     }
 }
 

@@ -153,7 +153,7 @@ async fn scraped(
         reporting_currency: None,
         exchange_rates: BTreeMap::new(),
     };
-    let rendered = Rendered::new(vec![view], &money);
+    let rendered = Rendered::new(&[view].into(), &money, &[]);
     let live = live(&[], &Process::default(), &Reload::default());
     let [text, _] = rendered.plain(&live, Format::OpenMetrics);
     let flows = [

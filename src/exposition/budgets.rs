@@ -9,10 +9,10 @@ use super::{
         EXCHANGE_RATE, Name,
     },
 };
-use crate::{budget::Money, window::View};
+use crate::budget::{Money, Spent};
 
 /// Registers what the configuration says about budgets, and what accounts have spent of them.
-pub(super) fn register(registry: &mut Registry, views: &[View], money: &Money) {
+pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Spent<'_>]) {
     let mut limits = Vec::new();
     let mut thresholds = Vec::new();
     for budget in &money.budgets {
@@ -28,19 +28,16 @@ pub(super) fn register(registry: &mut Registry, views: &[View], money: &Money) {
     let mut spent = Vec::new();
     let mut forecast = Vec::new();
     let mut complete = Vec::new();
-    for view in views {
-        let account: Labels = vec![
-            ("provider", view.account.provider_name.as_str().to_owned()),
-            ("account", view.account.name.clone()),
+    for of in of_accounts {
+        let mut labels: Labels = vec![
+            ("budget", of.budget.name.clone()),
+            ("provider", of.account.provider_name.as_str().to_owned()),
+            ("account", of.account.name.clone()),
         ];
-        for of in money.spent(view) {
-            let mut labels = vec![("budget", of.budget.name.clone())];
-            labels.extend(account.iter().cloned());
-            complete.push((labels.clone(), f64::from(u8::from(of.complete))));
-            labels.insert(1, ("currency", of.budget.currency.clone()));
-            forecast.extend(of.forecast.map(|forecast| (labels.clone(), forecast)));
-            spent.push((labels, of.amount));
-        }
+        complete.push((labels.clone(), f64::from(u8::from(of.complete))));
+        labels.insert(1, ("currency", of.budget.currency.clone()));
+        forecast.extend(of.forecast.map(|forecast| (labels.clone(), forecast)));
+        spent.push((labels, of.amount));
     }
     let rates = money.rates().into_iter().filter_map(|(currency, rate)| {
         let to = money.reporting_currency.clone()?;

@@ -101,7 +101,7 @@ impl EncodeLabelSet for Series<'_> {
 /// The labels of one series and their values, in the order in which they are served.
 pub(super) fn labels<'a>(
     account: &'a Account,
-    texts: &'a [Arc<str>],
+    texts: impl Iterator<Item = &'a str>,
     measure: Measure,
     unit: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -117,7 +117,7 @@ pub(super) fn labels<'a>(
     };
     of_account
         .into_iter()
-        .chain(names.zip(texts.iter().map(|text| &**text)))
+        .chain(names.zip(texts))
         .chain(of_unit)
 }
 
@@ -184,7 +184,7 @@ mod tests {
         let now = at("2025-03-10T12:00:00Z");
         let state = state_of(&account, now, &[cost(month("2025-03"), customer, 1.5)]);
         let view = view(&Arc::new(account), &Arc::new(state), now);
-        let rendered = Rendered::new(vec![view], &Money::default());
+        let rendered = Rendered::new(&[view].into(), &Money::default(), &[]);
         String::from_utf8(rendered.plain_text().to_vec()).unwrap()
     }
 

@@ -69,7 +69,7 @@ impl Bench {
             family
                 .values
                 .iter()
-                .map(|&(set, value)| (view.labels.texts(set)[0].to_string(), value))
+                .map(|&(set, value)| (view.labels.texts(set).next().unwrap().to_owned(), value))
                 .collect(),
         )
     }

@@ -92,7 +92,8 @@ impl Shelf {
 fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec<u8> {
     let view = view(account, &Arc::new(state.clone()), now);
     let live = exposition::live(&[], &Process::default(), &Reload::default());
-    let [cached, _] = Rendered::new(vec![view], &Money::default()).plain(&live, Format::Text);
+    let [cached, _] =
+        Rendered::new(&[view].into(), &Money::default(), &[]).plain(&live, Format::Text);
     cached.to_vec()
 }
 

@@ -1,9 +1,6 @@
 //! Folding: the smallest label sets above a limit become `other`, so that every total stays exact.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 use super::labels::LabelSets;
 
@@ -35,34 +32,24 @@ pub(super) fn choose(
     let mut kept: Vec<Option<usize>> = vec![None; labels.len()];
     let mut count = labels.len();
     for keep in LEVELS {
-        // The groups as they stand: each still whole set, or all sets that a former level has put together.
-        let mut groups: BTreeMap<(Option<usize>, u32), (f64, Vec<u32>)> = BTreeMap::new();
-        let mut heads: BTreeMap<&[Arc<str>], u32> = BTreeMap::new();
-        for set in (0u32..).take(labels.len()) {
-            let head = match kept[set as usize] {
-                None => set,
-                Some(first) => *heads.entry(&labels.texts(set)[..first]).or_insert(set),
-            };
-            let group = groups.entry((kept[set as usize], head)).or_default();
-            group.0 += weights[set as usize];
-            group.1.push(set);
-        }
-        let mut smallest: Vec<(f64, Vec<u32>)> = groups.into_values().collect();
+        let mut smallest = groups(labels, weights, &kept);
         smallest.sort_by(|left, right| {
-            magnitude(left.0)
-                .cmp(&magnitude(right.0))
-                .then_with(|| right.1[0].cmp(&left.1[0]))
+            magnitude(left.weight)
+                .cmp(&magnitude(right.weight))
+                .then_with(|| right.sets[0].cmp(&left.sets[0]))
         });
-        let mut targets: BTreeSet<&[Arc<str>]> = BTreeSet::new();
-        for (_, sets) in smallest {
+        let runs = runs(labels, keep);
+        let mut is_target = vec![false; labels.len()];
+        for Group { sets, .. } in smallest {
             if count <= limit {
                 break;
             }
-            let target = &labels.texts(sets[0])[..keep];
             // The first group of a target takes its place; every further one saves a series.
-            if !targets.insert(target) {
+            let target = &mut is_target[runs[sets[0] as usize]];
+            if *target {
                 count -= 1;
             }
+            *target = true;
             for set in sets {
                 kept[set as usize] = Some(keep);
             }
@@ -75,19 +62,68 @@ pub(super) fn choose(
     Some(kept)
 }
 
+/// A label set that is still whole, or all that a former level has put together.
+struct Group {
+    weight: f64,
+    sets: Vec<u32>,
+}
+
+fn groups(labels: &LabelSets, weights: &[f64], kept: &[Option<usize>]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::with_capacity(labels.len());
+    let mut runs_of = LEVELS.map(|_| None);
+    let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for (set, &weight) in (0u32..).zip(weights) {
+        let place = match kept[set as usize] {
+            None => groups.len(),
+            Some(keep) => {
+                let runs = runs_of[keep].get_or_insert_with(|| runs(labels, keep));
+                *places
+                    .entry((keep, runs[set as usize]))
+                    .or_insert(groups.len())
+            }
+        };
+        if place == groups.len() {
+            groups.push(Group {
+                weight: 0.0,
+                sets: Vec::new(),
+            });
+        }
+        groups[place].weight += weight;
+        groups[place].sets.push(set);
+    }
+    groups
+}
+
+/// For each label set the first one whose first labels are the same; such sets stand together, since they are in order.
+fn runs(labels: &LabelSets, keep: usize) -> Vec<usize> {
+    let head = |set: usize| {
+        let set = u32::try_from(set).expect("the number of label sets is bounded");
+        &labels.numbers(set)[..keep]
+    };
+    let mut first = 0;
+    (0..labels.len())
+        .map(|set| {
+            if head(set) != head(first) {
+                first = set;
+            }
+            first
+        })
+        .collect()
+}
+
 /// A label set that was folded with no other would lose its name and save nothing.
 fn spare_the_lonely(labels: &LabelSets, kept: &mut [Option<usize>]) {
-    let mut members: BTreeMap<&[Arc<str>], Vec<usize>> = BTreeMap::new();
-    for (set, keep) in (0u32..).zip(kept.iter()) {
-        if let Some(keep) = keep {
-            members
-                .entry(&labels.texts(set)[..*keep])
-                .or_default()
-                .push(set as usize);
+    for level in LEVELS {
+        let runs = runs(labels, level);
+        let mut members = vec![0_usize; labels.len()];
+        for (keep, &run) in kept.iter().zip(&runs) {
+            members[run] += usize::from(*keep == Some(level));
         }
-    }
-    for alone in members.values().filter(|sets| sets.len() == 1) {
-        kept[alone[0]] = None;
+        for (keep, &run) in kept.iter_mut().zip(&runs) {
+            if *keep == Some(level) && members[run] == 1 {
+                *keep = None;
+            }
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! From the values of label sets to what labels say: aliases, names that two ids share, hostile text, order, info series.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{LabelSlot, Labels},
@@ -31,12 +28,14 @@ pub struct Info {
 /// The label sets of an account in order, and which of them each of the ledger's label sets became.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelSets {
-    width: usize,
-    texts: Vec<Arc<str>>,
+    /// By label, the texts that it shows, in order.
+    texts: Vec<Vec<Arc<str>>>,
+    /// By label set, the number of each label's text.
+    sets: Vec<u32>,
     by_key: Vec<u32>,
     infos: [Vec<Info>; NAMED],
     /// By label, the names of the texts that an id was added to.
-    plain: Vec<BTreeMap<Arc<str>, Arc<str>>>,
+    plain: Vec<BTreeMap<u32, Arc<str>>>,
 }
 
 impl LabelSets {
@@ -47,90 +46,97 @@ impl LabelSets {
         let names: Vec<Names> = (0..width)
             .map(|slot| Names::new(keys, slot, &labels.slots[slot]))
             .collect();
-        let all: BTreeSet<&Arc<str>> = names
-            .iter()
-            .flat_map(|names| names.by_value.values())
-            .collect();
-        let ranks: BTreeMap<&Arc<str>, u32> = all.iter().copied().zip(0u32..).collect();
-        let ranked: Vec<u32> = (0u32..)
-            .take(keys.len())
-            .flat_map(|key| {
-                let (names, ranks) = (&names, &ranks);
-                keys.set(key)
-                    .iter()
-                    .zip(names)
-                    .map(move |(value, names)| ranks[&names.by_value[value]])
-            })
-            .collect();
-        let set = |key: u32| &ranked[key as usize * width..][..width];
-        let mut order: Vec<u32> = (0u32..).take(keys.len()).collect();
-        order.sort_unstable_by(|left, right| set(*left).cmp(set(*right)));
+        let mut numbers = Vec::with_capacity(keys.all_sets().len());
+        for key in (0u32..).take(keys.len()) {
+            let values = keys.set(key).iter().zip(&names);
+            numbers.extend(values.map(|(&value, names)| names.by_value[value as usize]));
+        }
+        let set = |key: u32| &numbers[key as usize * width..][..width];
+        let counts = names.iter().map(|names| names.texts.len());
+        let order = in_order(&numbers, counts.collect());
         let mut by_key = vec![0; keys.len()];
-        let mut texts: Vec<Arc<str>> = Vec::with_capacity(ranked.len());
+        let mut sets = Vec::with_capacity(numbers.len());
         for (number, equal) in (0u32..).zip(order.chunk_by(|left, right| set(*left) == set(*right)))
         {
             for &key in equal {
                 by_key[key as usize] = number;
             }
-            let values = keys.set(equal[0]).iter().zip(&names);
-            texts.extend(values.map(|(value, names)| Arc::clone(&names.by_value[value])));
+            sets.extend_from_slice(set(equal[0]));
         }
-        let (plain, infos): (Vec<_>, Vec<_>) = names
-            .into_iter()
-            .map(|names| (names.plain, names.infos))
-            .unzip();
-        let mut infos = infos.into_iter();
-        Self {
-            width,
-            texts,
+        let mut all = Self {
+            sets,
             by_key,
-            infos: std::array::from_fn(|_| infos.next().unwrap_or_default()),
-            plain,
+            ..Self::default()
+        };
+        for (label, names) in names.into_iter().enumerate() {
+            all.texts.push(names.texts);
+            all.plain.push(names.plain);
+            if let Some(infos) = all.infos.get_mut(label) {
+                *infos = names.infos;
+            }
         }
+        all
     }
 
     /// The same label sets with some of them folded: each keeps a number of its first labels, the others say
     /// `other`. `None` keeps a set as it is.
     pub(super) fn folded(&self, kept: &[Option<usize>]) -> Self {
-        let texts = |set: u32| -> Vec<Arc<str>> {
-            let keep = kept[set as usize].unwrap_or(self.width);
-            let texts = self.texts(set);
-            let other = std::iter::repeat_n(Arc::from(OTHER), self.width - keep);
-            texts[..keep].iter().cloned().chain(other).collect()
-        };
-        let mut sets: BTreeMap<Vec<Arc<str>>, u32> = (0u32..)
-            .take(self.len())
-            .map(|set| (texts(set), 0))
-            .collect();
-        for (number, place) in (0u32..).zip(sets.values_mut()) {
-            *place = number;
-        }
-        let names: Vec<u32> = (0u32..)
-            .take(self.len())
-            .map(|set| sets[&texts(set)])
-            .collect();
-        let mut infos = self.infos.clone();
-        for (label, infos) in infos.iter_mut().enumerate() {
-            let shown: BTreeSet<&Arc<str>> = sets.keys().filter_map(|set| set.get(label)).collect();
-            infos.retain(|info| shown.contains(&info.shown));
-        }
-        Self {
-            width: self.width,
-            by_key: self.by_key.iter().map(|set| names[*set as usize]).collect(),
-            infos,
+        let width = self.texts.len();
+        let mut folded = Self {
+            texts: self.texts.clone(),
             plain: self.plain.clone(),
-            texts: sets.into_keys().flatten().collect(),
+            infos: self.infos.clone(),
+            ..Self::default()
+        };
+        let others: Vec<u32> = self
+            .texts
+            .iter()
+            .map(|texts| number_of_other(texts))
+            .collect();
+        let mut numbers = self.sets.clone();
+        for (set, keep) in numbers.chunks_mut(width.max(1)).zip(kept) {
+            let keep = keep.unwrap_or(width);
+            set[keep..].copy_from_slice(&others[keep..]);
         }
+        let set = |number: u32| &numbers[number as usize * width..][..width];
+        let order = in_order(&numbers, folded.texts.iter().map(Vec::len).collect());
+        let mut names = vec![0; self.len()];
+        for (number, equal) in (0u32..).zip(order.chunk_by(|left, right| set(*left) == set(*right)))
+        {
+            for &old in equal {
+                names[old as usize] = number;
+            }
+            folded.sets.extend_from_slice(set(equal[0]));
+        }
+        folded.by_key = self.by_key.iter().map(|set| names[*set as usize]).collect();
+        for (label, infos) in folded.infos.iter_mut().enumerate() {
+            let Some(texts) = folded.texts.get(label) else {
+                continue;
+            };
+            let mut shown = vec![false; texts.len()];
+            for set in folded.sets.chunks(width) {
+                shown[set[label] as usize] = true;
+            }
+            infos.retain(|info| {
+                texts
+                    .binary_search(&info.shown)
+                    .is_ok_and(|number| shown[number])
+            });
+        }
+        folded
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.texts.len().checked_div(self.width).unwrap_or_default()
+        self.sets
+            .len()
+            .checked_div(self.texts.len())
+            .unwrap_or_default()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.sets.is_empty()
     }
 
     /// The number of the label set that one of the ledger's became.
@@ -138,14 +144,43 @@ impl LabelSets {
         self.by_key[key as usize]
     }
 
-    /// The texts of a label set: customer, project, product, extra labels.
-    pub fn texts(&self, set: u32) -> &[Arc<str>] {
-        &self.texts[set as usize * self.width..][..self.width]
+    /// The numbers of a label set's texts; of one label, equal numbers are equal texts.
+    pub(super) fn numbers(&self, set: u32) -> &[u32] {
+        let width = self.texts.len();
+        &self.sets[set as usize * width..][..width]
     }
 
-    /// The name that a label's text was before an id was added to it, where one was.
-    pub fn plain(&self, label: usize, text: &str) -> Option<&str> {
-        self.plain.get(label)?.get(text).map(|name| &**name)
+    /// The texts of a label set: customer, project, product, extra labels.
+    pub fn texts(&self, set: u32) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.numbers(set)
+            .iter()
+            .zip(&self.texts)
+            .map(|(&number, texts)| &*texts[number as usize])
+    }
+
+    /// Which label sets have labels that match: every one of the matchers, each by its label, on the text as shown or
+    /// as it was before an id was added to it. Each text is looked at once.
+    pub fn matching(&self, matchers: &[(usize, impl Fn(&str) -> bool)]) -> Vec<bool> {
+        let by_text: Vec<(usize, Vec<bool>)> = matchers
+            .iter()
+            .map(|(label, matches)| {
+                let plain = &self.plain[*label];
+                let texts = (0u32..).zip(&self.texts[*label]);
+                let matching = texts.map(|(number, text)| {
+                    matches(text) || plain.get(&number).is_some_and(|name| matches(name))
+                });
+                (*label, matching.collect())
+            })
+            .collect();
+        (0u32..)
+            .take(self.len())
+            .map(|set| {
+                let numbers = self.numbers(set);
+                by_text
+                    .iter()
+                    .all(|(label, matching)| matching[numbers[*label] as usize])
+            })
+            .collect()
     }
 
     /// The info series of the labels customer, project and product.
@@ -154,98 +189,174 @@ impl LabelSets {
     }
 }
 
+/// The order of label sets that are numbers of texts, given how many texts each label has: one stable counting sort a
+/// label, from the last to the first.
+fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32> {
+    let width = counts.len().max(1);
+    let mut order: Vec<u32> = (0u32..).take(numbers.len() / width).collect();
+    let mut sorted = vec![0; order.len()];
+    for (label, count) in counts.into_iter().enumerate().rev() {
+        let number = |set: u32| numbers[set as usize * width + label] as usize;
+        let mut starts = vec![0_usize; count + 1];
+        for &set in &order {
+            starts[number(set) + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        for &set in &order {
+            let place = &mut starts[number(set)];
+            sorted[*place] = set;
+            *place += 1;
+        }
+        std::mem::swap(&mut order, &mut sorted);
+    }
+    order
+}
+
 /// What the values of one label are shown as.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Names {
-    by_value: BTreeMap<u32, Arc<str>>,
-    plain: BTreeMap<Arc<str>, Arc<str>>,
+    /// In order, each once, and always `other`.
+    texts: Vec<Arc<str>>,
+    /// By value, the number of its text; nothing to rely on for a value that this label does not have.
+    by_value: Vec<u32>,
+    plain: BTreeMap<u32, Arc<str>>,
     infos: Vec<Info>,
+}
+
+/// One value of one label on its way to its text.
+struct Named<'a> {
+    number: u32,
+    value: &'a Value,
+    shown: Arc<str>,
+    /// The name before an id was added to it.
+    plain: Option<Arc<str>>,
 }
 
 impl Names {
     fn new(keys: &Keys, slot: usize, label: &LabelSlot) -> Self {
-        let values: BTreeSet<u32> = (0u32..)
-            .take(keys.len())
-            .map(|key| keys.set(key)[slot])
-            .collect();
-        let values: Vec<(u32, &Value)> = values
-            .into_iter()
-            .map(|value| (value, &keys.all_values()[value as usize]))
-            .collect();
-        let mut ids_of: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-        for (_, value) in &values {
-            if !label.aliases.contains_key(&*value.id) {
-                ids_of
-                    .entry(clean(&value.shown))
-                    .or_default()
-                    .insert(&value.id);
+        let values = keys.all_values();
+        let mut has = vec![false; values.len()];
+        for key in (0u32..).take(keys.len()) {
+            has[keys.set(key)[slot] as usize] = true;
+        }
+        let of_label = (0u32..)
+            .zip(values)
+            .zip(&has)
+            .filter_map(|(value, has)| has.then_some(value));
+        let mut named = Vec::new();
+        let mut by_name: Vec<(Cow<'_, str>, u32, &Value)> = Vec::new();
+        for (number, value) in of_label {
+            match label.aliases.get(&*value.id) {
+                Some(alias) => named.push(Named {
+                    number,
+                    value,
+                    shown: cut(clean(alias), LONGEST).into(),
+                    plain: None,
+                }),
+                None => by_name.push((clean(&value.shown), number, value)),
             }
         }
-        let mut names = Self::default();
-        let mut infos: BTreeMap<Arc<str>, Vec<&Value>> = BTreeMap::new();
-        for (number, value) in values {
-            let shown: Arc<str> = if let Some(alias) = label.aliases.get(&*value.id) {
-                cut(&clean(alias), LONGEST).into()
-            } else {
-                let name = clean(&value.shown);
-                let shared = ids_of.get(&name).is_some_and(|ids| ids.len() > 1);
-                let shown: Arc<str> = name_of(&name, value, shared).into();
-                if shared || name == OTHER {
-                    names.plain.insert(Arc::clone(&shown), name.into());
-                }
-                shown
-            };
-            infos.entry(Arc::clone(&shown)).or_default().push(value);
-            names.by_value.insert(number, shown);
+        by_name.sort_unstable_by(|left, right| (&left.0, &left.2.id).cmp(&(&right.0, &right.2.id)));
+        for same in by_name.chunk_by(|left, right| left.0 == right.0) {
+            let shared = same[0].2.id != same[same.len() - 1].2.id;
+            named.extend(same.iter().map(|(name, number, value)| Named {
+                number: *number,
+                value,
+                shown: name_of(name, value, shared),
+                plain: (shared || name == OTHER).then(|| name.as_ref().into()),
+            }));
         }
-        names.infos = infos
-            .into_iter()
-            .filter_map(|(shown, values)| info(shown, &values))
-            .collect();
-        names
+        // Nearly in order already.
+        named.sort_by(|left, right| left.shown.cmp(&right.shown));
+        let mut all = Self {
+            texts: Vec::new(),
+            by_value: vec![0; values.len()],
+            plain: BTreeMap::new(),
+            infos: Vec::new(),
+        };
+        let mut other: Option<Arc<str>> = Some(OTHER.into());
+        for same in named.chunk_by(|left, right| left.shown == right.shown) {
+            let shown = &same[0].shown;
+            if other.as_ref().is_some_and(|other| other <= shown) {
+                all.texts
+                    .extend(other.take().filter(|other| other != shown));
+            }
+            let text = u32::try_from(all.texts.len()).expect("the number of label sets is bounded");
+            all.texts.push(Arc::clone(shown));
+            for one in same {
+                all.by_value[one.number as usize] = text;
+            }
+            // Of names that became the same text, the last one stands for it.
+            if let Some(plain) = same.iter().rev().find_map(|one| one.plain.clone()) {
+                all.plain.insert(text, plain);
+            }
+            all.infos.extend(info(shown, same));
+        }
+        all.texts.extend(other);
+        all
     }
 }
 
-fn name_of(name: &str, value: &Value, shared: bool) -> String {
-    let id = clean(&value.id);
+fn number_of_other(texts: &[Arc<str>]) -> u32 {
+    let number = texts.partition_point(|text| **text < *OTHER);
+    u32::try_from(number).expect("the number of label sets is bounded")
+}
+
+fn name_of(name: &str, value: &Value, shared: bool) -> Arc<str> {
     let reserved = name == OTHER;
-    if (shared || reserved) && id != name {
-        let id = cut(&id, LONGEST / 2);
-        return format!("{} ({id})", cut(name, LONGEST - 3 - id.chars().count()));
+    if shared || reserved {
+        let id = clean(&value.id);
+        if id != name {
+            let id = cut(id, LONGEST / 2);
+            let name = cut(name.into(), LONGEST - 3 - id.chars().count());
+            return format!("{name} ({id})").into();
+        }
     }
     if reserved {
-        return format!("{OTHER} (as sent)");
+        return format!("{OTHER} (as sent)").into();
     }
-    cut(name, LONGEST)
+    let name = cut(name.into(), LONGEST);
+    if *name == *value.shown {
+        Arc::clone(&value.shown)
+    } else {
+        name.into()
+    }
 }
 
 /// The info series of one shown value; none where it would say nothing new.
-fn info(shown: Arc<str>, values: &[&Value]) -> Option<Info> {
-    let only = |text: fn(&Value) -> &Arc<str>| -> Arc<str> {
-        let mut texts = values.iter().map(|value| text(value));
-        match texts.next() {
-            Some(first) if texts.all(|text| text == first) => cut(&clean(first), LONGEST).into(),
-            _ => "".into(),
+fn info(shown: &Arc<str>, values: &[Named<'_>]) -> Option<Info> {
+    let only = |text: fn(&Value) -> &Arc<str>| -> Cow<'_, str> {
+        let first = text(values[0].value);
+        if values.iter().all(|named| text(named.value) == first) {
+            cut(clean(first), LONGEST)
+        } else {
+            "".into()
         }
     };
     let (id, description) = (only(|value| &value.id), only(|value| &value.description));
-    let tells = (id != shown || !description.is_empty()) && !shown.is_empty();
-    tells.then_some(Info {
-        shown,
-        id,
-        description,
+    let tells = (*id != **shown || !description.is_empty()) && !shown.is_empty();
+    tells.then(|| Info {
+        shown: Arc::clone(shown),
+        id: id.into(),
+        description: description.into(),
     })
 }
 
 /// A text without control characters.
-fn clean(text: &str) -> String {
+fn clean(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte);
+    if text.bytes().all(is_plain) || !text.chars().any(char::is_control) {
+        return text.into();
+    }
     text.chars().filter(|char| !char.is_control()).collect()
 }
 
 /// A text of at most a number of characters, the last being an ellipsis where it was longer.
-fn cut(text: &str, longest: usize) -> String {
-    if text.chars().nth(longest).is_none() {
-        return text.to_owned();
+fn cut(text: Cow<'_, str>, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest || text.chars().nth(longest).is_none() {
+        return text;
     }
     text.chars()
         .take(longest.saturating_sub(1))

@@ -115,7 +115,7 @@ fn harmless(bytes: &[u8]) {
         state.prune(Month::at(now, &account.zone));
         let account = account.into();
         let view = view(&account, &state.clone().into(), now);
-        assert!(!Rendered::new(vec![view], &Money::default()).is_empty());
+        assert!(!Rendered::new(&[view].into(), &Money::default(), &[]).is_empty());
         encode(&state, FINGERPRINT_OF_TESTS).unwrap();
     }
 }

@@ -35,7 +35,7 @@ fn all_of_one_customer() -> Vec<(usize, usize, usize)> {
 fn texts(labels: &LabelSets) -> Vec<String> {
     (0u32..)
         .take(labels.len())
-        .map(|set| labels.texts(set).join("/"))
+        .map(|set| labels.texts(set).collect::<Vec<_>>().join("/"))
         .collect()
 }
 
@@ -102,8 +102,8 @@ proptest! {
         for key in 0..u32::try_from(labels.len()).unwrap() {
             let before = labels.texts(labels.set_of(key));
             let after = folded.texts(folded.set_of(key));
-            for (before, after) in before.iter().zip(after) {
-                prop_assert!(before == after || &**after == "other");
+            for (before, after) in before.zip(after) {
+                prop_assert!(before == after || after == "other");
             }
         }
     }

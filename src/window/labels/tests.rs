@@ -22,7 +22,7 @@ fn shown(
     let sets = LabelSets::new(&said.keys, &account.labels);
     let texts = (0u32..)
         .take(said.keys.len())
-        .map(|key| sets.texts(sets.set_of(key))[0].to_string())
+        .map(|key| sets.texts(sets.set_of(key)).next().unwrap().to_owned())
         .collect();
     (texts, sets.infos()[0].clone())
 }

@@ -140,7 +140,7 @@ impl Bench {
         let mut shown = Shown::new();
         for family in &view.families {
             for &(set, value) in &family.values {
-                let labels = view.labels.texts(set).join("|");
+                let labels = view.labels.texts(set).collect::<Vec<_>>().join("|");
                 let (measure, window) = (family.measure, family.window);
                 shown.insert(
                     format!("{measure:?} {window:?} {} {labels}", family.unit),

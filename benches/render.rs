@@ -1,0 +1,328 @@
+//! What one change costs: windows, forecast, sorting, folding, budgets, text and compression, beside prometheus-client's
+//! encoder and zlib-rs alone over the same series; and what it holds in memory.
+//!
+//! `cargo bench --bench render`; prints tables and writes `target/bench/render.json`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time and prints it"
+)]
+
+use std::{
+    fmt,
+    hint::black_box,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use flate2::{Compress, Compression, FlushCompress};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, text::encode_registry},
+    metrics::{MetricType, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use crate::{
+    fragment::Fragment,
+    world::{Labels, World},
+};
+
+#[path = "common/fragment.rs"]
+mod fragment;
+#[path = "common/world.rs"]
+mod world;
+
+/// How often a case is measured; the median is told.
+const ROUNDS: usize = 7;
+
+/// The cases: what they are called, and their label sets, days each, labels, and where folding begins.
+const CASES: [(&str, usize, usize, Labels, usize); 6] = [
+    ("1k, a day each", 1_000, 1, Labels::Alike, usize::MAX),
+    ("10k, a day each", 10_000, 1, Labels::Alike, usize::MAX),
+    ("100k, a day each", 100_000, 1, Labels::Alike, usize::MAX),
+    ("100k, 60 days each", 100_000, 60, Labels::Alike, usize::MAX),
+    (
+        "100k, 60 days each, ids unlike each other",
+        100_000,
+        60,
+        Labels::Unlike,
+        usize::MAX,
+    ),
+    (
+        "100k, 60 days each, folded to 20k",
+        100_000,
+        60,
+        Labels::Alike,
+        20_000,
+    ),
+];
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("hold") {
+        let mut number = || -> usize {
+            let number = arguments.next().and_then(|number| number.parse().ok());
+            number.expect("the parent names label sets and days")
+        };
+        hold(number(), number());
+        return;
+    }
+    let mut fragment = Fragment::default();
+    let costs = costs(&mut fragment);
+    growth(&costs, &mut fragment);
+    memory(&mut fragment);
+    fragment.write("render");
+}
+
+/// Measures every case; the answer is the time of each.
+fn costs(fragment: &mut Fragment) -> Vec<Duration> {
+    let mut table = Vec::new();
+    let mut times = Vec::new();
+    let mut worst: (f64, &str) = (0.0, "");
+    for (name, sets, days, labels, limit) in CASES {
+        let world = World::new(sets, days, labels, limit);
+        let text = world.text();
+        let alone = Alone::read(&text);
+        assert!(
+            alone.text() == text,
+            "both encode the same series to the same text"
+        );
+        let mut ours = Vec::new();
+        let mut theirs = Vec::new();
+        for _ in 0..ROUNDS {
+            ours.push(timed(|| world.rendered()));
+            theirs.push(timed(|| deflate(&alone.text())));
+        }
+        let viewed = median((0..3).map(|_| timed(|| world.viewed())).collect());
+        let (ours, theirs) = (median(ours), median(theirs));
+        let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+        if sets == 100_000 && ratio > worst.0 {
+            worst = (ratio, name);
+        }
+        let samples = alone.samples();
+        table.push(vec![
+            name.to_owned(),
+            samples.to_string(),
+            format!("{:.1} MB", text.len() as f64 / 1e6),
+            milliseconds(ours),
+            milliseconds(viewed),
+            milliseconds(theirs),
+            format!("{:.0} ns", ours.as_secs_f64() * 1e9 / samples as f64),
+            format!("{ratio:.2}"),
+        ]);
+        times.push(ours);
+    }
+    fragment.table(
+        "Render and compress: one change, ten budgets",
+        &[
+            "label sets",
+            "samples",
+            "text",
+            "all told",
+            "of it windows, forecast, sorting, folding",
+            "encoder and zlib-rs alone",
+            "all told, a sample",
+            "ratio",
+        ],
+        &table,
+    );
+    fragment.target(
+        "render plus compress, all told (windows, sorting, folding, budgets)",
+        "at most 1.2 times prometheus-client's encoder plus zlib-rs alone over the same series, in the same run",
+        &format!("{:.2} times", worst.0),
+        worst.0 <= 1.2,
+        &format!("the worst of the cases with 100k label sets: {}", worst.1),
+    );
+    times
+}
+
+fn growth(times: &[Duration], fragment: &mut Fragment) {
+    let ratio = |at: usize| times[at + 1].as_secs_f64() / times[at].as_secs_f64();
+    let worst = ratio(0).max(ratio(1));
+    fragment.target(
+        "growth of render: time(10n)/time(n)",
+        "at most 11",
+        &format!("{:.1} and {:.1}", ratio(0), ratio(1)),
+        worst <= 11.0,
+        "1k to 10k and 10k to 100k label sets",
+    );
+}
+
+/// Lets processes of their own hold what is rendered, and tells their peaks.
+fn memory(fragment: &mut Fragment) {
+    let peak = |sets: usize, days: usize| -> f64 {
+        let this = std::env::current_exe().expect("this program has a path");
+        let output = Command::new(this)
+            .args(["hold", &sets.to_string(), &days.to_string()])
+            .output()
+            .expect("this program can be started again");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.trim().parse().expect("the child tells its peak")
+    };
+    let empty = peak(1, 1);
+    let mut table = Vec::new();
+    for (sets, days) in [(100_000, 1), (100_000, 60), (1_000_000, 1)] {
+        let peak = peak(sets, days);
+        table.push(vec![
+            sets.to_string(),
+            days.to_string(),
+            format!("{peak:.0} MB"),
+            format!("{:.0} MB", peak - empty),
+        ]);
+        if days == 60 {
+            fragment.target(
+                "peak memory: 100k label sets with 60 days each",
+                "at most 250 MB a measure",
+                &format!("{peak:.0} MB"),
+                peak <= 250.0,
+                "sums, view, text and compressed text, rendered twice as after a further poll",
+            );
+        }
+    }
+    fragment.table(
+        "Peak memory of one account that is held and rendered twice",
+        &[
+            "label sets",
+            "days each",
+            "peak",
+            "above that of one label set",
+        ],
+        &table,
+    );
+}
+
+/// Holds a world and two renderings of it one after the other, as a running exporter does, and prints the peak.
+fn hold(sets: usize, days: usize) {
+    let world = World::new(sets, days, Labels::Alike, usize::MAX);
+    let first = world.rendered();
+    let second = world.rendered();
+    black_box((first, second));
+    let status = peak_memory();
+    println!("{status}");
+}
+
+/// The most memory that this process ever held, in MB.
+fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("Linux tells it");
+    let kilobytes: f64 = line
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number");
+    kilobytes / 1e3
+}
+
+/// The same series without everything that is ours: labels and values ready to be encoded.
+struct Alone {
+    registry: Registry,
+    samples: usize,
+}
+
+struct Family {
+    name: String,
+    help: String,
+    samples: Vec<(Vec<(String, String)>, f64)>,
+}
+
+impl Alone {
+    /// Reads a text that we rendered. Its labels hold nothing that is escaped.
+    fn read(text: &str) -> Self {
+        let mut families: Vec<Family> = Vec::new();
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                let (name, help) = rest.split_once(' ').expect("HELP has a text");
+                families.push(Family {
+                    name: name.to_owned(),
+                    help: help.to_owned(),
+                    samples: Vec::new(),
+                });
+            } else if !line.starts_with('#') {
+                let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
+                let labels = series
+                    .split_once('{')
+                    .map(|(_, labels)| labels.trim_end_matches("\"}"))
+                    .unwrap_or_default();
+                let labels = labels
+                    .split("\",")
+                    .filter_map(|label| label.split_once("=\""))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect();
+                let family = families.last_mut().expect("HELP comes first");
+                family
+                    .samples
+                    .push((labels, value.parse().expect("a number")));
+            }
+        }
+        let samples = families.iter().map(|family| family.samples.len()).sum();
+        let mut registry = Registry::default();
+        for family in families {
+            registry.register_collector(Box::new(family));
+        }
+        Self { registry, samples }
+    }
+
+    fn samples(&self) -> usize {
+        self.samples
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry).expect("a String takes every text");
+        text
+    }
+}
+
+impl Collector for Family {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metric =
+            encoder.encode_descriptor(&self.name, &self.help, None, MetricType::Gauge)?;
+        if let [(labels, value)] = self.samples.as_slice()
+            && labels.is_empty()
+        {
+            return ConstGauge::new(*value).encode(metric);
+        }
+        for (labels, value) in &self.samples {
+            ConstGauge::new(*value).encode(metric.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// zlib-rs at the level that the exporter takes.
+fn deflate(text: &str) -> Vec<u8> {
+    let mut compress = Compress::new(Compression::new(3), false);
+    let mut out = Vec::with_capacity(text.len() / 4 + 1024);
+    compress
+        .compress_vec(text.as_bytes(), &mut out, FlushCompress::Finish)
+        .expect("compressing into memory cannot fail");
+    out
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    let result = black_box(work());
+    let taken = start.elapsed();
+    drop(result);
+    taken
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
