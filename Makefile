@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check check-dashboards fmt schema golden dashboards tools image advisories
+.PHONY: help demo test soak bench check check-dashboards fmt schema golden dashboards tools image advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -17,6 +17,9 @@ test: tools ## run all tests; installs the Prometheus that they need under targe
 
 soak: ## kill the program 200 times while it polls and writes, and look at what it serves after each start
 	CLOUDSPEND_SOAK_ROUNDS=200 $(CARGO) test --locked --test it restart -- --nocapture
+
+bench: ## run all benchmarks (20 minutes after building) and write benches/RESULTS.md; needs Debian and PyPI the first time
+	benches/run.sh
 
 check: check-dashboards ## formatting, lints, documentation, licences and sources of the dependencies, dashboards
 	$(CARGO) fmt --check

@@ -83,8 +83,9 @@ fn costs(fragment: &mut Fragment) -> Vec<Duration> {
     let mut worst: (f64, &str) = (0.0, "");
     for (name, sets, days, labels, limit) in CASES {
         let world = World::new(sets, days, labels, limit);
-        let text = world.text();
-        let alone = Alone::read(&text);
+        let text = world.rendered().plain_text();
+        let text = str::from_utf8(&text).expect("the exposition is UTF-8");
+        let alone = Alone::read(text);
         assert!(
             alone.text() == text,
             "both encode the same series to the same text"

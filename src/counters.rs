@@ -17,6 +17,8 @@ pub struct Counters {
     failures: [AtomicU64; Reason::ALL.len()],
     retries: [AtomicU64; Reason::ALL.len()],
     requests: Mutex<BTreeMap<Code, u64>>,
+    /// How often any of them moved: whoever reads it before the others misses nothing.
+    moves: AtomicU64,
 }
 
 /// How a request ended, for the label `code`.
@@ -32,22 +34,35 @@ impl Counters {
     /// Counts a finished poll.
     pub fn polled(&self) {
         self.polls.fetch_add(1, Ordering::Relaxed);
+        self.moved();
     }
 
     /// Counts a failure: of a part, or of finding the parts.
     pub fn failed(&self, reason: Reason) {
         self.failures[reason as usize].fetch_add(1, Ordering::Relaxed);
+        self.moved();
     }
 
     /// Counts a request that is sent again.
     pub fn retried(&self, reason: Reason) {
         self.retries[reason as usize].fetch_add(1, Ordering::Relaxed);
+        self.moved();
     }
 
     /// Counts a request that ended.
     pub fn requested(&self, code: Code) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(code).or_default() += 1;
+        self.moved();
+    }
+
+    fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often anything was counted. What was counted before is seen by who reads it afterwards.
+    pub fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Acquire)
     }
 
     /// How many polls ended.

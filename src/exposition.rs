@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use flate2::Crc;
 use prometheus_client::{encoding::text, registry::Registry};
+use tokio::sync::OnceCell;
 
 use crate::{
     budget::{Money, Spent},
-    snapshot::Cell,
     window::View,
 };
+use packed::{Packed, Packer, stored};
 
 mod about;
 mod budgets;
@@ -19,11 +20,12 @@ mod gathered;
 mod history;
 mod live;
 mod names;
+mod packed;
 mod reference;
 mod series;
 
 pub use history::{GoOn, Written, write_past};
-pub use live::{Live, Process, Reload};
+pub use live::{Live, Reload, Source};
 pub use names::{FAMILIES, Kind, Name};
 pub use reference::reference;
 
@@ -46,14 +48,15 @@ impl Format {
     }
 }
 
-/// Everything that changes only with a poll or the calendar, as bytes. It holds gauges alone, so that the same
-/// bytes are right in both formats.
+/// Everything that changes only with a poll or the calendar, compressed. It holds gauges alone, so that the same bytes
+/// are right in both formats.
+///
+/// The text itself is made again when the first client wants it that takes no gzip: Prometheus always takes it, and a
+/// text of 10 to 20 times the size need not be held for nobody.
 #[derive(Debug, Default)]
 pub struct Rendered {
-    text: Bytes,
-    /// The text as raw deflate that ends at a byte border and is not finished.
-    deflated: Bytes,
-    checksum: Crc,
+    packed: Arc<Packed>,
+    text: OnceCell<Bytes>,
 }
 
 /// The header of a gzip member: deflate, no name, no time, unknown system.
@@ -68,80 +71,68 @@ impl Rendered {
         forecasts::register(&mut registry, views);
         budgets::register(&mut registry, money, spent);
         about::register(&mut registry, views);
-        let mut text = String::new();
-        text::encode_registry(&mut text, &registry).expect("a String takes every text");
-        let mut checksum = Crc::new();
-        checksum.update(text.as_bytes());
+        let mut packer = Packer::new(1 << 20);
+        text::encode_registry(&mut packer, &registry).expect("a packer takes every text");
+        Self::of(packer.finish())
+    }
+
+    fn of(packed: Packed) -> Self {
         Self {
-            deflated: deflate(text.as_bytes(), FlushCompress::Sync).into(),
-            checksum,
-            text: text.into(),
+            packed: Arc::new(packed),
+            text: OnceCell::new(),
         }
     }
 
     /// The body of one answer, in pieces that are sent one behind the other.
-    pub fn plain(&self, live: &Live, format: Format) -> [Bytes; 2] {
-        [self.text.clone(), live.text(format).into()]
+    pub async fn plain(&self, live: &Live, format: Format) -> [Bytes; 3] {
+        let text = self.text.get_or_init(|| async {
+            let packed = Arc::clone(&self.packed);
+            let unpacked = tokio::task::spawn_blocking(move || packed.text()).await;
+            // The runtime is about to end; this is one of its last answers.
+            unpacked.unwrap_or_else(|_| self.packed.text())
+        });
+        [
+            text.await.clone(),
+            live.counted(format).text.clone(),
+            live.process(format).into(),
+        ]
     }
 
     /// The body of one answer as one gzip member, in pieces.
-    pub fn gzip(&self, live: &Live, format: Format) -> [Bytes; 3] {
-        let live = live.text(format);
-        let mut end = deflate(live.as_bytes(), FlushCompress::Finish);
-        let mut checksum = Crc::new();
-        checksum.update(live.as_bytes());
+    pub fn gzip(&self, live: &Live, format: Format) -> [Bytes; 4] {
+        let counted = &live.counted(format).packed;
+        let process = live.process(format);
+        let mut last = Crc::new();
+        last.update(process.as_bytes());
         let mut whole = Crc::new();
-        whole.combine(&self.checksum);
-        whole.combine(&checksum);
+        for checksum in [&self.packed.checksum, &counted.checksum, &last] {
+            whole.combine(checksum);
+        }
+        let mut end = stored(process.as_bytes());
         end.extend_from_slice(&whole.sum().to_le_bytes());
         end.extend_from_slice(&whole.amount().to_le_bytes());
         [
             Bytes::from_static(GZIP_HEADER),
-            self.deflated.clone(),
+            self.packed.deflated.clone(),
+            counted.deflated.clone(),
             end.into(),
         ]
     }
 
     /// The text without its live part.
     pub fn plain_text(&self) -> Bytes {
-        self.text.clone()
+        self.packed.text()
     }
 
     /// The length of the text without its live part, in bytes.
     pub fn len(&self) -> usize {
-        self.text.len()
+        self.packed.length
     }
 
     /// Whether nothing was rendered yet.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.len() == 0
     }
-}
-
-/// Raw deflate at the level that is best for a text that is compressed once and sent often.
-fn deflate(text: &[u8], end: FlushCompress) -> Vec<u8> {
-    let mut compress = Compress::new(Compression::new(3), false);
-    let mut out = Vec::with_capacity(text.len() / 8 + 64);
-    loop {
-        let read = usize::try_from(compress.total_in()).expect("no more than the text was read");
-        let status = compress
-            .compress_vec(&text[read..], &mut out, end)
-            .expect("compressing into memory cannot fail");
-        // A flush is complete only if it left room in the output.
-        let done = match end {
-            FlushCompress::Finish => status == Status::StreamEnd,
-            _ => out.len() < out.capacity(),
-        };
-        if done {
-            return out;
-        }
-        out.reserve(out.capacity().max(64));
-    }
-}
-
-/// Renders the live part: counters and the process.
-pub fn live(cells: &[Arc<Cell>], process: &Process, reload: &Reload) -> Live {
-    Live::new(cells, process, reload)
 }
 
 #[cfg(test)]
@@ -150,17 +141,11 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn cached_and_live_part_are_one_gzip_member() {
+    #[tokio::test]
+    async fn cached_and_live_part_are_one_gzip_member() {
+        let live = Source::new().live(&[], Reload::default());
         for text in ["", "x", &"cloudspend ".repeat(100_000)] {
-            let mut checksum = Crc::new();
-            checksum.update(text.as_bytes());
-            let rendered = Rendered {
-                deflated: deflate(text.as_bytes(), FlushCompress::Sync).into(),
-                checksum,
-                text: text.to_owned().into(),
-            };
-            let live = live(&[], &Process::default(), &Reload::default());
+            let rendered = Rendered::of(Packed::new(text));
             let body = rendered.gzip(&live, Format::OpenMetrics).concat();
             let mut decoder = flate2::bufread::GzDecoder::new(body.as_slice());
             let mut got = String::new();
@@ -169,11 +154,9 @@ mod tests {
                 decoder.into_inner().is_empty(),
                 "one member, nothing behind it"
             );
-            assert_eq!(
-                got.as_bytes(),
-                rendered.plain(&live, Format::OpenMetrics).concat()
-            );
-            assert!(got.ends_with(END_OF_OPEN_METRICS));
+            let plain = rendered.plain(&live, Format::OpenMetrics).await.concat();
+            assert_eq!(got.as_bytes(), plain);
+            assert!(got.starts_with(text) && got.ends_with(END_OF_OPEN_METRICS));
         }
     }
 }

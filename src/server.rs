@@ -23,7 +23,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    exposition::{self, Process, Reload},
+    exposition::{Reload, Source},
     refresh::Page,
 };
 
@@ -78,23 +78,28 @@ pub async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
 }
 
 fn routes(web: Web) -> Router {
+    let source = Arc::new(Source::new());
+    let metrics = get(move |web: State<Arc<Web>>, headers: HeaderMap| {
+        let source = Arc::clone(&source);
+        async move { metrics(&web, &source, &headers).await }
+    });
     Router::new()
-        .route(&web.telemetry_path, get(metrics))
+        .route(&web.telemetry_path, metrics)
         .route("/", get(status_page))
         .route("/-/healthy", get(|| async { "alive\n" }))
         .route("/-/ready", get(ready))
         .with_state(Arc::new(web))
 }
 
-async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> Response {
-    let format = negotiate::format(&headers);
+async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
+    let format = negotiate::format(headers);
     let rendered = web.page.rendered();
-    let live = exposition::live(web.page.cells(), &Process::read(), &web.reload);
-    let zipped = negotiate::takes_gzip(&headers);
+    let live = source.live(web.page.cells(), web.reload);
+    let zipped = negotiate::takes_gzip(headers);
     let body = if zipped {
         Pieces::new(rendered.gzip(&live, format))
     } else {
-        Pieces::new(rendered.plain(&live, format))
+        Pieces::new(rendered.plain(&live, format).await)
     };
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();

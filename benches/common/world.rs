@@ -72,11 +72,6 @@ impl World {
         let views: Arc<[View]> = Arc::new([self.viewed()]);
         Rendered::new(&views, &self.money, &self.money.spent_of_all(&views))
     }
-
-    /// The text without its live part.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.rendered().plain_text().to_vec()).expect("the exposition is UTF-8")
-    }
 }
 
 /// A ledger of an account for a number of label sets.
@@ -126,9 +121,10 @@ fn account(limit: usize, now: Timestamp) -> (Arc<Account>, Money) {
             1 | 2 => ("project", format!("845f.*{number}")),
             _ => ("customer", format!("10000.*{number}")),
         };
-        budgets += &format!(
+        let budget = format!(
             "  team-{number}:\n    match: {{provider: otc, {label}: \"{pattern}\"}}\n    limit: 5000\n    currency: EUR\n"
         );
+        budgets.push_str(&budget);
     }
     let text = format!(
         "accounts:\n  otc-main:\n    provider: otc\n    base_url: http://127.0.0.1:1\n    api_key_env: NONE\n    \

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     budget::Money,
     charge::Measure,
-    exposition::{Format, Process, Reload, Rendered, live},
+    exposition::Rendered,
     poller::Poller,
     provider::{MonthsAsked, Reason},
     snapshot::Cell,
@@ -154,8 +154,7 @@ async fn scraped(
         exchange_rates: BTreeMap::new(),
     };
     let rendered = Rendered::new(&[view].into(), &money, &[]);
-    let live = live(&[], &Process::default(), &Reload::default());
-    let [text, _] = rendered.plain(&live, Format::OpenMetrics);
+    let text = rendered.plain_text();
     let flows = [
         "_month_to_date{",
         "_cost_previous_month{",

@@ -1,7 +1,10 @@
-//! What changes between scrapes: counters and the process, rendered at the scrape and put behind the cached part.
+//! What changes between scrapes, put behind the cached part: counters, rendered when one of them has moved, and the process,
+//! rendered at every scrape.
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use jiff::Timestamp;
 use prometheus_client::{encoding::text, registry::Registry};
 
@@ -10,58 +13,73 @@ use super::{
     about::seconds,
     gathered::{Gathered, Labels},
     names::{
-        BUILD_INFO, CPU, FAILURES, MAX_FDS, OPEN_FDS, POLLS, RELOAD_SUCCESS, RELOAD_TIME, REQUESTS,
-        RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
+        BUILD_INFO, CPU, FAILURES, MAX_FDS, Name, OPEN_FDS, POLLS, RELOAD_SUCCESS, RELOAD_TIME,
+        REQUESTS, RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
     },
+    packed::Packed,
 };
-use crate::{counters::Code, snapshot::Cell};
+use crate::{config::Account, counters::Code, snapshot::Cell};
 
 /// What the operating system says about the process; absent where it says nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Process {
-    /// CPU time, in seconds.
-    pub cpu_seconds: Option<f64>,
-    /// Open file descriptors.
-    pub open_fds: Option<f64>,
-    /// The most file descriptors that may be open.
-    pub max_fds: Option<f64>,
-    /// Virtual memory, in bytes.
-    pub virtual_bytes: Option<f64>,
-    /// Resident memory, in bytes.
-    pub resident_bytes: Option<f64>,
-    /// When it started, in seconds since 1970.
-    pub started: Option<f64>,
-    /// Threads.
-    pub threads: Option<f64>,
+#[derive(Debug, Clone, Copy, Default)]
+struct Process {
+    /// In seconds.
+    cpu: Option<f64>,
+    open_fds: Option<f64>,
+    /// In bytes.
+    virtual_memory: Option<f64>,
+    /// In bytes.
+    resident_memory: Option<f64>,
+    threads: Option<f64>,
+}
+
+/// What stays as it is while the process runs, or nearly so.
+#[derive(Debug, Clone, Copy, Default)]
+struct Constants {
+    max_fds: Option<f64>,
+    /// When the process started, in seconds since 1970.
+    started: Option<f64>,
 }
 
 impl Process {
-    /// Asks the operating system; only Linux answers.
-    pub fn read() -> Self {
-        let Ok(me) = procfs::process::Process::myself() else {
-            return Self::default();
-        };
+    /// Asks the operating system about this process; only Linux answers.
+    fn read(me: &procfs::process::Process) -> Self {
         let Ok(stat) = me.stat() else {
             return Self::default();
         };
-        let ticks = procfs::ticks_per_second() as f64;
-        let max_fds = me
-            .limits()
-            .ok()
-            .map(|limits| limits.max_open_files.soft_limit);
         Self {
-            cpu_seconds: Some((stat.utime + stat.stime) as f64 / ticks),
+            cpu: Some((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64),
             open_fds: me.fd_count().ok().map(|count| count as f64),
-            max_fds: match max_fds {
-                Some(procfs::process::LimitValue::Value(most)) => Some(most as f64),
-                _ => None,
-            },
-            virtual_bytes: Some(stat.vsize as f64),
-            resident_bytes: Some(stat.rss as f64 * procfs::page_size() as f64),
-            started: procfs::boot_time_secs()
-                .ok()
-                .map(|booted| booted as f64 + stat.starttime as f64 / ticks),
+            virtual_memory: Some(stat.vsize as f64),
+            resident_memory: Some(stat.rss as f64 * procfs::page_size() as f64),
             threads: Some(stat.num_threads as f64),
+        }
+    }
+
+    fn families(self) -> [Gathered; 5] {
+        [
+            single(CPU, self.cpu),
+            single(OPEN_FDS, self.open_fds),
+            single(VIRTUAL, self.virtual_memory),
+            single(RESIDENT, self.resident_memory),
+            single(THREADS, self.threads),
+        ]
+    }
+}
+
+impl Constants {
+    fn read(me: &procfs::process::Process) -> Self {
+        let limits = me.limits().ok();
+        let started = || {
+            let since_boot = me.stat().ok()?.starttime as f64 / procfs::ticks_per_second() as f64;
+            Some(procfs::boot_time_secs().ok()? as f64 + since_boot)
+        };
+        Self {
+            max_fds: limits.and_then(|limits| match limits.max_open_files.soft_limit {
+                procfs::process::LimitValue::Value(most) => Some(most as f64),
+                procfs::process::LimitValue::Unlimited => None,
+            }),
+            started: started(),
         }
     }
 }
@@ -75,60 +93,181 @@ pub struct Reload {
     pub last_success: Option<Timestamp>,
 }
 
-/// The rendered live part, in the form of `OpenMetrics` and without its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Live(String);
+/// Where the live part comes from. One serves all scrapes.
+#[derive(Debug, Default)]
+pub struct Source {
+    me: Option<procfs::process::Process>,
+    counted: ArcSwapOption<Counted>,
+}
+
+impl Source {
+    /// A source about this process.
+    pub fn new() -> Self {
+        Self {
+            me: procfs::process::Process::myself().ok(),
+            counted: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The live part as it is now.
+    pub fn live(&self, cells: &[Arc<Cell>], reload: Reload) -> Live {
+        Live {
+            counted: self.counted(cells, reload),
+            process: self.me.as_ref().map(Process::read).unwrap_or_default(),
+        }
+    }
+
+    /// The counters as they were last rendered, or anew where something has moved since. Of several scrapes that notice
+    /// it at once each renders for itself.
+    fn counted(&self, cells: &[Arc<Cell>], reload: Reload) -> Arc<Counted> {
+        if let Some(known) = &*self.counted.load()
+            && known.holds(cells, reload)
+        {
+            return Arc::clone(known);
+        }
+        let constants = self.me.as_ref().map(Constants::read).unwrap_or_default();
+        let counted = Arc::new(Counted::new(cells, reload, constants));
+        self.counted.store(Some(Arc::clone(&counted)));
+        counted
+    }
+}
+
+/// The live part of one scrape.
+#[derive(Debug, Clone)]
+pub struct Live {
+    counted: Arc<Counted>,
+    process: Process,
+}
 
 impl Live {
-    pub(super) fn new(cells: &[Arc<Cell>], process: &Process, reload: &Reload) -> Self {
-        let mut registry = Registry::default();
-        for family in families(cells, process, reload) {
-            registry.register_collector(Box::new(family));
-        }
-        let mut text = String::new();
-        text::encode_registry(&mut text, &registry).expect("a String takes every text");
-        Self(text)
-    }
-
-    /// The text in one of the formats, its end included.
-    pub(super) fn text(&self, format: Format) -> String {
+    /// The counters in one of the formats.
+    pub(super) fn counted(&self, format: Format) -> &Block {
         match format {
-            Format::OpenMetrics => format!("{}{END_OF_OPEN_METRICS}", self.0),
-            Format::Text => self.older(),
+            Format::OpenMetrics => &self.counted.open_metrics,
+            Format::Text => &self.counted.text,
         }
     }
 
-    /// Text 0.0.4 names a counter's family with its `_total`.
-    fn older(&self) -> String {
-        let counters: BTreeSet<&str> = self
-            .0
-            .lines()
-            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-            .collect();
-        let mut text = String::with_capacity(self.0.len() + 64);
-        for line in self.0.lines() {
-            let mut words = line.splitn(4, ' ');
-            match (words.next(), words.next(), words.next(), words.next()) {
-                (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(name) => {
-                    text.push_str("# ");
-                    text.push_str(kind);
-                    text.push(' ');
-                    text.push_str(name);
-                    text.push_str("_total ");
-                    text.push_str(rest);
-                }
-                _ => text.push_str(line),
-            }
-            text.push('\n');
+    /// The process in one of the formats, the end of the whole included.
+    pub(super) fn process(&self, format: Format) -> String {
+        let text = encoded(self.process.families());
+        match format {
+            Format::OpenMetrics => text + END_OF_OPEN_METRICS,
+            Format::Text => older(&text),
         }
-        text
     }
+}
+
+/// A text that is sent more than once.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    pub(super) text: Bytes,
+    pub(super) packed: Packed,
+}
+
+impl Block {
+    fn new(text: String) -> Self {
+        Self {
+            packed: Packed::new(&text),
+            text: text.into(),
+        }
+    }
+}
+
+/// The counters in both formats, and what they were rendered from.
+#[derive(Debug)]
+struct Counted {
+    /// The accounts, and how often each had counted something by then.
+    accounts: Vec<(Arc<Account>, u64)>,
+    reload: Reload,
+    open_metrics: Block,
+    text: Block,
+}
+
+impl Counted {
+    fn new(cells: &[Arc<Cell>], reload: Reload, constants: Constants) -> Self {
+        // Read before the counters are: what moves in between is rendered twice rather than missed.
+        let accounts = cells
+            .iter()
+            .map(|cell| {
+                let account = Arc::clone(&cell.account);
+                let moves = account.counters.moves();
+                (account, moves)
+            })
+            .collect();
+        let text = encoded(families(cells, reload, constants));
+        Self {
+            accounts,
+            reload,
+            text: Block::new(older(&text)),
+            open_metrics: Block::new(text),
+        }
+    }
+
+    /// Whether it is still right.
+    fn holds(&self, cells: &[Arc<Cell>], reload: Reload) -> bool {
+        let same = |(account, moves): &(Arc<Account>, u64), cell: &Arc<Cell>| {
+            Arc::ptr_eq(account, &cell.account) && *moves == cell.account.counters.moves()
+        };
+        self.reload == reload
+            && self.accounts.len() == cells.len()
+            && self
+                .accounts
+                .iter()
+                .zip(cells)
+                .all(|(known, cell)| same(known, cell))
+    }
+}
+
+fn encoded(families: impl IntoIterator<Item = Gathered>) -> String {
+    let mut registry = Registry::default();
+    for family in families {
+        registry.register_collector(Box::new(family));
+    }
+    let mut text = String::new();
+    text::encode_registry(&mut text, &registry).expect("a String takes every text");
+    text
+}
+
+/// Text 0.0.4 names a counter's family with its `_total`.
+fn older(open_metrics: &str) -> String {
+    let counters: BTreeSet<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len() + 64);
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(name) => {
+                text.push_str("# ");
+                text.push_str(kind);
+                text.push(' ');
+                text.push_str(name);
+                text.push_str("_total ");
+                text.push_str(rest);
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// A count with the label that tells it apart, if there is one.
 type Count = (Option<(&'static str, String)>, u64);
 
-fn families(cells: &[Arc<Cell>], process: &Process, reload: &Reload) -> Vec<Gathered> {
+fn single(name: Name, value: Option<f64>) -> Gathered {
+    Gathered {
+        name,
+        samples: value
+            .map(|value| (Labels::new(), value))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn families(cells: &[Arc<Cell>], reload: Reload, constants: Constants) -> Vec<Gathered> {
     let by_account = |name, read: &dyn Fn(&Cell) -> Vec<Count>| {
         let samples = cells
             .iter()
@@ -144,13 +283,6 @@ fn families(cells: &[Arc<Cell>], process: &Process, reload: &Reload) -> Vec<Gath
             })
             .collect();
         Gathered { name, samples }
-    };
-    let single = |name, value: Option<f64>| Gathered {
-        name,
-        samples: value
-            .map(|value| (Labels::new(), value))
-            .into_iter()
-            .collect(),
     };
     vec![
         by_account(POLLS, &|cell| vec![(None, cell.account.counters.polls())]),
@@ -179,13 +311,8 @@ fn families(cells: &[Arc<Cell>], process: &Process, reload: &Reload) -> Vec<Gath
             name: BUILD_INFO,
             samples: vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)],
         },
-        single(CPU, process.cpu_seconds),
-        single(OPEN_FDS, process.open_fds),
-        single(MAX_FDS, process.max_fds),
-        single(VIRTUAL, process.virtual_bytes),
-        single(RESIDENT, process.resident_bytes),
-        single(STARTED, process.started),
-        single(THREADS, process.threads),
+        single(MAX_FDS, constants.max_fds),
+        single(STARTED, constants.started),
     ]
 }
 
@@ -193,5 +320,71 @@ fn code_label(code: Code) -> String {
     match code {
         Code::None => "none".to_owned(),
         Code::Status(status) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        counters::Counters,
+        provider::{MonthsAsked, Reason},
+        testing::{Scripted, account, at},
+    };
+
+    type Move = fn(&Counters);
+
+    #[test]
+    fn a_scrape_shows_what_was_counted_before_it() {
+        let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+        let cells = [Arc::new(Cell::new(Arc::new(account)))];
+        let counters = &cells[0].account.counters;
+        let (source, reload) = (Source::new(), Reload::default());
+        let shows = |line: &str| {
+            let live = source.live(&cells, reload);
+            [Format::OpenMetrics, Format::Text].iter().all(|format| {
+                let text = &live.counted(*format).text;
+                std::str::from_utf8(text)
+                    .unwrap()
+                    .lines()
+                    .any(|shown| shown == line)
+            })
+        };
+        let labels = r#"provider="otc",account="main""#;
+        assert!(shows(&format!("cloudspend_polls_total{{{labels}}} 0.0")));
+        let moves: [(Move, String); 4] = [
+            (
+                |counters| counters.polled(),
+                format!("cloudspend_polls_total{{{labels}}} 1.0"),
+            ),
+            (
+                |counters| counters.failed(Reason::Timeout),
+                format!("cloudspend_poll_failures_total{{{labels},reason=\"timeout\"}} 1.0"),
+            ),
+            (
+                |counters| counters.retried(Reason::Tls),
+                format!("cloudspend_api_retries_total{{{labels},reason=\"tls\"}} 1.0"),
+            ),
+            (
+                |counters| counters.requested(Code::Status(204)),
+                format!("cloudspend_api_requests_total{{{labels},code=\"204\"}} 1.0"),
+            ),
+        ];
+        for (count, line) in moves {
+            assert!(!shows(&line), "{line}");
+            count(counters);
+            assert!(shows(&line), "{line}");
+        }
+        let rendered = source.live(&cells, reload).counted;
+        let same = Arc::ptr_eq(&rendered, &source.live(&cells, reload).counted);
+        assert!(same, "nothing moved, so nothing is rendered");
+        let reloaded = Reload {
+            successful: true,
+            last_success: Some(at("2025-03-10T12:00:00Z")),
+        };
+        for (cells, reload) in [(&cells[..], reloaded), (&[], reload)] {
+            let same = Arc::ptr_eq(&rendered, &source.live(cells, reload).counted);
+            assert!(!same, "what is served is something else now");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::names::{CUSTOMER_INFO, Name, PRODUCT_INFO, PROJECT_INFO, of_charges};
 use crate::{
     charge::Measure,
     config::Account,
-    window::{Family, Info, View, Window},
+    window::{Info, LabelSets, View, Window},
 };
 
 /// Registers every family of charges and of what stands behind their labels.
@@ -60,12 +60,19 @@ impl Collector for Charges {
         }
         let mut metric =
             encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
+        let mut head = Head::default();
         for view in self.views.iter() {
             for at in families(view) {
                 let family = &view.families[at];
+                head.begin();
                 for &(set, value) in &family.values {
-                    let labels = Series { view, family, set };
-                    ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+                    let last = head.follow(&view.account, &view.labels, set);
+                    let series = Series {
+                        head: &head.text,
+                        last,
+                        of_unit: of_unit(family.measure, &family.unit),
+                    };
+                    ConstGauge::new(value).encode(metric.encode_family(&series)?)?;
                 }
             }
         }
@@ -79,22 +86,93 @@ impl fmt::Debug for Charges {
     }
 }
 
+/// What stands before the last label's value: all other labels as they are written, and the last one's name. Series that
+/// follow each other often share it, and then it is written as a whole.
+#[derive(Default)]
+struct Head {
+    text: String,
+    /// The texts that it was made of.
+    numbers: Vec<u32>,
+}
+
+impl Head {
+    /// Forgets the labels of another account.
+    fn begin(&mut self) {
+        self.text.clear();
+    }
+
+    /// Becomes the head of a label set; the answer is the last label's value.
+    fn follow<'a>(&mut self, account: &'a Account, labels: &'a LabelSets, set: u32) -> &'a str {
+        let mut texts = labels.texts(set);
+        let last = texts.next_back().unwrap_or_default();
+        let numbers = labels.numbers(set);
+        let numbers = &numbers[..numbers.len().saturating_sub(1)];
+        if self.text.is_empty() || self.numbers != numbers {
+            self.numbers.clear();
+            self.numbers.extend_from_slice(numbers);
+            self.text.clear();
+            let mut names = account.labels.slots.iter().map(|slot| slot.label.as_str());
+            for (name, value) in of_account(account)
+                .into_iter()
+                .chain(names.clone().zip(texts))
+            {
+                self.text.push_str(name);
+                self.text.push_str("=\"");
+                escape(value, &mut self.text);
+                self.text.push_str("\",");
+            }
+            self.text.push_str(names.next_back().unwrap_or_default());
+        }
+        last
+    }
+}
+
+/// Writes a label's value as both text formats want it.
+fn escape(value: &str, text: &mut String) {
+    let mut rest = value;
+    while let Some(at) = rest.find(['\\', '"', '\n']) {
+        text.push_str(&rest[..at]);
+        text.push_str(match rest.as_bytes()[at] {
+            b'\n' => "\\n",
+            b'"' => "\\\"",
+            _ => "\\\\",
+        });
+        rest = &rest[at + 1..];
+    }
+    text.push_str(rest);
+}
+
 /// The labels of one series.
 #[derive(Debug)]
 struct Series<'a> {
-    view: &'a View,
-    family: &'a Family,
-    set: u32,
+    head: &'a str,
+    last: &'a str,
+    of_unit: Option<(&'static str, &'a str)>,
 }
 
 impl EncodeLabelSet for Series<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        let texts = self.view.labels.texts(self.set);
-        let Family { measure, unit, .. } = self.family;
-        for label in labels(&self.view.account, texts, *measure, unit) {
-            label.encode(encoder.encode_label())?;
+        // The encoder writes a label's name as it is, so the head can stand in for one.
+        (self.head, self.last).encode(encoder.encode_label())?;
+        match self.of_unit {
+            Some(label) => label.encode(encoder.encode_label()),
+            None => Ok(()),
         }
-        Ok(())
+    }
+}
+
+fn of_account(account: &Account) -> [(&'static str, &str); 2] {
+    [
+        ("provider", account.provider_name.as_str()),
+        ("account", &account.name),
+    ]
+}
+
+fn of_unit(measure: Measure, unit: &str) -> Option<(&'static str, &str)> {
+    match measure {
+        _ if measure.is_cost() => Some(("currency", unit)),
+        _ if measure.is_seats() => None,
+        _ => Some(("unit", unit)),
     }
 }
 
@@ -105,20 +183,11 @@ pub(super) fn labels<'a>(
     measure: Measure,
     unit: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let of_account = [
-        ("provider", account.provider_name.as_str()),
-        ("account", &account.name),
-    ];
     let names = account.labels.slots.iter().map(|slot| slot.label.as_str());
-    let of_unit = match measure {
-        _ if measure.is_cost() => Some(("currency", unit)),
-        _ if measure.is_seats() => None,
-        _ => Some(("unit", unit)),
-    };
-    of_account
+    of_account(account)
         .into_iter()
         .chain(names.zip(texts))
-        .chain(of_unit)
+        .chain(of_unit(measure, unit))
 }
 
 struct Infos {

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     budget::Money,
     charge::Measure,
-    exposition::{self, Format, Process, Reload, Rendered},
+    exposition::Rendered,
     provider::{Grain, MonthsAsked},
     testing::{Scripted, account, at, cost, month},
     window::view,
@@ -91,10 +91,9 @@ impl Shelf {
 /// The bytes that scrapes of one account are answered with.
 fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec<u8> {
     let view = view(account, &Arc::new(state.clone()), now);
-    let live = exposition::live(&[], &Process::default(), &Reload::default());
-    let [cached, _] =
-        Rendered::new(&[view].into(), &Money::default(), &[]).plain(&live, Format::Text);
-    cached.to_vec()
+    Rendered::new(&[view].into(), &Money::default(), &[])
+        .plain_text()
+        .to_vec()
 }
 
 #[tokio::test]

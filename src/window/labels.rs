@@ -145,13 +145,16 @@ impl LabelSets {
     }
 
     /// The numbers of a label set's texts; of one label, equal numbers are equal texts.
-    pub(super) fn numbers(&self, set: u32) -> &[u32] {
+    pub fn numbers(&self, set: u32) -> &[u32] {
         let width = self.texts.len();
         &self.sets[set as usize * width..][..width]
     }
 
     /// The texts of a label set: customer, project, product, extra labels.
-    pub fn texts(&self, set: u32) -> impl ExactSizeIterator<Item = &str> + Clone {
+    pub fn texts(
+        &self,
+        set: u32,
+    ) -> impl ExactSizeIterator<Item = &str> + DoubleEndedIterator + Clone {
         self.numbers(set)
             .iter()
             .zip(&self.texts)

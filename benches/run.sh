@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds and runs every benchmark, then composes benches/RESULTS.md of what they found.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+benches=(render serving)
+benches/tools.sh
+rm -f target/bench/*.json
+builds=()
+for bench in "${benches[@]}"; do
+    builds+=(--bench "$bench")
+done
+cargo bench --locked --no-run "${builds[@]}"
+for bench in "${benches[@]}"; do
+    cargo bench --locked --quiet --bench "$bench"
+done
+target/tools/bench/bin/python benches/report.py
