@@ -326,7 +326,7 @@ fn spend(
             );
             gather_forecast(part, outlook, all, &mut gathered);
         }
-        added(gathered)
+        added(gathered, all)
     };
     let mut listed = state.parts.values().filter(|part| part.listed).peekable();
     let polled = state.status.last_attempt.is_some();
@@ -420,7 +420,7 @@ fn families(
             }
         }
     }
-    added(gathered)
+    added(gathered, labels)
 }
 
 /// The windows over which a flow is shown that is told in this grain, and what each adds.
@@ -448,14 +448,14 @@ fn windows(grain: Grain, moment: &Moment) -> Vec<(Window, Cut)> {
     .collect()
 }
 
-fn added(gathered: Gathered) -> Vec<Family> {
+fn added(gathered: Gathered, labels: &LabelSets) -> Vec<Family> {
     gathered
         .into_iter()
         .map(|((measure, window, unit), values)| Family {
             measure,
             window,
             unit,
-            values: add_equal(values),
+            values: add_equal(&values, labels.len()),
         })
         .collect()
 }
@@ -623,11 +623,23 @@ fn of_measure(sums: &Sums, measure: Measure) -> impl Iterator<Item = &Column> {
         .filter(move |column| column.measure == measure)
 }
 
-/// Adds the values of equal label sets and sorts by label set. The order of parts is fixed, so the same sums give
-/// the same bits.
-fn add_equal(mut values: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
-    values.sort_by_key(|(set, _)| *set);
-    values
+/// Adds the values of equal label sets, of which there are so many, and puts them in order, by a stable counting sort: the
+/// order of parts is fixed, so the same sums give the same bits.
+fn add_equal(values: &[(u32, f64)], sets: usize) -> Vec<(u32, f64)> {
+    let mut places = vec![0_usize; sets + 1];
+    for &(set, _) in values {
+        places[set as usize + 1] += 1;
+    }
+    for at in 1..places.len() {
+        places[at] += places[at - 1];
+    }
+    let mut in_order = vec![(0, 0.0); values.len()];
+    for &(set, value) in values {
+        let place = &mut places[set as usize];
+        in_order[*place] = (set, value);
+        *place += 1;
+    }
+    in_order
         .chunk_by(|(left, _), (right, _)| left == right)
         .map(|equal| {
             let sum: Sum = equal.iter().map(|(_, value)| *value).collect();

@@ -64,7 +64,7 @@ impl Collector for Charges {
         for view in self.views.iter() {
             for at in families(view) {
                 let family = &view.families[at];
-                head.begin();
+                head.begin(&view.account);
                 for &(set, value) in &family.values {
                     let last = head.follow(&view.account, &view.labels, set);
                     let series = Series {
@@ -91,46 +91,55 @@ impl fmt::Debug for Charges {
 #[derive(Default)]
 struct Head {
     text: String,
-    /// The texts that it was made of.
+    /// How much of it is about the account alone.
+    of_account: usize,
+    /// The texts that the rest was made of.
     numbers: Vec<u32>,
 }
 
 impl Head {
-    /// Forgets the labels of another account.
-    fn begin(&mut self) {
+    /// Becomes the beginning of an account's heads.
+    fn begin(&mut self, account: &Account) {
         self.text.clear();
+        for (name, value) in of_account(account) {
+            self.push(name, value);
+        }
+        self.of_account = self.text.len();
+        self.numbers.clear();
     }
 
     /// Becomes the head of a label set; the answer is the last label's value.
-    fn follow<'a>(&mut self, account: &'a Account, labels: &'a LabelSets, set: u32) -> &'a str {
+    fn follow<'a>(&mut self, account: &Account, labels: &'a LabelSets, set: u32) -> &'a str {
         let mut texts = labels.texts(set);
         let last = texts.next_back().unwrap_or_default();
         let numbers = labels.numbers(set);
         let numbers = &numbers[..numbers.len().saturating_sub(1)];
-        if self.text.is_empty() || self.numbers != numbers {
+        if self.numbers.is_empty() || self.numbers != numbers {
             self.numbers.clear();
             self.numbers.extend_from_slice(numbers);
-            self.text.clear();
+            self.text.truncate(self.of_account);
             let mut names = account.labels.slots.iter().map(|slot| slot.label.as_str());
-            for (name, value) in of_account(account)
-                .into_iter()
-                .chain(names.clone().zip(texts))
-            {
-                self.text.push_str(name);
-                self.text.push_str("=\"");
-                escape(value, &mut self.text);
-                self.text.push_str("\",");
+            let name_of_last = names.next_back().unwrap_or_default();
+            for (name, value) in names.zip(texts) {
+                self.push(name, value);
             }
-            self.text.push_str(names.next_back().unwrap_or_default());
+            self.text.push_str(name_of_last);
         }
         last
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        self.text.push_str(name);
+        self.text.push_str("=\"");
+        escape(value, &mut self.text);
+        self.text.push_str("\",");
     }
 }
 
 /// Writes a label's value as both text formats want it.
 fn escape(value: &str, text: &mut String) {
     let mut rest = value;
-    while let Some(at) = rest.find(['\\', '"', '\n']) {
+    while let Some(at) = memchr::memchr3(b'\\', b'"', b'\n', rest.as_bytes()) {
         text.push_str(&rest[..at]);
         text.push_str(match rest.as_bytes()[at] {
             b'\n' => "\\n",

@@ -1,6 +1,6 @@
 //! From the values of label sets to what labels say: aliases, names that two ids share, hostile text, order, info series.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{LabelSlot, Labels},
@@ -29,7 +29,7 @@ pub struct Info {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelSets {
     /// By label, the texts that it shows, in order.
-    texts: Vec<Vec<Arc<str>>>,
+    texts: Vec<Texts>,
     /// By label set, the number of each label's text.
     sets: Vec<u32>,
     by_key: Vec<u32>,
@@ -91,7 +91,7 @@ impl LabelSets {
         let others: Vec<u32> = self
             .texts
             .iter()
-            .map(|texts| number_of_other(texts))
+            .map(|texts| texts.place_of(OTHER).0)
             .collect();
         let mut numbers = self.sets.clone();
         for (set, keep) in numbers.chunks_mut(width.max(1)).zip(kept) {
@@ -99,7 +99,7 @@ impl LabelSets {
             set[keep..].copy_from_slice(&others[keep..]);
         }
         let set = |number: u32| &numbers[number as usize * width..][..width];
-        let order = in_order(&numbers, folded.texts.iter().map(Vec::len).collect());
+        let order = in_order(&numbers, folded.texts.iter().map(Texts::len).collect());
         let mut names = vec![0; self.len()];
         for (number, equal) in (0u32..).zip(order.chunk_by(|left, right| set(*left) == set(*right)))
         {
@@ -118,9 +118,8 @@ impl LabelSets {
                 shown[set[label] as usize] = true;
             }
             infos.retain(|info| {
-                texts
-                    .binary_search(&info.shown)
-                    .is_ok_and(|number| shown[number])
+                let (number, is_there) = texts.place_of(&info.shown);
+                is_there && shown[number as usize]
             });
         }
         folded
@@ -158,7 +157,7 @@ impl LabelSets {
         self.numbers(set)
             .iter()
             .zip(&self.texts)
-            .map(|(&number, texts)| &*texts[number as usize])
+            .map(|(&number, texts)| texts.get(number))
     }
 
     /// Which label sets have labels that match: every one of the matchers, each by its label, on the text as shown or
@@ -168,7 +167,7 @@ impl LabelSets {
             .iter()
             .map(|(label, matches)| {
                 let plain = &self.plain[*label];
-                let texts = (0u32..).zip(&self.texts[*label]);
+                let texts = (0u32..).zip(self.texts[*label].iter());
                 let matching = texts.map(|(number, text)| {
                     matches(text) || plain.get(&number).is_some_and(|name| matches(name))
                 });
@@ -217,11 +216,56 @@ fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32> {
     order
 }
 
+/// Texts by number, one behind the other in memory: they are read in nearly this order whenever something is rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Texts {
+    all: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, number: u32) -> &str {
+        let number = number as usize;
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.all[start..self.ends[number]]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0u32..).take(self.len()).map(|number| self.get(number))
+    }
+
+    /// Adds a text, and tells its number.
+    fn push(&mut self, text: &str) -> u32 {
+        let number = u32::try_from(self.len()).expect("the number of label sets is bounded");
+        self.all.push_str(text);
+        self.ends.push(self.all.len());
+        number
+    }
+
+    /// Where a text stands or would stand among texts in order, and whether it is there.
+    fn place_of(&self, text: &str) -> (u32, bool) {
+        let (mut from, mut to) = (0, u32::try_from(self.len()).unwrap_or(u32::MAX));
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.get(middle).cmp(text) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return (middle, true),
+                Ordering::Greater => to = middle,
+            }
+        }
+        (from, false)
+    }
+}
+
 /// What the values of one label are shown as.
 #[derive(Debug)]
 struct Names {
     /// In order, each once, and always `other`.
-    texts: Vec<Arc<str>>,
+    texts: Texts,
     /// By value, the number of its text; nothing to rely on for a value that this label does not have.
     by_value: Vec<u32>,
     plain: BTreeMap<u32, Arc<str>>,
@@ -274,20 +318,21 @@ impl Names {
         // Nearly in order already.
         named.sort_by(|left, right| left.shown.cmp(&right.shown));
         let mut all = Self {
-            texts: Vec::new(),
+            texts: Texts::default(),
             by_value: vec![0; values.len()],
             plain: BTreeMap::new(),
             infos: Vec::new(),
         };
-        let mut other: Option<Arc<str>> = Some(OTHER.into());
+        let mut other = Some(OTHER);
         for same in named.chunk_by(|left, right| left.shown == right.shown) {
             let shown = &same[0].shown;
-            if other.as_ref().is_some_and(|other| other <= shown) {
-                all.texts
-                    .extend(other.take().filter(|other| other != shown));
+            if other.is_some_and(|other| other <= &**shown) {
+                other = None;
+                if **shown != *OTHER {
+                    all.texts.push(OTHER);
+                }
             }
-            let text = u32::try_from(all.texts.len()).expect("the number of label sets is bounded");
-            all.texts.push(Arc::clone(shown));
+            let text = all.texts.push(shown);
             for one in same {
                 all.by_value[one.number as usize] = text;
             }
@@ -297,14 +342,11 @@ impl Names {
             }
             all.infos.extend(info(shown, same));
         }
-        all.texts.extend(other);
+        if other.is_some() {
+            all.texts.push(OTHER);
+        }
         all
     }
-}
-
-fn number_of_other(texts: &[Arc<str>]) -> u32 {
-    let number = texts.partition_point(|text| **text < *OTHER);
-    u32::try_from(number).expect("the number of label sets is bounded")
 }
 
 fn name_of(name: &str, value: &Value, shared: bool) -> Arc<str> {

@@ -118,7 +118,7 @@ impl Past {
                     gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
                 }
             }
-            for family in added(gathered) {
+            for family in added(gathered, &self.labels) {
                 for (set, value) in family.values {
                     let unit = Arc::clone(&family.unit);
                     series
