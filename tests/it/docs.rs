@@ -13,6 +13,7 @@ use self::page::{Fence, Page, pages};
 use super::support::{Exposition, Folder, repository, tool};
 
 mod commands;
+mod examples;
 mod generated;
 mod page;
 

@@ -224,9 +224,12 @@ impl Fresh {
         };
         let url = serve(Router::new().route("/api/v2/silences", post(add))).await;
         let config = format!("alertmanager.url: {url}\nauthor: reader\ncomment_required: true\n");
-        let folder = self.home().join(".config/amtool");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("config.yml"), config).unwrap();
+        // Where its makers look for it, and where Debian does.
+        for path in ["amtool/config.yml", "prometheus/amtool.yml"] {
+            let path = self.home().join(".config").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &config).unwrap();
+        }
         silences
     }
 }
