@@ -1,4 +1,4 @@
-//! The past of the simulated accounts, loaded into a real Prometheus and a real VictoriaMetrics and asked for there, against sums of the APIs' rows.
+//! The past of the simulated accounts, loaded into a real Prometheus and a real `VictoriaMetrics` and asked for there, against sums of the APIs' rows.
 
 use std::{
     collections::BTreeMap,
@@ -80,7 +80,7 @@ async fn backfill(demo: &Demo, clock: &Clock, folder: &Path, line: &str) -> Path
     file
 }
 
-/// A real database that holds the past of the file and nothing else, and answers in PromQL.
+/// A real database that holds the past of the file and nothing else, and answers in `PromQL`.
 struct Database {
     _process: process::Child,
     url: String,
@@ -120,7 +120,7 @@ impl Database {
         Self::start("prometheus", command, &address, "/-/ready").await
     }
 
-    /// VictoriaMetrics, which imports the file as it is.
+    /// `VictoriaMetrics`, which imports the file as it is.
     async fn victoria_metrics(file: &Path, folder: &Path) -> Self {
         let address = format!("127.0.0.1:{}", free_port().await);
         let mut command = tool("victoria-metrics");

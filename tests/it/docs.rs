@@ -8,6 +8,7 @@ use cloudspend_exporter::{
     exposition::FAMILIES,
 };
 use regex::Regex;
+use serde_json::json;
 
 use self::page::{Fence, Page, pages};
 use super::support::{Exposition, Folder, repository, tool};
@@ -186,25 +187,47 @@ async fn checked(what: &str, page: &Page, fence: &Fence, text: &str) {
     assert!(said.status.success(), "{}: {told}", page.place(fence.line));
 }
 
+/// That expressions parse, each of one place of a page.
+async fn parse(page: &Page, fence: &Fence, expressions: &[&str]) {
+    let rules: Vec<_> = (0..)
+        .zip(expressions)
+        // Equal names would be told as duplicates.
+        .map(|(number, expression)| json!({"record": format!("a:b{number}"), "expr": expression}))
+        .collect();
+    // JSON is YAML.
+    let rules = json!({"groups": [{"name": "a", "rules": rules}]});
+    checked("rules", page, fence, &rules.to_string()).await;
+}
+
 #[tokio::test]
 async fn promtool_takes_every_configuration_and_query() {
     for (page, fence) in marked("yaml prometheus") {
         checked("config", &page, &fence, &fence.text).await;
     }
     for (page, fence) in marked("promql") {
-        let rules: Vec<String> = fence
-            .text
-            .split("\n\n")
-            .map(|query| format!("{{record: a:b, expr: {}}}", serde_json::json!(query)))
-            .collect();
-        let labelled = rules.iter().zip(0..).map(|(rule, number)| {
-            // Equal names would be told as duplicates.
-            rule.replace("a:b", &format!("a:b{number}"))
-        });
-        let labelled: Vec<String> = labelled.collect();
-        let text = format!("groups: [{{name: a, rules: [{}]}}]\n", labelled.join(", "));
-        checked("rules", &page, &fence, &text).await;
+        let expressions: Vec<&str> = fence.text.split("\n\n").collect();
+        parse(&page, &fence, &expressions).await;
     }
+    // Queries within the text, as the runbooks have them.
+    let span = Regex::new(r"`([^`]*cloudspend_[a-z_]+[^`]*)`").unwrap();
+    let asks = [" by (", " on (", "["];
+    let mut queries = 0;
+    for page in pages() {
+        for (line, text) in page.prose() {
+            let found: Vec<&str> = span
+                .captures_iter(text)
+                .map(|found| found.get(1).unwrap().as_str())
+                .filter(|found| asks.iter().any(|word| found.contains(word)))
+                .collect();
+            if !found.is_empty() {
+                queries += found.len();
+                let mark = String::new();
+                let text = text.to_owned();
+                parse(&page, &Fence { line, mark, text }, &found).await;
+            }
+        }
+    }
+    assert!(queries > 5, "{queries} queries within the text");
 }
 
 #[test]

@@ -26,7 +26,7 @@ use super::{
     page::{Fence, Page, pages},
 };
 
-/// The ports of the pages: exporter, Prometheus, VictoriaMetrics.
+/// The ports of the pages: the exporter's, that of Prometheus, that of `VictoriaMetrics`.
 const PORTS: [&str; 3] = ["10190", "9090", "8428"];
 /// What a configuration of a page names, and the simulated API that is asked in its place.
 const REAL: [(&str, ProviderName); 1] = [(

@@ -1,5 +1,7 @@
 //! The worked examples of `docs/numbers.md`, over an API that says what they take for granted.
 
+use std::fmt::Write;
+
 use axum::{
     Router,
     extract::{Path, Query},
@@ -94,13 +96,15 @@ async fn shown(accounts: &[(&str, &str)], more: &str, moment: &str) -> Expositio
     let url = serve(api()).await;
     let folder = Folder::with(&[("key", "k")]);
     let key = folder.yaml("key");
-    let accounts: String = accounts
-        .iter()
-        .map(|(name, keys)| {
-            format!("  {name}: {{provider: otc, base_url: '{url}/{name}', api_key_file: {key}, {keys}}}\n")
-        })
-        .collect();
-    let yaml = format!("accounts:\n{accounts}{more}");
+    let mut yaml = "accounts:\n".to_owned();
+    for (name, keys) in accounts {
+        writeln!(
+            yaml,
+            "  {name}: {{provider: otc, base_url: '{url}/{name}', api_key_file: {key}, {keys}}}"
+        )
+        .unwrap();
+    }
+    yaml.push_str(more);
     let exporter = Exporter::start(folder, &yaml, stopped_at(moment)).await;
     let shown = exporter.polled().await;
     exporter.stop().await;
