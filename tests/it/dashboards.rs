@@ -320,6 +320,8 @@ impl World {
         let past = folder.path().join("past.om");
         let mut backfill = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"));
         backfill
+            // The demo's own is for a machine that does nothing else.
+            .env("CLOUDSPEND_POLL__TIMEOUT", "2m")
             .arg("backfill")
             .arg(&config)
             .args(["--from", &today.saturating_sub(40.days()).to_string()])

@@ -26,10 +26,7 @@ const MARKS: [(&str, &str); 11] = [
     ("sh not-tried", "is not tried, and says so to the reader"),
     ("yaml config", "is a whole configuration without a fault"),
     ("yaml prometheus", "is a configuration that promtool takes"),
-    (
-        "yaml web",
-        "is a web configuration, which the pages' commands use",
-    ),
+    ("yaml", "parses: a part of a file that is not ours"),
     ("promql", "parses"),
     ("json", "parses"),
     ("text demo", "are samples of series that the demo has"),
@@ -63,6 +60,10 @@ fn every_block_says_what_becomes_of_it() {
                 "json" => {
                     let json: Result<serde_json::Value, _> = serde_json::from_str(&fence.text);
                     assert!(json.is_ok(), "{place}: {json:?}");
+                }
+                "yaml" => {
+                    let yaml: Result<serde_json::Value, _> = serde_saphyr::from_str(&fence.text);
+                    assert!(yaml.is_ok(), "{place}: {yaml:?}");
                 }
                 "text" => {
                     let commands = ["$ ", "curl ", "make ", "cloudspend-exporter ", "promtool "];

@@ -198,6 +198,24 @@ fn the_keys_of_every_provider_are_generated_from_the_schema() {
     assert_eq!(pages, ProviderName::all().len());
 }
 
+#[test]
+fn every_provider_page_names_every_dimension() {
+    for provider in ProviderName::all() {
+        let wiring = provider.wiring();
+        let page = repository("docs/providers").join(format!("{}.md", wiring.name));
+        let text = std::fs::read_to_string(&page).unwrap();
+        let of_dimensions = text
+            .lines()
+            .skip_while(|line| !line.starts_with("Dimensions"));
+        let paragraph: Vec<&str> = of_dimensions.take_while(|line| !line.is_empty()).collect();
+        let paragraph = paragraph.join(" ");
+        for dimension in wiring.offers {
+            let named = paragraph.contains(&format!("`{dimension}`"));
+            assert!(named, "{}: no dimension {dimension}", page.display());
+        }
+    }
+}
+
 /// Every request that the exporter makes over the demo, as the page on security lists it.
 #[tokio::test]
 async fn the_list_of_what_is_sent_is_generated() {
