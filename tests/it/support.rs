@@ -221,7 +221,11 @@ impl Exporter {
         std::fs::write(&file, yaml).unwrap();
         let sources = Sources {
             file: Some(file),
-            environment: vec![("CLOUDSPEND_POLL__INTERVAL".into(), "1h".into())],
+            environment: vec![
+                ("CLOUDSPEND_POLL__INTERVAL".into(), "1h".into()),
+                // The demo's own timeout is for a machine that does nothing else.
+                ("CLOUDSPEND_POLL__TIMEOUT".into(), "2m".into()),
+            ],
             log_level: None,
         };
         let config = config::load(&sources, &clock, &mut |_| Arc::default())
