@@ -36,8 +36,9 @@ fmt: ## format the code
 schema: ## write the JSON schema of the configuration anew
 	$(CARGO) run --quiet --locked -- schema > config/cloudspend.schema.json
 
-golden: ## write the golden exposition and the README's table of metrics anew
-	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition readme::its_table
+golden: ## write the golden exposition, the metric reference and the tables of keys anew
+	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition && \
+	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- docs::generated
 
 dashboards: ## make dashboards/*.json anew; needs python3 and, the first time, PyPI
 	tests/tools/dashboards.sh write

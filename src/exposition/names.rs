@@ -26,6 +26,13 @@ pub struct Name {
     shows: Option<(Measure, Window)>,
 }
 
+impl Name {
+    /// The measure and window that it shows, where it shows charges.
+    pub(super) fn shows(&self) -> Option<(Measure, Window)> {
+        self.shows
+    }
+}
+
 const COST: &str = "provider, account, customer, project, product, currency";
 const QUANTITY: &str = "provider, account, customer, project, product, unit";
 const SEATS: &str = "provider, account, customer, project, product";
@@ -480,9 +487,10 @@ pub(super) const THREADS: Name = gauge("process_threads", "", "Number of threads
 
 /// The families that show charges, each with its measure and window.
 pub(super) fn of_charges() -> impl Iterator<Item = (Name, Measure, Window)> {
-    FAMILIES
-        .iter()
-        .filter_map(|name| name.shows.map(|(measure, window)| (*name, measure, window)))
+    FAMILIES.iter().filter_map(|name| {
+        name.shows()
+            .map(|(measure, window)| (*name, measure, window))
+    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
-//! The past of the simulated accounts, loaded into a real Prometheus and asked for there, against sums of the APIs' rows.
+//! The past of the simulated accounts, loaded into a real Prometheus and a real `VictoriaMetrics` and asked for there, against sums of the APIs' rows.
 
 use std::{
     collections::BTreeMap,
-    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
 use cloudspend_exporter::{
@@ -17,50 +15,27 @@ use cloudspend_exporter::{
     demo::{Demo, Fault, Options},
     provider::section::ProviderName,
 };
+use http::StatusCode;
 use jiff::{
     Timestamp, ToSpan,
     civil::{Date, date},
     tz::TimeZone,
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, process, sync::watch};
+use tokio::{process, sync::watch};
 
-/// Where the simulated world stands still.
-const MOMENT: &str = "2025-06-18T10:30:00Z";
+use super::support::{
+    MOMENT, PLAIN, answer, demo_at, eventually, free_port, get, stopped_at, tool,
+};
+
 /// The 90 days before it; clocks go forward on 30 March in the zone of one account.
 const FROM: Date = date(2025, 3, 20);
 const TO: Date = date(2025, 6, 18);
-/// How long anything may take on a slow and busy machine before the test fails.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// What every series was given.
 const MATCH: &str = r#"job="cloudspend",instance="exporter:10190""#;
 
-/// A program that the tests need.
-fn tool(name: &str) -> process::Command {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target/tools/bin")
-        .join(name);
-    let program = if unpacked.exists() {
-        unpacked
-    } else {
-        name.into()
-    };
-    let mut command = process::Command::new(program);
-    command.kill_on_drop(true).stdin(Stdio::null());
-    command
-}
-
 fn missing(name: &str) -> impl FnOnce(std::io::Error) -> process::Child {
     move |error| panic!("{name} cannot be started ({error}): `make test` fetches it")
-}
-
-fn client() -> reqwest::Client {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the APIs are asked by a client that is not the exporter's"
-    )]
-    let client = reqwest::Client::builder();
-    client.no_proxy().timeout(PATIENCE).build().unwrap()
 }
 
 /// A configuration over the simulated APIs in a folder.
@@ -87,6 +62,8 @@ async fn backfill(demo: &Demo, clock: &Clock, folder: &Path, line: &str) -> Path
     };
     let sources = Sources {
         file: Some(written(demo, folder)),
+        // The demo's own is for a machine that does nothing else.
+        environment: vec![("CLOUDSPEND_POLL__TIMEOUT".into(), "2m".into())],
         ..Sources::default()
     };
     let config = config::load(&sources, clock, &mut |_| Arc::default()).unwrap();
@@ -103,15 +80,15 @@ async fn backfill(demo: &Demo, clock: &Clock, folder: &Path, line: &str) -> Path
     file
 }
 
-/// A real Prometheus over blocks that promtool made, with nothing to scrape.
-struct Prometheus {
+/// A real database that holds the past of the file and nothing else, and answers in `PromQL`.
+struct Database {
     _process: process::Child,
     url: String,
-    client: reqwest::Client,
 }
 
-impl Prometheus {
-    async fn over(file: &Path, folder: &Path) -> Self {
+impl Database {
+    /// Prometheus over blocks that promtool made, with nothing to scrape.
+    async fn prometheus(file: &Path, folder: &Path) -> Self {
         let blocks = folder.join("blocks");
         let made = tool("promtool")
             // Longer blocks than the default of two hours, for each of which promtool reads the whole file.
@@ -133,54 +110,66 @@ impl Prometheus {
         assert!(made.status.success(), "{}", told(&made));
         let empty = folder.join("prometheus.yml");
         std::fs::write(&empty, "scrape_configs: []\n").unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let process = tool("prometheus")
+        let address = format!("127.0.0.1:{}", free_port().await);
+        let mut command = tool("prometheus");
+        command
             .arg(format!("--config.file={}", empty.display()))
             .arg(format!("--storage.tsdb.path={}", blocks.display()))
             .arg("--storage.tsdb.retention.time=100y")
-            .arg(format!("--web.listen-address={address}"))
+            .arg(format!("--web.listen-address={address}"));
+        Self::start("prometheus", command, &address, "/-/ready").await
+    }
+
+    /// `VictoriaMetrics`, which imports the file as it is.
+    async fn victoria_metrics(file: &Path, folder: &Path) -> Self {
+        let address = format!("127.0.0.1:{}", free_port().await);
+        let mut command = tool("victoria-metrics");
+        command
+            .arg(format!(
+                "-storageDataPath={}",
+                folder.join("victoria").display()
+            ))
+            .arg("-retentionPeriod=100y")
+            .arg(format!("-httpListenAddr={address}"));
+        let database = Self::start("victoria-metrics", command, &address, "/health").await;
+        let import = format!("{}/api/v1/import/prometheus", database.url);
+        let text = std::fs::read(file).unwrap();
+        let answer = answer(PLAIN.post(import).body(text)).await.unwrap();
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
+        // What was imported is searched from the next flush on.
+        let flushed = get(&format!("{}/internal/force_flush", database.url)).await;
+        assert!(flushed.unwrap().status.is_success());
+        database
+    }
+
+    async fn start(name: &str, mut command: process::Command, address: &str, ready: &str) -> Self {
+        let process = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(missing("prometheus"));
-        let prometheus = Self {
-            _process: process,
-            url: format!("http://{address}"),
-            client: client(),
-        };
-        let ready = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(50));
-            loop {
-                ticks.tick().await;
-                let answer = prometheus.client.get(format!("{}/-/ready", prometheus.url));
-                if answer
-                    .send()
-                    .await
-                    .is_ok_and(|answer| answer.status().is_success())
-                {
-                    return;
-                }
+            .unwrap_or_else(missing(name));
+        let url = format!("http://{address}");
+        eventually("the database is ready", async || {
+            match get(&format!("{url}{ready}")).await {
+                Ok(answer) if answer.status.is_success() => Ok(()),
+                Ok(answer) => Err(answer.status.to_string()),
+                Err(error) => Err(error.to_string()),
             }
-        };
-        tokio::time::timeout(PATIENCE, ready)
-            .await
-            .expect("Prometheus is not ready in time");
-        prometheus
+        })
+        .await;
+        Self {
+            _process: process,
+            url,
+        }
     }
 
     /// The values of an instant query by one label; an empty name is the one value without labels.
     async fn values(&self, query: &str, by: &str, at: Timestamp) -> BTreeMap<String, f64> {
         let time = at.as_second().to_string();
-        let answer = self
-            .client
+        let question = PLAIN
             .get(format!("{}/api/v1/query", self.url))
-            .query(&[("query", query), ("time", &time)])
-            .send()
-            .await
-            .unwrap();
-        let answer: Value = answer.json().await.unwrap();
+            .query(&[("query", query), ("time", &time)]);
+        let answer: Value = serde_json::from_slice(&answer(question).await.unwrap().body).unwrap();
         assert_eq!(answer["status"], "success", "{query}: {answer}");
         let series = answer["data"]["result"].as_array().unwrap();
         series
@@ -242,7 +231,7 @@ impl Days {
             let url = demo
                 .api(ProviderName::Otc)
                 .at(&format!("v2/daily/consumption/?year=2025&month={month}"));
-            let answer = client()
+            let answer = PLAIN
                 .get(url)
                 .bearer_auth(secret("otc"))
                 .send()
@@ -267,7 +256,7 @@ impl Days {
     async fn of_mike(demo: &Demo) -> Self {
         let mut days = Self::default();
         let question = json!({"from": "2025-01-01T00:00:00Z", "limit": 0});
-        let answer = client()
+        let answer = PLAIN
             .post(demo.api(ProviderName::Mike).at("api/consumption/log/list"))
             .header("dhi-open-api-key", secret("mike"))
             .json(&question)
@@ -321,19 +310,27 @@ fn end_of(day: Date, zone: &TimeZone) -> Timestamp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ninety_days_in_a_real_prometheus_add_up_to_what_the_apis_tell() {
-    let moment: Timestamp = MOMENT.parse().unwrap();
-    let clock = Clock::from_fn(move || moment);
-    let demo = Demo::start(clock.clone(), Options::default())
-        .await
-        .unwrap();
+async fn ninety_days_in_real_databases_add_up_to_what_the_apis_tell() {
+    let clock = stopped_at(MOMENT);
+    let demo = demo_at(MOMENT).await;
     let folder = tempfile::tempdir().unwrap();
     let line = format!(
         "--from {FROM} --to {TO} --step 12h --label job=cloudspend --label instance=exporter:10190"
     );
     let file = backfill(&demo, &clock, folder.path(), &line).await;
-    let prometheus = Prometheus::over(&file, folder.path()).await;
+    for database in [
+        Database::prometheus(&file, folder.path()).await,
+        Database::victoria_metrics(&file, folder.path()).await,
+    ] {
+        days_add_up(&database, &demo).await;
+        months_are_the_worlds(&database, &demo).await;
+        only_flows_were_written(&database).await;
+    }
+    demo.stop().await;
+}
 
+/// Providers with days, against the sums of the APIs' rows.
+async fn days_add_up(database: &Database, demo: &Demo) {
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     for (account, measure, by, zone, days) in [
         (
@@ -341,14 +338,14 @@ async fn ninety_days_in_a_real_prometheus_add_up_to_what_the_apis_tell() {
             "billed_cost",
             "customer",
             &berlin,
-            Days::of_otc(&demo).await,
+            Days::of_otc(demo).await,
         ),
         (
             "simulations",
             "consumed_quantity",
             "unit",
             &TimeZone::UTC,
-            Days::of_mike(&demo).await,
+            Days::of_mike(demo).await,
         ),
     ] {
         // The ends of days in the middle of a month, around its end, and around the change of clocks.
@@ -372,9 +369,7 @@ async fn ninety_days_in_a_real_prometheus_add_up_to_what_the_apis_tell() {
                 ("today", day, day),
             ] {
                 let family = format!("{measure}_{window}");
-                let got = prometheus
-                    .past(&family, account, by, end_of(day, zone))
-                    .await;
+                let got = database.past(&family, account, by, end_of(day, zone)).await;
                 let want = days.sum(from, to);
                 assert_same(&got, &want, &format!("{account} {family} on {day}"));
                 let some = want.values().any(|value| *value > 0.0);
@@ -382,13 +377,10 @@ async fn ninety_days_in_a_real_prometheus_add_up_to_what_the_apis_tell() {
             }
         }
     }
-    months_are_the_worlds(&prometheus, &demo).await;
-    only_flows_were_written(&prometheus).await;
-    demo.stop().await;
 }
 
 /// Providers with months alone, against the world's own sums at the same instants.
-async fn months_are_the_worlds(prometheus: &Prometheus, demo: &Demo) {
+async fn months_are_the_worlds(database: &Database, demo: &Demo) {
     for day in [date(2025, 4, 1), date(2025, 4, 30), date(2025, 6, 17)] {
         let at = end_of(day, &TimeZone::UTC);
         let totals = demo.world().totals(at);
@@ -405,17 +397,17 @@ async fn months_are_the_worlds(prometheus: &Prometheus, demo: &Demo) {
                 .map(|total| (total.unit.clone(), total.value))
                 .collect();
             assert!(want.values().any(|value| *value > 0.0), "{account}");
-            let got = prometheus.past(family, account, "currency", at).await;
+            let got = database.past(family, account, "currency", at).await;
             assert_same(&got, &want, &format!("{account} on {day}"));
         }
     }
 }
 
 /// Nothing but the windows of flows and the billing months, and of months alone only the one that is over.
-async fn only_flows_were_written(prometheus: &Prometheus) {
+async fn only_flows_were_written(database: &Database) {
     let at = end_of(date(2025, 5, 14), &TimeZone::UTC);
     let query = "count by (__name__) (last_over_time({__name__=~\".+\"}[12h]))";
-    let families = prometheus.values(query, "__name__", at).await;
+    let families = database.values(query, "__name__", at).await;
     let mut want: Vec<String> = Vec::new();
     for measure in ["billed_cost", "consumed_quantity", "list_cost"] {
         for window in ["month_to_date", "previous_day", "previous_month", "today"] {
@@ -427,7 +419,7 @@ async fn only_flows_were_written(prometheus: &Prometheus) {
     want.sort();
     assert_eq!(families.into_keys().collect::<Vec<_>>(), want);
     let query = "count by (account) (last_over_time(cloudspend_billed_cost_month_to_date[12h]))";
-    let accounts = prometheus.values(query, "account", at).await;
+    let accounts = database.values(query, "account", at).await;
     assert_eq!(accounts.into_keys().collect::<Vec<_>>(), ["otc-platform"]);
 }
 
@@ -471,7 +463,7 @@ async fn the_program_writes_to_stdout_and_leaves_a_file_alone_where_it_fails() {
     let file = folder.path().join("past.om");
     std::fs::write(&file, "what was there").unwrap();
     demo.api(ProviderName::Mike)
-        .fail(Fault::status(http::StatusCode::FORBIDDEN));
+        .fail(Fault::status(StatusCode::FORBIDDEN));
     let bad = run(&["--output", file.to_str().unwrap()]).await;
     assert_eq!(bad.status.code(), Some(1), "{}", told(&bad));
     let log = String::from_utf8(bad.stderr).unwrap();

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use cloudspend_exporter::{
@@ -16,19 +15,7 @@ use regex::Regex;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::support::{Folder, PLAIN, Program, answer, eventually, repository};
-
-/// A program that `make test` fetches; on PATH otherwise.
-fn tool(name: &str) -> Command {
-    let fetched = repository("target/tools/bin").join(name);
-    let mut command = if fetched.exists() {
-        Command::new(fetched)
-    } else {
-        Command::new(name)
-    };
-    command.kill_on_drop(true).stdin(Stdio::null());
-    command
-}
+use super::support::{Folder, PLAIN, Program, answer, eventually, repository, tool};
 
 /// Runs a program to its end and wants its success.
 async fn succeeds(mut command: Command) -> String {
@@ -333,6 +320,8 @@ impl World {
         let past = folder.path().join("past.om");
         let mut backfill = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"));
         backfill
+            // The demo's own is for a machine that does nothing else.
+            .env("CLOUDSPEND_POLL__TIMEOUT", "2m")
             .arg("backfill")
             .arg(&config)
             .args(["--from", &today.saturating_sub(40.days()).to_string()])

@@ -10,6 +10,8 @@ mod dashboards;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod faults;
@@ -21,8 +23,6 @@ mod negotiation;
 mod prometheus;
 #[cfg(test)]
 mod promises;
-#[cfg(test)]
-mod readme;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]

@@ -6,22 +6,12 @@ use axum::{Router, response::IntoResponse, routing::get};
 use cloudspend_exporter::{demo::Demo, exposition::FAMILIES, provider::section::ProviderName};
 use http::header;
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::io::AsyncWriteExt;
 
 use super::support::{
-    Exporter, Exposition, Folder, MOMENT, PLAIN, Program, TEXT, answer, demo_at, eventually,
-    repository, serve, stopped_at,
+    Exporter, Exposition, Folder, MOMENT, PLAIN, Program, TEXT, answer, demo_at, eventually, serve,
+    stopped_at, tool,
 };
-
-/// A program that `make test` fetches; on PATH otherwise.
-fn tool(name: &str) -> Command {
-    let fetched = repository("target/tools/bin").join(name);
-    if fetched.exists() {
-        Command::new(fetched)
-    } else {
-        Command::new(name)
-    }
-}
 
 #[track_caller]
 fn missing(name: &str, error: &std::io::Error) -> ! {
@@ -334,7 +324,6 @@ async fn promtool_has_nothing_to_say_about_the_text() {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .unwrap_or_else(|error| missing("promtool", &error));
     let mut stdin = promtool.stdin.take().unwrap();

@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -18,9 +19,12 @@ use cloudspend_exporter::{
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 
-pub(crate) use self::{exposition::Exposition, program::Program};
+pub(crate) use self::{
+    exposition::{Exposition, Sample},
+    program::Program,
+};
 
 mod exposition;
 mod program;
@@ -64,6 +68,25 @@ pub(crate) async fn eventually<T, E: Display>(
 /// A file of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A program that `make test` fetches; on PATH otherwise. It does not outlive its test and reads nothing.
+pub(crate) fn tool(name: &str) -> Command {
+    let fetched = repository("target/tools/bin").join(name);
+    let program = if fetched.exists() {
+        fetched
+    } else {
+        name.into()
+    };
+    let mut command = Command::new(program);
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// A port of this machine that nothing listens on.
+pub(crate) async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// The text of an example answer of the providers' documents.
@@ -198,7 +221,11 @@ impl Exporter {
         std::fs::write(&file, yaml).unwrap();
         let sources = Sources {
             file: Some(file),
-            environment: vec![("CLOUDSPEND_POLL__INTERVAL".into(), "1h".into())],
+            environment: vec![
+                ("CLOUDSPEND_POLL__INTERVAL".into(), "1h".into()),
+                // The demo's own timeout is for a machine that does nothing else.
+                ("CLOUDSPEND_POLL__TIMEOUT".into(), "2m".into()),
+            ],
             log_level: None,
         };
         let config = config::load(&sources, &clock, &mut |_| Arc::default())

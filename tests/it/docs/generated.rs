@@ -1,0 +1,243 @@
+//! The parts of the documentation that are made from the code: the metric reference, and every provider's keys.
+
+use std::fmt::Write;
+
+use cloudspend_exporter::{
+    config,
+    exposition::{FAMILIES, reference},
+    provider::section::ProviderName,
+};
+use serde_json::Value;
+
+use super::super::support::{
+    Exporter, Exposition, MOMENT, Sample, demo_at, repository, stopped_at, writes_golden_files,
+};
+
+/// What each request is for, by how its path ends.
+const PURPOSES: [(&str, &str); 12] = [
+    ("/consumption/", "cost and quantity of a month"),
+    ("/auth/login", "a token for a user and a password"),
+    ("/usages", "cost of a month"),
+    ("/filters/customers", "which customers there are"),
+    ("/oauth2/v2.0/token", "a token for a client id and a secret"),
+    ("/licenses", "seats of a customer in a provider instance"),
+    ("/Customers", "which customers there are"),
+    ("/Providers/Instances", "which provider instances there are"),
+    (
+        "/analytics_monthly",
+        "cost of both months of a subscription",
+    ),
+    ("/subscriptions", "which subscriptions there are"),
+    ("/resellers/{id}", "the reseller's currency"),
+    ("/log/list", "usage by day, and levels"),
+];
+
+/// Compares what stands between two marks of a page with what is generated, or writes it.
+#[track_caller]
+fn check(page: &str, what: &str, generated: &str) {
+    let (begin, end) = (
+        format!("<!-- {what}:begin -->\n"),
+        format!("<!-- {what}:end -->\n"),
+    );
+    let path = repository(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(&begin).expect("where it begins");
+    let (there, after) = rest.split_once(&end).expect("where it ends");
+    if writes_golden_files() {
+        let written = format!("{before}{begin}\n{generated}{end}{after}");
+        std::fs::write(&path, written).unwrap();
+        return;
+    }
+    let there = there.strip_prefix('\n').unwrap_or(there);
+    for (got, want) in there.lines().zip(generated.lines()) {
+        assert_eq!(got, want, "{page}: `make golden` writes it anew");
+    }
+    assert_eq!(there, generated, "{page}: `make golden` writes it anew");
+}
+
+/// Which providers have a family in the demo, in which all five have accounts, each with all that it can tell; in
+/// words. What the demo cannot have is told by its nearest kin.
+fn providers(golden: &Exposition, family: &str) -> Option<String> {
+    let family = match family {
+        "cloudspend_forecast_error_ratio"
+        | "cloudspend_budget_spent"
+        | "cloudspend_budget_forecast"
+        | "cloudspend_budget_complete" => "cloudspend_forecast_cost_month_end",
+        "cloudspend_credential_expiry_timestamp_seconds" => "cloudspend_poll_success",
+        family => family,
+    };
+    let names: Vec<&str> = ProviderName::all().map(ProviderName::as_str).collect();
+    let having: Vec<String> = names
+        .iter()
+        .filter(|name| {
+            let of_it = |sample: &Sample| sample.label("provider") == **name;
+            golden.samples(family).any(of_it)
+        })
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match having.len() {
+        0 => None,
+        all if all == names.len() => Some("all".to_owned()),
+        _ => Some(having.join(", ")),
+    }
+}
+
+#[test]
+fn the_metric_reference_is_generated() {
+    let golden = std::fs::read_to_string(repository("tests/fixtures/golden/metrics.txt")).unwrap();
+    let (_, golden) = golden.split_once('\n').unwrap();
+    let golden = Exposition::read(golden).unwrap();
+    for family in FAMILIES
+        .iter()
+        .filter(|family| family.labels.contains("provider"))
+    {
+        assert!(
+            providers(&golden, family.name).is_some(),
+            "{} is of no provider",
+            family.name
+        );
+    }
+    let generated = reference(|family| providers(&golden, family));
+    check("docs/metrics.md", "metrics", &generated);
+}
+
+/// The keys of a section, those below others with their whole path.
+fn rows(properties: &Value, before: &str, table: &mut String) {
+    for (key, about) in properties.as_object().unwrap() {
+        let text = about["description"].as_str().unwrap_or_default();
+        let default = match &about["default"] {
+            Value::Null => String::new(),
+            Value::String(text) => format!(" Default: {text}."),
+            value => format!(" Default: {value}."),
+        };
+        writeln!(
+            table,
+            "| `{before}{key}` | {} | {text}{default} |",
+            allowed(about)
+        )
+        .unwrap();
+        if about["properties"].is_object() {
+            rows(&about["properties"], &format!("{before}{key}."), table);
+        }
+    }
+}
+
+/// What may be written for a key, in words.
+fn allowed(about: &Value) -> String {
+    if let Some(Value::String(only)) = about.get("const") {
+        return format!("`{only}`");
+    }
+    if let Some(all) = about["enum"].as_array() {
+        let all: Vec<String> = all
+            .iter()
+            .filter_map(|one| Some(format!("`{}`", one.as_str()?)))
+            .collect();
+        return all.join(", ");
+    }
+    if let Some(either) = about["anyOf"].as_array() {
+        let either: Vec<String> = either
+            .iter()
+            .map(allowed)
+            .filter(|one| !one.is_empty())
+            .collect();
+        return either.join(" or ");
+    }
+    let kinds: Vec<&str> = match &about["type"] {
+        Value::String(kind) => vec![kind],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let is = |kind: &str| kinds.contains(&kind);
+    let range = match (&about["minimum"], &about["maximum"]) {
+        (Value::Number(least), Value::Number(most)) => format!(", {least} to {most}"),
+        _ => String::new(),
+    };
+    if is("string") && about["format"] == "date" {
+        "date".to_owned()
+    } else if is("string") && about["pattern"].is_string() {
+        "duration".to_owned()
+    } else if is("string") {
+        "text".to_owned()
+    } else if is("boolean") {
+        "`true`, `false`".to_owned()
+    } else if is("integer") || is("number") {
+        format!("number{range}")
+    } else if is("array") {
+        format!("list of {}s", allowed(&about["items"]))
+    } else if is("object") && about["properties"].is_object() {
+        "section".to_owned()
+    } else if is("object") {
+        "texts by key".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+#[test]
+fn the_keys_of_every_provider_are_generated_from_the_schema() {
+    let schema = config::schema();
+    let poll = &schema["properties"]["poll"]["properties"];
+    let variants = &schema["properties"]["accounts"]["additionalProperties"]["oneOf"];
+    let mut pages = 0;
+    for variant in variants.as_array().unwrap() {
+        let mut properties = variant["properties"].clone();
+        // An account takes what `poll` says, and that has its defaults there.
+        for (key, about) in properties.as_object_mut().unwrap() {
+            if about["default"].is_null()
+                && let Some(default) = poll[key].get("default")
+            {
+                about["default"] = default.clone();
+            }
+        }
+        let mut table = "| key | allowed | what it does |\n|---|---|---|\n".to_owned();
+        rows(&properties, "", &mut table);
+        let name = variant["title"].as_str().unwrap();
+        check(&format!("docs/providers/{name}.md"), "keys", &table);
+        pages += 1;
+    }
+    assert_eq!(pages, ProviderName::all().len());
+}
+
+#[test]
+fn every_provider_page_names_every_dimension() {
+    for provider in ProviderName::all() {
+        let wiring = provider.wiring();
+        let page = repository("docs/providers").join(format!("{}.md", wiring.name));
+        let text = std::fs::read_to_string(&page).unwrap();
+        let of_dimensions = text
+            .lines()
+            .skip_while(|line| !line.starts_with("Dimensions"));
+        let paragraph: Vec<&str> = of_dimensions.take_while(|line| !line.is_empty()).collect();
+        let paragraph = paragraph.join(" ");
+        for dimension in wiring.offers {
+            let named = paragraph.contains(&format!("`{dimension}`"));
+            assert!(named, "{}: no dimension {dimension}", page.display());
+        }
+    }
+}
+
+/// Every request that the exporter makes over the demo, as the page on security lists it.
+#[tokio::test]
+async fn the_list_of_what_is_sent_is_generated() {
+    let demo = demo_at(MOMENT).await;
+    let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
+    exporter.polled().await;
+    exporter.stop().await;
+    let mut table = "| provider | request | what for |\n|---|---|---|\n".to_owned();
+    for provider in ProviderName::all() {
+        let api = demo.api(provider);
+        assert_eq!(api.refused(), 0, "{provider:?}");
+        for request in api.requests().keys() {
+            let known = PURPOSES.iter().find(|(end, _)| request.ends_with(end));
+            let (_, purpose) = known.unwrap_or_else(|| panic!("what is {request} for?"));
+            writeln!(
+                table,
+                "| `{}` | `{request}` | {purpose} |",
+                provider.as_str()
+            )
+            .unwrap();
+        }
+    }
+    demo.stop().await;
+    check("docs/security.md", "endpoints", &table);
+}
