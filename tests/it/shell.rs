@@ -10,20 +10,20 @@ async fn printed(arguments: &[&str]) -> String {
     ended.stdout
 }
 
+/// Asks the completion as bash does: for the program, the last word and the one before it.
+const ASK: &str = r#"
+function=$(complete -p cloudspend-exporter | sed 's/.*-F \([^ ]*\).*/\1/')
+COMP_WORDS=("$@")
+COMP_CWORD=$(($# - 1))
+"$function" "$1" "${@: -1}" "${@: -2:1}"
+printf '%s\n' "${COMPREPLY[@]}"
+"#;
+
 /// What bash offers for the last word of a line.
 async fn offers(script: &str, words: &[&str]) -> Vec<String> {
-    let mut line = String::new();
-    for word in words {
-        line += &format!("'{word}' ");
-    }
-    let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
-    let ask = format!(
-        "{script}\nCOMP_WORDS=({line}); COMP_CWORD={}\n\"$(complete -p cloudspend-exporter | sed 's/.*-F \\([^ ]*\\).*/\\1/')\" '{}' '{last}' '{before}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
-        words.len() - 1,
-        words[0],
-    );
     let mut bash = Command::new("bash");
-    bash.args(["--norc", "-c", &ask]);
+    let ask = format!("{script}{ASK}");
+    bash.args(["--norc", "-c", &ask, "bash"]).args(words);
     let ended = Program::start(bash).unwrap().end().await;
     assert_eq!(ended.stderr, "");
     ended.stdout.lines().map(str::to_owned).collect()
