@@ -124,7 +124,7 @@ def validate(documents, version, where):
         try:
             kubernetes_validate.validate(document, version.rpartition(".")[0], strict=True)
         except kubernetes_validate.ValidationError as error:
-            faults.append(f"{name}: {error}")
+            faults.append(f"{name}: {str(error).splitlines()[0]}")
 
 
 def validate_operator(documents):
@@ -289,6 +289,8 @@ def check():
     for kubernetes in KUBERNETES:
         for file in values:
             documents = found[file.name] = render(file, kubernetes)
+            if not documents:
+                return
             manifests += len(documents)
             validate(documents, kubernetes, file.name)
     for name, documents in found.items():
