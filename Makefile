@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench check check-dashboards fmt schema golden dashboards tools image advisories
+.PHONY: help demo test soak bench check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -21,7 +21,7 @@ soak: ## kill the program 200 times while it polls and writes, and look at what 
 bench: ## run all benchmarks (20 minutes after building) and write benches/RESULTS.md; needs Debian and PyPI the first time
 	benches/run.sh
 
-check: check-dashboards ## formatting, lints, documentation, licences and sources of the dependencies, dashboards
+check: check-dashboards check-packages ## formatting, lints, documentation, licences and sources of the dependencies, dashboards, packages
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
@@ -29,6 +29,9 @@ check: check-dashboards ## formatting, lints, documentation, licences and source
 
 check-dashboards: ## the dashboards are what their generator makes, lose nothing in the SDK and keep the linter's rules
 	tests/tools/dashboards.sh check
+
+check-packages: ## Helm chart, Dockerfile, compose file, workflows and systemd unit; needs python3, node and, the first time, PyPI and npm
+	tests/tools/packages.sh all
 
 fmt: ## format the code
 	$(CARGO) fmt
@@ -43,11 +46,18 @@ golden: ## write the golden exposition, the metric reference and the tables of k
 dashboards: ## make dashboards/*.json anew; needs python3 and, the first time, PyPI
 	tests/tools/dashboards.sh write
 
+chart-readme: ## write the table of values in the README of the Helm chart anew
+	tests/tools/packages.sh chart-readme
+
 tools: ## fetch the programs that the tests need
 	tests/tools/fetch.sh
 
 image: ## build the container image; needs a container engine
 	docker build --tag cloudspend-exporter .
+
+deb: ## build a Debian package; compiles cargo-deb the first time
+	$(CARGO) build --release --locked
+	tests/tools/deb.sh
 
 advisories: ## look for known faults in the dependencies; needs a network
 	cargo-deny check advisories

@@ -1,8 +1,13 @@
 //! The command line: commands and dotted long flags.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
 use jiff::civil::Date;
 
 use crate::config::LogLevel;
@@ -32,6 +37,13 @@ pub enum Command {
     Demo,
     /// Print the JSON schema of the configuration file
     Schema,
+    /// Print what a shell needs to complete commands and flags
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, for `man -l`
+    Manual,
 }
 
 /// Which past is written, and how.
@@ -164,6 +176,45 @@ impl Cli {
     }
 }
 
+/// What a shell reads to complete commands and flags.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The manual page in troff: one for the program and all its commands.
+pub fn manual() -> io::Result<String> {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let mut commands = Roff::new();
+    commands.control("SH", ["COMMANDS"]);
+    for command in command.get_subcommands() {
+        commands.control("SS", [command.get_name()]);
+        let about = command.get_about().map(ToString::to_string);
+        commands.text([roman(about.unwrap_or_default())]);
+        let own = |argument: &&Arg| !argument.is_global_set() && argument.get_id() != "help";
+        for argument in command.get_arguments().filter(own) {
+            commands.control("TP", []);
+            commands.text([bold(argument.to_string())]);
+            let help = argument.get_help().map(ToString::to_string);
+            commands.text([roman(help.unwrap_or_default())]);
+        }
+    }
+    commands.to_writer(&mut page)?;
+    man.render_version_section(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
 /// Where to listen, as Go programs write it: `:10190` is every interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -228,8 +279,6 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {

@@ -53,6 +53,14 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             say(&format!("{:#}", config::schema()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions { shell } => {
+            say(cli::completions(shell).trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Manual => {
+            say(cli::manual()?.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

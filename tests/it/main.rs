@@ -28,4 +28,6 @@ mod restart;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod shell;
+#[cfg(test)]
 mod support;
