@@ -51,7 +51,7 @@ pub enum BackfillError {
     #[error("--from and --to must lie {MOST_DAYS} days apart at the most")]
     TooManyDays,
     /// The flag names no account.
-    #[error("there is no account {0} in the configuration")]
+    #[error("there is no account {0} in the configuration, or none in this shard of it")]
     NoAccount(String),
     /// None of the accounts tells anything of the past.
     #[error("{0}: tells only what holds now, such as licences, and has no past to write")]

@@ -135,6 +135,12 @@ pub struct Flags {
     /// Folder that keeps sums over a restart, made if missing [default: none, sums are forgotten]
     #[arg(long = "storage.path", value_name = "FOLDER", global = true)]
     pub storage_path: Option<PathBuf>,
+    /// Which of several processes this is, counted from 0 [default: `POD_INDEX`, else the number at the end of `POD_NAME` or `HOSTNAME`]
+    #[arg(long = "shard.index", value_name = "NUMBER", global = true)]
+    pub shard_index: Option<u32>,
+    /// How many processes share the accounts, each polling its own [default: this one polls all]
+    #[arg(long = "shard.count", value_name = "NUMBER", global = true)]
+    pub shard_count: Option<u32>,
     /// The least important level that is logged; wins over the configuration file
     #[arg(long = "log.level", value_name = "LEVEL", global = true)]
     pub log_level: Option<LogLevel>,

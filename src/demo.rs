@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
+    crowd::Crowd,
     server::{Api, Fault},
     world::{Total, World},
 };
@@ -19,6 +20,7 @@ use crate::{clock::Clock, provider::section::ProviderName};
 
 mod activeplatform;
 mod cloudcockpit;
+mod crowd;
 mod enube;
 mod mike;
 mod otc;

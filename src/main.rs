@@ -8,7 +8,7 @@ use cloudspend_exporter::{
     backfill::{self, Progress},
     cli::{self, Cli, Command, Flags},
     clock::Clock,
-    config::{self, Sources},
+    config::{self, ShardFlags, Sources},
     demo::{self, Demo},
     log, run, server,
     store::Store,
@@ -31,7 +31,12 @@ fn main() -> ExitCode {
 }
 
 fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
-    let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level);
+    let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level).sharded(
+        ShardFlags {
+            index: cli.flags.shard_index,
+            count: cli.flags.shard_count,
+        },
+    );
     match cli.chosen_command() {
         Command::Serve => start(serve(cli.flags, sources)),
         Command::Backfill(past) => start(backfill(&cli.flags, &sources, past)),

@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     budget::Money,
     clock::Clock,
-    config::Config,
+    config::{Config, Share},
     exposition::Reload,
     poller::Poller,
     refresh::Page,
@@ -29,6 +29,9 @@ pub async fn run(
 ) -> io::Result<()> {
     for warning in &config.warnings {
         tracing::warn!(warning, "configuration");
+    }
+    if let Some(Share { shard, of }) = config.share {
+        tracing::info!(%shard, accounts = config.accounts.len(), of, "polling a share of the accounts");
     }
     let money = Money::of(&config);
     let store = store.map(Arc::new);
@@ -64,6 +67,7 @@ pub async fn run(
             last_success: Some(clock.now()),
         },
         telemetry_path,
+        shard: config.share.map(|share| share.shard),
     };
     server::serve(listeners, web, stop).await?;
     while tasks.join_next().await.is_some() {}

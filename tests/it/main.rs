@@ -28,4 +28,6 @@ mod restart;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod support;

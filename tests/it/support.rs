@@ -11,7 +11,7 @@ use axum::Router;
 use bytes::Bytes;
 use cloudspend_exporter::{
     clock::Clock,
-    config::{self, Sources},
+    config::{self, ShardFlags, Sources},
     demo::{Demo, Options},
     run,
 };
@@ -194,12 +194,23 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Starts over a configuration whose files are in a folder. It polls once: the interval is an hour.
     pub(crate) async fn start(folder: Folder, yaml: &str, clock: Clock) -> Self {
+        Self::start_shard(folder, yaml, clock, ShardFlags::default()).await
+    }
+
+    /// Starts one of several that share the accounts of a configuration.
+    pub(crate) async fn start_shard(
+        folder: Folder,
+        yaml: &str,
+        clock: Clock,
+        shard: ShardFlags,
+    ) -> Self {
         let file = folder.path().join("cloudspend.yml");
         std::fs::write(&file, yaml).unwrap();
         let sources = Sources {
             file: Some(file),
             environment: vec![("CLOUDSPEND_POLL__INTERVAL".into(), "1h".into())],
-            log_level: None,
+            shard,
+            ..Sources::default()
         };
         let config = config::load(&sources, &clock, &mut |_| Arc::default())
             .unwrap_or_else(|report| panic!("{report}"));
