@@ -19,16 +19,15 @@ use crate::{
     exposition::{Written, write_past},
     ledger,
     poller::Asking,
+    progress::Progress,
     provider::{Ask, Grain, Part, ProviderError},
     snapshot::{AccountState, MonthState},
     window::{Past, day_closes},
 };
 
 mod output;
-mod progress;
 
 use output::Output;
-pub use progress::Progress;
 
 /// The longest time that is written at once, in days.
 const MOST_DAYS: i32 = 3660;

@@ -26,12 +26,25 @@ pub enum Command {
     Serve,
     /// Check the configuration file and read every secret; exit 1 with all faults
     CheckConfig,
+    /// Poll once and print what was read, what came of it, what is odd and what to do about what failed
+    Explain(Explain),
     /// Write past days as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`
     Backfill(Backfill),
     /// Serve metrics over simulated provider APIs on loopback: no account, no network needed
     Demo,
     /// Print the JSON schema of the configuration file
     Schema,
+}
+
+/// What is explained, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Explain {
+    /// The only account to poll [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which past is written, and how.

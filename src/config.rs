@@ -169,7 +169,8 @@ impl From<LogLevel> for LevelFilter {
 pub struct Sources {
     /// The file; where none is named, the first of [`SEARCHED`] that exists.
     pub file: Option<PathBuf>,
-    /// The environment's variables. Only those named `CLOUDSPEND_*` are read here, and for a shard its index.
+    /// The environment's variables. Only those named `CLOUDSPEND_*` are read here, and the few
+    /// that say which shard this is and whether a terminal takes colours.
     pub environment: Vec<(OsString, OsString)>,
     /// The flag `--log.level`.
     pub log_level: Option<LogLevel>,
@@ -208,6 +209,16 @@ impl Sources {
     pub fn sharded(mut self, shard: ShardFlags) -> Self {
         self.shard = shard;
         self
+    }
+
+    /// Whether a terminal may be sent colours, by the variables `NO_COLOR` and `TERM`.
+    pub fn allow_colour(&self) -> bool {
+        let value = |name: &str| {
+            let found = self.environment.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value)
+        };
+        value("NO_COLOR").is_none_or(|value| value.is_empty())
+            && value("TERM").is_some_and(|value| value != "dumb")
     }
 
     fn path(&self) -> PathBuf {

@@ -148,6 +148,20 @@ impl LabelSets {
         self.plain.get(label)?.get(text).map(|name| &**name)
     }
 
+    /// The names that several ids share: the position of the label, the name, and the texts that it became.
+    pub fn shared(&self) -> impl Iterator<Item = (usize, &str, Vec<&str>)> {
+        self.plain.iter().enumerate().flat_map(|(label, plain)| {
+            let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (text, name) in plain {
+                texts.entry(name).or_default().push(text);
+            }
+            texts
+                .into_iter()
+                .filter(|(_, texts)| texts.len() > 1)
+                .map(move |(name, texts)| (label, name, texts))
+        })
+    }
+
     /// The info series of the labels customer, project and product.
     pub fn infos(&self) -> &[Vec<Info>; NAMED] {
         &self.infos

@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-pub(crate) use self::{exposition::Exposition, program::Program};
+pub(crate) use self::{
+    exposition::Exposition,
+    program::{Ended, Program},
+};
 
 mod exposition;
 mod program;
