@@ -51,9 +51,10 @@ pub async fn run(
         .collect();
     let page = Page::new(cells, money, clock.clone());
     let mut tasks = JoinSet::new();
-    for cell in page.cells() {
-        let poller =
-            Poller::new(Arc::clone(cell), clock.clone(), page.changed()).keeping(store.clone());
+    for (others, cell) in page.cells().iter().enumerate() {
+        let poller = Poller::new(Arc::clone(cell), clock.clone(), page.changed())
+            .keeping(store.clone())
+            .behind(others);
         tasks.spawn(poller.run(stop.clone()));
     }
     tasks.spawn(Arc::clone(&page).keep_fresh(stop.clone()));

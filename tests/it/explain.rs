@@ -214,7 +214,7 @@ async fn what_rows_are_named_cannot_steer_the_terminal() {
     }
     let text = bench.explain(&[]).await.stdout;
     assert!(
-        text.contains("project evil31mlive is the name of 2 ids"),
+        text.contains("project [2Jevil31m\\u{202e}live is the name of 2 ids"),
         "{text}"
     );
     assert!(

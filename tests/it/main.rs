@@ -32,4 +32,6 @@ mod secrets;
 #[cfg(test)]
 mod shards;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod support;
