@@ -19,6 +19,7 @@ soak: ## kill the program 200 times while it polls and writes; then poll 500 acc
 	CLOUDSPEND_SOAK_ROUNDS=$${CLOUDSPEND_SOAK_ROUNDS:-200} $(CARGO) test --locked --test it restart -- --nocapture
 	CLOUDSPEND_SOAK_ACCOUNTS=$${CLOUDSPEND_SOAK_ACCOUNTS:-500} CLOUDSPEND_SOAK_PARTS=$${CLOUDSPEND_SOAK_PARTS:-5000} \
 	CLOUDSPEND_SOAK_SECONDS=$${CLOUDSPEND_SOAK_SECONDS:-600} CLOUDSPEND_SOAK_INTERVAL=$${CLOUDSPEND_SOAK_INTERVAL:-60} \
+	CLOUDSPEND_SOAK_LATEST=$${CLOUDSPEND_SOAK_LATEST:-5} \
 		$(CARGO) test --release --locked --test it soak -- --nocapture
 
 check: check-dashboards ## formatting, lints, documentation, licences and sources of the dependencies, dashboards

@@ -13,11 +13,11 @@ use cloudspend_exporter::{
 use tokio::process::Command;
 
 use super::support::{
-    Exporter, Exposition, Folder, MOMENT, PATIENCE, Program, demo_at, eventually, get, stopped_at,
+    Exporter, Exposition, Folder, MOMENT, PATIENCE, Program, eventually, get, stopped_at,
 };
 
 const CROWD: Crowd = Crowd {
-    accounts: 25,
+    accounts: 12,
     subscriptions: 20,
     interval: Duration::from_hours(1),
 };
@@ -82,7 +82,11 @@ async fn shown(demo: &Demo, index: Option<u32>, count: Option<u32>) -> Shown {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shards_together_show_the_whole_and_each_series_once() {
-    let demo = demo_at(MOMENT).await;
+    let options = Options {
+        remembers_answers: true,
+        ..Options::default()
+    };
+    let demo = Demo::start(stopped_at(MOMENT), options).await.unwrap();
     let whole = shown(&demo, None, None).await;
     let accounts = |shown: &Shown| -> BTreeSet<String> {
         let labels = shown.of_accounts.keys().flat_map(|(_, labels)| labels);
