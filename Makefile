@@ -15,8 +15,12 @@ demo: ## run the exporter over simulated provider APIs: no account and no networ
 test: tools ## run all tests; installs the Prometheus that they need under target/tools
 	$(CARGO) test --locked
 
-soak: ## kill the program 200 times while it polls and writes, and look at what it serves after each start
-	CLOUDSPEND_SOAK_ROUNDS=200 $(CARGO) test --locked --test it restart -- --nocapture
+soak: ## kill the program 200 times while it polls and writes; then poll 500 accounts with 5,000 parts for ten minutes
+	CLOUDSPEND_SOAK_ROUNDS=$${CLOUDSPEND_SOAK_ROUNDS:-200} $(CARGO) test --locked --test it restart -- --nocapture
+	CLOUDSPEND_SOAK_ACCOUNTS=$${CLOUDSPEND_SOAK_ACCOUNTS:-500} CLOUDSPEND_SOAK_PARTS=$${CLOUDSPEND_SOAK_PARTS:-5000} \
+	CLOUDSPEND_SOAK_SECONDS=$${CLOUDSPEND_SOAK_SECONDS:-600} CLOUDSPEND_SOAK_INTERVAL=$${CLOUDSPEND_SOAK_INTERVAL:-60} \
+	CLOUDSPEND_SOAK_LATEST=$${CLOUDSPEND_SOAK_LATEST:-5} \
+		$(CARGO) test --release --locked --test it soak -- --nocapture
 
 bench: ## run all benchmarks (20 minutes after building) and write benches/RESULTS.md; needs Debian and PyPI the first time
 	benches/run.sh

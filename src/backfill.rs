@@ -19,16 +19,15 @@ use crate::{
     exposition::{Written, write_past},
     ledger,
     poller::Asking,
+    progress::Progress,
     provider::{Ask, Grain, Part, ProviderError},
     snapshot::{AccountState, MonthState},
     window::{Past, day_closes},
 };
 
 mod output;
-mod progress;
 
 use output::Output;
-pub use progress::Progress;
 
 /// The longest time that is written at once, in days.
 const MOST_DAYS: i32 = 3660;
@@ -51,7 +50,7 @@ pub enum BackfillError {
     #[error("--from and --to must lie {MOST_DAYS} days apart at the most")]
     TooManyDays,
     /// The flag names no account.
-    #[error("there is no account {0} in the configuration")]
+    #[error("there is no account {0} in the configuration, or none in this shard of it")]
     NoAccount(String),
     /// None of the accounts tells anything of the past.
     #[error("{0}: tells only what holds now, such as licences, and has no past to write")]

@@ -78,7 +78,7 @@ impl Money {
     fn spent<'a>(&'a self, view: &'a View) -> impl Iterator<Item = Spent<'a>> {
         self.budgets
             .iter()
-            .filter(|budget| may_match(budget, &view.account))
+            .filter(|budget| budget.may_match(&view.account))
             .map(|budget| self.spent_of(budget, view))
     }
 
@@ -120,26 +120,6 @@ impl Money {
             without_rate,
         }
     }
-}
-
-/// Whether the matchers of the labels that an account fixes let it in.
-fn may_match(budget: &Budget, account: &Account) -> bool {
-    let has_label = |label: &str| account.labels.slots.iter().any(|slot| slot.label == label);
-    let has_money = account
-        .provider
-        .measures()
-        .iter()
-        .any(|(measure, _)| *measure == crate::charge::Measure::BilledCost);
-    has_money
-        && budget
-            .matchers
-            .iter()
-            .all(|(label, pattern)| match label.as_str() {
-                "provider" => pattern.is_match(account.provider_name.as_str()),
-                "account" => pattern.is_match(&account.name),
-                // A label that the account's series do not have is empty, as in Prometheus.
-                label => has_label(label) || pattern.is_match(""),
-            })
 }
 
 /// Which of an account's label sets, as they are before folding, a budget matches.

@@ -31,6 +31,8 @@ pub enum Command {
     Serve,
     /// Check the configuration file and read every secret; exit 1 with all faults
     CheckConfig,
+    /// Poll once and print what was read, what came of it, what is odd and what to do about what failed
+    Explain(Explain),
     /// Write past days as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`
     Backfill(Backfill),
     /// Serve metrics over simulated provider APIs on loopback: no account, no network needed
@@ -44,6 +46,17 @@ pub enum Command {
     },
     /// Print the manual page, for `man -l`
     Manual,
+}
+
+/// What is explained, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Explain {
+    /// The only account to poll [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which past is written, and how.
@@ -147,6 +160,12 @@ pub struct Flags {
     /// Folder that keeps sums over a restart, made if missing [default: none, sums are forgotten]
     #[arg(long = "storage.path", value_name = "FOLDER", global = true)]
     pub storage_path: Option<PathBuf>,
+    /// Which of several processes this is, counted from 0 [default: `POD_INDEX`, else the number at the end of `POD_NAME` or `HOSTNAME`]
+    #[arg(long = "shard.index", value_name = "NUMBER", global = true)]
+    pub shard_index: Option<u32>,
+    /// How many processes share the accounts, each polling its own [default: this one polls all]
+    #[arg(long = "shard.count", value_name = "NUMBER", global = true)]
+    pub shard_count: Option<u32>,
     /// The least important level that is logged; wins over the configuration file
     #[arg(long = "log.level", value_name = "LEVEL", global = true)]
     pub log_level: Option<LogLevel>,

@@ -28,12 +28,14 @@ mod overlap;
 mod scalar;
 mod schema;
 pub mod secret;
+mod shard;
 
 pub use account::{Account, Poll};
 pub use budget::Budget;
 pub use fault::Report;
 pub use labels::{LabelSlot, Labels};
 pub use schema::schema;
+pub use shard::{Shard, ShardFlags};
 
 use account::PollSection;
 use fault::Faults;
@@ -76,8 +78,10 @@ pub struct Config {
     pub path: PathBuf,
     /// What is logged.
     pub log: LogSettings,
-    /// The accounts, sorted by name; at least one.
+    /// The accounts, sorted by name; at least one, but in a shard, which may have none.
     pub accounts: Vec<Account>,
+    /// Which of the accounts that were written these are, where several processes share them.
+    pub share: Option<Share>,
     /// The budgets, sorted by name.
     pub budgets: Vec<Budget>,
     /// The currency that all others are converted to.
@@ -87,6 +91,15 @@ pub struct Config {
     pub exchange_rates: BTreeMap<String, f64>,
     /// What is odd but allowed, in whole sentences.
     pub warnings: Vec<String>,
+}
+
+/// Which share of the accounts a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// The process.
+    pub shard: Shard,
+    /// How many accounts there are in all shards.
+    pub of: usize,
 }
 
 /// What is logged.
@@ -156,10 +169,13 @@ impl From<LogLevel> for LevelFilter {
 pub struct Sources {
     /// The file; where none is named, the first of [`SEARCHED`] that exists.
     pub file: Option<PathBuf>,
-    /// The environment's variables. Only those named `CLOUDSPEND_*` are read here.
+    /// The environment's variables. Only those named `CLOUDSPEND_*` are read here, and the few
+    /// that say which shard this is and whether a terminal takes colours.
     pub environment: Vec<(OsString, OsString)>,
     /// The flag `--log.level`.
     pub log_level: Option<LogLevel>,
+    /// The flags `--shard.index` and `--shard.count`.
+    pub shard: ShardFlags,
 }
 
 impl std::fmt::Debug for Sources {
@@ -168,6 +184,7 @@ impl std::fmt::Debug for Sources {
         f.debug_struct("Sources")
             .field("file", &self.file)
             .field("log_level", &self.log_level)
+            .field("shard", &self.shard)
             .finish_non_exhaustive()
     }
 }
@@ -183,7 +200,25 @@ impl Sources {
             )]
             environment: std::env::vars_os().collect(),
             log_level,
+            shard: ShardFlags::default(),
         }
+    }
+
+    /// The same for one of several processes that share the accounts.
+    #[must_use]
+    pub fn sharded(mut self, shard: ShardFlags) -> Self {
+        self.shard = shard;
+        self
+    }
+
+    /// Whether a terminal may be sent colours, by the variables `NO_COLOR` and `TERM`.
+    pub fn allow_colour(&self) -> bool {
+        let value = |name: &str| {
+            let found = self.environment.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value)
+        };
+        value("NO_COLOR").is_none_or(|value| value.is_empty())
+            && value("TERM").is_some_and(|value| value != "dumb")
     }
 
     fn path(&self) -> PathBuf {
@@ -277,7 +312,7 @@ impl<'a> Loader<'a> {
         };
         let values = self.layer(sources, &text)?;
         let mut file: FileSection = self.faults.read(values, "").unwrap_or_default();
-        let accounts = self.accounts(&mut file);
+        let mut accounts = self.accounts(&mut file);
         let mut budgets = Vec::new();
         for (name, section) in file.budgets.unwrap_or_default() {
             budgets.extend(section.build(&name, &self.extra_labels, &mut self.faults));
@@ -290,11 +325,18 @@ impl<'a> Loader<'a> {
             &mut self.faults,
         );
         self.warnings.extend(self.overlaps.warnings());
+        let own = Shard::read(sources.shard, &sources.environment, &mut self.faults);
+        let share = own.map(|shard| {
+            let of = accounts.len();
+            accounts = shard.select(std::mem::take(&mut accounts), &mut budgets);
+            Share { shard, of }
+        });
         let level = file.log.and_then(|log| log.level).unwrap_or_default();
         Some(Config {
             path: path.to_owned(),
             log: LogSettings { level },
             accounts,
+            share,
             budgets,
             reporting_currency,
             exchange_rates,

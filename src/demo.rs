@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
+    crowd::Crowd,
     server::{Api, Fault},
     world::{Total, World},
 };
@@ -19,7 +20,9 @@ use crate::{clock::Clock, provider::section::ProviderName};
 
 mod activeplatform;
 mod cloudcockpit;
+mod crowd;
 mod enube;
+mod memory;
 mod mike;
 mod otc;
 mod server;
@@ -46,6 +49,8 @@ pub struct Options {
     pub start: Option<Date>,
     /// Whether `ActivePlatform` wants dates beside or in place of periods, and says 422 without.
     pub activeplatform_demands_dates: bool,
+    /// Whether an answer that was given once is given again to the same question: for a clock that stands still.
+    pub remembers_answers: bool,
 }
 
 impl Default for Options {
@@ -54,6 +59,7 @@ impl Default for Options {
             seed: 7,
             start: None,
             activeplatform_demands_dates: false,
+            remembers_answers: false,
         }
     }
 }
@@ -87,6 +93,7 @@ impl Demo {
                 clock: clock.clone(),
                 api: api.clone(),
                 demands_dates: options.activeplatform_demands_dates,
+                memory: options.remembers_answers.then(Arc::default),
             };
             let mut stopped = stopped.clone();
             let served = axum::serve(listener, server::watched(router(), desk))

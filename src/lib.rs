@@ -13,7 +13,8 @@
 //! 9. [`refresh`]: when the bytes are made anew.
 //! 10. [`server`]: the bytes to Prometheus, and a page for people.
 //!
-//! [`backfill`] asks for past months once and writes what would have been shown then.
+//! [`backfill`] asks for past months once and writes what would have been shown then. [`explain`] polls once and says what
+//! came of it. Both show their [`progress`].
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
@@ -26,11 +27,13 @@ pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod demo;
+pub mod explain;
 pub mod exposition;
 pub mod forecast;
 pub mod ledger;
 pub mod log;
 pub mod poller;
+pub mod progress;
 pub mod provider;
 pub mod refresh;
 pub mod run;

@@ -1,16 +1,24 @@
 //! Wiring only: the command line to the rooms, signals to an orderly end, and the exit code.
 
-use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Parser;
 use cloudspend_exporter::{
-    backfill::{self, Progress},
+    backfill,
     cli::{self, Cli, Command, Flags},
     clock::Clock,
-    config::{self, Sources},
+    config::{self, LogLevel, ShardFlags, Sources},
     demo::{self, Demo},
-    log, run, server,
+    explain, log,
+    progress::Progress,
+    run, server,
     store::Store,
 };
 use tokio::{
@@ -31,9 +39,15 @@ fn main() -> ExitCode {
 }
 
 fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
-    let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level);
+    let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level).sharded(
+        ShardFlags {
+            index: cli.flags.shard_index,
+            count: cli.flags.shard_count,
+        },
+    );
     match cli.chosen_command() {
         Command::Serve => start(serve(cli.flags, sources)),
+        Command::Explain(wanted) => start(explain(&cli.flags, &sources, wanted)),
         Command::Backfill(past) => start(backfill(&cli.flags, &sources, past)),
         Command::Demo => start(simulate(cli.flags, sources)),
         Command::CheckConfig => {
@@ -67,7 +81,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
 /// How long what runs on other threads may take to end.
 const LONGEST_END: Duration = Duration::from_secs(5);
 
-fn start(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+fn start(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -75,11 +89,10 @@ fn start(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitC
     let ended = runtime.block_on(work);
     // A state that is being written gets its time; a disk that hangs does not keep the program from ending.
     runtime.shutdown_timeout(LONGEST_END);
-    ended?;
-    Ok(ExitCode::SUCCESS)
+    ended
 }
 
-async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
+async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<ExitCode> {
     let clock = Clock::system();
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
@@ -95,21 +108,51 @@ async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
     )
     .await?;
     tracing::info!("ended");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks for past months and writes them. The log goes to stderr, since stdout may be the product.
-async fn backfill(flags: &Flags, sources: &Sources, past: cli::Backfill) -> anyhow::Result<()> {
+async fn backfill(
+    flags: &Flags,
+    sources: &Sources,
+    past: cli::Backfill,
+) -> anyhow::Result<ExitCode> {
     let clock = Clock::system();
     let config = config::load(sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
     let progress = Progress::on_terminal();
     backfill::run(config.accounts, &past, &clock, &progress, signals()?).await?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Polls once and prints what came of it; fails where an account did. What goes wrong stands in what is printed, so
+/// the log is silent unless the flag asks for it.
+async fn explain(
+    flags: &Flags,
+    sources: &Sources,
+    wanted: cli::Explain,
+) -> anyhow::Result<ExitCode> {
+    let clock = Clock::system();
+    let config = config::load(sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, flags.log_level.unwrap_or(LogLevel::Error));
+    let account = wanted.account.as_deref();
+    let progress = Progress::on_terminal();
+    let explained = explain::run(config, account, &clock, &progress, signals()?).await?;
+    if wanted.json {
+        say(&explained.json());
+    } else {
+        let colour = io::stdout().is_terminal() && sources.allow_colour();
+        say(explained.text(colour).trim_end());
+    }
+    Ok(if explained.failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Serves over the simulated APIs, from a folder of its own that is gone at the end.
-async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
+async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode> {
     let clock = Clock::system();
     let demo = Demo::start(clock.clone(), demo::Options::default())
         .await
@@ -150,7 +193,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
     )
     .await?;
     demo.stop().await;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The folder for states, if one is wanted.

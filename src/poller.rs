@@ -32,6 +32,9 @@ use asking::instant;
 
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;
+/// The first polls of accounts that begin together follow each other at this distance, so that hundreds of them do not log
+/// in at the same moment; within the same share of the interval.
+const FIRST_APART: Duration = Duration::from_millis(20);
 
 /// Polls one account until it is told to stop. A poll ends before the next begins.
 pub struct Poller {
@@ -40,6 +43,8 @@ pub struct Poller {
     clock: Clock,
     changed: Arc<tokio::sync::Notify>,
     store: Option<Arc<Store>>,
+    /// How long the first poll waits for those of other accounts.
+    turn: Duration,
     /// The parts that turned out to be none, so that each is told once.
     skipped: Mutex<BTreeSet<String>>,
 }
@@ -53,6 +58,7 @@ impl Poller {
             clock,
             changed,
             store: None,
+            turn: Duration::ZERO,
             skipped: Mutex::default(),
         }
     }
@@ -71,6 +77,15 @@ impl Poller {
         self
     }
 
+    /// Begins after so many others that begin at the same time.
+    #[must_use]
+    pub fn behind(mut self, others: usize) -> Self {
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let longest = self.cell.account.poll.interval.mul_f64(JITTER);
+        self.turn = FIRST_APART.saturating_mul(others).min(longest);
+        self
+    }
+
     /// Polls at once, or an interval after the last attempt where one is known, and then every interval, until `stop`
     /// turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
@@ -83,7 +98,7 @@ impl Poller {
     async fn poll_for_ever(&self) {
         let interval = self.cell.account.poll.interval;
         let jitter = interval.mul_f64(JITTER * fastrand::f64());
-        let wait = self.rest_of_interval();
+        let wait = self.rest_of_interval().max(self.turn);
         if !wait.is_zero() {
             self.announce(instant() + wait);
             tokio::time::sleep(wait).await;

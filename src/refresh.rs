@@ -113,7 +113,7 @@ struct Books {
 }
 
 impl Books {
-    /// Says once that a budget matches nothing, or that a currency is left out of it for want of a rate; again only
+    /// Says once that a budget matches nothing, here or perhaps in another shard, or that a currency is left out of it for want of a rate; again only
     /// after that was mended.
     fn tell_oddities(&self, views: &[View], spent: &[Spent<'_>]) {
         if views
@@ -137,7 +137,7 @@ impl Books {
             self.money
                 .budgets
                 .iter()
-                .filter(|budget| !matched.contains(&budget.name))
+                .filter(|budget| !budget.elsewhere && !matched.contains(&budget.name))
                 .map(|budget| format!("budget {}: no series matches it", budget.name)),
         );
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     budget::Money,
     clock::Clock,
-    config::Config,
+    config::{Config, Share},
     exposition::Reload,
     poller::Poller,
     refresh::Page,
@@ -30,6 +30,9 @@ pub async fn run(
     for warning in &config.warnings {
         tracing::warn!(warning, "configuration");
     }
+    if let Some(Share { shard, of }) = config.share {
+        tracing::info!(%shard, accounts = config.accounts.len(), of, "polling a share of the accounts");
+    }
     let money = Money::of(&config);
     let store = store.map(Arc::new);
     let cells: Vec<_> = config
@@ -48,9 +51,10 @@ pub async fn run(
         .collect();
     let page = Page::new(cells, money, clock.clone());
     let mut tasks = JoinSet::new();
-    for cell in page.cells() {
-        let poller =
-            Poller::new(Arc::clone(cell), clock.clone(), page.changed()).keeping(store.clone());
+    for (others, cell) in page.cells().iter().enumerate() {
+        let poller = Poller::new(Arc::clone(cell), clock.clone(), page.changed())
+            .keeping(store.clone())
+            .behind(others);
         tasks.spawn(poller.run(stop.clone()));
     }
     tasks.spawn(Arc::clone(&page).keep_fresh(stop.clone()));
@@ -64,6 +68,7 @@ pub async fn run(
             last_success: Some(clock.now()),
         },
         telemetry_path,
+        shard: config.share.map(|share| share.shard),
     };
     server::serve(listeners, web, stop).await?;
     while tasks.join_next().await.is_some() {}

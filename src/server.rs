@@ -23,6 +23,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    config::Shard,
     exposition::{Reload, Source},
     refresh::Page,
 };
@@ -39,6 +40,8 @@ pub struct Web {
     pub reload: Reload,
     /// Where the metrics are, such as `/metrics`.
     pub telemetry_path: String,
+    /// Which of several processes this is.
+    pub shard: Option<Shard>,
 }
 
 /// Serves on every listener until `stop` turns true, then lets running answers end.

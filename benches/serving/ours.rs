@@ -186,6 +186,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
                 last_success: Some(clock.now()),
             },
             telemetry_path: "/metrics".to_owned(),
+            shard: None,
         };
         let server = tokio::spawn(server::serve(vec![listener], web, stopped));
         tell_parent(&port.to_string());

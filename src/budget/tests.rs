@@ -25,6 +25,7 @@ fn budget(matchers: &[(&str, &str)], currency: &str) -> Budget {
         limit: 100.0,
         currency: currency.to_owned(),
         thresholds: BTreeMap::new(),
+        elsewhere: false,
     }
 }
 

@@ -6,7 +6,8 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{fault::Faults, is_currency, layer::join};
+use super::{Account, fault::Faults, is_currency, layer::join};
+use crate::charge::Measure;
 
 /// A budget of one currency over the series that its matchers select.
 #[derive(Debug, Clone)]
@@ -21,6 +22,30 @@ pub struct Budget {
     pub currency: String,
     /// By severity, the share of the limit above which it is told: 0.8 is 80 %.
     pub thresholds: BTreeMap<String, f64>,
+    /// Whether accounts of other shards may spend of it.
+    pub elsewhere: bool,
+}
+
+impl Budget {
+    /// Whether the matchers of the labels that an account fixes let it in.
+    pub fn may_match(&self, account: &Account) -> bool {
+        let has_label = |label: &str| account.labels.slots.iter().any(|slot| slot.label == label);
+        let has_money = account
+            .provider
+            .measures()
+            .iter()
+            .any(|(measure, _)| *measure == Measure::BilledCost);
+        has_money
+            && self
+                .matchers
+                .iter()
+                .all(|(label, pattern)| match label.as_str() {
+                    "provider" => pattern.is_match(account.provider_name.as_str()),
+                    "account" => pattern.is_match(&account.name),
+                    // A label that the account's series do not have is empty, as in Prometheus.
+                    label => has_label(label) || pattern.is_match(""),
+                })
+    }
 }
 
 /// A budget.
@@ -110,6 +135,7 @@ impl BudgetSection {
             limit: self.limit?,
             currency: self.currency?,
             thresholds,
+            elsewhere: false,
         })
     }
 }

@@ -24,6 +24,8 @@ pub enum Place {
     Line(u64),
     /// In this environment variable.
     Variable(String),
+    /// On the command line.
+    Flag,
 }
 
 /// Where a value was written, and how else it can be read.
@@ -244,6 +246,7 @@ impl fmt::Display for Report {
             match place {
                 Some(Place::Line(line)) => write!(f, "{file}:{line}: ")?,
                 Some(Place::Variable(name)) => write!(f, "environment variable {name}: ")?,
+                Some(Place::Flag) => {}
                 None => write!(f, "{file}: ")?,
             }
             match place {

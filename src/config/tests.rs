@@ -146,6 +146,7 @@ fn load_all(
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         log_level,
+        ..Sources::default()
     };
     let now: Timestamp = "2025-06-25T12:00:00Z".parse().unwrap();
     let clock = Clock::from_fn(move || now);

@@ -42,11 +42,8 @@ async fn monthly(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Resp
     if wanted.is_empty() {
         return refusal(StatusCode::BAD_REQUEST, "subscription_id is required");
     }
-    let subscriptions = &desk.world.operator.subscriptions;
-    let Some(subscription) = subscriptions
-        .iter()
-        .find(|known| known.id.to_string() == wanted)
-    else {
+    let id = wanted.parse().ok();
+    let Some(subscription) = id.and_then(|id| desk.world.operator.subscription(id)) else {
         return refusal(StatusCode::NOT_FOUND, "no such subscription");
     };
     let now = desk.clock.now();

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::World;
+use super::{World, memory::Memory};
 use crate::clock::Clock;
 
 /// One of the APIs, seen from outside.
@@ -162,6 +162,16 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) api: Arc<Api>,
     pub(super) demands_dates: bool,
+    pub(super) memory: Option<Arc<Memory>>,
+}
+
+impl Desk {
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        match &self.memory {
+            Some(memory) => memory.answer(request, next).await,
+            None => next.run(request).await,
+        }
+    }
 }
 
 /// A router whose requests are counted, and met by faults.
@@ -186,11 +196,11 @@ async fn watch(State(desk): State<Desk>, request: Request, next: Next) -> Respon
         .entry(format!("{method} {}", pattern(&path)))
         .or_default() += 1;
     let answer = match desk.api.fault(&path) {
-        None => next.run(request).await,
+        None => desk.answer(request, next).await,
         Some(fault) => {
             tokio::time::sleep(fault.delay).await;
             match fault.answer {
-                None => next.run(request).await,
+                None => desk.answer(request, next).await,
                 Some((status, headers)) => {
                     let mut answer = reply(status, &json!({"error": "made to fail"}));
                     answer.headers_mut().extend(headers);

@@ -34,14 +34,8 @@ impl Demo {
     /// A configuration with six accounts over the five APIs, two budgets and exchange rates. The secrets are
     /// expected in a folder, in files named as [`Demo::secrets`] says.
     pub fn config_yaml(&self, secrets: &Path) -> String {
-        // A JSON string is a YAML string, whatever the path holds.
-        let file = |name: &str| {
-            serde_json::Value::from(secrets.join(name).to_string_lossy().into_owned()).to_string()
-        };
-        let base = |provider: ProviderName, path: &str| {
-            let url = self.api(provider).at(path);
-            url.trim_end_matches('/').to_owned()
-        };
+        let file = |name: &str| yaml(&secrets.join(name));
+        let base = |provider: ProviderName, path: &str| self.base(provider, path);
         let expires = self.start.saturating_add(jiff::Span::new().days(45));
         format!(
             r#"log: {{level: info}}
@@ -124,6 +118,12 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
         )
     }
 
+    /// The `base_url` of an account.
+    pub(super) fn base(&self, provider: ProviderName, path: &str) -> String {
+        let url = self.api(provider).at(path);
+        url.trim_end_matches('/').to_owned()
+    }
+
     /// Lines for a shell, one or two for each API, with the demo's own credentials.
     pub fn curl_lines(&self) -> Vec<String> {
         let at = |provider: ProviderName, path: &str| self.api(provider).at(path);
@@ -165,4 +165,9 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
             ),
         ]
     }
+}
+
+/// A path as YAML: a JSON string is a YAML string, whatever the path holds.
+pub(super) fn yaml(path: &Path) -> String {
+    serde_json::Value::from(path.to_string_lossy().into_owned()).to_string()
 }

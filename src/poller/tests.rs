@@ -474,6 +474,28 @@ async fn polls_follow_the_interval_and_never_overlap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn accounts_that_begin_together_poll_one_after_the_other_within_a_tenth_of_the_interval() {
+    for (others, want) in [(0, 0), (1, 20), (100, 2_000), (100_000, 60_000)] {
+        let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+            account.poll.interval = Duration::from_mins(10);
+        });
+        let began = instant();
+        let clock = Clock::starting_at(at("2025-03-10T12:00:00Z"));
+        let (stop, stopped) = watch::channel(false);
+        let changed = Arc::new(Notify::new());
+        let poller = Poller::new(Arc::clone(&bench.cell), clock, Arc::clone(&changed));
+        let task = tokio::spawn(poller.behind(others).run(stopped));
+        changed.notified().await;
+        let waited = instant().duration_since(began);
+        // The clock of tokio goes by whole milliseconds.
+        let slack = waited.abs_diff(Duration::from_millis(want));
+        assert!(slack <= Duration::from_millis(2), "{others}: {waited:?}");
+        stop.send(true).unwrap();
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_asks_to_wait_longer_than_the_interval_is_left_alone() {
     let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
         account.poll.interval = Duration::from_mins(10);

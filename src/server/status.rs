@@ -45,6 +45,9 @@ pub(super) fn page(web: &Web) -> Markup {
                     a href="/-/healthy" { "alive" } ", "
                     a href="/-/ready" { "ready" } "."
                 }
+                @if let Some(shard) = web.shard {
+                    p { "Shard " (shard) " (the first is 0), accounts: " (views.len()) ". The others are polled by other shards." }
+                }
                 div.scroll {
                     table {
                         thead { tr {

@@ -185,6 +185,21 @@ impl LabelSets {
             .collect()
     }
 
+    /// The names that several ids share: the position of the label, the name, and the texts that it became.
+    pub fn shared(&self) -> impl Iterator<Item = (usize, &str, Vec<&str>)> {
+        let labels = self.plain.iter().zip(&self.texts).enumerate();
+        labels.flat_map(|(label, (plain, all))| {
+            let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (&text, name) in plain {
+                texts.entry(name).or_default().push(all.get(text));
+            }
+            texts
+                .into_iter()
+                .filter(|(_, texts)| texts.len() > 1)
+                .map(move |(name, texts)| (label, name, texts))
+        })
+    }
+
     /// The info series of the labels customer, project and product.
     pub fn infos(&self) -> &[Vec<Info>; NAMED] {
         &self.infos

@@ -8,11 +8,12 @@ use std::{
 };
 
 use cloudspend_exporter::{
-    backfill::{self, Progress},
+    backfill,
     cli::{Cli, Command},
     clock::Clock,
     config::{self, Sources},
     demo::{Demo, Fault, Options},
+    progress::Progress,
     provider::section::ProviderName,
 };
 use http::StatusCode;

@@ -14,6 +14,8 @@ mod docs;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod golden;
@@ -28,6 +30,10 @@ mod restart;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod shell;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod support;

@@ -12,7 +12,7 @@ use axum::Router;
 use bytes::Bytes;
 use cloudspend_exporter::{
     clock::Clock,
-    config::{self, Sources},
+    config::{self, ShardFlags, Sources},
     demo::{Demo, Options},
     run,
 };
@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 
 pub(crate) use self::{
     exposition::{Exposition, Sample},
-    program::Program,
+    program::{Ended, Program},
 };
 
 mod exposition;
@@ -217,6 +217,16 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Starts over a configuration whose files are in a folder. It polls once: the interval is an hour.
     pub(crate) async fn start(folder: Folder, yaml: &str, clock: Clock) -> Self {
+        Self::start_shard(folder, yaml, clock, ShardFlags::default()).await
+    }
+
+    /// Starts one of several that share the accounts of a configuration.
+    pub(crate) async fn start_shard(
+        folder: Folder,
+        yaml: &str,
+        clock: Clock,
+        shard: ShardFlags,
+    ) -> Self {
         let file = folder.path().join("cloudspend.yml");
         std::fs::write(&file, yaml).unwrap();
         let sources = Sources {
@@ -226,7 +236,8 @@ impl Exporter {
                 // The demo's own timeout is for a machine that does nothing else.
                 ("CLOUDSPEND_POLL__TIMEOUT".into(), "2m".into()),
             ],
-            log_level: None,
+            shard,
+            ..Sources::default()
         };
         let config = config::load(&sources, &clock, &mut |_| Arc::default())
             .unwrap_or_else(|report| panic!("{report}"));

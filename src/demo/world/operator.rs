@@ -9,6 +9,9 @@ use crate::charge::Month;
 pub(in crate::demo) const RESELLER: u64 = 77;
 /// The reseller's currency.
 pub(in crate::demo) const CURRENCY: &str = "USD";
+/// From this id on there are as many more subscriptions as anybody asks for, none of them listed; each costs what one of
+/// the listed does.
+pub(in crate::demo) const FIRST_OF_CROWD: u64 = 10_000_000;
 const RESOURCES_EACH: usize = 12;
 
 /// All subscriptions of the reseller.
@@ -67,6 +70,16 @@ impl Operator {
             })
             .collect();
         Self { subscriptions }
+    }
+
+    /// The subscription with an id, if there is one.
+    pub(in crate::demo) fn subscription(&self, id: u64) -> Option<&Subscription> {
+        let Some(number) = id.checked_sub(FIRST_OF_CROWD) else {
+            return self.subscriptions.iter().find(|known| known.id == id);
+        };
+        let with_costs = self.subscriptions.len().saturating_sub(1);
+        let position = usize::try_from(number).ok()?.checked_rem(with_costs)?;
+        self.subscriptions.get(position)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One line on the terminal that says how far a backfill is.
+//! One line on the terminal that says how far a long piece of work is.
 
 use std::{
     fmt,
@@ -41,12 +41,12 @@ impl Progress {
     }
 
     /// There are so many more questions to be asked.
-    pub(super) fn expect(&self, questions: usize) {
+    pub(crate) fn expect(&self, questions: usize) {
         self.with(|state| state.expected += questions);
     }
 
     /// One question was answered.
-    pub(super) fn asked(&self, what: &str) {
+    pub(crate) fn asked(&self, what: &str) {
         self.with(|state| {
             state.asked += 1;
             let (asked, expected) = (state.asked, state.expected.max(1));
@@ -56,15 +56,20 @@ impl Progress {
     }
 
     /// So many samples were written, which is this share of all that is looked at.
-    pub(super) fn wrote(&self, samples: u64, share: f64) {
+    pub(crate) fn wrote(&self, samples: u64, share: f64) {
         self.with(|state| {
             let millions = samples as f64 / 1e6;
             state.show(share, &format!("written {millions:.1} million samples"));
         });
     }
 
+    /// So many of all are done, and what is to be said of the rest.
+    pub(crate) fn done(&self, done: usize, of: usize, what: &str) {
+        self.with(|state| state.show(done as f64 / of.max(1) as f64, what));
+    }
+
     /// Takes the line away.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.with(|state| state.print(""));
     }
 
