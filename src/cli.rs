@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
+use url::Url;
 
 use crate::config::LogLevel;
 
@@ -32,6 +33,16 @@ pub enum Command {
     Demo,
     /// Print the JSON schema of the configuration file
     Schema,
+    /// Ask a running exporter whether it is alive; exit 1 if not
+    Health(Health),
+}
+
+/// Whom to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Health {
+    /// The exporter's address, or of what it should answer [default: http, then https, at the first --web.listen-address]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<Url>,
 }
 
 /// Which past is written, and how.
@@ -123,6 +134,9 @@ pub struct Flags {
         global = true
     )]
     pub listen: Vec<ListenAddress>,
+    /// Web configuration file with TLS, users and headers, in the format of Prometheus' exporters [default: plain text, for everyone]
+    #[arg(long = "web.config.file", value_name = "FILE", global = true)]
+    pub web_config_file: Option<PathBuf>,
     /// Path under which metrics are served
     #[arg(
         long = "web.telemetry-path",

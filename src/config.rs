@@ -28,6 +28,7 @@ mod overlap;
 mod scalar;
 mod schema;
 pub mod secret;
+pub mod web;
 
 pub use account::{Account, Poll};
 pub use budget::Budget;

@@ -14,6 +14,7 @@
 //! 10. [`server`]: the bytes to Prometheus, and a page for people.
 //!
 //! [`backfill`] asks for past months once and writes what would have been shown then.
+//! [`health`] asks a running exporter whether it is alive.
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
@@ -28,6 +29,7 @@ pub mod counters;
 pub mod demo;
 pub mod exposition;
 pub mod forecast;
+pub mod health;
 pub mod ledger;
 pub mod log;
 pub mod poller;

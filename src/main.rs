@@ -10,7 +10,8 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Sources},
     demo::{self, Demo},
-    log, run, server,
+    health, log, run,
+    server::{self, Access},
     store::Store,
 };
 use tokio::{
@@ -42,17 +43,27 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             if !text.is_empty() {
                 tell(&text);
             }
-            if report.is_ok() {
-                say(&format!("{}: good", report.file().display()));
-                Ok(ExitCode::SUCCESS)
-            } else {
-                Ok(ExitCode::FAILURE)
+            let web = access(&cli.flags);
+            if let Err(faults) = &web {
+                tell(&faults.to_string());
             }
+            if !report.is_ok() || web.is_err() {
+                return Ok(ExitCode::FAILURE);
+            }
+            say(&format!("{}: good", report.file().display()));
+            if let Some(file) = cli.flags.web_config_file {
+                say(&format!("{}: good", file.display()));
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Schema => {
             say(&format!("{:#}", config::schema()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Health(whom) => start(async move {
+            let urls = health::urls(whom.url, cli.flags.listen.first());
+            Ok(health::ask(&urls).await?)
+        }),
     }
 }
 
@@ -76,12 +87,14 @@ async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
+    let access = access(&flags)?;
     let listeners = listen(&flags).await?;
     run::run(
         config,
         store,
         listeners,
         flags.telemetry_path,
+        access,
         clock,
         signals()?,
     )
@@ -116,6 +129,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
+    let access = access(&flags)?;
     let listeners = listen(&flags).await?;
     say("Simulated provider APIs, and what they answer:");
     for line in demo.curl_lines() {
@@ -137,6 +151,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
         store,
         listeners,
         flags.telemetry_path,
+        access,
         clock,
         signals()?,
     )
@@ -152,6 +167,12 @@ fn open(flags: &Flags) -> anyhow::Result<Option<Store>> {
             .with_context(|| format!("--storage.path: cannot write to {}", folder.display()))
     };
     flags.storage_path.as_ref().map(open).transpose()
+}
+
+/// Who may ask, and how.
+fn access(flags: &Flags) -> Result<Access, config::Report> {
+    let file = flags.web_config_file.as_deref();
+    file.map_or_else(|| Ok(Access::open()), Access::load)
 }
 
 async fn listen(flags: &Flags) -> anyhow::Result<Vec<TcpListener>> {

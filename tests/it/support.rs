@@ -14,6 +14,7 @@ use cloudspend_exporter::{
     config::{self, Sources},
     demo::{Demo, Options},
     run,
+    server::Access,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
@@ -194,6 +195,11 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Starts over a configuration whose files are in a folder. It polls once: the interval is an hour.
     pub(crate) async fn start(folder: Folder, yaml: &str, clock: Clock) -> Self {
+        Self::guarded(folder, yaml, clock, Access::open()).await
+    }
+
+    /// Starts likewise, for those who may ask.
+    pub(crate) async fn guarded(folder: Folder, yaml: &str, clock: Clock, access: Access) -> Self {
         let file = folder.path().join("cloudspend.yml");
         std::fs::write(&file, yaml).unwrap();
         let sources = Sources {
@@ -211,6 +217,7 @@ impl Exporter {
             None,
             vec![listener],
             "/metrics".to_owned(),
+            access,
             clock,
             stopped,
         );
