@@ -14,7 +14,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -235,13 +235,11 @@ where
     let (routes, access) = (shared.routes.clone(), Arc::clone(&shared.access));
     let beating = Arc::clone(&pulse);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = Answer::begin(&beating);
+        let answer = Arc::new(Answer::begin(&beating));
         let (routes, access) = (routes.clone(), Arc::clone(&access));
         async move {
-            Ok::<_, Infallible>(respond(request, routes, &access).await.map(|body| Timed {
-                body,
-                _answer: answer,
-            }))
+            let response = respond(request, routes, &access).await;
+            Ok::<_, Infallible>(response.map(|body| Timed { body, answer }))
         }
     });
     if http2 {
@@ -434,21 +432,26 @@ impl Drop for Answer {
     }
 }
 
-/// A body whose end is the end of an answer.
+/// A body whose answer lasts until the last of its bytes was written, not only handed over.
 struct Timed {
     body: Body,
-    _answer: Answer,
+    answer: Arc<Answer>,
 }
 
 impl HttpBody for Timed {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Piece>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let timed = |bytes| Piece {
+            bytes,
+            _answer: Arc::clone(&self.answer),
+        };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(timed))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -457,6 +460,26 @@ impl HttpBody for Timed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Shared bytes of an answer. HTTP/2 holds them back while the client takes none.
+struct Piece {
+    bytes: Bytes,
+    _answer: Arc<Answer>,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
     }
 }
 
