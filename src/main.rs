@@ -135,15 +135,20 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
     for line in demo.curl_lines() {
         say(&format!("  {line}"));
     }
+    let scheme = if access.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
     say("The exporter over them:");
     for listener in &listeners {
         let port = listener.local_addr()?.port();
         say(&format!(
-            "  curl http://127.0.0.1:{port}{}",
+            "  curl {scheme}://127.0.0.1:{port}{}",
             flags.telemetry_path
         ));
         say(&format!(
-            "  curl http://127.0.0.1:{port}/    # the status page, better in a browser"
+            "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
         ));
     }
     run::run(

@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,8 +18,9 @@ use super::{
     scalar::Span,
 };
 
-/// Certificates and keys are far smaller, even with every root of a large company.
-const LARGEST_FILE: u64 = 1 << 20;
+mod watched;
+
+pub use watched::Watched;
 
 /// The only headers that the format lets be set, with the values that it allows; with none, any.
 const HEADERS: [(&str, &[&str]); 5] = [
@@ -207,7 +206,7 @@ impl Reader<'_> {
 
     fn file(&mut self, path: PathBuf) -> io::Result<Vec<u8>> {
         let watched = Watched::now(path);
-        let read = read_bounded(&watched.path);
+        let read = watched.read();
         self.watched.push(watched);
         read
     }
@@ -419,14 +418,12 @@ impl Reader<'_> {
         if interval.is_zero() {
             return None;
         }
-        match section.burst {
-            Some(burst @ 1..) => Some(RateLimit { interval, burst }),
-            _ => {
-                let message = "must be at least 1, or no request is ever answered";
-                self.faults.tell("rate_limit.burst", message);
-                None
-            }
+        let burst = section.burst.filter(|burst| *burst > 0);
+        if burst.is_none() {
+            let message = "must be at least 1, or no request is ever answered";
+            self.faults.tell("rate_limit.burst", message);
         }
+        burst.map(|burst| RateLimit { interval, burst })
     }
 }
 
@@ -436,53 +433,4 @@ enum Pem {
     /// A fault was told.
     Unreadable,
     Absent,
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(bytes)
-}
-
-/// A file as it was at a moment, by what a change of it changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
-    path: PathBuf,
-    /// `None` where there is none. Links are followed, since what is mounted is exchanged by them.
-    stamp: Option<Stamp>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Watched {
-    fn now(path: PathBuf) -> Self {
-        let stamp = fs::metadata(&path).ok().map(|file| Stamp {
-            device: file.dev(),
-            inode: file.ino(),
-            size: file.size(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        });
-        Self { path, stamp }
-    }
-
-    /// The same files as they are now.
-    pub fn again(files: &[Self]) -> Vec<Self> {
-        files
-            .iter()
-            .map(|file| Self::now(file.path.clone()))
-            .collect()
-    }
 }

@@ -50,13 +50,10 @@ pub(super) fn server_config(tls: Tls, http2: bool, faults: &mut Faults) -> Optio
             .map(|(_, supported)| supported)
             .collect();
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
-    let builder = match builder {
-        Ok(builder) => builder,
-        Err(_) => {
-            let message = "leaves no suite and curve for the versions that are spoken";
-            faults.tell("tls_server_config", message);
-            return None;
-        }
+    let Ok(builder) = builder else {
+        let message = "leaves no suite and curve for the versions that are spoken";
+        faults.tell("tls_server_config", message);
+        return None;
     };
     let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),

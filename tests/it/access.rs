@@ -196,7 +196,7 @@ async fn a_clients_certificate_is_looked_at_as_its_type_says() {
 #[tokio::test]
 async fn a_clients_certificate_must_have_one_of_the_names_that_are_allowed() {
     let authority = Authority::new("ours");
-    let names = || {
+    let all_kinds = || {
         vec![
             SanType::DnsName("prometheus.example.com".try_into().unwrap()),
             SanType::Rfc822Name("ops@example.com".try_into().unwrap()),
@@ -205,9 +205,9 @@ async fn a_clients_certificate_must_have_one_of_the_names_that_are_allowed() {
             SanType::IpAddress("2001:db8::7".parse().unwrap()),
         ]
     };
-    let named = authority.issue("named", names());
+    let named = authority.issue("named", all_kinds());
     let nameless = authority.issue("prometheus.example.com", Vec::new());
-    let foreign = Authority::new("theirs").issue("named", names());
+    let foreign = Authority::new("theirs").issue("named", all_kinds());
     for (allowed, want) in [
         ("prometheus.example.com", true),
         ("other.example.com, ops@example.com", true),
@@ -384,11 +384,12 @@ async fn the_example_is_good_and_so_is_each_of_its_lines() {
     Access::load(&example).unwrap_or_else(|report| panic!("{report}"));
     let text = std::fs::read_to_string(&example).unwrap();
     // What stands behind one # is of the format.
-    let all: String = text
+    let all: Vec<_> = text
         .lines()
         .filter(|line| !line.starts_with("##"))
-        .map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line)))
+        .map(|line| line.strip_prefix('#').unwrap_or(line))
         .collect();
+    let all = all.join("\n");
     let authority = Authority::new("ours");
     let folder = folder(&authority, &all);
     for (name, file) in [
