@@ -9,6 +9,7 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 use jiff::civil::Date;
+use url::Url;
 
 use crate::config::LogLevel;
 
@@ -46,6 +47,8 @@ pub enum Command {
     },
     /// Print the manual page, for `man -l`
     Manual,
+    /// Ask a running exporter whether it is alive; exit 1 if not
+    Health(Health),
 }
 
 /// What is explained, and how.
@@ -57,6 +60,14 @@ pub struct Explain {
     /// Print JSON in place of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// Whom to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Health {
+    /// The exporter's address, or of what it should answer [default: http, then https, at the first --web.listen-address]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<Url>,
 }
 
 /// Which past is written, and how.
@@ -148,6 +159,9 @@ pub struct Flags {
         global = true
     )]
     pub listen: Vec<ListenAddress>,
+    /// Web configuration file with TLS, users and headers, in the format of Prometheus' exporters [default: plain text, for everyone]
+    #[arg(long = "web.config.file", value_name = "FILE", global = true)]
+    pub web_config_file: Option<PathBuf>,
     /// Path under which metrics are served
     #[arg(
         long = "web.telemetry-path",

@@ -29,6 +29,7 @@ mod scalar;
 mod schema;
 pub mod secret;
 mod shard;
+pub mod web;
 
 pub use account::{Account, Poll};
 pub use budget::Budget;

@@ -15,6 +15,7 @@
 //!
 //! [`backfill`] asks for past months once and writes what would have been shown then. [`explain`] polls once and says what
 //! came of it. Both show their [`progress`].
+//! [`health`] asks a running exporter whether it is alive.
 //! [`run`] puts the rooms together, [`cli`] and [`log`] are what an operator meets first, [`demo`] simulates the five
 //! APIs.
 
@@ -30,6 +31,7 @@ pub mod demo;
 pub mod explain;
 pub mod exposition;
 pub mod forecast;
+pub mod health;
 pub mod ledger;
 pub mod log;
 pub mod poller;

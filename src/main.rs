@@ -16,9 +16,10 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, LogLevel, ShardFlags, Sources},
     demo::{self, Demo},
-    explain, log,
+    explain, health, log,
     progress::Progress,
-    run, server,
+    run,
+    server::{self, Access},
     store::Store,
 };
 use tokio::{
@@ -56,12 +57,18 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             if !text.is_empty() {
                 tell(&text);
             }
-            if report.is_ok() {
-                say(&format!("{}: good", report.file().display()));
-                Ok(ExitCode::SUCCESS)
-            } else {
-                Ok(ExitCode::FAILURE)
+            let web = access(&cli.flags);
+            if let Err(faults) = &web {
+                tell(&faults.to_string());
             }
+            if !report.is_ok() || web.is_err() {
+                return Ok(ExitCode::FAILURE);
+            }
+            say(&format!("{}: good", report.file().display()));
+            if let Some(file) = cli.flags.web_config_file {
+                say(&format!("{}: good", file.display()));
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Schema => {
             say(&format!("{:#}", config::schema()));
@@ -75,6 +82,11 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             say(cli::manual()?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Health(whom) => start(async move {
+            let urls = health::urls(whom.url, cli.flags.listen.first());
+            health::ask(&urls).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
     }
 }
 
@@ -97,12 +109,14 @@ async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<ExitCode> {
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
+    let access = access(&flags)?;
     let listeners = listen(&flags).await?;
     run::run(
         config,
         store,
         listeners,
         flags.telemetry_path,
+        access,
         clock,
         signals()?,
     )
@@ -167,20 +181,26 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
+    let access = access(&flags)?;
     let listeners = listen(&flags).await?;
     say("Simulated provider APIs, and what they answer:");
     for line in demo.curl_lines() {
         say(&format!("  {line}"));
     }
+    let scheme = if access.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
     say("The exporter over them:");
     for listener in &listeners {
         let port = listener.local_addr()?.port();
         say(&format!(
-            "  curl http://127.0.0.1:{port}{}",
+            "  curl {scheme}://127.0.0.1:{port}{}",
             flags.telemetry_path
         ));
         say(&format!(
-            "  curl http://127.0.0.1:{port}/    # the status page, better in a browser"
+            "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
         ));
     }
     run::run(
@@ -188,6 +208,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
         store,
         listeners,
         flags.telemetry_path,
+        access,
         clock,
         signals()?,
     )
@@ -203,6 +224,12 @@ fn open(flags: &Flags) -> anyhow::Result<Option<Store>> {
             .with_context(|| format!("--storage.path: cannot write to {}", folder.display()))
     };
     flags.storage_path.as_ref().map(open).transpose()
+}
+
+/// Who may ask, and how.
+fn access(flags: &Flags) -> Result<Access, config::Report> {
+    let file = flags.web_config_file.as_deref();
+    file.map_or_else(|| Ok(Access::open()), Access::load)
 }
 
 async fn listen(flags: &Flags) -> anyhow::Result<Vec<TcpListener>> {

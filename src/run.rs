@@ -11,7 +11,7 @@ use crate::{
     exposition::Reload,
     poller::Poller,
     refresh::Page,
-    server::{self, Web},
+    server::{self, Access, Web},
     snapshot::Cell,
     store::Store,
 };
@@ -24,6 +24,7 @@ pub async fn run(
     store: Option<Store>,
     listeners: Vec<TcpListener>,
     telemetry_path: String,
+    access: Access,
     clock: Clock,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -70,7 +71,7 @@ pub async fn run(
         telemetry_path,
         shard: config.share.map(|share| share.shard),
     };
-    server::serve(listeners, web, stop).await?;
+    server::serve(listeners, web, access, stop).await?;
     while tasks.join_next().await.is_some() {}
     Ok(())
 }

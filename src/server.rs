@@ -1,4 +1,4 @@
-//! The HTTP side: routes, content negotiation, and answers made of shared bytes.
+//! The HTTP side: routes, content negotiation, and answers made of shared bytes; who may ask, and what connections may take.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     config::Shard,
@@ -28,8 +28,15 @@ use crate::{
     refresh::Page,
 };
 
+mod access;
+mod connection;
 mod negotiate;
 mod status;
+mod tls;
+mod users;
+
+pub use access::Access;
+use connection::Limits;
 
 /// What the web side may see.
 #[derive(Clone)]
@@ -48,22 +55,11 @@ pub struct Web {
 pub async fn serve(
     listeners: Vec<TcpListener>,
     web: Web,
+    access: Access,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let routes = routes(web);
-    let mut servers = JoinSet::new();
-    for listener in listeners {
-        let mut stop = stop.clone();
-        let server = axum::serve(listener, routes.clone()).with_graceful_shutdown(async move {
-            // A closed channel means the end as well.
-            let _ = stop.wait_for(|stop| *stop).await;
-        });
-        servers.spawn(async move { server.await });
-    }
-    while let Some(ended) = servers.join_next().await {
-        ended.map_err(io::Error::other)??;
-    }
-    Ok(())
+    let limits = Limits::default();
+    connection::serve(listeners, routes(web), Arc::new(access), limits, stop).await
 }
 
 /// Binds a port of a host; of every interface, IPv6 and IPv4, where none is named.

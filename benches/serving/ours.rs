@@ -21,7 +21,7 @@ use cloudspend_exporter::{
         section::ProviderName,
     },
     refresh::Page,
-    server::{self, Web},
+    server::{self, Access, Web},
     snapshot::Cell,
 };
 use futures_util::future::BoxFuture;
@@ -188,7 +188,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
             telemetry_path: "/metrics".to_owned(),
             shard: None,
         };
-        let server = tokio::spawn(server::serve(vec![listener], web, stopped));
+        let server = tokio::spawn(server::serve(vec![listener], web, Access::open(), stopped));
         tell_parent(&port.to_string());
         let (told, mut orders) = tokio::sync::mpsc::unbounded_channel();
         std::thread::spawn(move || {

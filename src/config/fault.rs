@@ -173,7 +173,7 @@ impl Faults {
     }
 
     /// The report about a file: every fault with its place, in the order of the lines.
-    pub(super) fn into_report(self, file: PathBuf, warnings: Vec<String>) -> Report {
+    pub(crate) fn into_report(self, file: PathBuf, warnings: Vec<String>) -> Report {
         let Self { list, origins } = self;
         let mut findings: Vec<_> = list
             .into_iter()

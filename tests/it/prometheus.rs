@@ -3,14 +3,19 @@
 use std::{collections::BTreeMap, process::Stdio};
 
 use axum::{Router, response::IntoResponse, routing::get};
-use cloudspend_exporter::{demo::Demo, exposition::FAMILIES, provider::section::ProviderName};
+use cloudspend_exporter::{
+    demo::Demo, exposition::FAMILIES, provider::section::ProviderName, server::Access,
+};
 use http::header;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use super::support::{
-    Exporter, Exposition, Folder, MOMENT, PLAIN, Program, TEXT, answer, demo_at, eventually, serve,
-    stopped_at, tool,
+use super::{
+    access::{hash, pki::Authority},
+    support::{
+        Exporter, Exposition, Folder, MOMENT, PLAIN, Program, TEXT, answer, demo_at, eventually,
+        serve, stopped_at, tool,
+    },
 };
 
 #[track_caller]
@@ -40,10 +45,12 @@ impl Prometheus {
                 )
             })
             .collect();
-        let config = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n{}",
-            jobs.concat()
-        );
+        Self::with_jobs(&jobs.concat()).await
+    }
+
+    /// Starts with jobs as they stand under `scrape_configs`.
+    async fn with_jobs(jobs: &str) -> Self {
+        let config = format!("global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}");
         let data = Folder::with(&[("prometheus.yml", &config)]);
         let mut command = tool("prometheus");
         command
@@ -308,6 +315,65 @@ async fn check_labels(prometheus: &Prometheus, shown: &Exposition) {
         assert_eq!(known, told, "{label}");
         assert!(!told.is_empty());
     }
+}
+
+#[tokio::test]
+async fn it_scrapes_over_tls_with_a_certificate_and_a_password() {
+    let authority = Authority::new("ours");
+    let (server, client) = (
+        authority.server(),
+        authority.issue("prometheus", Vec::new()),
+    );
+    let web = format!(
+        "tls_server_config: {{cert_file: server.pem, key_file: server.key, min_version: TLS13, client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}}\nbasic_auth_users: {{prometheus: {}}}\n",
+        hash("a password")
+    );
+    let files = Folder::with(&[
+        ("web.yml", &web),
+        ("server.pem", &server.cert),
+        ("server.key", &server.key),
+        ("client.pem", &client.cert),
+        ("client.key", &client.key),
+        ("ca.pem", &authority.pem),
+        ("password", "a password"),
+    ]);
+    let access =
+        Access::load(&files.path().join("web.yml")).unwrap_or_else(|report| panic!("{report}"));
+    let demo = demo_at(MOMENT).await;
+    let folder = Folder::with(&Demo::secrets());
+    let yaml = demo.config_yaml(folder.path());
+    let exporter = Exporter::guarded(folder, &yaml, stopped_at(MOMENT), access).await;
+    let address = exporter.at("").replace("http://", "");
+    let file = |name: &str| files.yaml(name);
+    let job = format!(
+        "  - job_name: cloudspend
+    scheme: https
+    honor_labels: true
+    tls_config: {{ca_file: {}, cert_file: {}, key_file: {}}}
+    basic_auth: {{username: prometheus, password_file: {}}}
+    static_configs: [{{targets: [\"{address}\"]}}]
+",
+        file("ca.pem"),
+        file("client.pem"),
+        file("client.key"),
+        file("password")
+    );
+    let prometheus = Prometheus::with_jobs(&job).await;
+    let build = eventually("the exporter is scraped", async || {
+        let data = prometheus
+            .ask("query", &[("query", "cloudspend_build_info")])
+            .await?;
+        match data["result"].as_array().map(Vec::as_slice) {
+            Some([build]) => Ok(build.clone()),
+            _ => Err(prometheus.ask("targets", &[]).await?.to_string()),
+        }
+    })
+    .await;
+    assert_eq!(build["metric"]["version"], env!("CARGO_PKG_VERSION"));
+    prometheus.program.terminate().await;
+    prometheus.program.end().await;
+    exporter.stop().await;
+    demo.stop().await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use cloudspend_exporter::{
     config::{self, ShardFlags, Sources},
     demo::{Demo, Options},
     run,
+    server::Access,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
@@ -217,7 +218,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Starts over a configuration whose files are in a folder. It polls once: the interval is an hour.
     pub(crate) async fn start(folder: Folder, yaml: &str, clock: Clock) -> Self {
-        Self::start_shard(folder, yaml, clock, ShardFlags::default()).await
+        Self::start_with(folder, yaml, clock, ShardFlags::default(), Access::open()).await
     }
 
     /// Starts one of several that share the accounts of a configuration.
@@ -226,6 +227,21 @@ impl Exporter {
         yaml: &str,
         clock: Clock,
         shard: ShardFlags,
+    ) -> Self {
+        Self::start_with(folder, yaml, clock, shard, Access::open()).await
+    }
+
+    /// Starts for those who may ask.
+    pub(crate) async fn guarded(folder: Folder, yaml: &str, clock: Clock, access: Access) -> Self {
+        Self::start_with(folder, yaml, clock, ShardFlags::default(), access).await
+    }
+
+    async fn start_with(
+        folder: Folder,
+        yaml: &str,
+        clock: Clock,
+        shard: ShardFlags,
+        access: Access,
     ) -> Self {
         let file = folder.path().join("cloudspend.yml");
         std::fs::write(&file, yaml).unwrap();
@@ -249,6 +265,7 @@ impl Exporter {
             None,
             vec![listener],
             "/metrics".to_owned(),
+            access,
             clock,
             stopped,
         );

@@ -1,0 +1,61 @@
+//! A file that is read, and read again when it changes.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+};
+
+/// Certificates and keys are far smaller, even with every root of a large company.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// A file as it was at a moment, by what a change of it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    path: PathBuf,
+    /// `None` where there is none. Links are followed, since what is mounted is exchanged by them.
+    stamp: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Watched {
+    pub(super) fn now(path: PathBuf) -> Self {
+        let stamp = fs::metadata(&path).ok().map(|file| Stamp {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        });
+        Self { path, stamp }
+    }
+
+    /// Its content.
+    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(&self.path)?
+            .take(LARGEST_FILE + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST_FILE {
+            return Err(io::Error::other("it is larger than 1 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    /// The same files as they are now.
+    pub fn again(files: &[Self]) -> Vec<Self> {
+        files
+            .iter()
+            .map(|file| Self::now(file.path.clone()))
+            .collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! The command `health`: whether an exporter is alive, for containers that have no other client.
+
+use std::{error::Error, fmt, io, net::IpAddr, time::Duration};
+
+use reqwest::{Client, StatusCode, redirect::Policy};
+use rustls::AlertDescription;
+use url::Url;
+
+use crate::cli::ListenAddress;
+
+/// How long one address may take for its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What is asked for where an address has no path.
+const PATH: &str = "/-/healthy";
+/// The default of `--web.listen-address`.
+const PORT: u16 = 10190;
+
+/// Why an exporter is not taken to be alive: what happened at each address.
+#[derive(Debug)]
+pub struct NotAlive(Vec<String>);
+
+impl fmt::Display for NotAlive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not alive: {}", self.0.join("; "))
+    }
+}
+
+impl Error for NotAlive {}
+
+/// The addresses to ask, one after the other: the one that is given, or http and https where an exporter of this
+/// machine listens first.
+pub fn urls(given: Option<Url>, listens: Option<&ListenAddress>) -> Vec<Url> {
+    if let Some(mut url) = given {
+        if url.path() == "/" && !url.cannot_be_a_base() {
+            url.set_path(PATH);
+        }
+        return vec![url];
+    }
+    let host = listens.and_then(|address| address.host.as_deref());
+    let port = listens.map_or(PORT, |address| address.port);
+    let host = match host.map(str::parse::<IpAddr>) {
+        // What listens everywhere listens here.
+        Some(Ok(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+        Some(Ok(IpAddr::V6(address))) => format!("[{address}]"),
+        _ => host.unwrap_or("127.0.0.1").to_owned(),
+    };
+    ["http", "https"]
+        .iter()
+        .filter_map(|scheme| Url::parse(&format!("{scheme}://{host}:{port}{PATH}")).ok())
+        .collect()
+}
+
+/// Asks one address after the other until one is an exporter's that is alive.
+pub async fn ask(urls: &[Url]) -> Result<(), NotAlive> {
+    let client = client().map_err(|error| NotAlive(vec![chain(&error)]))?;
+    let mut reasons = Vec::new();
+    for url in urls {
+        match client.get(url.clone()).send().await {
+            Ok(answer) if is_alive(answer.status()) => return Ok(()),
+            Ok(answer) => reasons.push(format!("{}: {}", shown(url), answer.status())),
+            Err(error) if wants_certificate(&error) => return Ok(()),
+            Err(error) => {
+                reasons.push(format!("{}: {}", shown(url), chain(&error.without_url())));
+            }
+        }
+    }
+    Err(NotAlive(reasons))
+}
+
+fn client() -> reqwest::Result<Client> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "asks the exporter itself, without a secret and within a bounded time"
+    )]
+    let client = Client::builder();
+    client
+        .no_proxy()
+        .redirect(Policy::none())
+        // Over HTTP/2 an alert arrives as mere text.
+        .http1_only()
+        // The certificate is made for another name than the one under which a machine calls itself.
+        .danger_accept_invalid_certs(true)
+        .timeout(PATIENCE)
+        .build()
+}
+
+/// Whether only a running exporter answers so: well, or with a refusal of who asks or how often.
+fn is_alive(status: StatusCode) -> bool {
+    status == StatusCode::OK
+        || status == StatusCode::UNAUTHORIZED
+        || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// Whether the other side speaks TLS and refuses who shows no certificate.
+fn wants_certificate(error: &reqwest::Error) -> bool {
+    fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+        matches!(
+            error.downcast_ref(),
+            Some(rustls::Error::AlertReceived(
+                AlertDescription::CertificateRequired | AlertDescription::BadCertificate
+            ))
+        ) || error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .is_some_and(|inner| is_refusal(inner))
+    }
+    std::iter::successors(error.source(), |&error| error.source()).any(is_refusal)
+}
+
+/// An address without a password that may stand in it.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Fails where there can be none.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.set_query(None);
+    url.to_string()
+}
+
+/// An error with what caused it.
+fn chain(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn Error), |&error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_follows_the_url_or_else_where_an_exporter_listens() {
+        for (given, listens, want) in [
+            (
+                None,
+                None,
+                vec![
+                    "http://127.0.0.1:10190/-/healthy",
+                    "https://127.0.0.1:10190/-/healthy",
+                ],
+            ),
+            (
+                None,
+                Some(":9000"),
+                vec![
+                    "http://127.0.0.1:9000/-/healthy",
+                    "https://127.0.0.1:9000/-/healthy",
+                ],
+            ),
+            (
+                None,
+                Some("0.0.0.0:9000"),
+                vec![
+                    "http://127.0.0.1:9000/-/healthy",
+                    "https://127.0.0.1:9000/-/healthy",
+                ],
+            ),
+            (
+                None,
+                Some("[::]:9000"),
+                vec![
+                    "http://127.0.0.1:9000/-/healthy",
+                    "https://127.0.0.1:9000/-/healthy",
+                ],
+            ),
+            (
+                None,
+                Some("[::1]:9000"),
+                vec![
+                    "http://[::1]:9000/-/healthy",
+                    "https://[::1]:9000/-/healthy",
+                ],
+            ),
+            (
+                None,
+                Some("node-1:9000"),
+                vec![
+                    "http://node-1:9000/-/healthy",
+                    "https://node-1:9000/-/healthy",
+                ],
+            ),
+            (
+                Some("https://a:1"),
+                Some(":9000"),
+                vec!["https://a:1/-/healthy"],
+            ),
+            (Some("https://a:1/"), None, vec!["https://a:1/-/healthy"]),
+            (Some("http://a/-/ready"), None, vec!["http://a/-/ready"]),
+        ] {
+            let listens: Option<ListenAddress> = listens.map(|address| address.parse().unwrap());
+            let urls = urls(given.map(|url| url.parse().unwrap()), listens.as_ref());
+            let urls: Vec<_> = urls.iter().map(Url::as_str).collect();
+            assert_eq!(urls, want);
+        }
+    }
+}

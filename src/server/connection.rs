@@ -1,0 +1,359 @@
+//! Connections: how many there are, what each may take of time and memory, and their orderly end.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+    service::TowerToHyperService,
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{Sleep, sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::access::Access;
+
+mod pulse;
+
+use pulse::{Answer, Beat, Doing, Felt, Pulse, Timed};
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How many there are at once; the next wait in the system's queue until one ends. At least one more than there are listeners.
+    pub(super) connections: usize,
+    /// The time for a TLS handshake.
+    pub(super) handshake: Duration,
+    /// The time for a request's line and headers, from the first byte on; for the first one from the start.
+    pub(super) headers: Duration,
+    /// The time for an answer to be taken. Then a connection gets no other request, and after as long again it is cut.
+    pub(super) answer: Duration,
+    /// The time between an answer and the next request.
+    pub(super) idle: Duration,
+    /// The time for running answers once the program ends.
+    pub(super) end: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(10),
+            answer: Duration::from_mins(1),
+            // Longer than people let pass between scrapes, so that a TLS connection serves many.
+            idle: Duration::from_mins(6),
+            end: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The most that a request's line and headers hold, in HTTP/1 and in HTTP/2.
+const LARGEST_HEAD: u32 = 16 << 10;
+/// The requests of one HTTP/2 connection that are answered at once.
+const STREAMS: u32 = 32;
+/// How long nothing is accepted where the system has no descriptor left.
+const RECOVERY: Duration = Duration::from_secs(1);
+
+/// What every connection shares.
+struct Shared {
+    routes: TowerToHyperService<Router>,
+    access: Arc<Access>,
+    limits: Limits,
+    places: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Serves routes on every listener until `stop` turns true, then lets running answers end.
+pub(super) async fn serve(
+    listeners: Vec<TcpListener>,
+    routes: Router,
+    access: Arc<Access>,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut beyond_this_host = false;
+    for listener in &listeners {
+        beyond_this_host |= !listener.local_addr()?.ip().to_canonical().is_loopback();
+    }
+    access.announce(beyond_this_host);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let shared = Arc::new(Shared {
+        routes: TowerToHyperService::new(routes),
+        access: Arc::clone(&access),
+        limits,
+        places: Arc::clone(&places),
+        stop: stop.clone(),
+    });
+    tokio::spawn(access.keep_fresh(stop.clone()));
+    for listener in listeners {
+        tokio::spawn(accept(listener, Arc::clone(&shared)));
+    }
+    let mut stop = stop;
+    // A closed channel means the end as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+    // Listeners and connections have a place each, and give it back when they end.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let _ended = places.acquire_many(all).await;
+    Ok(())
+}
+
+/// Accepts connections while there are places.
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut stop = shared.stop.clone();
+    let mut told = false;
+    let accepting = async {
+        loop {
+            if shared.places.available_permits() == 0 && !std::mem::replace(&mut told, true) {
+                let connections = shared.limits.connections;
+                tracing::warn!(connections, "no more connections are taken until one ends");
+            }
+            let place = Arc::clone(&shared.places)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(connection(stream, Arc::clone(&shared), place));
+                }
+                Err(error) if is_about_one(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept a connection");
+                    sleep(RECOVERY).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Whether an error of accepting concerns one connection and not the listener.
+fn is_about_one(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Serves one connection to its end and gives its place back.
+async fn connection(stream: TcpStream, shared: Arc<Shared>, place: OwnedSemaphorePermit) {
+    // An answer is written in few pieces, none of which should wait for another.
+    let _ = stream.set_nodelay(true);
+    let tls = shared.access.rules().tls.clone();
+    match tls {
+        None => http(stream, false, &shared).await,
+        Some(config) => {
+            let mut stop = shared.stop.clone();
+            let greeted = tokio::select! {
+                greeted = timeout(shared.limits.handshake, handshake(stream, config)) => greeted,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            if let Ok(Some(stream)) = greeted {
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                http(stream, http2, &shared).await;
+            }
+        }
+    }
+    drop(place);
+}
+
+const PLAIN_TEXT: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n\
+    this port speaks HTTPS\n";
+/// With what a TLS connection begins: the type of a record of a handshake.
+const HANDSHAKE: u8 = 22;
+
+/// Greets a client. `None` where it does not get in; then it was told why.
+async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await.ok()? == 1 && first != [HANDSHAKE] {
+        refuse(stream, PLAIN_TEXT).await;
+        return None;
+    }
+    match TlsAcceptor::from(config)
+        .accept(stream)
+        .into_fallible()
+        .await
+    {
+        Ok(stream) => Some(stream),
+        Err((error, stream)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            refuse(stream, &[]).await;
+            None
+        }
+    }
+}
+
+/// Ends a connection so that the client reads what was sent last: one closed over unread bytes would be reset.
+async fn refuse(mut stream: TcpStream, last: &[u8]) {
+    const MOST: usize = 64;
+    if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut unread = [0; 1024];
+    for _ in 0..MOST {
+        match stream.read(&mut unread).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+async fn http<S>(stream: S, http2: bool, shared: &Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pulse = Arc::new(Pulse::new(!http2));
+    let stream = TokioIo::new(Felt {
+        stream,
+        pulse: Arc::clone(&pulse),
+    });
+    let (routes, access) = (shared.routes.clone(), Arc::clone(&shared.access));
+    let beating = Arc::clone(&pulse);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = Arc::new(Answer::begin(&beating));
+        let (routes, access) = (routes.clone(), Arc::clone(&access));
+        async move {
+            let response = respond(request, routes, &access).await;
+            Ok::<_, Infallible>(response.map(|body| Timed { body, answer }))
+        }
+    });
+    if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(LARGEST_HEAD);
+        watch_over(builder.serve_connection(stream, service), &pulse, shared).await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            // It would run between requests as well; the time is kept by the pulse.
+            .header_read_timeout(None)
+            .max_header_size(LARGEST_HEAD as usize);
+        watch_over(builder.serve_connection(stream, service), &pulse, shared).await;
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    routes: TowerToHyperService<Router>,
+    access: &Access,
+) -> Response {
+    let rules = access.rules();
+    let mut response = match rules.refuse(request.headers()).await {
+        Some(refusal) => refusal,
+        None => match routes.call(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+    };
+    for (name, value) in &rules.headers {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
+    response
+}
+
+/// Drives a connection until it ends, takes longer than it may, or the program ends.
+async fn watch_over<C: GracefulConnection>(connection: C, pulse: &Pulse, shared: &Shared) {
+    let mut connection = pin!(connection);
+    let mut stop = shared.stop.clone();
+    let mut stopping = pin!(stop.wait_for(|stop| *stop));
+    let mut stopped = false;
+    let mut deadline = Deadline {
+        beat: pulse.beat(),
+        timer: pin!(sleep(shared.limits.of(pulse.beat().doing))),
+        is_last: false,
+    };
+    poll_fn(|context| {
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        if !stopped && stopping.as_mut().poll(context).is_ready() {
+            stopped = true;
+            connection.as_mut().graceful_shutdown();
+            deadline.set_last(shared.limits.end);
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        // All that moves the pulse happens while the connection is polled, so it is felt right after.
+        deadline.follow(pulse.beat(), &shared.limits);
+        while deadline.timer.as_mut().poll(context).is_ready() {
+            if deadline.is_last || deadline.beat.doing == Doing::Reading {
+                return Poll::Ready(());
+            }
+            connection.as_mut().graceful_shutdown();
+            deadline.set_last(
+                shared
+                    .limits
+                    .of(deadline.beat.doing)
+                    .min(shared.limits.answer),
+            );
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Limits {
+    fn of(&self, doing: Doing) -> Duration {
+        match doing {
+            Doing::Reading => self.headers,
+            Doing::Answering => self.answer,
+            Doing::Idle => self.idle,
+        }
+    }
+}
+
+/// Until when a connection must have done something else.
+struct Deadline<'a> {
+    beat: Beat,
+    timer: Pin<&'a mut Sleep>,
+    /// Whether the connection was asked to end and nothing moves the deadline any more.
+    is_last: bool,
+}
+
+impl Deadline<'_> {
+    fn follow(&mut self, beat: Beat, limits: &Limits) {
+        if self.beat != beat && !self.is_last {
+            self.beat = beat;
+            self.timer.set(sleep(limits.of(beat.doing)));
+        }
+    }
+
+    fn set_last(&mut self, time: Duration) {
+        self.is_last = true;
+        self.timer.set(sleep(time));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,413 @@
+//! Who may ask, and how: TLS, clients' certificates, users and headers as a web configuration file says, over real sockets.
+
+use std::path::Path;
+
+use cloudspend_exporter::server::Access;
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use rcgen::SanType;
+use reqwest::{Certificate, Client, ClientBuilder, Identity, tls};
+
+use super::support::{
+    Exporter, Folder, MOMENT, PATIENCE, PLAIN, Program, answer, get, repository, stopped_at,
+};
+
+mod faults;
+mod health;
+pub(crate) mod pki;
+mod reload;
+
+use pki::{Authority, Issued};
+
+/// A bcrypt hash of the least cost.
+pub(crate) fn hash(password: &str) -> String {
+    bcrypt::hash(password, 4).unwrap()
+}
+
+/// An account that is never polled with success, since these tests are not about money.
+const ACCOUNTS: &str =
+    "accounts: {quiet: {provider: mike, base_url: \"http://127.0.0.1:9\", api_key_file: SECRET}}\n";
+
+/// A folder with the files of an authority and its server.
+fn folder(authority: &Authority, web: &str) -> Folder {
+    let Issued { cert, key } = authority.server();
+    Folder::with(&[
+        ("server.pem", &cert),
+        ("server.key", &key),
+        ("ca.pem", &authority.pem),
+        ("web.yml", web),
+        ("secret", "a secret"),
+    ])
+}
+
+/// The lines of a web configuration for a server's certificate in the same folder.
+const TLS: &str = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+
+fn load(folder: &Folder) -> Result<Access, String> {
+    Access::load(&folder.path().join("web.yml")).map_err(|report| report.to_string())
+}
+
+/// An exporter behind the web configuration of a folder.
+async fn exporter(folder: &Folder) -> Exporter {
+    let access = load(folder).unwrap_or_else(|report| panic!("{report}"));
+    let own = Folder::with(&[("secret", "a secret")]);
+    let yaml = ACCOUNTS.replace("SECRET", &own.yaml("secret"));
+    Exporter::guarded(own, &yaml, stopped_at(MOMENT), access).await
+}
+
+fn https(exporter: &Exporter, path: &str) -> String {
+    exporter.at(path).replacen("http://", "https://", 1)
+}
+
+/// A client that trusts one authority.
+fn client(trusted: &str) -> ClientBuilder {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the exporter is asked by a client that is not its own"
+    )]
+    let client = Client::builder();
+    client
+        .no_proxy()
+        .timeout(PATIENCE)
+        .tls_certs_only([Certificate::from_pem(trusted.as_bytes()).unwrap()])
+}
+
+fn identity(issued: &Issued) -> Identity {
+    Identity::from_pem(format!("{}{}", issued.cert, issued.key).as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn tls_is_spoken_and_http2_over_it_unless_it_is_switched_off() {
+    let authority = Authority::new("ours");
+    for (http, want) in [
+        ("", Version::HTTP_2),
+        ("http_server_config: {http2: true}\n", Version::HTTP_2),
+        ("http_server_config: {http2: false}\n", Version::HTTP_11),
+    ] {
+        let exporter = exporter(&folder(&authority, &format!("{TLS}{http}"))).await;
+        let client = client(&authority.pem).build().unwrap();
+        for path in ["/metrics", "/", "/-/healthy"] {
+            let answer = client.get(https(&exporter, path)).send().await.unwrap();
+            assert_eq!((answer.status(), answer.version()), (StatusCode::OK, want));
+            assert!(!answer.bytes().await.unwrap().is_empty(), "{path}");
+        }
+        // A client that speaks HTTP/1.1 alone is served as well, and one that trusts somebody else is not.
+        let old = super::access::client(&authority.pem).http1_only();
+        let answer = old.build().unwrap().get(https(&exporter, "/")).send().await;
+        assert_eq!(answer.unwrap().version(), Version::HTTP_11);
+        let stranger = super::access::client(&Authority::new("theirs").pem).build();
+        let refused = stranger.unwrap().get(https(&exporter, "/")).send().await;
+        assert!(refused.is_err());
+        let plain = get(&exporter.at("/metrics")).await.unwrap();
+        assert_eq!(plain.status, StatusCode::BAD_REQUEST);
+        assert_eq!(plain.text(), "this port speaks HTTPS\n");
+        exporter.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_version_of_tls_out_of_bounds_is_refused() {
+    let authority = Authority::new("ours");
+    let versions = [tls::Version::TLS_1_2, tls::Version::TLS_1_3];
+    for (bounds, want) in [
+        ("", [true, true]),
+        ("  min_version: TLS12\n  max_version: TLS13\n", [true, true]),
+        ("  min_version: TLS13\n", [false, true]),
+        ("  max_version: TLS12\n", [true, false]),
+    ] {
+        let exporter = exporter(&folder(&authority, &format!("{TLS}{bounds}"))).await;
+        for (version, want) in versions.into_iter().zip(want) {
+            let client = client(&authority.pem)
+                .tls_version_min(version)
+                .tls_version_max(version);
+            let answer = client.build().unwrap().get(https(&exporter, "/")).send();
+            assert_eq!(answer.await.is_ok(), want, "{bounds}: {version:?}");
+        }
+        exporter.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn suites_and_curves_are_those_that_are_named() {
+    let authority = Authority::new("ours");
+    for (chosen, old, new) in [
+        (
+            "cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]",
+            true,
+            true,
+        ),
+        // The certificate's key is of another kind, which matters up to TLS 1.2.
+        (
+            "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]",
+            false,
+            true,
+        ),
+        ("cipher_suites: [TLS_AES_128_GCM_SHA256]", false, true),
+        (
+            "curve_preferences: [CurveP384, X25519, CurveP256]",
+            true,
+            true,
+        ),
+    ] {
+        let exporter = exporter(&folder(&authority, &format!("{TLS}  {chosen}\n"))).await;
+        for (version, want) in [(tls::Version::TLS_1_2, old), (tls::Version::TLS_1_3, new)] {
+            let client = client(&authority.pem).tls_version_max(version);
+            let client = client.tls_version_min(version).build().unwrap();
+            let answer = client.get(https(&exporter, "/")).send().await;
+            assert_eq!(answer.is_ok(), want, "{chosen}: {version:?}");
+        }
+        exporter.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_clients_certificate_is_looked_at_as_its_type_says() {
+    let authority = Authority::new("ours");
+    let known = authority.issue("prometheus", Vec::new());
+    let foreign = Authority::new("theirs").issue("prometheus", Vec::new());
+    // Without a certificate, with one of ours, with one of another authority.
+    for (kind, ca, want) in [
+        ("", false, [true, true, true]),
+        ("NoClientCert", false, [true, true, true]),
+        ("RequestClientCert", false, [true, true, true]),
+        ("RequireAnyClientCert", false, [false, true, true]),
+        ("RequireClientCert", false, [false, true, true]),
+        ("VerifyClientCertIfGiven", true, [true, true, false]),
+        ("RequireAndVerifyClientCert", true, [false, true, false]),
+    ] {
+        let ca = if ca { "  client_ca_file: ca.pem\n" } else { "" };
+        let web = format!("{TLS}  client_auth_type: \"{kind}\"\n{ca}");
+        let exporter = exporter(&folder(&authority, &web)).await;
+        for (shown, want) in [None, Some(&known), Some(&foreign)].into_iter().zip(want) {
+            for version in [tls::Version::TLS_1_2, tls::Version::TLS_1_3] {
+                let mut client = client(&authority.pem).tls_version_max(version);
+                if let Some(shown) = shown {
+                    client = client.identity(identity(shown));
+                }
+                let client = client.build().unwrap();
+                let answer = client.get(https(&exporter, "/-/healthy")).send().await;
+                let who = shown.map(|shown| std::ptr::eq(shown, &raw const known));
+                assert_eq!(answer.is_ok(), want, "{kind} {version:?} {who:?}");
+            }
+        }
+        exporter.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_clients_certificate_must_have_one_of_the_names_that_are_allowed() {
+    let authority = Authority::new("ours");
+    let all_kinds = || {
+        vec![
+            SanType::DnsName("prometheus.example.com".try_into().unwrap()),
+            SanType::Rfc822Name("ops@example.com".try_into().unwrap()),
+            SanType::URI("spiffe://example.com/prometheus".try_into().unwrap()),
+            SanType::IpAddress("192.0.2.7".parse().unwrap()),
+            SanType::IpAddress("2001:db8::7".parse().unwrap()),
+        ]
+    };
+    let named = authority.issue("named", all_kinds());
+    let nameless = authority.issue("prometheus.example.com", Vec::new());
+    let foreign = Authority::new("theirs").issue("named", all_kinds());
+    for (allowed, want) in [
+        ("prometheus.example.com", true),
+        ("other.example.com, ops@example.com", true),
+        ("spiffe://example.com/prometheus", true),
+        ("192.0.2.7", true),
+        ("'2001:db8::7'", true),
+        ("example.com", false),
+        ("'*.example.com'", false),
+        ("named", false),
+    ] {
+        let web = format!(
+            "{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  client_allowed_sans: [{allowed}]\n"
+        );
+        let exporter = exporter(&folder(&authority, &web)).await;
+        for (shown, want) in [(&named, want), (&nameless, false), (&foreign, false)] {
+            let client = client(&authority.pem).identity(identity(shown));
+            let client = client.build().unwrap();
+            let answer = client.get(https(&exporter, "/-/healthy")).send().await;
+            assert_eq!(answer.is_ok(), want, "{allowed}");
+        }
+        exporter.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn with_users_every_path_asks_for_one() {
+    let users = format!(
+        "basic_auth_users:\n  alice: {}\n  bob: {}\n",
+        hash("secret of alice"),
+        hash("secret of bob")
+    );
+    let exporter = exporter(&Folder::with(&[("web.yml", &users)])).await;
+    for path in [
+        "/metrics",
+        "/",
+        "/-/healthy",
+        "/-/ready",
+        "/-/reload",
+        "/nothing",
+        "/metrics/",
+    ] {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS] {
+            let ask = |name: &str, password: &str| {
+                let request = PLAIN.request(method.clone(), exporter.at(path));
+                answer(request.basic_auth(name, Some(password)))
+            };
+            let what = format!("{method} {path}");
+            let nobody = PLAIN.request(method.clone(), exporter.at(path));
+            for refused in [
+                answer(nobody).await.unwrap(),
+                ask("alice", "secret of bob").await.unwrap(),
+                ask("mallory", "secret of alice").await.unwrap(),
+                ask("", "").await.unwrap(),
+            ] {
+                assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{what}");
+                assert_eq!(refused.header(header::WWW_AUTHENTICATE), "Basic");
+                assert!(!refused.body.starts_with(b"alive"));
+            }
+            for (name, password) in [("alice", "secret of alice"), ("bob", "secret of bob")] {
+                let admitted = ask(name, password).await.unwrap();
+                assert_ne!(admitted.status, StatusCode::UNAUTHORIZED, "{what}");
+            }
+        }
+    }
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn headers_are_added_to_every_answer() {
+    let web = format!(
+        "http_server_config:
+  headers:
+    Content-Security-Policy: default-src 'self'
+    Strict-Transport-Security: max-age=31536000
+    X-Content-Type-Options: nosniff
+    X-Frame-Options: deny
+    X-XSS-Protection: \"0\"
+basic_auth_users: {{alice: {}}}
+",
+        hash("secret")
+    );
+    let exporter = exporter(&Folder::with(&[("web.yml", &web)])).await;
+    let check = |headers: &HeaderMap| {
+        for (name, want) in [
+            ("content-security-policy", "default-src 'self'"),
+            ("strict-transport-security", "max-age=31536000"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "deny"),
+            ("x-xss-protection", "0"),
+        ] {
+            assert_eq!(headers[name], want);
+        }
+    };
+    for (path, want) in [
+        ("/metrics", StatusCode::OK),
+        ("/", StatusCode::OK),
+        ("/nothing", StatusCode::NOT_FOUND),
+    ] {
+        let request = PLAIN.get(exporter.at(path));
+        let answer = answer(request.basic_auth("alice", Some("secret")))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, want);
+        check(&answer.headers);
+    }
+    let refused = get(&exporter.at("/metrics")).await.unwrap();
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    check(&refused.headers);
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn above_the_rate_requests_are_told_so() {
+    let web = "rate_limit: {interval: 1h, burst: 3}\n";
+    let exporter = exporter(&Folder::with(&[("web.yml", web)])).await;
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(get(&exporter.at("/metrics")).await.unwrap().status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    exporter.stop().await;
+}
+
+/// The real binary, serving behind a web configuration on a free port of its own. Gives its address, too.
+async fn program(folder: &Folder, web: Option<&str>) -> (Program, String) {
+    let yaml = ACCOUNTS.replace("SECRET", &folder.yaml("secret"));
+    std::fs::write(folder.path().join("cloudspend.yml"), yaml).unwrap();
+    let config = format!(
+        "--config.file={}",
+        folder.path().join("cloudspend.yml").display()
+    );
+    let mut arguments = vec![config.as_str(), "--web.listen-address=127.0.0.1:0"];
+    let web = web.map(|web| format!("--web.config.file={}", folder.path().join(web).display()));
+    arguments.extend(web.as_deref());
+    let mut program = Program::exporter(&arguments);
+    let address = program.says(" address=").await;
+    (program, address)
+}
+
+#[tokio::test]
+async fn the_program_does_not_start_and_check_config_fails_over_a_web_configuration_with_faults() {
+    let folder = folder(
+        &Authority::new("ours"),
+        "tls_server_config: {cert_file: none.pem}\n",
+    );
+    let yaml = ACCOUNTS.replace("SECRET", &folder.yaml("secret"));
+    std::fs::write(folder.path().join("cloudspend.yml"), yaml).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!("--config.file={}", path("cloudspend.yml"));
+    let web = format!("--web.config.file={}", path("web.yml"));
+    for command in ["serve", "check-config"] {
+        let ended = Program::exporter(&[command, &config, &web]).end().await;
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let file = path("web.yml");
+        for fault in [
+            "tls_server_config.cert_file: cannot be read",
+            "tls_server_config.key_file: is required",
+        ] {
+            let line = format!("{file}:1: {fault}");
+            assert!(ended.stderr.contains(&line), "{}", ended.stderr);
+        }
+    }
+    std::fs::write(folder.path().join("web.yml"), TLS).unwrap();
+    let ended = Program::exporter(&["check-config", &config, &web])
+        .end()
+        .await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("web.yml: good\n"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn the_example_is_good_and_so_is_each_of_its_lines() {
+    let example = repository("config/web.yml");
+    Access::load(&example).unwrap_or_else(|report| panic!("{report}"));
+    let text = std::fs::read_to_string(&example).unwrap();
+    // What stands behind one # is of the format.
+    let all: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with("##"))
+        .map(|line| line.strip_prefix('#').unwrap_or(line))
+        .collect();
+    let all = all.join("\n");
+    let authority = Authority::new("ours");
+    let folder = folder(&authority, &all);
+    for (name, file) in [
+        ("server.pem", "tls.crt"),
+        ("server.key", "tls.key"),
+        ("ca.pem", "ca.crt"),
+    ] {
+        std::fs::rename(folder.path().join(name), folder.path().join(file)).unwrap();
+    }
+    load(&folder).unwrap_or_else(|report| panic!("{report}\n{all}"));
+    for key in faults::KEYS {
+        assert!(all.contains(&format!("{key}:")), "{key} is in the example");
+    }
+}
+
+/// Exchanges a file in one step, as programs that write certificates do.
+fn exchange(folder: &Path, name: &str, content: &str) {
+    let beside = folder.join(format!("{name}.new"));
+    std::fs::write(&beside, content).unwrap();
+    std::fs::rename(beside, folder.join(name)).unwrap();
+}

@@ -1,0 +1,237 @@
+//! The web configuration is read again when it changes, under running connections; what is bad or opens a door is not taken.
+
+use std::os::unix::fs::symlink;
+
+use http::StatusCode;
+use reqwest::Client;
+
+use super::{
+    Authority, Folder, PLAIN, TLS, answer, client, exchange, exporter, folder, hash, https, program,
+};
+use crate::support::{Exporter, eventually};
+
+/// The status that a client gets as a user of an exporter.
+async fn status(client: &Client, url: &str, name: &str) -> Result<StatusCode, String> {
+    let request = client.get(url).basic_auth(name, Some("secret"));
+    let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
+    let status = answer.status();
+    // A connection is used again once its answer was read.
+    answer.bytes().await.map_err(|error| error.to_string())?;
+    Ok(status)
+}
+
+async fn becomes(client: &Client, url: &str, name: &str, want: StatusCode) {
+    eventually(
+        "the new configuration is in force",
+        async || match status(client, url, name).await? {
+            status if status == want => Ok(()),
+            status => Err(status.to_string()),
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn certificates_and_users_change_under_running_connections() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let web = |name: &str| format!("{TLS}basic_auth_users: {{{name}: {}}}\n", hash("secret"));
+    // As Kubernetes mounts a secret: every file is a link through one link, and that one is exchanged.
+    let first = folder(&ours, "");
+    let mounted = first.path();
+    for (volume, authority) in [("..1", &ours), ("..2", &theirs)] {
+        let issued = authority.server();
+        std::fs::create_dir(mounted.join(volume)).unwrap();
+        std::fs::write(mounted.join(volume).join("server.pem"), issued.cert).unwrap();
+        std::fs::write(mounted.join(volume).join("server.key"), issued.key).unwrap();
+    }
+    symlink("..1", mounted.join("..data")).unwrap();
+    for name in ["server.pem", "server.key"] {
+        std::fs::remove_file(mounted.join(name)).unwrap();
+        symlink(format!("..data/{name}"), mounted.join(name)).unwrap();
+    }
+    exchange(mounted, "web.yml", &web("alice"));
+    let exporter = exporter(&first).await;
+    let url = https(&exporter, "/-/healthy");
+
+    let old = client(&ours.pem).build().unwrap();
+    assert_eq!(status(&old, &url, "alice").await, Ok(StatusCode::OK));
+    symlink("..2", mounted.join("..new")).unwrap();
+    std::fs::rename(mounted.join("..new"), mounted.join("..data")).unwrap();
+    let new = client(&theirs.pem).build().unwrap();
+    becomes(&new, &url, "alice", StatusCode::OK).await;
+    // Whoever connects anew meets the new certificate; the connection before goes on, and can be no other: it trusts the
+    // first authority alone.
+    let stranger = client(&ours.pem).build().unwrap();
+    assert!(status(&stranger, &url, "alice").await.is_err());
+    assert_eq!(status(&old, &url, "alice").await, Ok(StatusCode::OK));
+
+    exchange(mounted, "web.yml", &web("bob"));
+    becomes(&old, &url, "bob", StatusCode::OK).await;
+    for client in [&old, &new] {
+        assert_eq!(
+            status(client, &url, "alice").await,
+            Ok(StatusCode::UNAUTHORIZED)
+        );
+        assert_eq!(status(client, &url, "bob").await, Ok(StatusCode::OK));
+    }
+    exporter.stop().await;
+}
+
+/// The program behind users, with what it takes to change them.
+struct Guarded {
+    exporter: Exporter,
+    folder: Folder,
+}
+
+impl Guarded {
+    async fn start(web: &str) -> Self {
+        let folder = folder(&Authority::new("ours"), web);
+        let exporter = exporter(&folder).await;
+        Self { exporter, folder }
+    }
+
+    async fn status(&self, name: &str) -> StatusCode {
+        let request = PLAIN.get(self.exporter.at("/-/healthy"));
+        answer(request.basic_auth(name, Some("secret")))
+            .await
+            .unwrap()
+            .status
+    }
+}
+
+#[tokio::test]
+async fn tls_and_users_can_be_added_while_it_runs() {
+    let guarded = Guarded::start("").await;
+    assert_eq!(guarded.status("alice").await, StatusCode::OK);
+    let users = format!("basic_auth_users: {{alice: {}}}\n", hash("secret"));
+    exchange(guarded.folder.path(), "web.yml", &users);
+    let url = guarded.exporter.at("/-/healthy");
+    becomes(&PLAIN, &url, "mallory", StatusCode::UNAUTHORIZED).await;
+    assert_eq!(guarded.status("alice").await, StatusCode::OK);
+    exchange(guarded.folder.path(), "web.yml", &format!("{TLS}{users}"));
+    becomes(&PLAIN, &url, "alice", StatusCode::BAD_REQUEST).await;
+    guarded.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_change_is_told_once_and_the_old_configuration_stays() {
+    let authority = Authority::new("ours");
+    let users = |name: &str| format!("basic_auth_users: {{{name}: {}}}\n", hash("secret"));
+    let strict = format!(
+        "{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  client_allowed_sans: [a.example]\n"
+    );
+    for (before, after, want) in [
+        // A file of which nothing, or only the beginning, was written yet, is one of these.
+        (users("alice"), String::new(), "without basic_auth_users"),
+        (
+            format!("{TLS}{}", users("alice")),
+            TLS.to_owned(),
+            "without basic_auth_users",
+        ),
+        (
+            format!("{TLS}{}", users("alice")),
+            users("alice"),
+            "without tls_server_config",
+        ),
+        (strict.clone(), TLS.to_owned(), "without client_auth_type"),
+        (
+            strict.clone(),
+            strict.replace("RequireAndVerify", "VerifyClientCertIfGiven # "),
+            "faults=",
+        ),
+        (
+            strict.clone(),
+            strict.replace("  client_allowed_sans: [a.example]\n", ""),
+            "without client_allowed_sans",
+        ),
+        (
+            users("alice"),
+            "basic_auth_users: {alice: none}\n".to_owned(),
+            "must be a bcrypt hash",
+        ),
+        (
+            users("alice"),
+            "tls_server_config: {cert_file: none.pem, key_file: server.key}\n".to_owned(),
+            "cert_file: cannot be read",
+        ),
+    ] {
+        let folder = folder(&authority, &before);
+        let (mut program, _) = program(&folder, Some("web.yml")).await;
+        exchange(folder.path(), "web.yml", &after);
+        program.says("the web configuration stays as it was").await;
+        // Some looks later it has not been told again; the next good change is taken.
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        exchange(folder.path(), "web.yml", &before);
+        program.says("the web configuration was read again").await;
+        program.terminate().await;
+        let ended = program.end().await;
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        let told: Vec<_> = ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains("the web configuration stays as it was"))
+            .collect();
+        assert_eq!(told.len(), 1, "{}", ended.stderr);
+        assert!(told[0].contains(want), "{}", told[0]);
+        assert!(told[0].contains("level=error"), "{}", told[0]);
+    }
+}
+
+#[tokio::test]
+async fn after_a_bad_change_the_users_are_those_before() {
+    let users = format!("basic_auth_users: {{alice: {}}}\n", hash("secret"));
+    let folder = folder(&Authority::new("ours"), &users);
+    let (mut program, address) = program(&folder, Some("web.yml")).await;
+    exchange(folder.path(), "web.yml", "basic_auth_users: {}\n");
+    program.says("the web configuration stays as it was").await;
+    let url = format!("http://{address}/-/healthy");
+    for (name, want) in [
+        ("alice", StatusCode::OK),
+        ("mallory", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(status(&PLAIN, &url, name).await, Ok(want));
+    }
+}
+
+#[tokio::test]
+async fn plain_text_is_said_once_where_others_can_reach_it() {
+    let users = format!("basic_auth_users: {{alice: {}}}\n", hash("secret"));
+    let folder = folder(&Authority::new("ours"), &users);
+    let yaml = super::ACCOUNTS.replace("SECRET", &folder.yaml("secret"));
+    std::fs::write(folder.path().join("cloudspend.yml"), yaml).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!("--config.file={}", path("cloudspend.yml"));
+    let web = format!("--web.config.file={}", path("web.yml"));
+    let open = "served in plain text to everyone who reaches it";
+    let passwords = "passwords arrive in plain text";
+    for (listen, web, want) in [
+        (vec!["127.0.0.1:0"], None, None),
+        (vec!["127.0.0.1:0"], Some(&web), None),
+        (vec!["127.0.0.1:0", "0.0.0.0:0", ":0"], None, Some(open)),
+        (vec![":0"], Some(&web), Some(passwords)),
+    ] {
+        let listen: Vec<_> = listen
+            .iter()
+            .map(|address| format!("--web.listen-address={address}"))
+            .collect();
+        let mut arguments: Vec<&str> = listen.iter().map(String::as_str).collect();
+        arguments.push(&config);
+        arguments.extend(web.map(String::as_str));
+        let mut program = crate::support::Program::exporter(&arguments);
+        program.says(" address=").await;
+        if let Some(want) = want {
+            program.says(want).await;
+        }
+        program.terminate().await;
+        let ended = program.end().await;
+        for text in [open, passwords] {
+            let times = usize::from(want == Some(text));
+            assert_eq!(
+                ended.stderr.matches(text).count(),
+                times,
+                "{}",
+                ended.stderr
+            );
+        }
+    }
+}
