@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check check-dashboards fmt schema golden dashboards tools image advisories
+.PHONY: help demo test backtest soak check check-dashboards fmt schema golden dashboards tools image advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -14,6 +14,9 @@ demo: ## run the exporter over simulated provider APIs: no account and no networ
 
 test: tools ## run all tests; installs the Prometheus that they need under target/tools
 	$(CARGO) test --locked
+
+backtest: ## print how far our forecast was off on each day of past months, beside the plain run-rate
+	$(CARGO) test --locked --test it backtest -- --nocapture
 
 soak: ## kill the program 200 times while it polls and writes, and look at what it serves after each start
 	CLOUDSPEND_SOAK_ROUNDS=200 $(CARGO) test --locked --test it restart -- --nocapture

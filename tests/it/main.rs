@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod backfill;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod dashboards;
