@@ -12,7 +12,7 @@ help: ## list the targets
 demo: ## run the exporter over simulated provider APIs: no account and no network needed
 	$(CARGO) run --release --locked -- demo
 
-test: tools ## run all tests; installs the Prometheus that they need under target/tools
+test: tools ## run all tests; installs the Prometheus and Alertmanager that they need under target/tools
 	$(CARGO) test --locked
 
 backtest: ## print how far our forecast was off on each day of past months, beside the plain run-rate

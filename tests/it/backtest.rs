@@ -11,7 +11,6 @@ use std::{
 
 use cloudspend_exporter::{
     charge::{Amount, Charge, Measure, Month, Period, Refused, SharedSink, Sink},
-    clock::Clock,
     config::{self, Account, Sources},
     demo::{Demo, Options},
     poller::Poller,
@@ -22,7 +21,7 @@ use cloudspend_exporter::{
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use super::support::{Folder, fixture};
+use super::support::{Folder, Hand, config_yaml, fixture};
 
 /// Worlds by seed and start: 90 days of history lie before it, a customer's spend jumps six days before it. Then the
 /// months that are foreseen; of the month before each of them at least a part is known.
@@ -50,25 +49,6 @@ struct Foreseen {
     became: f64,
     /// Whether that lies within our bounds, which whole accounts have.
     within: Option<bool>,
-}
-
-/// A clock that is set by hand.
-#[derive(Debug, Clone)]
-struct Hand(Arc<Mutex<Timestamp>>);
-
-impl Hand {
-    fn at(moment: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(moment)))
-    }
-
-    fn set(&self, moment: Timestamp) {
-        *self.0.lock().unwrap() = moment;
-    }
-
-    fn clock(&self) -> Clock {
-        let hand = self.clone();
-        Clock::from_fn(move || *hand.0.lock().unwrap())
-    }
 }
 
 /// Ten o'clock of a day, when the day before is closed everywhere.
@@ -289,11 +269,7 @@ impl World {
         let demo = Demo::start(hand.clock(), options).await.unwrap();
         let folder = Folder::with(&Demo::secrets());
         let file = folder.path().join("cloudspend.yml");
-        let yaml = demo
-            .config_yaml(folder.path())
-            .replace("granularity: hourly", "granularity: daily")
-            .replace("requests_per_second: 50", "requests_per_second: 10000");
-        std::fs::write(&file, yaml).unwrap();
+        std::fs::write(&file, config_yaml(&demo, &folder)).unwrap();
         let sources = Sources {
             file: Some(file),
             environment: Vec::new(),

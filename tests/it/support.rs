@@ -20,10 +20,16 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-pub(crate) use self::{exposition::Exposition, program::Program};
+pub(crate) use self::{
+    exposition::Exposition,
+    history::{Hand, History, Shows, config_yaml},
+    program::Program,
+};
 
 mod exposition;
+mod history;
 mod program;
+pub(crate) mod tools;
 
 /// The middle of a Wednesday in June, where the simulated world stands still.
 pub(crate) const MOMENT: &str = "2025-06-18T10:30:00Z";

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the programs that the tests need under target/tools/bin: prometheus and promtool, unpacked without root.
+# Puts the programs that the tests need under target/tools/bin: prometheus, promtool and alertmanager, unpacked without root.
 # Programs that are on PATH already are used as they are.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -7,20 +7,27 @@ tools="$PWD/target/tools"
 bin="$tools/bin"
 mkdir -p "$bin"
 
+# Each program, its Debian package and its name there.
+programs=(
+    "prometheus prometheus prometheus"
+    "promtool prometheus promtool"
+    "alertmanager prometheus-alertmanager prometheus-alertmanager"
+)
 missing=()
-for program in prometheus promtool; do
+for line in "${programs[@]}"; do
+    read -r program _ name <<<"$line"
     if [ ! -x "$bin/$program" ]; then
-        if found=$(command -v "$program"); then
+        if found=$(command -v "$program" || command -v "$name"); then
             ln -sf "$found" "$bin/$program"
         else
-            missing+=("$program")
+            missing+=("$line")
         fi
     fi
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "The tests need ${missing[*]}: install Prometheus and put it on PATH." >&2
+    echo "The tests need prometheus, promtool and alertmanager: install them and put them on PATH." >&2
     exit 1
 fi
 # Package lists and downloads in a folder of our own, so that neither root nor a fresh system list is needed.
@@ -28,8 +35,11 @@ apt="$tools/apt"
 mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 options=(-qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::Cache::archives=$apt/archives" -o APT::Sandbox::User= -o Debug::NoLocking=1)
 apt-get "${options[@]}" update
-(cd "$apt/archives" && apt-get "${options[@]}" download prometheus)
-dpkg-deb --extract "$apt"/archives/prometheus_*.deb "$tools/prometheus"
-for program in "${missing[@]}"; do
-    ln -sf "$tools/prometheus/usr/bin/$program" "$bin/$program"
+for line in "${missing[@]}"; do
+    read -r program package name <<<"$line"
+    if [ ! -x "$tools/$package/usr/bin/$name" ]; then
+        (cd "$apt/archives" && apt-get "${options[@]}" download "$package")
+        dpkg-deb --extract "$apt/archives/${package}"_*.deb "$tools/$package"
+    fi
+    ln -sf "$tools/$package/usr/bin/$name" "$bin/$program"
 done
