@@ -42,4 +42,12 @@ for line in "${missing[@]}"; do
         dpkg-deb --extract "$apt/archives/${package}"_*.deb "$tools/$package"
     fi
     ln -sf "$tools/$package/usr/bin/$name" "$bin/$program"
+    if [ "$program" = alertmanager ]; then
+        # Debian's build looks for its templates under /usr/share, where only root could put them: the same path, relative and
+        # as long, is found below the folder in which it starts.
+        LC_ALL=C sed --in-place 's|/usr/share/prometheus/alertmanager|usr/share//prometheus/alertmanager|g' "$tools/$package/usr/bin/$name"
+        rm "$bin/$program"
+        printf '#!/bin/sh\ncd "%s" && exec usr/bin/%s "$@"\n' "$tools/$package" "$name" >"$bin/$program"
+        chmod +x "$bin/$program"
+    fi
 done

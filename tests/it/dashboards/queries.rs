@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudspend_exporter::demo::{Demo, Options};
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use regex::Regex;
 use serde_json::Value;
 use tokio::sync::OnceCell;
