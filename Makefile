@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
+.PHONY: help demo test backtest soak bench check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -12,8 +12,11 @@ help: ## list the targets
 demo: ## run the exporter over simulated provider APIs: no account and no network needed
 	$(CARGO) run --release --locked -- demo
 
-test: tools ## run all tests; installs the Prometheus that they need under target/tools
+test: tools ## run all tests; installs the Prometheus and Alertmanager that they need under target/tools
 	$(CARGO) test --locked
+
+backtest: ## print how far our forecast was off on each day of past months, beside the plain run-rate
+	$(CARGO) test --locked --test it backtest -- --nocapture
 
 soak: ## kill the program 200 times while it polls and writes; then poll 500 accounts with 5,000 parts for ten minutes
 	CLOUDSPEND_SOAK_ROUNDS=$${CLOUDSPEND_SOAK_ROUNDS:-200} $(CARGO) test --locked --test it restart -- --nocapture

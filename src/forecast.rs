@@ -23,6 +23,8 @@ use crate::{
 
 /// How many of the newest closed days make a series' daily rate: whole weeks, so that every weekday counts alike.
 const RATE_DAYS: usize = 14;
+/// How many times as much each of the newest seven counts: a change of level shows sooner, at little more noise.
+const NEWEST_WEEK: f64 = 3.0;
 /// How many closed days a rhythm over the week needs.
 const RHYTHM_DAYS: usize = 21;
 /// How much the rhythm is drawn towards none at all: as if so many even weeks had been seen, too.
@@ -46,8 +48,10 @@ pub struct Outlook {
 struct Rhythm {
     /// The days that make the rate, and how much each counts.
     rate_days: BTreeMap<Date, f64>,
-    /// What one of those days counts as, added over all of them.
+    /// What those days count as in the week's rhythm, added over all of them as much as each counts.
     rate_weight: f64,
+    /// How many days, counted alike, would tell the rate as well.
+    rate_known_from: f64,
     /// What the month's days that have not closed count as.
     remaining_weight: f64,
     /// How many days have not closed.
@@ -169,9 +173,10 @@ impl Outlook {
     pub fn bounds(&self, unit: &str, forecast: f64) -> Option<Bounds> {
         let rhythm = self.by_unit.get(unit)?;
         let remaining = rhythm.remaining as f64;
-        // Each remaining day scatters by itself, and the rate, which all share, is itself known from few days.
-        let variance = remaining + remaining * remaining / rhythm.rate_days.len() as f64;
-        let reach = EIGHTY_PERCENT * rhythm.scatter? * variance.sqrt();
+        // A month misses its forecast because the level moves, which its days share: taken as scattering each by itself
+        // they would fall out of the bounds more often than not. The rate itself is known from few days.
+        let spread = (1.0 + 1.0 / rhythm.rate_known_from).sqrt();
+        let reach = EIGHTY_PERCENT * rhythm.scatter? * remaining * spread;
         Some(Bounds {
             lower: forecast - reach,
             upper: forecast + reach,
@@ -189,15 +194,24 @@ impl Rhythm {
             .collect();
         let weights = weights(&known);
         let weight = |day: Date| weights[index(day.weekday())];
-        let recent = &known[known.len().saturating_sub(RATE_DAYS)..];
-        let rate_weight: f64 = recent.iter().map(|(day, _)| weight(*day)).sum();
+        let rate_days: BTreeMap<Date, f64> = (known.iter().rev().take(RATE_DAYS).enumerate())
+            .map(|(age, (day, _))| (*day, if age < 7 { NEWEST_WEEK } else { 1.0 }))
+            .collect();
+        let recent = known
+            .iter()
+            .filter_map(|(day, value)| Some((*day, *value, *rate_days.get(day)?)));
+        let rate_weight: f64 = (recent.clone())
+            .map(|(day, _, count)| count * weight(day))
+            .sum();
         let remaining: Vec<Date> = std::iter::successors(
             Some(month.first_day().max(closed.saturating_add(1.day()))),
             |day| day.tomorrow().ok(),
         )
         .take_while(|day| Month::of(*day) == month)
         .collect();
-        let rate = recent.iter().map(|(_, value)| value).sum::<f64>() / rate_weight;
+        let rate = recent.map(|(_, value, count)| count * value).sum::<f64>() / rate_weight;
+        let counted: f64 = rate_days.values().sum();
+        let squares: f64 = rate_days.values().map(|count| count * count).sum();
         let scatter = (known.len() >= BOUNDS_DAYS).then(|| {
             let squares = known
                 .iter()
@@ -208,8 +222,9 @@ impl Rhythm {
             (squares.sum::<f64>() / (count - 1.0)).sqrt()
         });
         (rate_weight > 0.0).then(|| Self {
-            rate_days: recent.iter().map(|(day, _)| (*day, 1.0)).collect(),
             rate_weight,
+            rate_known_from: counted * counted / squares,
+            rate_days,
             remaining_weight: remaining.iter().map(|day| weight(*day)).sum(),
             remaining: remaining.len(),
             scatter,

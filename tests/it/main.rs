@@ -6,6 +6,8 @@ mod access;
 #[cfg(test)]
 mod backfill;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod dashboards;

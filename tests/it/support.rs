@@ -3,7 +3,6 @@
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -20,15 +19,19 @@ use cloudspend_exporter::{
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub(crate) use self::{
     exposition::{Exposition, Sample},
+    history::{Hand, History, Shows, config_yaml},
     program::{Ended, Program},
+    tools::tool,
 };
 
 mod exposition;
+mod history;
 mod program;
+pub(crate) mod tools;
 
 /// The middle of a Wednesday in June, where the simulated world stands still.
 pub(crate) const MOMENT: &str = "2025-06-18T10:30:00Z";
@@ -69,19 +72,6 @@ pub(crate) async fn eventually<T, E: Display>(
 /// A file of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// A program that `make test` fetches; on PATH otherwise. It does not outlive its test and reads nothing.
-pub(crate) fn tool(name: &str) -> Command {
-    let fetched = repository("target/tools/bin").join(name);
-    let program = if fetched.exists() {
-        fetched
-    } else {
-        name.into()
-    };
-    let mut command = Command::new(program);
-    command.kill_on_drop(true).stdin(Stdio::null());
-    command
 }
 
 /// A port of this machine that nothing listens on.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts the programs that the tests need under target/tools/bin: prometheus, promtool, amtool and victoria-metrics, unpacked without root.
+# Puts the programs that the tests need under target/tools/bin: prometheus, promtool, alertmanager, amtool and
+# victoria-metrics, unpacked without root.
 # Programs that are on PATH already are used as they are.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,6 +14,7 @@ programs=(
     "promtool prometheus promtool"
     "amtool prometheus-alertmanager amtool"
     "victoria-metrics victoria-metrics victoria-metrics"
+    "alertmanager prometheus-alertmanager prometheus-alertmanager"
 )
 missing=()
 for line in "${programs[@]}"; do
@@ -28,7 +30,7 @@ done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "The tests need prometheus, promtool, amtool and victoria-metrics: install them and put them on PATH." >&2
+    echo "The tests need prometheus, promtool, alertmanager, amtool and victoria-metrics: install them and put them on PATH." >&2
     exit 1
 fi
 # Package lists and downloads in a folder of our own, so that neither root nor a fresh system list is needed.
@@ -43,4 +45,12 @@ for line in "${missing[@]}"; do
         dpkg-deb --extract "$apt/archives/${package}"_*.deb "$tools/$package"
     fi
     ln -sf "$tools/$package/usr/bin/$name" "$bin/$program"
+    if [ "$program" = alertmanager ]; then
+        # Debian's build looks for its templates under /usr/share, where only root could put them: the same path, relative and
+        # as long, is found below the folder in which it starts.
+        LC_ALL=C sed --in-place 's|/usr/share/prometheus/alertmanager|usr/share//prometheus/alertmanager|g' "$tools/$package/usr/bin/$name"
+        rm "$bin/$program"
+        printf '#!/bin/sh\ncd "%s" && exec usr/bin/%s "$@"\n' "$tools/$package" "$name" >"$bin/$program"
+        chmod +x "$bin/$program"
+    fi
 done

@@ -1,0 +1,179 @@
+//! What a Prometheus would have scraped of an exporter in the past of a simulated world, as a text for promtool.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
+
+use cloudspend_exporter::{
+    budget::Money,
+    clock::Clock,
+    config::{self, Sources},
+    demo::Demo,
+    exposition::{Format, Reload, Source},
+    poller::Poller,
+    refresh::Page,
+    snapshot::{AccountState, Cell},
+};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Exposition, Folder};
+
+/// A clock that is set by hand.
+#[derive(Debug, Clone)]
+pub(crate) struct Hand(Arc<Mutex<Timestamp>>);
+
+impl Hand {
+    pub(crate) fn at(moment: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(moment)))
+    }
+
+    pub(crate) fn set(&self, moment: Timestamp) {
+        *self.0.lock().unwrap() = moment;
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let hand = self.clone();
+        Clock::from_fn(move || *hand.0.lock().unwrap())
+    }
+}
+
+/// The demo's configuration for many polls on a busy machine: days instead of hours, and no hurry.
+pub(crate) fn config_yaml(demo: &Demo, folder: &Folder) -> String {
+    demo.config_yaml(folder.path())
+        .replace("granularity: hourly", "granularity: daily")
+        .replace("requests_per_second: 50", "requests_per_second: 10000")
+        .replace("interval: 30s", "interval: 10m")
+        .replace("timeout: 20s", "timeout: 2m")
+        .replace("stale_after: 10m", "stale_after: 26h")
+}
+
+/// Which accounts an exporter shows: all of them, or a shard's.
+pub(crate) type Shows = fn(&str) -> bool;
+
+/// An exporter that goes by a hand, and everything that was scraped of it.
+pub(crate) struct History {
+    hand: Hand,
+    cells: Vec<Arc<Cell>>,
+    pollers: Vec<Poller>,
+    money: Money,
+    /// By name and labels, whatever the instance: the account, and the samples by time.
+    scraped: BTreeMap<String, (String, BTreeMap<Timestamp, f64>)>,
+}
+
+impl History {
+    /// An exporter over a demo whose clock is the same hand, with some of the accounts, or all where none is named.
+    pub(crate) fn of(hand: &Hand, folder: &Folder, yaml: &str, accounts: &[&str]) -> Self {
+        let mut history = Self {
+            hand: hand.clone(),
+            cells: Vec::new(),
+            pollers: Vec::new(),
+            money: Money::default(),
+            scraped: BTreeMap::new(),
+        };
+        history.configure(folder, yaml, accounts);
+        history
+    }
+
+    /// Goes on with another configuration, as after a restart.
+    pub(crate) fn configure(&mut self, folder: &Folder, yaml: &str, accounts: &[&str]) {
+        let file = folder.path().join("history.yml");
+        std::fs::write(&file, yaml).unwrap();
+        let sources = Sources {
+            file: Some(file),
+            ..Sources::default()
+        };
+        let config = config::load(&sources, &self.hand.clock(), &mut |_| Arc::default())
+            .unwrap_or_else(|report| panic!("{report}"));
+        self.money = Money::of(&config);
+        let known = std::mem::take(&mut self.cells);
+        for account in config.accounts {
+            let name = account.name.as_str();
+            if !accounts.is_empty() && !accounts.contains(&name) {
+                continue;
+            }
+            let known = known.iter().find(|cell| cell.account.name == name);
+            let state = known.map(|cell| AccountState::clone(&cell.state.load()));
+            let account = Arc::new(account);
+            self.cells.push(Arc::new(match state {
+                Some(state) => Cell::restored(account, state),
+                None => Cell::new(account),
+            }));
+        }
+        self.pollers = self
+            .cells
+            .iter()
+            .map(|cell| Poller::new(Arc::clone(cell), self.hand.clock(), Arc::default()))
+            .collect();
+    }
+
+    /// Polls at a moment and scrapes so many times, once a minute from then on. Gives what was shown.
+    pub(crate) async fn poll(&mut self, moment: Timestamp, minutes: i64) -> Exposition {
+        self.hand.set(moment);
+        join_all(self.pollers.iter().map(Poller::poll)).await;
+        for cell in &self.cells {
+            let status = &cell.state.load().status;
+            assert!(status.success, "{}: {status:?}", cell.account.name);
+        }
+        let page = Page::new(self.cells.clone(), self.money.clone(), self.hand.clock());
+        let reload = Reload {
+            successful: true,
+            last_success: Some(moment),
+        };
+        let live = Source::new().live(&self.cells, reload);
+        let rendered = page.rendered();
+        let body = rendered.plain(&live, Format::OpenMetrics).await.concat();
+        let shown = Exposition::read(std::str::from_utf8(&body).unwrap()).unwrap();
+        for minute in 0..minutes {
+            self.keep(&shown, moment + SignedDuration::from_mins(minute));
+        }
+        shown
+    }
+
+    fn keep(&mut self, shown: &Exposition, moment: Timestamp) {
+        let of_target = [("up", 1.0), ("scrape_duration_seconds", 0.001)];
+        for (name, value) in of_target {
+            let (_, samples) = self.scraped.entry(name.to_owned()).or_default();
+            samples.insert(moment, value);
+        }
+        for sample in shown.families.iter().flat_map(|family| &family.samples) {
+            let mut series = sample.name.clone();
+            for (at, (label, value)) in sample.labels.iter().enumerate() {
+                let value = value
+                    .replace('\\', r"\\")
+                    .replace('\n', r"\n")
+                    .replace('"', r#"\""#);
+                let before = if at == 0 { '{' } else { ',' };
+                write!(series, "{before}{label}=\"{value}\"").unwrap();
+            }
+            let account = sample.label("account").to_owned();
+            let (_, samples) = self
+                .scraped
+                .entry(series)
+                .or_insert_with(|| (account, BTreeMap::new()));
+            samples.insert(moment, sample.value);
+        }
+    }
+
+    /// What was scraped, as if of exporters at these addresses; what is about no account, all of them show.
+    pub(crate) fn text(&self, exporters: &[(&str, Shows)]) -> String {
+        let mut text = String::new();
+        for (series, (account, samples)) in &self.scraped {
+            for (address, shows) in exporters {
+                if !account.is_empty() && !shows(account) {
+                    continue;
+                }
+                let target = format!("job=\"cloudspend\",instance=\"{address}\"}}");
+                let begun = if series.contains('{') { ',' } else { '{' };
+                for (moment, value) in samples {
+                    let second = moment.as_second();
+                    writeln!(text, "{series}{begun}{target} {value} {second}").unwrap();
+                }
+            }
+        }
+        text.push_str("# EOF\n");
+        text
+    }
+}
