@@ -10,12 +10,15 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Sources},
     demo::{self, Demo},
-    log, run, server,
+    log,
+    run::{self, Setup},
+    server,
     store::Store,
+    supervisor::Tools,
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -72,22 +75,31 @@ fn start(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitC
 }
 
 async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<()> {
+    // First of all, so that one that comes early does not end the program.
+    let hangup = signal(SignalKind::hangup())?;
     let clock = Clock::system();
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
-    log::start(flags.log_format, config.log.level);
+    let log = log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
     let listeners = listen(&flags).await?;
-    run::run(
-        config,
+    let tools = Tools {
+        sources,
         store,
-        listeners,
-        flags.telemetry_path,
+        log,
         clock,
-        signals()?,
-    )
-    .await?;
+    };
+    run::run(config, tools, setup(flags, listeners, hangup), signals()?).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+fn setup(flags: Flags, listeners: Vec<TcpListener>, hangup: Signal) -> Setup {
+    Setup {
+        listeners,
+        telemetry_path: flags.telemetry_path,
+        lifecycle: flags.lifecycle,
+        hangup: Some(hangup),
+    }
 }
 
 /// Asks for past months and writes them. The log goes to stderr, since stdout may be the product.
@@ -102,6 +114,7 @@ async fn backfill(flags: &Flags, sources: &Sources, past: cli::Backfill) -> anyh
 
 /// Serves over the simulated APIs, from a folder of its own that is gone at the end.
 async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
+    let hangup = signal(SignalKind::hangup())?;
     let clock = Clock::system();
     let demo = Demo::start(clock.clone(), demo::Options::default())
         .await
@@ -114,7 +127,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
     std::fs::write(&file, demo.config_yaml(folder.path()))?;
     sources.file = Some(file);
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
-    log::start(flags.log_format, config.log.level);
+    let log = log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
     let listeners = listen(&flags).await?;
     say("Simulated provider APIs, and what they answer:");
@@ -132,23 +145,22 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<()> {
             "  curl http://127.0.0.1:{port}/    # the status page, better in a browser"
         ));
     }
-    run::run(
-        config,
+    let tools = Tools {
+        sources,
         store,
-        listeners,
-        flags.telemetry_path,
+        log,
         clock,
-        signals()?,
-    )
-    .await?;
+    };
+    run::run(config, tools, setup(flags, listeners, hangup), signals()?).await?;
     demo.stop().await;
     Ok(())
 }
 
 /// The folder for states, if one is wanted.
-fn open(flags: &Flags) -> anyhow::Result<Option<Store>> {
+fn open(flags: &Flags) -> anyhow::Result<Option<Arc<Store>>> {
     let open = |folder: &PathBuf| {
         Store::open(folder)
+            .map(Arc::new)
             .with_context(|| format!("--storage.path: cannot write to {}", folder.display()))
     };
     flags.storage_path.as_ref().map(open).transpose()

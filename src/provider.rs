@@ -8,6 +8,7 @@ use jiff::{Timestamp, civil::Date};
 use crate::charge::{Measure, Month, SharedSink};
 
 pub mod activeplatform;
+mod advice;
 pub mod cloudcockpit;
 pub mod enube;
 pub mod http;

@@ -24,6 +24,8 @@ mod promises;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod secrets;

@@ -13,7 +13,9 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Sources},
     demo::{Demo, Options},
-    run,
+    log::Log,
+    run::{self, Setup},
+    supervisor::Tools,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
@@ -206,14 +208,19 @@ impl Exporter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
-        let running = run::run(
-            config,
-            None,
-            vec![listener],
-            "/metrics".to_owned(),
+        let tools = Tools {
+            sources,
+            store: None,
+            log: Log::default(),
             clock,
-            stopped,
-        );
+        };
+        let setup = Setup {
+            listeners: vec![listener],
+            telemetry_path: "/metrics".to_owned(),
+            lifecycle: false,
+            hangup: None,
+        };
+        let running = run::run(config, tools, setup, stopped);
         Self {
             url,
             stop,
