@@ -138,6 +138,8 @@ impl Supervisor {
         &self,
         pollers: &mut BTreeMap<String, JoinHandle<()>>,
     ) -> Result<Changes, NotReloaded> {
+        // Whoever was ready before stays so, whether it was asked about or not.
+        self.waited_for();
         let before = Arc::clone(&self.page.shown().books);
         let config = self.load(Arc::clone(&before)).await?;
         let (money, in_force) = (Money::of(&config), config.in_force());

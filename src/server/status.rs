@@ -10,6 +10,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::Web;
 use crate::{
+    exposition::Reload,
     provider::Reason,
     refresh::Shown,
     snapshot::{Cell, Failure},
@@ -42,7 +43,8 @@ pub(super) fn page(web: &Web) -> Response {
     let page = web.supervisor.page();
     let now = page.clock().now();
     let shown = page.shown();
-    let text = whole(web, &shown, now).into_string();
+    let loaded = web.supervisor.loaded();
+    let text = whole(&shown, &loaded, &web.telemetry_path, now).into_string();
     with_headers(Html(text).into_response(), "no-store")
 }
 
@@ -127,7 +129,7 @@ impl State {
     }
 }
 
-fn whole(web: &Web, shown: &Shown, now: Timestamp) -> Markup {
+fn whole(shown: &Shown, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
     let summary = &shown.summary;
     let mut accounts: Vec<_> = shown
         .books
@@ -143,7 +145,7 @@ fn whole(web: &Web, shown: &Shown, now: Timestamp) -> Markup {
         .iter()
         .filter(|(state, ..)| *state == State::Good)
         .count();
-    let metrics = web.telemetry_path.trim_start_matches('/');
+    let metrics = telemetry_path.trim_start_matches('/');
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -168,7 +170,7 @@ fn whole(web: &Web, shown: &Shown, now: Timestamp) -> Markup {
                     }
                 } }
                 main.wide {
-                    (reload_refused(web, now))
+                    (reload_refused(loaded, now))
                     (month(summary))
                     @if !summary.budgets.is_empty() { (budgets::section(&summary.budgets)) }
                     section aria-labelledby="accounts" {
@@ -196,8 +198,7 @@ fn whole(web: &Web, shown: &Shown, now: Timestamp) -> Markup {
     }
 }
 
-fn reload_refused(web: &Web, now: Timestamp) -> Markup {
-    let loaded = web.supervisor.loaded();
+fn reload_refused(loaded: &Reload, now: Timestamp) -> Markup {
     html! {
         @if !loaded.successful {
             p.banner role="status" {
@@ -361,5 +362,69 @@ fn help() -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        budget::Money,
+        charge::Measure,
+        clock::Clock,
+        provider::{Grain, MonthsAsked},
+        refresh::{Books, Page},
+        testing::{Scripted, account, at, cost, month, state_of},
+    };
+
+    const NOW: &str = "2025-06-18T10:30:00Z";
+
+    /// A page of accounts that all fail in the longest way, under names that are escaped at every letter.
+    fn of_accounts(number: usize) -> String {
+        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let template = account(provider, "UTC");
+        let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
+        for part in 0..50 {
+            let id = format!("{part}{}", "<".repeat(300));
+            state.list(&[crate::provider::Part::new(&id)]);
+            state.fail(
+                &id,
+                Failure {
+                    reason: Reason::Malformed,
+                    message: "<".repeat(100_000),
+                },
+            );
+        }
+        let cells = (0..number).map(|index| {
+            let mut account = template.clone();
+            account.name = format!("{index:04}{}", "<".repeat(196));
+            Arc::new(Cell::restored(Arc::new(account), state.clone()))
+        });
+        let configuration = "<".repeat(10 << 20);
+        let books = Books::new(cells.collect(), Money::default(), configuration);
+        let page = Page::new(books, Clock::from_fn(|| at(NOW)));
+        whole(&page.shown(), &Reload::default(), "/metrics", at(NOW)).into_string()
+    }
+
+    #[test]
+    fn the_page_is_bounded_whatever_it_tells() {
+        let page = of_accounts(MOST_ACCOUNTS + 50);
+        assert!(page.len() < 5 << 20, "{} bytes", page.len());
+        assert!(page.contains("… and 50 more that fare no worse."));
+        assert_eq!(page.matches("<article").count(), MOST_ACCOUNTS);
+        assert!(!page.contains("<<"));
+    }
+
+    #[test]
+    fn the_policy_allows_what_the_page_has_and_no_more() {
+        let page = of_accounts(1);
+        for forbidden in [
+            "<script", " style=", " onclick", "<form", "<iframe", "http:", "https:",
+        ] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
     }
 }

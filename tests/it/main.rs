@@ -16,6 +16,8 @@ mod faults;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod negotiation;
 #[cfg(test)]
 mod prometheus;
@@ -29,5 +31,7 @@ mod reload;
 mod restart;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod support;

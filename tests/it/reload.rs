@@ -465,7 +465,7 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
     assert_eq!(
         log.matches("message=\"configuration not reloaded\"")
             .count(),
-        7,
+        8,
         "{log}"
     );
 }

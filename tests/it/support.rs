@@ -24,6 +24,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub(crate) use self::{exposition::Exposition, program::Program};
 
+pub(crate) mod browser;
 mod exposition;
 mod program;
 
