@@ -299,4 +299,34 @@ mod tests {
         stop.send(true).unwrap();
         task.await.unwrap();
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_books_are_served_at_once_whatever_is_being_rendered() {
+        let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
+        let cell = |name: &str| {
+            let mut account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+            account.name = name.to_owned();
+            Arc::new(Cell::new(Arc::new(account)))
+        };
+        let books = |name: &str| Books::new(vec![cell(name)], Money::default(), String::new());
+        let page = Page::new(books("0"), clock);
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(Arc::clone(&page).keep_fresh(stopped));
+        for turn in 1..50 {
+            // The page is rendering what it shows whenever the next books come.
+            page.changed().notify_one();
+            tokio::task::yield_now().await;
+            page.turn_to(books(&turn.to_string())).await;
+            let shown = page.shown();
+            let text = String::from_utf8(shown.rendered.plain_text().to_vec()).unwrap();
+            assert!(
+                text.contains(&format!("account=\"{turn}\"")),
+                "{turn}: {text}"
+            );
+            assert_eq!(shown.books.cells[0].account.name, turn.to_string());
+            assert!(shown.summary.accounts.contains_key(&turn.to_string()));
+        }
+        stop.send(true).unwrap();
+        task.await.unwrap();
+    }
 }

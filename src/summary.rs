@@ -10,11 +10,13 @@ use crate::{
     charge::Measure,
     ledger::Sum,
     snapshot::Failure,
-    window::{Folded, View, Window},
+    window::{Family, Folded, View, Window},
 };
 
 /// Of an account with more failures, so many are told in words.
 const MOST_FAILURES: usize = 5;
+/// Of an account with more units, so many are told.
+const MOST_AMOUNTS: usize = 4;
 
 /// What all accounts and budgets come to.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,8 @@ pub struct AccountSummary {
     pub folded: Folded,
     /// The running month by currency.
     pub totals: Vec<Total>,
+    /// Seats, and what was consumed in the running month by unit, where there is no money.
+    pub amounts: Vec<(Arc<str>, f64)>,
 }
 
 /// The running month in one currency.
@@ -138,6 +142,7 @@ impl Summary {
 impl AccountSummary {
     fn of(view: &View) -> Self {
         let health = &view.health;
+        let totals = totals(view);
         Self {
             parts: health.parts,
             failing_parts: health.failing_parts,
@@ -151,20 +156,20 @@ impl AccountSummary {
             data: health.data,
             series: view.labels.len(),
             folded: view.folded,
-            totals: totals(view),
+            amounts: if totals.is_empty() {
+                amounts(view)
+            } else {
+                Vec::new()
+            },
+            totals,
         }
     }
 }
 
 fn totals(view: &View) -> Vec<Total> {
-    let total_of = |window: Window| {
-        let families = view.families.iter();
-        families
-            .filter(move |family| family.measure == Measure::BilledCost && family.window == window)
-            .map(|family| {
-                let total: Sum = family.values.iter().map(|(_, value)| *value).collect();
-                (Arc::clone(&family.unit), total.value())
-            })
+    let total_of = |window| {
+        families(view, Measure::BilledCost, window)
+            .map(|family| (Arc::clone(&family.unit), sum(family)))
     };
     let forecasts: BTreeMap<_, _> = total_of(Window::MonthEnd).collect();
     total_of(Window::MonthToDate)
@@ -174,6 +179,31 @@ fn totals(view: &View) -> Vec<Total> {
             to_date,
         })
         .collect()
+}
+
+/// Seats, assigned seats, and consumed quantities by unit.
+fn amounts(view: &View) -> Vec<(Arc<str>, f64)> {
+    let seats = [
+        (Measure::Seats, "seats"),
+        (Measure::AssignedSeats, "assigned"),
+    ];
+    let seats = seats.into_iter().flat_map(|(measure, word)| {
+        families(view, measure, Window::Now).map(move |family| (word.into(), sum(family)))
+    });
+    let consumed = families(view, Measure::ConsumedQuantity, Window::MonthToDate)
+        .map(|family| (Arc::clone(&family.unit), sum(family)));
+    seats.chain(consumed).take(MOST_AMOUNTS).collect()
+}
+
+fn families(view: &View, measure: Measure, window: Window) -> impl Iterator<Item = &Family> {
+    view.families
+        .iter()
+        .filter(move |family| family.measure == measure && family.window == window)
+}
+
+fn sum(family: &Family) -> f64 {
+    let values = family.values.iter();
+    values.map(|(_, value)| *value).collect::<Sum>().value()
 }
 
 #[cfg(test)]
@@ -189,6 +219,7 @@ mod tests {
             data: None,
             series: 1,
             folded: Folded::default(),
+            amounts: Vec::new(),
             totals: totals
                 .iter()
                 .map(|&(currency, to_date, forecast)| Total {

@@ -20,7 +20,7 @@ use crate::{
 mod budgets;
 mod words;
 
-use words::{age, ahead, cut, money, plural, short};
+use words::{age, ahead, cut, money, plural, short, whole_number};
 
 const STYLE: &str = include_str!("status/style.css");
 const ICON: &str = include_str!("status/icon.svg");
@@ -92,7 +92,11 @@ impl State {
         let Some(summary) = summary.filter(|_| status.last_attempt.is_some()) else {
             return Self::Waiting;
         };
-        if summary.withdrawn && summary.parts > 0 {
+        let had_values = || {
+            let mut parts = state.parts.values();
+            parts.any(|part| part.last_success.is_some())
+        };
+        if summary.withdrawn && had_values() {
             Self::Withdrawn
         } else if summary.failing_parts > 0 && summary.failing_parts < summary.parts {
             Self::PartlyFailing
@@ -101,6 +105,11 @@ impl State {
         } else {
             Self::Good
         }
+    }
+
+    /// Whether a person is wanted.
+    fn is_trouble(self) -> bool {
+        self < Self::Waiting
     }
 
     /// The word on the badge, and its colour.
@@ -145,6 +154,10 @@ fn whole(shown: &Shown, loaded: &Reload, telemetry_path: &str, now: Timestamp) -
         .iter()
         .filter(|(state, ..)| *state == State::Good)
         .count();
+    let listed = &accounts[..accounts.len().min(MOST_ACCOUNTS)];
+    let (troubled, rest) =
+        listed.split_at(listed.partition_point(|(state, ..)| state.is_trouble()));
+    let mut told = 0;
     let metrics = telemetry_path.trim_start_matches('/');
     html! {
         (DOCTYPE)
@@ -174,12 +187,16 @@ fn whole(shown: &Shown, loaded: &Reload, telemetry_path: &str, now: Timestamp) -
                     (month(summary))
                     @if !summary.budgets.is_empty() { (budgets::section(&summary.budgets)) }
                     section aria-labelledby="accounts" {
-                        h2 #accounts {
-                            "Accounts: " (good) " of " (accounts.len()) " good"
-                        }
-                        ul.plain.grid {
-                            @for (position, (state, cell, summary)) in accounts.iter().take(MOST_ACCOUNTS).enumerate() {
-                                li { (account(*state, cell, *summary, now, position < MOST_TOLD)) }
+                        h2 #accounts { "Accounts: " (good) " of " (accounts.len()) " good" }
+                        @for (list, of) in [("plain rows", troubled), ("plain grid", rest)] {
+                            @if !of.is_empty() {
+                                ul class=(list) {
+                                    @for (state, cell, summary) in of {
+                                        @let in_words = told < MOST_TOLD;
+                                        @let () = told += 1;
+                                        li { (account(*state, cell, *summary, now, in_words)) }
+                                    }
+                                }
                             }
                         }
                         @if accounts.len() > MOST_ACCOUNTS {
@@ -263,6 +280,14 @@ fn account(
                         }
                     }
                 }
+                @if !summary.amounts.is_empty() {
+                    p.money {
+                        @for (position, (unit, amount)) in summary.amounts.iter().enumerate() {
+                            @if position > 0 { span.soft { " · " } }
+                            span.big.number { (whole_number(*amount)) } " " span.soft.small { (cut(unit, 40)) }
+                        }
+                    }
+                }
                 dl {
                     div { dt { "Last success" } dd { (age(status.last_success, now)) } }
                     div { dt { "Next poll" } dd { (ahead(status.next_poll, now)) } }
@@ -274,12 +299,12 @@ fn account(
                     } }
                     div { dt { "Last poll took" } dd { (status.duration.map_or_else(|| "not known".to_owned(), short)) } }
                     div { dt { "Parts" } dd.number {
-                        (summary.parts)
+                        (whole_number(summary.parts as f64))
                         @if summary.failing_parts > 0 { ", " (summary.failing_parts) " failing" }
                     } }
-                    div { dt { "Rows read" } dd.number { (status.rows.map_or_else(|| "none yet".to_owned(), |rows| rows.to_string())) } }
+                    div { dt { "Rows read" } dd.number { (status.rows.map_or_else(|| "none yet".to_owned(), |rows| whole_number(rows as f64))) } }
                     div { dt { "Series" } dd.number {
-                        (summary.series)
+                        (whole_number(summary.series as f64))
                         @if summary.folded.series > 0 { ", " (summary.folded.series) " folded" }
                     } }
                     @if let Some(day) = account.credential_expires {

@@ -41,6 +41,8 @@ fn card(budget: &BudgetSummary) -> Markup {
         (_, Level::Warn) => "will be high",
         _ => "within",
     };
+    let mut thresholds: Vec<_> = budget.thresholds.iter().collect();
+    thresholds.sort_by(|(_, left), (_, right)| left.total_cmp(right));
     html! {
         article class={ "card " (later.colour()) } {
             div.top {
@@ -57,14 +59,12 @@ fn card(budget: &BudgetSummary) -> Markup {
                 @if let Some(forecast) = budget.forecast {
                     ", about " span.number { (money(forecast)) } " (" (percent(forecast / budget.limit)) ") by the month’s end"
                 }
-                @if !budget.thresholds.is_empty() {
-                    ". Told at "
-                    @for (position, (severity, share)) in budget.thresholds.iter().enumerate().take(5) {
-                        @if position > 0 { ", " }
-                        (percent(*share)) " (" (cut(severity, 50)) ")"
-                    }
-                }
                 "."
+                @for (position, (severity, share)) in thresholds.iter().enumerate().take(5) {
+                    @if position == 0 { " Thresholds: " } @else { ", " }
+                    (cut(severity, 50)) " at " (percent(**share))
+                }
+                @if !thresholds.is_empty() { "." }
             }
             @if !budget.matched {
                 p.small { "No series matches it: nothing was spent, or its match names nothing." }

@@ -8,10 +8,19 @@ use crate::clock::until;
 
 /// An amount with two digits and thin gaps between thousands.
 pub(super) fn money(amount: f64) -> String {
-    let text = format!("{:.2}", amount.abs());
-    let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    grouped(amount, 2)
+}
+
+/// A number without digits behind the point.
+pub(super) fn whole_number(number: f64) -> String {
+    grouped(number, 0)
+}
+
+fn grouped(number: f64, digits: usize) -> String {
+    let text = format!("{:.digits$}", number.abs());
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut grouped = String::new();
-    if amount < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
+    if number < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
         grouped.push('−');
     }
     for (position, digit) in whole.chars().enumerate() {
@@ -21,7 +30,7 @@ pub(super) fn money(amount: f64) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped}.{cents}")
+    grouped + rest
 }
 
 /// How long ago something was.
@@ -91,6 +100,8 @@ mod tests {
         ] {
             assert_eq!(money(amount), want, "{amount}");
         }
+        assert_eq!(whole_number(59_302.4), "59\u{202f}302");
+        assert_eq!(whole_number(-0.4), "0");
     }
 
     #[test]

@@ -105,9 +105,9 @@ impl Browser {
         said["result"]["value"].clone()
     }
 
-    /// The whole page as a PNG.
-    pub(crate) async fn picture(&mut self) -> Vec<u8> {
-        let asked = json!({"format": "png", "captureBeyondViewport": true});
+    /// The page as a PNG: the whole of it, or what the window shows.
+    pub(crate) async fn picture(&mut self, whole: bool) -> Vec<u8> {
+        let asked = json!({"format": "png", "captureBeyondViewport": whole});
         let taken = self.call("Page.captureScreenshot", asked).await;
         BASE64_STANDARD
             .decode(taken["data"].as_str().unwrap())
