@@ -171,6 +171,9 @@ pub struct Flags {
         global = true
     )]
     pub telemetry_path: String,
+    /// Lets a POST or PUT to /-/reload load the configuration again; SIGHUP always does
+    #[arg(long = "web.enable-lifecycle", global = true)]
+    pub lifecycle: bool,
     /// Folder that keeps sums over a restart, made if missing [default: none, sums are forgotten]
     #[arg(long = "storage.path", value_name = "FOLDER", global = true)]
     pub storage_path: Option<PathBuf>,
@@ -330,6 +333,7 @@ mod tests {
         assert_eq!(cli.flags.config_file, None);
         assert_eq!(cli.flags.listen, [":10190".parse().unwrap()]);
         assert_eq!(cli.flags.telemetry_path, "/metrics");
+        assert!(!cli.flags.lifecycle);
         assert_eq!(cli.flags.storage_path, None);
         assert_eq!(cli.flags.log_level, None);
         assert_eq!(cli.flags.log_format, LogFormat::Logfmt);

@@ -19,6 +19,7 @@ use tracing::level_filters::LevelFilter;
 
 pub mod account;
 pub mod budget;
+mod effective;
 mod environment;
 pub mod fault;
 mod fingerprint;

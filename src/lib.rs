@@ -10,8 +10,8 @@
 //! 6. [`poller`]: one task an account, with [`clock`] and [`counters`]; [`store`] keeps what it found over a restart.
 //! 7. [`window`]: sums and a moment to values.
 //! 8. [`exposition`]: values to bytes; every metric name of the project.
-//! 9. [`refresh`]: when the bytes are made anew.
-//! 10. [`server`]: the bytes to Prometheus, and a page for people.
+//! 9. [`refresh`]: when the bytes are made anew; [`supervisor`]: which accounts there are, over reloads, too.
+//! 10. [`server`]: the bytes to Prometheus, and a page for people, of what [`summary`] holds.
 //!
 //! [`backfill`] asks for past months once and writes what would have been shown then. [`explain`] polls once and says what
 //! came of it. Both show their [`progress`].
@@ -42,6 +42,8 @@ pub mod run;
 pub mod server;
 pub mod snapshot;
 pub mod store;
+pub mod summary;
+pub mod supervisor;
 pub mod window;
 
 #[cfg(test)]

@@ -18,13 +18,14 @@ use cloudspend_exporter::{
     demo::{self, Demo},
     explain, health, log,
     progress::Progress,
-    run,
+    run::{self, Setup},
     server::{self, Access},
     store::Store,
+    supervisor::Tools,
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -105,24 +106,39 @@ fn start(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result
 }
 
 async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<ExitCode> {
+    // First of all, so that one that comes early does not end the program.
+    let hangup = signal(SignalKind::hangup())?;
     let clock = Clock::system();
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
-    log::start(flags.log_format, config.log.level);
+    let log = log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
     let access = access(&flags)?;
     let listeners = listen(&flags).await?;
+    let tools = Tools {
+        sources,
+        store,
+        log,
+        clock,
+    };
     run::run(
         config,
-        store,
-        listeners,
-        flags.telemetry_path,
-        access,
-        clock,
+        tools,
+        setup(flags, listeners, access, hangup),
         signals()?,
     )
     .await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
+}
+
+fn setup(flags: Flags, listeners: Vec<TcpListener>, access: Access, hangup: Signal) -> Setup {
+    Setup {
+        listeners,
+        telemetry_path: flags.telemetry_path,
+        lifecycle: flags.lifecycle,
+        access,
+        hangup: Some(hangup),
+    }
 }
 
 /// Asks for past months and writes them. The log goes to stderr, since stdout may be the product.
@@ -167,6 +183,7 @@ async fn explain(
 
 /// Serves over the simulated APIs, from a folder of its own that is gone at the end.
 async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode> {
+    let hangup = signal(SignalKind::hangup())?;
     let clock = Clock::system();
     let demo = Demo::start(clock.clone(), demo::Options::default())
         .await
@@ -179,7 +196,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
     std::fs::write(&file, demo.config_yaml(folder.path()))?;
     sources.file = Some(file);
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
-    log::start(flags.log_format, config.log.level);
+    let log = log::start(flags.log_format, config.log.level);
     let store = open(&flags)?;
     let access = access(&flags)?;
     let listeners = listen(&flags).await?;
@@ -203,13 +220,16 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
             "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
         ));
     }
+    let tools = Tools {
+        sources,
+        store,
+        log,
+        clock,
+    };
     run::run(
         config,
-        store,
-        listeners,
-        flags.telemetry_path,
-        access,
-        clock,
+        tools,
+        setup(flags, listeners, access, hangup),
         signals()?,
     )
     .await?;
@@ -218,9 +238,10 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
 }
 
 /// The folder for states, if one is wanted.
-fn open(flags: &Flags) -> anyhow::Result<Option<Store>> {
+fn open(flags: &Flags) -> anyhow::Result<Option<Arc<Store>>> {
     let open = |folder: &PathBuf| {
         Store::open(folder)
+            .map(Arc::new)
             .with_context(|| format!("--storage.path: cannot write to {}", folder.display()))
     };
     flags.storage_path.as_ref().map(open).transpose()

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,6 +18,7 @@ use crate::{
     charge::Month,
     clock::{Clock, add, until},
     config::Account,
+    log::chain,
     provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
     snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
     store::Store,
@@ -35,6 +35,8 @@ const JITTER: f64 = 0.1;
 /// The first polls of accounts that begin together follow each other at this distance, so that hundreds of them do not log
 /// in at the same moment; within the same share of the interval.
 const FIRST_APART: Duration = Duration::from_millis(20);
+/// No provider is left alone for longer than this because it asked for it.
+const LONGEST_REST: Duration = Duration::from_hours(24);
 
 /// Polls one account until it is told to stop. A poll ends before the next begins.
 pub struct Poller {
@@ -120,14 +122,19 @@ impl Poller {
         }
     }
 
-    /// What is left of the interval since the last attempt, which may have been before a restart. Never more than one
-    /// interval, even if the clock was set back.
+    /// What is left of the interval since the last attempt, which may have been before a restart or a reload, and of
+    /// the rest that the provider asked for. Never more than one interval and the longest rest, even if the clock was
+    /// set back.
     fn rest_of_interval(&self) -> Duration {
         let interval = self.cell.account.poll.interval;
-        let last_attempt = self.cell.state.load().status.last_attempt;
-        last_attempt.map_or(Duration::ZERO, |last| {
-            until(self.clock.now(), add(last, interval)).min(interval)
-        })
+        let state = self.cell.state.load();
+        let now = self.clock.now();
+        let left = |end: Timestamp, most: Duration| until(now, end).min(most);
+        let due = state.status.last_attempt;
+        let due = due.map(|last| left(add(last, interval), interval));
+        let held = state.status.held_until;
+        let held = held.map(|held| left(held, LONGEST_REST));
+        due.max(held).unwrap_or_default()
     }
 
     /// Says on the status page when the next poll is due.
@@ -201,6 +208,7 @@ impl Poller {
             }
         }
         state.prune(ask.current);
+        state.status.held_until = (!wait.is_zero()).then(|| add(self.clock.now(), wait));
         self.conclude(state, &ask, rows, began.elapsed());
         if let Some(store) = &self.store {
             store.keep(&self.cell).await;
@@ -234,7 +242,7 @@ impl Poller {
             series = state.keys.len(),
             parts = state.parts.len(),
             failing,
-            seconds = duration.as_secs_f64(),
+            duration_seconds = duration.as_secs_f64(),
             outcome = if success { "success" } else { "failure" },
             "poll"
         );
@@ -248,7 +256,12 @@ impl Poller {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         if skipped.insert(part.to_owned()) {
             let account = &self.cell.account.name;
-            tracing::info!(account, part, error = %error, "skipped, since it is no part of this kind");
+            tracing::info!(
+                account,
+                part,
+                error = chain(error),
+                "skipped, since it is no part of this kind"
+            );
         }
     }
 
@@ -275,7 +288,7 @@ impl Poller {
             part,
             reason = error.reason().as_str(),
             correlation_id = error.correlation_id().map(tracing::field::display),
-            error = error as &dyn Error,
+            error = chain(error),
             "the last good values stay"
         );
         Failure {
@@ -344,14 +357,6 @@ fn in_order(state: &AccountState) -> Vec<Part> {
     let mut parts: Vec<_> = state.parts.values().filter(|part| part.listed).collect();
     parts.sort_by_key(|part| part.last_success);
     parts.into_iter().map(|part| part.part.clone()).collect()
-}
-
-/// An error and all its causes on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(error), |&error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[cfg(test)]

@@ -13,16 +13,58 @@ use tokio::sync::{Notify, watch};
 use crate::{
     budget::{Money, Spent},
     clock::{Clock, until},
+    config::Share,
     exposition::Rendered,
     snapshot::Cell,
+    summary::Summary,
     window::{View, view},
 };
 
-/// The bytes that scrapes are answered with, kept up to date.
+/// The accounts and the budgets that a configuration names.
+#[derive(Debug)]
+pub struct Books {
+    /// The accounts, sorted by name.
+    pub cells: Vec<Arc<Cell>>,
+    /// The budgets and what makes currencies comparable.
+    pub money: Money,
+    /// All that is in force, for people.
+    pub configuration: String,
+    /// Which of several processes this is, if it is one of several.
+    pub share: Option<Share>,
+}
+
+impl Books {
+    /// Books over accounts in any order, of a process that polls all of them.
+    pub fn new(mut cells: Vec<Arc<Cell>>, money: Money, configuration: String) -> Self {
+        cells.sort_by(|left, right| left.account.name.cmp(&right.account.name));
+        Self {
+            cells,
+            money,
+            configuration,
+            share: None,
+        }
+    }
+}
+
+/// What is served: the books, and what was made of them. All are replaced at once, so that no answer mixes two
+/// configurations.
+#[derive(Debug)]
+pub struct Shown {
+    /// The accounts and the budgets.
+    pub books: Arc<Books>,
+    /// What they showed when they were last looked at.
+    pub rendered: Arc<Rendered>,
+    /// What that comes to, for people.
+    pub summary: Arc<Summary>,
+}
+
+/// What is served, kept up to date.
 pub struct Page {
-    cells: Vec<Arc<Cell>>,
-    books: Arc<Books>,
-    rendered: ArcSwap<Rendered>,
+    shown: ArcSwap<Shown>,
+    /// What has been said of the budgets in the log.
+    told: Arc<Told>,
+    /// Held while rendering, so that an older rendering never replaces a newer one.
+    rendering: tokio::sync::Mutex<()>,
     changed: Arc<Notify>,
     clock: Clock,
 }
@@ -31,31 +73,26 @@ pub struct Page {
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 impl Page {
-    /// A page over accounts, sorted by name; rendered at once, so that self-metrics are there from the first scrape on.
-    pub fn new(mut cells: Vec<Arc<Cell>>, money: Money, clock: Clock) -> Arc<Self> {
-        cells.sort_by(|left, right| left.account.name.cmp(&right.account.name));
-        let books = Arc::new(Books {
-            money,
-            told: Mutex::default(),
-        });
-        let (rendered, _) = render(&cells, &books, clock.now());
+    /// A page over books; rendered at once, so that self-metrics are there from the first scrape on.
+    pub fn new(books: Books, clock: Clock) -> Arc<Self> {
+        let told = Arc::<Told>::default();
+        let made = render(&books, &told, clock.now());
         Arc::new(Self {
-            cells,
-            books,
-            rendered: ArcSwap::from_pointee(rendered),
+            shown: ArcSwap::from_pointee(Shown {
+                books: Arc::new(books),
+                rendered: Arc::new(made.rendered),
+                summary: Arc::new(made.summary),
+            }),
+            told,
+            rendering: tokio::sync::Mutex::default(),
             changed: Arc::new(Notify::new()),
             clock,
         })
     }
 
-    /// The accounts, sorted by name.
-    pub fn cells(&self) -> &[Arc<Cell>] {
-        &self.cells
-    }
-
-    /// The bytes as they are now. Loads a pointer.
-    pub fn rendered(&self) -> Arc<Rendered> {
-        self.rendered.load_full()
+    /// What is served now. Loads a pointer.
+    pub fn shown(&self) -> Arc<Shown> {
+        self.shown.load_full()
     }
 
     /// Whom a poller tells that it has written.
@@ -68,6 +105,13 @@ impl Page {
         &self.clock
     }
 
+    /// Serves other books, from the moment on at which this returns.
+    pub async fn turn_to(&self, books: Books) {
+        self.render(|_| Arc::new(books)).await;
+        // What will change next may be something else now.
+        self.changed.notify_one();
+    }
+
     /// Renders anew at every change until `stop` turns true.
     pub async fn keep_fresh(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
@@ -78,17 +122,42 @@ impl Page {
 
     async fn refresh_for_ever(&self) {
         loop {
-            let now = self.clock.now();
-            let cells = self.cells.clone();
-            let books = Arc::clone(&self.books);
-            let rendering = tokio::task::spawn_blocking(move || render(&cells, &books, now));
-            let Ok((rendered, next_change)) = rendering.await else {
-                tracing::error!("rendering failed; the last rendering is served on");
-                continue;
-            };
-            self.rendered.store(Arc::new(rendered));
-            self.wait_for_change(now, next_change).await;
+            let (rendered_at, next_change) = self.render(Arc::clone).await;
+            self.wait_for_change(rendered_at, next_change).await;
         }
+    }
+
+    /// Renders the books that follow from those that are served, and serves both. Returns the moment that is shown and
+    /// when time alone changes something.
+    async fn render(
+        &self,
+        choose: impl FnOnce(&Arc<Books>) -> Arc<Books>,
+    ) -> (Timestamp, Timestamp) {
+        let _one_at_a_time = self.rendering.lock().await;
+        let before = self.shown();
+        let books = choose(&before.books);
+        let now = self.clock.now();
+        let (of, told) = (Arc::clone(&books), Arc::clone(&self.told));
+        let rendering = tokio::task::spawn_blocking(move || render(&of, &told, now));
+        let (shown, next_change) = if let Ok(made) = rendering.await {
+            let shown = Shown {
+                books,
+                rendered: Arc::new(made.rendered),
+                summary: Arc::new(made.summary),
+            };
+            (shown, made.next_change)
+        } else {
+            tracing::error!("rendering failed; the last rendering is served on");
+            let (rendered, summary) = (before.rendered.clone(), before.summary.clone());
+            let shown = Shown {
+                books,
+                rendered,
+                summary,
+            };
+            (shown, Timestamp::MAX)
+        };
+        self.shown.store(Arc::new(shown));
+        (now, next_change)
     }
 
     /// Returns when a poll has ended, when the next change is due, or when the clock was set back.
@@ -106,22 +175,14 @@ impl Page {
     }
 }
 
-/// The budgets, and what has been said of them in the log.
-struct Books {
-    money: Money,
-    told: Mutex<BTreeSet<String>>,
-}
+/// What has been said of the budgets in the log.
+#[derive(Default)]
+struct Told(Mutex<BTreeSet<String>>);
 
-impl Books {
-    /// Says once that a budget matches nothing, here or perhaps in another shard, or that a currency is left out of it for want of a rate; again only
-    /// after that was mended.
-    fn tell_oddities(&self, views: &[View], spent: &[Spent<'_>]) {
-        if views
-            .iter()
-            .any(|view| view.state.status.last_attempt.is_none())
-        {
-            return;
-        }
+impl Told {
+    /// Says once that a budget matches nothing, here or perhaps in another shard, or that a currency is left out of it
+    /// for want of a rate; again only after that was mended.
+    fn tell_oddities(&self, money: &Money, spent: &[Spent<'_>]) {
         let mut odd = BTreeSet::new();
         let mut matched = BTreeSet::new();
         for spent in spent {
@@ -134,13 +195,13 @@ impl Books {
             }));
         }
         odd.extend(
-            self.money
+            money
                 .budgets
                 .iter()
                 .filter(|budget| !budget.elsewhere && !matched.contains(&budget.name))
                 .map(|budget| format!("budget {}: no series matches it", budget.name)),
         );
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for oddity in odd.difference(&told) {
             tracing::warn!("{oddity}");
         }
@@ -148,8 +209,17 @@ impl Books {
     }
 }
 
-fn render(cells: &[Arc<Cell>], books: &Books, now: Timestamp) -> (Rendered, Timestamp) {
-    let views: Arc<[View]> = cells
+/// What is made of books at a moment.
+struct Made {
+    rendered: Rendered,
+    summary: Summary,
+    /// When time alone changes something.
+    next_change: Timestamp,
+}
+
+fn render(books: &Books, told: &Told, now: Timestamp) -> Made {
+    let views: Arc<[View]> = books
+        .cells
         .iter()
         .map(|cell| view(&cell.account, &cell.state.load_full(), now))
         .collect();
@@ -159,8 +229,18 @@ fn render(cells: &[Arc<Cell>], books: &Books, now: Timestamp) -> (Rendered, Time
         .min()
         .unwrap_or(Timestamp::MAX);
     let spent = books.money.spent_of_all(&views);
-    books.tell_oddities(&views, &spent);
-    (Rendered::new(&views, &books.money, &spent), next_change)
+    if views
+        .iter()
+        .all(|view| view.state.status.last_attempt.is_some())
+    {
+        told.tell_oddities(&books.money, &spent);
+    }
+    let summary = Summary::of(&views, &books.money, &spent);
+    Made {
+        rendered: Rendered::new(&views, &books.money, &spent),
+        summary,
+        next_change,
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +261,8 @@ mod tests {
         let cell = Arc::new(Cell::new(Arc::new(account)));
         // Ten seconds before the month ends in Berlin.
         let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
-        let page = Page::new(vec![Arc::clone(&cell)], Money::default(), clock.clone());
+        let books = Books::new(vec![Arc::clone(&cell)], Money::default(), String::new());
+        let page = Page::new(books, clock.clone());
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Arc::clone(&page).keep_fresh(stopped));
         Poller::new(cell, clock, page.changed()).poll().await;
@@ -191,7 +272,7 @@ mod tests {
                 "the provider failed",
             ))
         });
-        let text = || String::from_utf8(page.rendered().plain_text().to_vec()).unwrap();
+        let text = || String::from_utf8(page.shown().rendered.plain_text().to_vec()).unwrap();
         let shows = |family: &str, value: &str| {
             text()
                 .lines()
@@ -215,6 +296,36 @@ mod tests {
         tokio::time::sleep(Duration::from_hours(1)).await;
         assert!(!text().contains("cloudspend_billed_cost"), "{}", text());
         assert!(shows("cloudspend_failing_parts{", " 1.0"));
+        stop.send(true).unwrap();
+        task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_books_are_served_at_once_whatever_is_being_rendered() {
+        let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
+        let cell = |name: &str| {
+            let mut account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+            account.name = name.to_owned();
+            Arc::new(Cell::new(Arc::new(account)))
+        };
+        let books = |name: &str| Books::new(vec![cell(name)], Money::default(), String::new());
+        let page = Page::new(books("0"), clock);
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(Arc::clone(&page).keep_fresh(stopped));
+        for turn in 1..50 {
+            // The page is rendering what it shows whenever the next books come.
+            page.changed().notify_one();
+            tokio::task::yield_now().await;
+            page.turn_to(books(&turn.to_string())).await;
+            let shown = page.shown();
+            let text = String::from_utf8(shown.rendered.plain_text().to_vec()).unwrap();
+            assert!(
+                text.contains(&format!("account=\"{turn}\"")),
+                "{turn}: {text}"
+            );
+            assert_eq!(shown.books.cells[0].account.name, turn.to_string());
+            assert!(shown.summary.accounts.contains_key(&turn.to_string()));
+        }
         stop.send(true).unwrap();
         task.await.unwrap();
     }

@@ -1,77 +1,71 @@
-//! Puts the rooms together: pollers, the page that they keep fresh, and the server, until they are told to stop.
+//! Puts the rooms together: the supervisor of the pollers, the page that they keep fresh, and the server, until they are told to stop.
 
 use std::{io, sync::Arc};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, signal::unix::Signal, sync::watch};
 
 use crate::{
-    budget::Money,
-    clock::Clock,
-    config::{Config, Share},
-    exposition::Reload,
-    poller::Poller,
-    refresh::Page,
+    config::Config,
     server::{self, Access, Web},
-    snapshot::Cell,
-    store::Store,
+    supervisor::{Supervisor, Tools},
 };
+
+/// Where is served, and what may be asked for.
+pub struct Setup {
+    /// Where to listen.
+    pub listeners: Vec<TcpListener>,
+    /// Where the metrics are, such as `/metrics`.
+    pub telemetry_path: String,
+    /// Whether a request may ask for a reload.
+    pub lifecycle: bool,
+    /// Who may ask at all.
+    pub access: Access,
+    /// The signal that asks for a reload, if one does.
+    pub hangup: Option<Signal>,
+}
 
 /// Polls all accounts, those that a store knows as it left them, and serves them on every listener until `stop` turns
 /// true; then running answers end first.
 /// Errors where a listener fails.
 pub async fn run(
     config: Config,
-    store: Option<Store>,
-    listeners: Vec<TcpListener>,
-    telemetry_path: String,
-    access: Access,
-    clock: Clock,
+    tools: Tools,
+    setup: Setup,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    for warning in &config.warnings {
-        tracing::warn!(warning, "configuration");
+    let supervisor = Supervisor::start(config, tools, stop.clone()).await;
+    let refreshing = tokio::spawn(Arc::clone(supervisor.page()).keep_fresh(stop.clone()));
+    if let Some(hangup) = setup.hangup {
+        tokio::spawn(reload_on(hangup, Arc::clone(&supervisor), stop.clone()));
     }
-    if let Some(Share { shard, of }) = config.share {
-        tracing::info!(%shard, accounts = config.accounts.len(), of, "polling a share of the accounts");
-    }
-    let money = Money::of(&config);
-    let store = store.map(Arc::new);
-    let cells: Vec<_> = config
-        .accounts
-        .into_iter()
-        .map(|account| {
-            let known = store
-                .as_ref()
-                .and_then(|store| store.restore(&account, clock.now()));
-            let account = Arc::new(account);
-            Arc::new(match known {
-                Some(state) => Cell::restored(account, state),
-                None => Cell::new(account),
-            })
-        })
-        .collect();
-    let page = Page::new(cells, money, clock.clone());
-    let mut tasks = JoinSet::new();
-    for (others, cell) in page.cells().iter().enumerate() {
-        let poller = Poller::new(Arc::clone(cell), clock.clone(), page.changed())
-            .keeping(store.clone())
-            .behind(others);
-        tasks.spawn(poller.run(stop.clone()));
-    }
-    tasks.spawn(Arc::clone(&page).keep_fresh(stop.clone()));
-    for listener in &listeners {
-        tracing::info!(address = %listener.local_addr()?, path = telemetry_path, "listening");
+    for listener in &setup.listeners {
+        tracing::info!(address = %listener.local_addr()?, path = setup.telemetry_path, "listening");
     }
     let web = Web {
-        page,
-        reload: Reload {
-            successful: true,
-            last_success: Some(clock.now()),
-        },
-        telemetry_path,
-        shard: config.share.map(|share| share.shard),
+        supervisor: Arc::clone(&supervisor),
+        telemetry_path: setup.telemetry_path,
+        lifecycle: setup.lifecycle,
     };
-    server::serve(listeners, web, access, stop).await?;
-    while tasks.join_next().await.is_some() {}
+    server::serve(setup.listeners, web, setup.access, stop).await?;
+    supervisor.end().await;
+    // It was told to stop, too.
+    let _ = refreshing.await;
     Ok(())
+}
+
+/// Reloads at every signal. The outcome is in the log and in the metrics.
+async fn reload_on(
+    mut hangup: Signal,
+    supervisor: Arc<Supervisor>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let reloading = async {
+        while hangup.recv().await.is_some() {
+            let _ = supervisor.reload().await;
+        }
+    };
+    tokio::select! {
+        () = reloading => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
 }

@@ -15,17 +15,16 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::{IntoResponse, Response},
+    routing::{get, post},
 };
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    config::Shard,
-    exposition::{Reload, Source},
-    refresh::Page,
+    exposition::Source,
+    supervisor::{NotReloaded, Supervisor},
 };
 
 mod access;
@@ -41,14 +40,12 @@ use connection::Limits;
 /// What the web side may see.
 #[derive(Clone)]
 pub struct Web {
-    /// The accounts and the bytes that are rendered of them.
-    pub page: Arc<Page>,
-    /// How the last loading of the configuration went.
-    pub reload: Reload,
+    /// The accounts, the bytes that are rendered of them, and who reloads the configuration.
+    pub supervisor: Arc<Supervisor>,
     /// Where the metrics are, such as `/metrics`.
     pub telemetry_path: String,
-    /// Which of several processes this is.
-    pub shard: Option<Shard>,
+    /// Whether a request may ask for a reload.
+    pub lifecycle: bool,
 }
 
 /// Serves on every listener until `stop` turns true, then lets running answers end.
@@ -85,15 +82,19 @@ fn routes(web: Web) -> Router {
     Router::new()
         .route(&web.telemetry_path, metrics)
         .route("/", get(status_page))
+        .route("/-/style.css", get(status::style))
+        .route("/-/icon.svg", get(status::icon))
         .route("/-/healthy", get(|| async { "alive\n" }))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
         .with_state(Arc::new(web))
 }
 
 async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
     let format = negotiate::format(headers);
-    let rendered = web.page.rendered();
-    let live = source.live(web.page.cells(), web.reload);
+    let shown = web.supervisor.page().shown();
+    let rendered = &shown.rendered;
+    let live = source.live(&shown.books.cells, web.supervisor.loaded());
     let zipped = negotiate::takes_gzip(headers);
     let body = if zipped {
         Pieces::new(rendered.gzip(&live, format))
@@ -116,24 +117,33 @@ async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
     response
 }
 
-async fn status_page(State(web): State<Arc<Web>>) -> Html<String> {
-    Html(status::page(&web).into_string())
+async fn status_page(State(web): State<Arc<Web>>) -> Response {
+    status::page(&web)
 }
 
 /// 200 once every account was tried once or restored.
 async fn ready(State(web): State<Arc<Web>>) -> Response {
-    let waiting: Vec<_> = web
-        .page
-        .cells()
-        .iter()
-        .filter(|cell| cell.state.load().status.last_attempt.is_none())
-        .map(|cell| cell.account.name.as_str())
-        .collect();
+    let waiting = web.supervisor.waited_for();
     if waiting.is_empty() {
         return "ready\n".into_response();
     }
     let text = format!("not polled yet: {}\n", waiting.join(", "));
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+/// Loads the configuration again, where requests may ask for that, and answers how it went.
+async fn reload(State(web): State<Arc<Web>>) -> Response {
+    if !web.lifecycle {
+        let text = "reloading by request is off; --web.enable-lifecycle turns it on\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    let (status, text) = match web.supervisor.reload().await {
+        Ok(changes) => return format!("reloaded; {changes}\n").into_response(),
+        Err(faults @ NotReloaded::Faults(_)) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error),
+    };
+    let text = format!("not reloaded, the configuration before stays in force:\n{text}\n");
+    (status, text).into_response()
 }
 
 /// A body of shared pieces whose length is known.

@@ -163,6 +163,8 @@ pub struct Status {
     pub discovery: Option<Failure>,
     /// When the next poll is due.
     pub next_poll: Option<Timestamp>,
+    /// Until when the provider asked to be left alone, if it did.
+    pub held_until: Option<Timestamp>,
     /// What an operator should know about the data.
     pub remarks: BTreeSet<String>,
 }
@@ -462,7 +464,7 @@ impl Cell {
         }
     }
 
-    /// An account of which something was found before the program began.
+    /// An account of which something is known already.
     pub fn restored(account: Arc<Account>, state: AccountState) -> Self {
         Self {
             account,

@@ -344,6 +344,13 @@ pub(super) fn build(
 }
 
 impl Account {
+    /// Whether another account of this name is polled in the same way, from the same place and into the same labels:
+    /// then a reload lets its poller go on. What secrets hold does not matter, since they are read at every login.
+    pub fn is_configured_as(&self, other: &Self) -> bool {
+        // A key without a value stands in `written` and leaves what `poll` says for all accounts.
+        self.written == other.written && self.poll == other.poll
+    }
+
     /// Says what is allowed and yet hardly meant.
     fn warn(&self, loader: &mut Loader<'_>) {
         let place = join("accounts", &self.name);

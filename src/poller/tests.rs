@@ -520,6 +520,34 @@ async fn a_provider_that_asks_to_wait_longer_than_the_interval_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_that_asked_to_wait_is_left_alone_by_the_next_poller_too() {
+    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+        account.poll.interval = Duration::from_mins(10);
+    });
+    bench.provider.answers("account", |_| {
+        Err(ProviderError::new(Reason::RateLimited, "too many requests")
+            .with_retry_after(Some(Duration::from_mins(35))))
+    });
+    let clock = Clock::starting_at(at("2025-03-10T12:00:00Z"));
+    let poller = |cell: &Arc<Cell>| Poller::new(Arc::clone(cell), clock.clone(), Arc::default());
+    poller(&bench.cell).poll().await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+
+    // A reload cuts off the first poller; a second one takes over what it has found.
+    let account = Arc::clone(&bench.cell.account);
+    let state = AccountState::clone(&bench.cell.state.load());
+    let cell = Arc::new(Cell::restored(account, state));
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(poller(&cell).run(stopped));
+    tokio::time::sleep(Duration::from_mins(33)).await;
+    assert_eq!(bench.provider.asked.lock().unwrap().len(), 1);
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(bench.provider.asked.lock().unwrap().len(), 2);
+    stop.send(true).unwrap();
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cut_answer_is_asked_for_again_within_the_time_of_the_part() {
     let bench = Bench::new(MONTHS, MonthsAsked::Both);
     let asked = std::sync::atomic::AtomicU32::new(0);

@@ -234,7 +234,7 @@ impl CloudCockpit {
             {
                 tracing::info!(
                     account = self.http.account(),
-                    error = &error as &dyn std::error::Error,
+                    error = crate::log::chain(&error),
                     "ids are shown in place of names"
                 );
                 Vec::new()
@@ -274,11 +274,12 @@ impl CloudCockpit {
             let body = self.http.body(&request).await?;
             let page: PageResponse<'_> = request.read(&body)?;
             let place = format!("{}: page {number}", request.place());
-            let rows = listed(page.items.as_deref().unwrap_or_default(), &place)?;
-            let taken = pages.take(
-                &request.place(),
-                rows.iter().map(|row| row.id.to_ascii_lowercase()),
-            )?;
+            let rows = listed(page.items.as_deref().unwrap_or_default(), &place)
+                .map_err(|error| request.correlate(error))?;
+            let ids = rows.iter().map(|row| row.id.to_ascii_lowercase());
+            let taken = pages
+                .take(&request.place(), ids)
+                .map_err(|error| request.correlate(error))?;
             let received = pages.received();
             let another = page.another(number, received);
             let empty = rows.is_empty();
@@ -289,7 +290,7 @@ impl CloudCockpit {
                 }
             }
             if page.counts_more_than(received) || (empty && another == Some(true)) {
-                return Err(more_promised(&place, received));
+                return Err(request.correlate(more_promised(&place, received)));
             }
             return Ok(all);
         }
@@ -313,7 +314,8 @@ impl CloudCockpit {
         let rows = license_rows(&request, &body)?;
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
         for (row, number) in rows.into_iter().zip(1..) {
-            charge(row, part, &mut *sink).map_err(|fault| fault.at(&request.place(), number))?;
+            charge(row, part, &mut *sink)
+                .map_err(|fault| request.correlate(fault.at(&request.place(), number)))?;
         }
         Ok(())
     }
@@ -485,7 +487,7 @@ fn license_rows<'b>(request: &Request, body: &'b [u8]) -> Result<Vec<&'b RawValu
     let page: PageResponse<'b> = request.read(body)?;
     let received = page.items.as_ref().map_or(0, Vec::len) as u64;
     if page.another(1, received) == Some(true) || page.counts_more_than(received) {
-        return Err(more_promised(&request.place(), received));
+        return Err(request.correlate(more_promised(&request.place(), received)));
     }
     Ok(page.items.unwrap_or_default())
 }

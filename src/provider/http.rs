@@ -1,6 +1,10 @@
 //! How requests are sent: login, pace, repeats, redirects, bounds, and an error in the operator's words for each failure.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -91,7 +95,14 @@ pub struct Request {
     headers: HeaderMap,
     body: Option<Bytes>,
     anonymous: bool,
-    correlation: Option<HeaderName>,
+    correlation: Option<Correlation>,
+}
+
+/// The header that a fresh id is sent in, and the one that was sent last.
+#[derive(Clone)]
+struct Correlation {
+    header: HeaderName,
+    last: Arc<Mutex<Option<Uuid>>>,
 }
 
 impl Request {
@@ -156,8 +167,20 @@ impl Request {
     /// Sends a fresh UUID with every attempt in this header; it is in the log and in the error, too.
     #[must_use]
     pub fn correlated(mut self, name: &'static str) -> Self {
-        self.correlation = Some(HeaderName::from_static(name));
+        self.correlation = Some(Correlation {
+            header: HeaderName::from_static(name),
+            last: Arc::default(),
+        });
         self
+    }
+
+    /// Adds to an error the id that was sent last, where one was: for faults that show only once its answer is read.
+    pub fn correlate(&self, error: ProviderError) -> ProviderError {
+        let last = self.correlation.as_ref().and_then(|correlation| {
+            let last = correlation.last.lock();
+            *last.unwrap_or_else(PoisonError::into_inner)
+        });
+        error.with_correlation_id(last)
     }
 
     /// The request as the log and errors show it: no query, no header, no body.
@@ -178,11 +201,11 @@ impl Request {
                 ProviderError::malformed(format!("{place}: the answer is not what it should be"))
             };
             // serde repeats what it cannot read, and a login's answer may be a token.
-            if self.anonymous {
+            self.correlate(if self.anonymous {
                 fault
             } else {
                 fault.because(without_texts(&error))
-            }
+            })
         })
     }
 }
@@ -403,7 +426,12 @@ impl Http {
             ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
         };
         let permit = self.pace.admit().await.map_err(held)?;
-        let correlation_id = request.correlation.as_ref().map(|_| Uuid::new_v4());
+        let correlation_id = request.correlation.as_ref().map(|correlation| {
+            let id = Uuid::new_v4();
+            let last = correlation.last.lock();
+            *last.unwrap_or_else(PoisonError::into_inner) = Some(id);
+            id
+        });
         let mut url = request.url.clone();
         for redirects in 0..=REDIRECTS {
             if redirects > 0 {
@@ -416,8 +444,8 @@ impl Http {
             if let Some(credential) = credential {
                 builder = builder.header(credential.name.clone(), credential.value.clone());
             }
-            if let (Some(name), Some(id)) = (&request.correlation, correlation_id) {
-                builder = builder.header(name.clone(), id.to_string());
+            if let (Some(correlation), Some(id)) = (&request.correlation, correlation_id) {
+                builder = builder.header(correlation.header.clone(), id.to_string());
             }
             if let Some(body) = &request.body {
                 builder = builder.body(body.clone());

@@ -325,6 +325,7 @@ impl StatusForm<'_> {
             discovery: restored(self.discovery, FailureForm::restore)?,
             // The poller says when, once it runs.
             next_poll: None,
+            held_until: None,
             remarks: self.remarks.into_iter().map(str::to_owned).collect(),
         })
     }

@@ -24,11 +24,15 @@ mod faults;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod negotiation;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod promises;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
@@ -39,5 +43,7 @@ mod shards;
 mod shell;
 #[cfg(test)]
 mod soak;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod support;

@@ -13,8 +13,10 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, ShardFlags, Sources},
     demo::{Demo, Options},
-    run,
+    log::Log,
+    run::{self, Setup},
     server::Access,
+    supervisor::Tools,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
@@ -28,6 +30,7 @@ pub(crate) use self::{
     tools::tool,
 };
 
+pub(crate) mod browser;
 mod exposition;
 mod history;
 mod program;
@@ -250,15 +253,20 @@ impl Exporter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
-        let running = run::run(
-            config,
-            None,
-            vec![listener],
-            "/metrics".to_owned(),
-            access,
+        let tools = Tools {
+            sources,
+            store: None,
+            log: Log::default(),
             clock,
-            stopped,
-        );
+        };
+        let setup = Setup {
+            listeners: vec![listener],
+            telemetry_path: "/metrics".to_owned(),
+            lifecycle: false,
+            access,
+            hangup: None,
+        };
+        let running = run::run(config, tools, setup, stopped);
         Self {
             url,
             stop,

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Puts the programs that the tests need under target/tools/bin: prometheus, promtool, alertmanager, amtool and
-# victoria-metrics, unpacked without root.
+# victoria-metrics, unpacked without root. browser.sh brings Chromium and axe-core.
 # Programs that are on PATH already are used as they are.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools="$PWD/target/tools"
 bin="$tools/bin"
 mkdir -p "$bin"
+tests/tools/browser.sh
 
 # Each program, its Debian package and its name there.
 programs=(

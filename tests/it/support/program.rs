@@ -56,8 +56,16 @@ impl Printed {
 impl Program {
     /// The exporter, with an empty environment.
     pub(crate) fn exporter(arguments: &[&str]) -> Self {
+        Self::exporter_in(&[], arguments)
+    }
+
+    /// The exporter in an environment.
+    pub(crate) fn exporter_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"));
-        command.args(arguments).env_clear();
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().copied());
         Self::start(command).unwrap()
     }
 
@@ -92,12 +100,22 @@ impl Program {
         .await
     }
 
+    /// What it has printed to stderr so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Asks it to end, as a service manager does.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends it a signal.
+    pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs");
         // `kill` is part of every shell.
         let killed = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {id}")])
+            .args(["-c", &format!("kill -{name} {id}")])
             .status()
             .await;
         assert!(killed.unwrap().success());
