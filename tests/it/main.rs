@@ -26,6 +26,8 @@ mod readme;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod scrapers;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod support;
