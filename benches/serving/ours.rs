@@ -209,12 +209,25 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
 
 /// Polls, and waits until what the poll found is served.
 async fn poll(poller: &Poller, page: &Page) {
-    let before = Arc::downgrade(&page.rendered());
+    let before = last_attempt(page);
     poller.poll().await;
-    while std::ptr::eq(before.as_ptr(), Arc::as_ptr(&page.rendered())) {
+    while last_attempt(page) == before {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+/// When the poll began that is served, as the end of the text says it; `None` before the first one.
+fn last_attempt(page: &Page) -> Option<Vec<u8>> {
+    let text = page.rendered().plain_text();
+    let end = &text[text.len().saturating_sub(ENDING)..];
+    let name = b"\ncloudspend_poll_last_attempt_timestamp_seconds{";
+    let found = &end[memchr::memmem::find(end, name)? + 1..];
+    let line = found.split(|byte| *byte == b'\n').next()?;
+    Some(line.to_vec())
+}
+
+/// What an account says about itself stands within so many bytes from the end.
+const ENDING: usize = 16 << 10;
 
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 pub(crate) fn tell_parent(line: &str) {
