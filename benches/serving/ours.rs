@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, BufRead},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -12,17 +13,17 @@ use cloudspend_exporter::{
     budget::Money,
     charge::{Amount, Charge, Measure, Period, SharedSink},
     clock::Clock,
-    config::{Account, LabelSlot, Labels, Poll},
+    config::{Account, Config, LabelSlot, Labels, LogLevel, LogSettings, Poll, Sources},
     counters::Counters,
-    exposition::Reload,
+    log::Log,
     poller::Poller,
     provider::{
         Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Reason,
         section::ProviderName,
     },
-    refresh::Page,
+    refresh::{Books, Page},
     server::{self, Access, Web},
-    snapshot::Cell,
+    supervisor::{Supervisor, Tools},
 };
 use futures_util::future::BoxFuture;
 use jiff::{ToSpan, tz::TimeZone};
@@ -171,22 +172,40 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
         .build()?;
     runtime.block_on(async {
         let clock = Clock::system();
-        let cell = Arc::new(Cell::new(Arc::new(account(reported))));
-        let page = Page::new(vec![Arc::clone(&cell)], Money::default(), clock.clone());
-        let poller = Poller::new(cell, clock.clone(), page.changed());
+        let config = Config {
+            path: PathBuf::new(),
+            log: LogSettings {
+                level: LogLevel::Warn,
+            },
+            accounts: vec![account(reported)],
+            share: None,
+            budgets: Vec::new(),
+            reporting_currency: None,
+            exchange_rates: BTreeMap::new(),
+            warnings: Vec::new(),
+        };
+        let tools = Tools {
+            sources: Sources::default(),
+            store: None,
+            log: Log::default(),
+            clock: clock.clone(),
+        };
         let (stop, stopped) = watch::channel(false);
+        let supervisor = Supervisor::start(config, tools, stopped.clone()).await;
+        let page = Arc::clone(supervisor.page());
         tokio::spawn(Arc::clone(&page).keep_fresh(stopped.clone()));
-        poll(&poller, &page).await;
+        while !supervisor.waited_for().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        serve_news(&page).await;
+        let cell = Arc::clone(&page.shown().books.cells[0]);
+        let poller = Poller::new(cell, clock, page.changed());
         let listener = server::bind(Some("127.0.0.1"), 0).await?;
         let port = listener.local_addr()?.port();
         let web = Web {
-            page: Arc::clone(&page),
-            reload: Reload {
-                successful: true,
-                last_success: Some(clock.now()),
-            },
+            supervisor,
             telemetry_path: "/metrics".to_owned(),
-            shard: None,
+            lifecycle: false,
         };
         let server = tokio::spawn(server::serve(vec![listener], web, Access::open(), stopped));
         tell_parent(&port.to_string());
@@ -199,7 +218,8 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
                 .all(|line| told.send(line).is_ok())
         });
         while orders.recv().await.is_some() {
-            poll(&poller, &page).await;
+            poller.poll().await;
+            serve_news(&page).await;
             tell_parent("polled");
         }
         stop.send(true)?;
@@ -208,13 +228,11 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
     })
 }
 
-/// Polls, and waits until what the poll found is served.
-async fn poll(poller: &Poller, page: &Page) {
-    let before = Arc::downgrade(&page.rendered());
-    poller.poll().await;
-    while std::ptr::eq(before.as_ptr(), Arc::as_ptr(&page.rendered())) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+/// Returns when what the last poll found is served.
+async fn serve_news(page: &Page) {
+    let cells = page.shown().books.cells.clone();
+    page.turn_to(Books::new(cells, Money::default(), String::new()))
+        .await;
 }
 
 #[expect(clippy::print_stdout, reason = "the parent reads it")]

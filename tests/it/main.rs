@@ -36,6 +36,8 @@ mod reload;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod scrapers;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod shards;

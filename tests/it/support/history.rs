@@ -13,7 +13,7 @@ use cloudspend_exporter::{
     demo::Demo,
     exposition::{Format, Reload, Source},
     poller::Poller,
-    refresh::Page,
+    refresh::{Books, Page},
     snapshot::{AccountState, Cell},
 };
 use futures_util::future::join_all;
@@ -117,13 +117,14 @@ impl History {
             let status = &cell.state.load().status;
             assert!(status.success, "{}: {status:?}", cell.account.name);
         }
-        let page = Page::new(self.cells.clone(), self.money.clone(), self.hand.clock());
+        let books = Books::new(self.cells.clone(), self.money.clone(), String::new());
+        let page = Page::new(books, self.hand.clock());
         let reload = Reload {
             successful: true,
             last_success: Some(moment),
         };
         let live = Source::new().live(&self.cells, reload);
-        let rendered = page.rendered();
+        let rendered = Arc::clone(&page.shown().rendered);
         let body = rendered.plain(&live, Format::OpenMetrics).await.concat();
         let shown = Exposition::read(std::str::from_utf8(&body).unwrap()).unwrap();
         for minute in 0..minutes {

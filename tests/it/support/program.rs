@@ -105,6 +105,13 @@ impl Program {
         self.stderr.so_far()
     }
 
+    /// The memory that it holds, in bytes.
+    pub(crate) fn resident_memory(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let process = procfs::process::Process::new(i32::try_from(id).unwrap()).unwrap();
+        process.stat().unwrap().rss * procfs::page_size()
+    }
+
     /// Asks it to end, as a service manager does.
     pub(crate) async fn terminate(&self) {
         self.signal("TERM").await;
