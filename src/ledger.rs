@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, Refused, Sink},
@@ -359,7 +359,8 @@ pub struct Ledger {
     now: OpenMonth,
     withheld: BTreeSet<Month>,
     rows: u64,
-    newest: Option<DateTime>,
+    newest_hour: Option<DateTime>,
+    newest_day: Option<Date>,
     remarks: BTreeSet<String>,
 }
 
@@ -377,13 +378,16 @@ impl Ledger {
             now: OpenMonth::default(),
             withheld: BTreeSet::new(),
             rows: 0,
-            newest: None,
+            newest_hour: None,
+            newest_day: None,
             remarks: BTreeSet::new(),
         }
     }
 
     /// Ends the poll of the part.
     pub fn close(self) -> Account {
+        let end_of_hour = |hour: DateTime| hour.saturating_add(HOUR);
+        let end_of_day = |day: Date| day.saturating_add(DAY).to_datetime(Time::midnight());
         Account {
             keys: self.keys,
             months: self
@@ -394,7 +398,10 @@ impl Ledger {
             now: self.now.close(),
             withheld: self.withheld,
             rows: self.rows,
-            newest: self.newest,
+            newest: self
+                .newest_hour
+                .map(end_of_hour)
+                .max(self.newest_day.map(end_of_day)),
             remarks: self.remarks,
         }
     }
@@ -423,18 +430,17 @@ impl Sink for Ledger {
                 limit: self.most_keys,
             });
         }
-        let (cell, end) = match charge.period {
-            Period::Hour(hour) => (hour.day(), Some(hour.saturating_add(HOUR))),
-            Period::Day(day) => (
-                day.day(),
-                Some(
-                    day.saturating_add(DAY)
-                        .to_datetime(jiff::civil::Time::midnight()),
-                ),
-            ),
-            Period::Month(_) | Period::Now => (0, None),
+        let cell = match charge.period {
+            Period::Hour(hour) => {
+                self.newest_hour = self.newest_hour.max(Some(hour));
+                hour.day()
+            }
+            Period::Day(day) => {
+                self.newest_day = self.newest_day.max(Some(day));
+                day.day()
+            }
+            Period::Month(_) | Period::Now => 0,
         };
-        self.newest = self.newest.max(end);
         let month = match charge.period.month() {
             Some(month) => self.month(month),
             None => &mut self.now,

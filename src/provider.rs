@@ -14,6 +14,7 @@ pub mod enube;
 pub mod http;
 pub mod mike;
 pub mod otc;
+mod plain;
 #[cfg(test)]
 mod proof;
 mod rows;

@@ -22,9 +22,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Slot,
-    http::{Auth, Http, Pages, Request, RowFault},
+    http::{Auth, Fold, Frame, Http, Pages, Read, Request, RowFault},
     section::{self, Context, Defaults},
-    wire::{self, Number, Text},
+    wire::{self, Number, Raw, Streamed, Text},
 };
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink},
@@ -296,26 +296,32 @@ impl ActivePlatform {
             (None, "", Scope::Reseller(id)) => self.resellers_currency(id, ask.now).await?,
             (None, currency, _) => currency.to_owned(),
         };
-        let (request, body) = self.answer(&part.id, first, last, ask).await?;
-        let answer: AnalyticsResponse<'_> = request.read(&body)?;
-        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let question = Question {
-            part,
-            months: &ask.months,
-            currency: &currency,
-            tags: &self.tags,
+        let expenses = || Expenses {
+            part: part.clone(),
+            months: ask.months.clone(),
+            currency: currency.clone(),
+            tags: self.tags.clone(),
+            rows: 0,
+            first_rows: Vec::new(),
         };
-        charge_all(&answer, &question, &request.place(), &mut *sink)
+        let (request, read) = self
+            .answer(&part.id, (first, last), ask, sink, expenses)
+            .await?;
+        let answer: AnalyticsResponse<'_> = request.read(&read.around)?;
+        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+        read.fold.conclude(&answer, &request.place(), &mut *sink)
     }
 
     /// Asks with the arguments that worked last, and with the others where they are refused.
     async fn answer(
         &self,
         subscription: &str,
-        first: Month,
-        last: Month,
+        (first, last): (Month, Month),
         ask: &Ask,
-    ) -> Result<(Request, bytes::Bytes), ProviderError> {
+        sink: &SharedSink,
+        expenses: impl Fn() -> Expenses,
+    ) -> Result<(Request, Read<Expenses>), ProviderError> {
+        const ROWS: Frame = Frame::Inside(&["subscription", "items"]);
         let (arguments, otherwise) = match self.period_mode {
             PeriodMode::Periods => (Arguments::Periods, None),
             PeriodMode::Dates => (Arguments::Dates, None),
@@ -342,8 +348,8 @@ impl ActivePlatform {
             request
         };
         let asked = request(arguments);
-        let refused = match self.http.body(&asked).await {
-            Ok(body) => return Ok((asked, body)),
+        let refused = match self.http.rows(&asked, ROWS, sink, expenses()).await {
+            Ok(read) => return Ok((asked, read)),
             Err(error) => error,
         };
         let Some(otherwise) = otherwise.filter(|_| matches!(refused.status(), Some(400 | 422)))
@@ -351,10 +357,10 @@ impl ActivePlatform {
             return Err(refused);
         };
         let asked = request(otherwise);
-        let body = self.http.body(&asked).await?;
+        let read = self.http.rows(&asked, ROWS, sink, expenses()).await?;
         self.dates_needed
             .store(otherwise == Arguments::Both, Ordering::Relaxed);
-        Ok((asked, body))
+        Ok((asked, read))
     }
 
     /// A GET with the media types that every call must name.
@@ -464,6 +470,7 @@ fn subscriptions(
         .collect()
 }
 
+/// An answer without its rows.
 #[derive(Deserialize)]
 struct AnalyticsResponse<'a> {
     #[serde(borrow)]
@@ -476,8 +483,8 @@ struct AnalyticsResponse<'a> {
 struct SubscriptionExpenses<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
-    #[serde(borrow)]
-    items: Vec<&'a RawValue>,
+    #[serde(rename = "items")]
+    _items: Streamed,
 }
 
 #[derive(Deserialize)]
@@ -489,7 +496,7 @@ struct ExpenseResponse<'a> {
     #[serde(borrow)]
     resource_name: Option<Text<'a>>,
     #[serde(borrow)]
-    tags: Option<&'a RawValue>,
+    tags: Option<Raw<'a>>,
     #[serde(borrow)]
     billing_period: Option<Text<'a>>,
     /// What a sister method calls it.
@@ -498,111 +505,114 @@ struct ExpenseResponse<'a> {
     total: Option<Number>,
 }
 
-/// What an answer must fit.
-#[derive(Clone, Copy)]
-struct Question<'a> {
-    part: &'a Part,
-    months: &'a [Month],
-    currency: &'a str,
-    tags: &'a [String],
+/// The expenses of one answer, and what they must fit.
+struct Expenses {
+    part: Part,
+    months: Vec<Month>,
+    currency: String,
+    tags: Vec<String>,
+    rows: u64,
+    /// In which row each month came first.
+    first_rows: Vec<(Month, u64)>,
 }
 
-/// Charges every row, and withholds the months that the answer does not name: they are unknown, not 0.
-fn charge_all(
-    answer: &AnalyticsResponse<'_>,
-    question: &Question<'_>,
-    place: &str,
-    sink: &mut dyn Sink,
-) -> Result<(), ProviderError> {
-    if let Some(Text(id)) = &answer.subscription.id
-        && *id != question.part.id
-    {
-        return Err(ProviderError::malformed(format!(
-            "{place}: field id: the answer is of another subscription"
-        )));
-    }
-    let named = answer
-        .billing_periods
-        .iter()
-        .map(|Text(month)| month.parse())
-        .collect::<Result<Vec<Month>, _>>()
-        .map_err(|error| {
-            ProviderError::malformed(format!("{place}: field billing_periods")).because(error)
-        })?;
-    for (raw, number) in answer.subscription.items.iter().zip(1..) {
-        charge(raw, &named, question, sink).map_err(|fault| fault.at(place, number))?;
-        sink.rows(1);
-    }
-    for month in question.months {
-        if !named.contains(month) {
-            sink.withhold(*month);
+impl Fold for Expenses {
+    type Row<'a> = ExpenseResponse<'a>;
+
+    /// One expense. A month that was not asked for makes it malformed.
+    fn fold(&mut self, row: ExpenseResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowFault> {
+        let Number(total) = row
+            .total
+            .ok_or_else(|| RowFault::field("total", "is missing"))?;
+        let period = row.billing_period.as_ref().or(row.period.as_ref());
+        let month: Month = Text::or_empty(period)
+            .parse()
+            .map_err(|_| RowFault::field("billing_period", "must be a month as YYYY-MM"))?;
+        if !self.months.contains(&month) {
+            return Err(RowFault::field(
+                "billing_period",
+                format!("{month} was not asked for"),
+            ));
         }
+        let tags = tags(row.tags, &self.tags)?;
+        self.rows += 1;
+        if self.first_rows.iter().all(|(known, _)| *known != month) {
+            self.first_rows.push((month, self.rows));
+        }
+        let mut dimensions = vec![
+            self.part.fact("account_id"),
+            self.part.fact("name"),
+            Text::or_empty(row.category.as_ref()),
+            &self.part.id,
+            Text::or_empty(row.resource_group.as_ref()),
+            Text::or_empty(row.resource_name.as_ref()),
+        ];
+        dimensions.extend(self.tags.iter().map(|wanted| {
+            tags.iter()
+                .map(|Text(tag)| split_tag(tag))
+                .find(|(key, _)| key == wanted)
+                .map_or("", |(_, value)| value)
+        }));
+        let amount = |measure| Amount {
+            measure,
+            value: total,
+            unit: &self.currency,
+        };
+        let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
+        let prepaid = self.part.fact("payment_model") == "prepay";
+        sink.rows(1);
+        sink.charge(&Charge {
+            period: Period::Month(month),
+            dimensions: &dimensions,
+            amounts: if prepaid { &amounts } else { &amounts[..1] },
+        })?;
+        Ok(())
     }
-    Ok(())
 }
 
-/// One expense. A month that was not asked for, or that the answer does not name, makes it malformed: what else the
-/// answer holds would then be as doubtful.
-fn charge(
-    raw: &RawValue,
-    named: &[Month],
-    question: &Question<'_>,
-    sink: &mut dyn Sink,
-) -> Result<(), RowFault> {
-    let row: ExpenseResponse<'_> = wire::row(raw.get().as_bytes())?;
-    let Number(total) = row
-        .total
-        .ok_or_else(|| RowFault::field("total", "is missing"))?;
-    let period = row.billing_period.as_ref().or(row.period.as_ref());
-    let month: Month = Text::or_empty(period)
-        .parse()
-        .map_err(|_| RowFault::field("billing_period", "must be a month as YYYY-MM"))?;
-    if !question.months.contains(&month) {
-        return Err(RowFault::field(
-            "billing_period",
-            format!("{month} was not asked for"),
-        ));
+impl Expenses {
+    /// Holds the rows against what stood around them, and withholds the months that the answer does not name: they are
+    /// unknown, not 0. A row of such a month makes the answer malformed: what else it holds would be as doubtful.
+    fn conclude(
+        &self,
+        answer: &AnalyticsResponse<'_>,
+        place: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<(), ProviderError> {
+        if let Some(Text(id)) = &answer.subscription.id
+            && *id != self.part.id
+        {
+            return Err(ProviderError::malformed(format!(
+                "{place}: field id: the answer is of another subscription"
+            )));
+        }
+        let named = answer
+            .billing_periods
+            .iter()
+            .map(|Text(month)| month.parse())
+            .collect::<Result<Vec<Month>, _>>()
+            .map_err(|error| {
+                ProviderError::malformed(format!("{place}: field billing_periods")).because(error)
+            })?;
+        for (month, row) in &self.first_rows {
+            if !named.contains(month) {
+                let problem = format!("{month} is not among billing_periods");
+                return Err(RowFault::field("billing_period", problem).at(place, *row));
+            }
+        }
+        for month in &self.months {
+            if !named.contains(month) {
+                sink.withhold(*month);
+            }
+        }
+        Ok(())
     }
-    if !named.contains(&month) {
-        return Err(RowFault::field(
-            "billing_period",
-            format!("{month} is not among billing_periods"),
-        ));
-    }
-    let tags = tags(row.tags, question.tags)?;
-    let mut dimensions = vec![
-        question.part.fact("account_id"),
-        question.part.fact("name"),
-        Text::or_empty(row.category.as_ref()),
-        &question.part.id,
-        Text::or_empty(row.resource_group.as_ref()),
-        Text::or_empty(row.resource_name.as_ref()),
-    ];
-    dimensions.extend(question.tags.iter().map(|wanted| {
-        tags.iter()
-            .map(|Text(tag)| split_tag(tag))
-            .find(|(key, _)| key == wanted)
-            .map_or("", |(_, value)| value)
-    }));
-    let amount = |measure| Amount {
-        measure,
-        value: total,
-        unit: question.currency,
-    };
-    let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
-    let prepaid = question.part.fact("payment_model") == "prepay";
-    sink.charge(&Charge {
-        period: Period::Month(month),
-        dimensions: &dimensions,
-        amounts: if prepaid { &amounts } else { &amounts[..1] },
-    })?;
-    Ok(())
 }
 
 /// A row's tags, read only where one is wanted.
-fn tags<'a>(raw: Option<&'a RawValue>, wanted: &[String]) -> Result<Vec<Text<'a>>, RowFault> {
+fn tags<'a>(raw: Option<Raw<'a>>, wanted: &[String]) -> Result<Vec<Text<'a>>, RowFault> {
     match raw {
-        Some(raw) if !wanted.is_empty() => serde_json::from_str::<Vec<Text<'a>>>(raw.get())
+        Some(Raw(raw)) if !wanted.is_empty() => serde_json::from_str::<Vec<Text<'a>>>(raw)
             .map_err(|_| RowFault::field("tags", "must be a list of texts")),
         _ => Ok(Vec::new()),
     }
@@ -798,8 +808,16 @@ mod tests {
                 "malformed: {}: the answer is not what it should be",
             ),
             (
-                EXAMPLE[..EXAMPLE.len() - 4].to_owned(),
+                r#"{"billing_periods": ["2024-05"], "subscription": {"items": [{"total": 1, "period": "2024-05"}]}"#.to_owned(),
                 "truncated: {}: the JSON of the answer stops early",
+            ),
+            (
+                r#"{"billing_periods": ["2024-05"], "subscription": {"items": [{"total": 1, "period": "2024-05"}, {"total"#.to_owned(),
+                "truncated: {}: the body ends inside row 2",
+            ),
+            (
+                r#"{"billing_periods": ["2024-05"], "subscription": {"it\u0065ms": [{"total": 1, "period": "2024-05"}]}}"#.to_owned(),
+                "malformed: {}: the answer is not what it should be",
             ),
         ] {
             let error = expenses(body.clone()).await.unwrap_err();

@@ -1,7 +1,6 @@
 //! How requests are sent: login, pace, repeats, redirects, bounds, and an error in the operator's words for each failure.
 
 use std::{
-    borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,13 +13,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use uuid::Uuid;
 
-use super::{
-    ProviderError, Reason,
-    rows::{FrameFault, Splitter},
-};
+pub use super::rows::Frame;
+use super::{ProviderError, Reason, rows::Splitter};
 use crate::{
     backoff::Backoff,
-    charge::{Refused, SharedSink, Sink},
+    charge::SharedSink,
     clock::Clock,
     counters::{Code, Counters},
 };
@@ -32,6 +29,8 @@ mod fault;
 mod hints;
 mod pace;
 mod pages;
+mod reading;
+mod tls;
 
 use auth::Session;
 pub use auth::{Auth, Login, Token};
@@ -40,7 +39,9 @@ pub(super) use fault::without_texts;
 use fault::{is_passing, send_fault, status_fault};
 use hints::{redirect, retry_after};
 use pace::Pace;
-pub use pages::Pages;
+pub use pages::{PageFault, Pages};
+use reading::{Batch, Reading};
+pub use reading::{Fold, Read, RowFault};
 
 /// The bounds of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,7 @@ pub struct Request {
     body: Option<Bytes>,
     anonymous: bool,
     correlation: Option<Correlation>,
+    page: Option<usize>,
 }
 
 /// The header that a fresh id is sent in, and the one that was sent last.
@@ -183,9 +185,24 @@ impl Request {
         error.with_correlation_id(last)
     }
 
+    /// Says which page of a list it asks for, so that a fault of a row can be found.
+    #[must_use]
+    pub fn page(mut self, number: usize) -> Self {
+        self.page = Some(number);
+        self
+    }
+
     /// The request as the log and errors show it: no query, no header, no body.
     pub fn place(&self) -> String {
         format!("{} {}", self.method, self.url.path())
+    }
+
+    /// Where the rows of its answer stand: the request, and the page where it asks for one.
+    fn place_of_rows(&self) -> String {
+        match self.page {
+            Some(number) => format!("{}: page {number}", self.place()),
+            None => self.place(),
+        }
     }
 
     /// Reads the whole body of its answer as JSON, from which the result may borrow.
@@ -233,9 +250,10 @@ impl Http {
         let silence = (settings.timeout / 2).min(LONGEST_SILENCE);
         #[expect(
             clippy::disallowed_methods,
-            reason = "the one place where a client is made, with its bounds"
+            reason = "the one place where clients are made, with their bounds"
         )]
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::configuration())
             .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .no_gzip()
@@ -292,6 +310,7 @@ impl Http {
             body: None,
             anonymous: false,
             correlation: None,
+            page: None,
         }
     }
 
@@ -318,46 +337,42 @@ impl Http {
         }
     }
 
-    /// Sends a request and hands each JSON object of the body to `decode` while it arrives, whatever the frame:
-    /// NDJSON, an array, several arrays, concatenated objects. Returns the number of rows.
+    /// Sends a request and folds each row of the body while more of it arrives, long answers on a blocking thread. What
+    /// is in memory at once does not depend on the length of the body.
     ///
-    /// The sink is locked once a chunk. An error of `decode` becomes `malformed` and names the row. A body whose end
-    /// nothing tells is `truncated`.
-    pub async fn rows<D>(
+    /// An error of `fold` becomes `malformed` and names the row. A bare body whose end nothing tells is `truncated`. One
+    /// that breaks off before any of it was read is asked for again.
+    pub async fn rows<F: Fold>(
         &self,
         request: &Request,
+        frame: Frame,
         sink: &SharedSink,
-        mut decode: D,
-    ) -> Result<u64, ProviderError>
-    where
-        D: FnMut(&[u8], &mut dyn Sink) -> Result<(), RowFault> + Send,
-    {
-        let (mut exchange, _) = self.exchange(request, 1).await?;
-        exchange.must_be_framed()?;
-        let mut splitter = Splitter::new(self.settings.bounds.row);
-        let mut read = 0;
-        while let Some(chunk) = exchange.chunk().await? {
-            read += chunk.len() as u64;
-            if read > self.settings.bounds.stream {
-                return Err(exchange.too_large(self.settings.bounds.stream));
+        fold: F,
+    ) -> Result<Read<F>, ProviderError> {
+        let mut attempt = 1;
+        let (mut exchange, mut batch) = loop {
+            let (mut exchange, spent) = self.exchange(request, attempt).await?;
+            if frame == Frame::Bare {
+                exchange.must_be_framed()?;
             }
-            let mut sink = sink
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut row = splitter.rows();
-            splitter
-                .push(&chunk, &mut |bytes: &[u8]| {
-                    row += 1;
-                    decode(bytes, &mut *sink)?;
-                    sink.rows(1);
-                    Ok(())
-                })
-                .map_err(|fault: RowFault| fault.at(&exchange.place, row))?;
+            match exchange.batch(self.settings.bounds.stream).await {
+                Ok(batch) => break (exchange, batch),
+                Err(error) => {
+                    drop(exchange);
+                    self.wait_before_retry(error, spent).await?;
+                    attempt = spent + 1;
+                }
+            }
+        };
+        let splitter = Splitter::new(frame, self.settings.bounds.row);
+        let place = request.place_of_rows();
+        let mut reading = Reading::new(splitter, fold, SharedSink::clone(sink), place);
+        while !batch.last {
+            let read = reading.read(batch);
+            let next = exchange.batch(self.settings.bounds.stream);
+            (reading, batch) = tokio::try_join!(read, next)?;
         }
-        splitter
-            .finish()
-            .map_err(|fault| RowFault::Frame(fault).at(&exchange.place, splitter.rows()))?;
-        Ok(splitter.rows())
+        reading.read(batch).await?.finish()
     }
 
     /// Sends a request until an answer of the 2xx kind begins, or it is given up. Returns how many attempts were
@@ -467,6 +482,7 @@ impl Http {
             );
             if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
                 return Ok(Exchange {
+                    arrived: 0,
                     body: Body::of(answer, request.place())
                         .map_err(|error| error.with_correlation_id(correlation_id))?,
                     empty: status == StatusCode::NO_CONTENT,
@@ -508,6 +524,8 @@ impl Http {
 #[derive(Debug)]
 struct Exchange {
     body: Body,
+    /// How many bytes of it were taken.
+    arrived: u64,
     /// The status says that there is no body.
     empty: bool,
     place: String,
@@ -522,6 +540,23 @@ impl Exchange {
         }
         let chunk = self.body.chunk().await;
         chunk.map_err(|error| error.with_correlation_id(self.correlation_id))
+    }
+
+    /// What comes next of a body that is read row by row.
+    async fn batch(&mut self, bound: u64) -> Result<Batch, ProviderError> {
+        let mut batch = Batch::default();
+        while !batch.is_full() {
+            let Some(chunk) = self.chunk().await? else {
+                batch.last = true;
+                break;
+            };
+            self.arrived += chunk.len() as u64;
+            if self.arrived > bound {
+                return Err(self.too_large(bound));
+            }
+            batch.push(chunk);
+        }
+        Ok(batch)
     }
 
     fn must_be_framed(&self) -> Result<(), ProviderError> {
@@ -546,67 +581,6 @@ impl Exchange {
             format!("{}: the answer is longer than {bound} bytes", self.place),
         )
         .with_correlation_id(self.correlation_id)
-    }
-}
-
-/// A row that cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum RowFault {
-    /// It is not JSON of the wanted shape.
-    #[error("the row cannot be read")]
-    Json(#[from] serde_json::Error),
-    /// A field does not hold what it must.
-    #[error("field {field}: {problem}")]
-    Field {
-        /// Which field.
-        field: Cow<'static, str>,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The ledger does not take the charge.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The frame around the rows is broken.
-    #[error("the frame of the rows is broken")]
-    Frame(#[source] FrameFault),
-}
-
-impl From<FrameFault> for RowFault {
-    fn from(fault: FrameFault) -> Self {
-        Self::Frame(fault)
-    }
-}
-
-impl RowFault {
-    /// A field that does not hold what it must.
-    pub fn field(field: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
-        Self::Field {
-            field: field.into(),
-            problem: problem.into(),
-        }
-    }
-
-    /// The fault of one row, counted from 1, of one request or page.
-    pub fn at(self, place: &str, row: u64) -> ProviderError {
-        match self {
-            Self::Frame(fault @ (FrameFault::InsideRow(_) | FrameFault::InsideArray(_))) => {
-                ProviderError::truncated(format!("{place}: {fault}"))
-            }
-            Self::Frame(fault @ FrameFault::RowTooLong(..)) => {
-                ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
-            }
-            Self::Frame(fault @ FrameFault::Unexpected(..)) => {
-                ProviderError::malformed(format!("{place}: {fault}"))
-            }
-            Self::Refused(refused @ Refused::TooManySeries { .. }) => {
-                ProviderError::new(Reason::TooLarge, format!("{place}: {refused}"))
-            }
-            Self::Json(error) => {
-                ProviderError::malformed(format!("{place}: row {row} cannot be read"))
-                    .because(without_texts(&error))
-            }
-            fault => ProviderError::malformed(format!("{place}: row {row}: {fault}")),
-        }
     }
 }
 

@@ -20,13 +20,13 @@ use jiff::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 
 use super::{
     Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Reason, Slot,
-    http::{Auth, Http, Pages, RowFault},
+    http::{Auth, Fold, Frame, Http, Pages, RowFault},
     section::{self, Context, Defaults},
-    wire::{self, Number, Text, local_time},
+    wire::{Number, Streamed, Text, local_time},
 };
 use crate::charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink};
 
@@ -262,30 +262,29 @@ impl Mike {
                 metric_type: wanted,
                 by_day: true,
             };
-            self.read(question, sink, |row, sink| {
-                if self.is_level(Text::or_empty(row.metric_type.as_ref())) {
-                    return Ok(());
-                }
-                charge_flow(row, &ask.months, sink)
-            })
-            .await?;
+            let months = ask.months.clone();
+            let levels = self.levels.clone();
+            self.read(question, sink, Taking::Flows { months, levels })
+                .await?;
         }
         if !ask.months.contains(&ask.current) {
             return Ok(());
         }
         let asked = |level: &&String| wanted.is_none_or(|wanted| same(wanted, level));
         for level in self.levels.iter().filter(asked) {
-            let mut readings = Readings::default();
             let question = Question {
                 from,
                 to,
                 metric_type: Some(level),
                 by_day: false,
             };
-            self.read(question, sink, |row, _| readings.take(row, &ask.months))
+            let months = ask.months.clone();
+            let readings = Readings::default();
+            let taken = self
+                .read(question, sink, Taking::Levels { months, readings })
                 .await?;
             let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-            readings
+            taken
                 .charge(&mut *sink)
                 .map_err(|fault| fault.at(level, 0))?;
         }
@@ -293,49 +292,39 @@ impl Mike {
     }
 
     fn is_level(&self, metric_type: &str) -> bool {
-        self.levels.iter().any(|level| same(level, metric_type))
+        is_one_of(&self.levels, metric_type)
     }
 
-    /// Reads an answer page by page and hands over each row.
+    /// Reads an answer page by page, each row as it arrives; what has taken them.
     async fn read(
         &self,
         question: Question<'_>,
         sink: &SharedSink,
-        mut take: impl FnMut(&LogResponse<'_>, &mut dyn Sink) -> Result<(), RowFault> + Send,
-    ) -> Result<(), ProviderError> {
-        let mut pages = Pages::of_rows(LIMIT, self.http.bounds().pages);
+        taking: Taking,
+    ) -> Result<Taking, ProviderError> {
+        let mut rows = LogRows {
+            asked: question.metric_type.map(str::to_owned),
+            pages: Pages::of_rows(LIMIT, self.http.bounds().pages),
+            taking,
+        };
         loop {
-            let number = pages.next_number();
             let mut request = self
                 .http
                 .post(&["log", self.log.as_str()])
-                .json(&self.body(question, pages.received()));
+                .page(rows.pages.next_number())
+                .json(&self.body(question, rows.pages.received()));
             if let Some(version) = &self.api_version {
                 request = request.header("api-version", version);
             }
-            let body = self
+            let read = self
                 .http
-                .body(&request)
+                .rows(&request, Frame::Inside(&["data"]), sink, rows)
                 .await
                 .map_err(|error| self.advise(error))?;
-            let page: PageResponse<'_> = request.read(&body)?;
-            let place = format!("{}: page {number}", request.place());
-            let rows = page
-                .data
-                .into_iter()
-                .zip(1..)
-                .map(|(raw, number)| {
-                    LogResponse::of(raw, question.metric_type)
-                        .map_err(|fault| fault.at(&place, number))
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            if !pages.take(&request.place(), rows.iter().map(LogResponse::key))? {
-                return Ok(());
-            }
-            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-            for (row, number) in rows.iter().zip(1..) {
-                take(row, &mut *sink).map_err(|fault| fault.at(&place, number))?;
-                sink.rows(1);
+            let _: PageResponse = request.read(&read.around)?;
+            rows = read.fold;
+            if !rows.pages.end(&request.place())? {
+                return Ok(rows.taking);
             }
         }
     }
@@ -397,10 +386,73 @@ fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+fn is_one_of(levels: &[String], metric_type: &str) -> bool {
+    levels.iter().any(|level| same(level, metric_type))
+}
+
+/// A page without its rows.
 #[derive(Deserialize)]
-struct PageResponse<'a> {
-    #[serde(borrow)]
-    data: Vec<&'a RawValue>,
+struct PageResponse {
+    #[serde(rename = "data")]
+    _data: Streamed,
+}
+
+/// The rows of one question, over all its pages.
+struct LogRows {
+    /// The metric type asked for, if it was one.
+    asked: Option<String>,
+    pages: Pages,
+    taking: Taking,
+}
+
+/// What becomes of rows.
+enum Taking {
+    /// Each is a charge, unless it is of a level, which is asked for by itself.
+    Flows {
+        months: Vec<Month>,
+        levels: Vec<String>,
+    },
+    /// The newest of each resource are charges once all are known.
+    Levels {
+        months: Vec<Month>,
+        readings: Readings,
+    },
+}
+
+impl Fold for LogRows {
+    type Row<'a> = LogResponse<'a>;
+
+    /// A row of another metric type than was asked for is malformed: the filter was not heard.
+    fn fold(&mut self, row: LogResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowFault> {
+        if let (Some(Text(metric_type)), Some(asked)) = (&row.metric_type, &self.asked)
+            && !same(metric_type, asked)
+        {
+            return Err(RowFault::field(METRIC_TYPE, "is not the one asked for"));
+        }
+        if !self.pages.row(row.key())? {
+            return Ok(());
+        }
+        sink.rows(1);
+        match &mut self.taking {
+            Taking::Flows { levels, .. }
+                if is_one_of(levels, Text::or_empty(row.metric_type.as_ref())) =>
+            {
+                Ok(())
+            }
+            Taking::Flows { months, .. } => charge_flow(&row, months, sink),
+            Taking::Levels { months, readings } => readings.take(&row, months),
+        }
+    }
+}
+
+impl Taking {
+    /// Charges what was kept until the last row.
+    fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowFault> {
+        match self {
+            Self::Flows { .. } => Ok(()),
+            Self::Levels { readings, .. } => readings.charge(sink),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -440,17 +492,6 @@ struct BillingInformation<'a> {
 }
 
 impl<'a> LogResponse<'a> {
-    /// Reads a row. One of another metric type than was asked for is malformed: the filter was not heard.
-    fn of(raw: &'a RawValue, asked: Option<&str>) -> Result<Self, RowFault> {
-        let row: Self = wire::row(raw.get().as_bytes())?;
-        if let (Some(Text(metric_type)), Some(asked)) = (&row.metric_type, asked)
-            && !same(metric_type, asked)
-        {
-            return Err(RowFault::field(METRIC_TYPE, "is not the one asked for"));
-        }
-        Ok(row)
-    }
-
     /// All that tells two rows apart, the value excepted.
     fn key(&self) -> [&str; 12] {
         let [tenant, project, metric, resource, operation, reference, tag] = self.dimensions();
@@ -727,14 +768,14 @@ mod tests {
 
     #[tokio::test]
     async fn the_documented_answer_without_time_has_no_day_to_belong_to() {
-        let answer: PageResponse<'_> = serde_json::from_str(LIST).unwrap();
-        let row = LogResponse::of(answer.data[0], None).unwrap();
+        let example: Value = serde_json::from_str(LIST).unwrap();
+        let first = example["data"][0].to_string();
+        let row: LogResponse<'_> = serde_json::from_str(&first).unwrap();
         assert_eq!(
             row.dimensions(),
             ["<guid>", "<guid>", "ComputeTime", "", "", "ABC123", ""]
         );
         assert_eq!(row.value().unwrap().to_bits(), 4.0_f64.to_bits());
-        let example: Value = serde_json::from_str(LIST).unwrap();
         let rows = example["data"].as_array().unwrap().clone();
         assert_eq!(
             read(rows, vec![]).await,
@@ -1108,7 +1149,7 @@ mod tests {
             ),
             (
                 (0..6).map(|number| projects(number, 1)).collect(),
-                "too_large: {}: more than 5 pages",
+                "too_large: {}: page 6: more than 5 pages",
             ),
         ] {
             let (result, _) = paged(pages).await;

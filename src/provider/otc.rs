@@ -4,7 +4,7 @@
 //! docs.otc.t-systems.com/enterprise-dashboard. Refresh: daily rows once a day at 02:30 UTC, hourly rows every hour;
 //! equal requests are answered from a cache for an hour. Permission: a Grafana API key with the role Admin.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::header;
@@ -14,13 +14,13 @@ use jiff::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{
     Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Slot,
-    http::{Auth, Http, Request, RowFault},
+    http::{Auth, Fold, Frame, Http, Request, RowFault},
     section::{self, Context, Defaults, Text},
-    wire::{self, Number},
+    wire::{self, LocalTimes, Number},
 };
 use crate::charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink};
 
@@ -174,12 +174,12 @@ impl section::Section for Section {
             filters,
             show_tag,
             dimensions: dimensions(&context.tags),
-            terms: Terms {
+            terms: Arc::new(Terms {
                 granularity: self.granularity.unwrap_or(Granularity::Daily),
                 currency: currency?,
                 zone: context.zone.clone(),
                 tags: context.tags.clone(),
-            },
+            }),
         }))
     }
 }
@@ -191,7 +191,7 @@ struct Otc {
     filters: Vec<(&'static str, String)>,
     show_tag: bool,
     dimensions: Vec<Dimension>,
-    terms: Terms,
+    terms: Arc<Terms>,
 }
 
 /// How a row is to be read.
@@ -265,10 +265,9 @@ impl Provider for Otc {
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
             for &month in &ask.months {
+                let rows = Consumption::of(month, Arc::clone(&self.terms));
                 self.http
-                    .rows(&self.consumption(month), sink, |row, sink| {
-                        decode(row, month, &self.terms, sink)
-                    })
+                    .rows(&self.consumption(month), Frame::Bare, sink, rows)
                     .await?;
             }
             Ok(())
@@ -343,7 +342,7 @@ struct ConsumptionResponse<'a> {
     external_priceplan: Option<wire::Text<'a>>,
     /// Their form is not documented, and they are read only where a dimension asks for them.
     #[serde(borrow)]
-    tags: Option<&'a RawValue>,
+    tags: Option<wire::Raw<'a>>,
 }
 
 /// What `explain` says of rows that cannot be told apart by project.
@@ -351,84 +350,109 @@ const NO_PROJECT: &str = "rows without project_id are counted with an empty proj
 const NO_LIST_COST: &str = "rows without amount_excluding_discount are missing from list cost";
 const STRANGE_TAGS: &str = "tags come in a form that is not known and are left empty";
 
-/// One row of the month that was asked for, to its charge.
-fn decode(row: &[u8], month: Month, terms: &Terms, sink: &mut dyn Sink) -> Result<(), RowFault> {
-    let row: ConsumptionResponse<'_> = wire::row(row)?;
-    let Some(Number(billed)) = row.amount else {
-        return Err(RowFault::field("amount", "is missing"));
-    };
-    let time = time_of(row.consumption_date.as_ref(), month, &terms.zone)?;
-    let mut amounts = Vec::with_capacity(4);
-    amounts.push(Amount {
-        measure: Measure::BilledCost,
-        value: billed,
-        unit: &terms.currency,
-    });
-    // One-time fees and recurring charges come in lumps that say nothing about the days to come.
-    if matches!(
-        wire::Text::or_empty(row.consumption_type.as_ref()),
-        "OTF" | "RC"
-    ) {
-        amounts.push(Amount {
-            measure: Measure::FixedCost,
+/// The rows of the month that was asked for, to their charges.
+struct Consumption {
+    month: Month,
+    terms: Arc<Terms>,
+    times: LocalTimes,
+}
+
+impl Consumption {
+    fn of(month: Month, terms: Arc<Terms>) -> Self {
+        Self {
+            month,
+            times: LocalTimes::new(terms.zone.clone()),
+            terms,
+        }
+    }
+}
+
+impl Fold for Consumption {
+    type Row<'a> = ConsumptionResponse<'a>;
+
+    fn fold(&mut self, row: ConsumptionResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowFault> {
+        let terms = &*self.terms;
+        let Some(Number(billed)) = row.amount else {
+            return Err(RowFault::field("amount", "is missing"));
+        };
+        let time = time_of(row.consumption_date.as_ref(), self.month, &mut self.times)?;
+        let billed = Amount {
+            measure: Measure::BilledCost,
             value: billed,
             unit: &terms.currency,
-        });
-    }
-    let period = match terms.granularity {
-        Granularity::Daily => Period::Day(time.date()),
-        Granularity::Hourly => {
-            match row.amount_excluding_discount {
-                Some(Number(listed)) => amounts.push(Amount {
-                    measure: Measure::ListCost,
-                    value: listed,
-                    unit: &terms.currency,
-                }),
-                None => sink.remark(NO_LIST_COST),
-            }
-            Period::Hour(time.date().at(time.hour(), 0, 0, 0))
+        };
+        let mut amounts = [billed; 4];
+        let mut count = 1;
+        let mut add = |amount| {
+            amounts[count] = amount;
+            count += 1;
+        };
+        // One-time fees and recurring charges come in lumps that say nothing about the days to come.
+        if matches!(
+            wire::Text::or_empty(row.consumption_type.as_ref()),
+            "OTF" | "RC"
+        ) {
+            add(Amount {
+                measure: Measure::FixedCost,
+                ..billed
+            });
         }
-    };
-    if let Some(Number(quantity)) = row.quantity {
-        amounts.push(Amount {
-            measure: Measure::ConsumedQuantity,
-            value: quantity,
-            unit: wire::Text::or_empty(row.quantity_type.as_ref()),
+        let period = match terms.granularity {
+            Granularity::Daily => Period::Day(time.date()),
+            Granularity::Hourly => {
+                match row.amount_excluding_discount {
+                    Some(Number(value)) => add(Amount {
+                        measure: Measure::ListCost,
+                        value,
+                        ..billed
+                    }),
+                    None => sink.remark(NO_LIST_COST),
+                }
+                Period::Hour(time.date().at(time.hour(), 0, 0, 0))
+            }
+        };
+        if let Some(Number(value)) = row.quantity {
+            add(Amount {
+                measure: Measure::ConsumedQuantity,
+                value,
+                unit: wire::Text::or_empty(row.quantity_type.as_ref()),
+            });
+        }
+        let named = [
+            &row.contract,
+            &row.project_name,
+            &row.project_id,
+            &row.product,
+            &row.product_description,
+            &row.region,
+            &row.resource_id,
+            &row.consumption_type,
+            &row.external_priceplan,
+        ]
+        .map(|text| wire::Text::or_empty(text.as_ref()));
+        if named[PROJECT_ID].is_empty() {
+            sink.remark(NO_PROJECT);
+        }
+        sink.rows(1);
+        let mut charge = Charge {
+            period,
+            dimensions: &named,
+            amounts: &amounts[..count],
+        };
+        if terms.tags.is_empty() {
+            return Ok(sink.charge(&charge)?);
+        }
+        let tags = tags_of(row.tags, &terms.tags).unwrap_or_else(|| {
+            sink.remark(STRANGE_TAGS);
+            vec![String::new(); terms.tags.len()]
         });
+        let all: Vec<&str> = named
+            .into_iter()
+            .chain(tags.iter().map(String::as_str))
+            .collect();
+        charge.dimensions = &all;
+        Ok(sink.charge(&charge)?)
     }
-    let named = [
-        &row.contract,
-        &row.project_name,
-        &row.project_id,
-        &row.product,
-        &row.product_description,
-        &row.region,
-        &row.resource_id,
-        &row.consumption_type,
-        &row.external_priceplan,
-    ]
-    .map(|text| wire::Text::or_empty(text.as_ref()));
-    if named[PROJECT_ID].is_empty() {
-        sink.remark(NO_PROJECT);
-    }
-    let mut charge = Charge {
-        period,
-        dimensions: &named,
-        amounts: &amounts,
-    };
-    if terms.tags.is_empty() {
-        return Ok(sink.charge(&charge)?);
-    }
-    let tags = tags_of(row.tags, &terms.tags).unwrap_or_else(|| {
-        sink.remark(STRANGE_TAGS);
-        vec![String::new(); terms.tags.len()]
-    });
-    let all: Vec<&str> = named
-        .into_iter()
-        .chain(tags.iter().map(String::as_str))
-        .collect();
-    charge.dimensions = &all;
-    Ok(sink.charge(&charge)?)
 }
 
 /// When a row was consumed, in the account's zone.
@@ -439,11 +463,12 @@ fn decode(row: &[u8], month: Month, terms: &Terms, sink: &mut dyn Sink) -> Resul
 fn time_of(
     text: Option<&wire::Text<'_>>,
     month: Month,
-    zone: &TimeZone,
+    times: &mut LocalTimes,
 ) -> Result<DateTime, RowFault> {
     const FIELD: &str = "consumption_date";
     let text = text.ok_or_else(|| RowFault::field(FIELD, "is missing"))?;
-    let time = wire::local_time(&text.0, zone)
+    let time = times
+        .read(&text.0)
         .ok_or_else(|| RowFault::field(FIELD, "is no date of the form YYYY-MM-DDTHH:MM:SS"))?;
     if Month::of(time.date()) == month {
         return Ok(time);
@@ -467,10 +492,8 @@ fn time_of(
 
 /// The values of the wanted tags, empty where there is none; `None` if the tags have an unknown form. Known are a list
 /// of `{key, value}`, a map, and a list of `key: value` or `key=value`.
-fn tags_of(tags: Option<&RawValue>, keys: &[String]) -> Option<Vec<String>> {
-    let tags: Value = tags.map_or(Some(Value::Null), |tags| {
-        serde_json::from_str(tags.get()).ok()
-    })?;
+fn tags_of(tags: Option<wire::Raw<'_>>, keys: &[String]) -> Option<Vec<String>> {
+    let tags: Value = tags.map_or(Some(Value::Null), |tags| serde_json::from_str(tags.0).ok())?;
     let known = match &tags {
         Value::Null | Value::Object(_) => true,
         Value::Array(list) => list
@@ -522,28 +545,25 @@ mod tests {
     const HOURLY: &str = include_str!("../../tests/fixtures/otc/hourly.json");
     const HEALTH: &str = include_str!("../../tests/fixtures/otc/health.json");
 
-    fn terms(granularity: Granularity, tags: &[&str]) -> Terms {
-        Terms {
+    fn terms(granularity: Granularity, tags: &[&str]) -> Arc<Terms> {
+        Arc::new(Terms {
             granularity,
             currency: "EUR".to_owned(),
             zone: TimeZone::get("Europe/Berlin").unwrap(),
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
-        }
+        })
     }
 
     /// The charge of the first row of a list, or of one row.
-    fn read(json: &str, month: &str, terms: &Terms) -> Result<Notes, RowFault> {
+    fn read(json: &str, month: &str, terms: &Arc<Terms>) -> Result<Notes, RowFault> {
         let row = match serde_json::from_str(json).unwrap() {
             Value::Array(mut rows) => rows.remove(0),
             row => row,
         };
         let mut notes = Notes::default();
-        decode(
-            row.to_string().as_bytes(),
-            month.parse().unwrap(),
-            terms,
-            &mut notes,
-        )?;
+        let row = row.to_string();
+        Consumption::of(month.parse().unwrap(), Arc::clone(terms))
+            .fold(wire::row(row.as_bytes())?, &mut notes)?;
         Ok(notes)
     }
 
@@ -665,7 +685,8 @@ mod tests {
         ] {
             let text = wire::Text(date.into());
             let zone = TimeZone::get("Europe/Berlin").unwrap();
-            let got = time_of(Some(&text), "2024-07".parse().unwrap(), &zone);
+            let mut times = LocalTimes::new(zone);
+            let got = time_of(Some(&text), "2024-07".parse().unwrap(), &mut times);
             assert_eq!(
                 got.ok().map(|time| time.to_string()).as_deref(),
                 want,

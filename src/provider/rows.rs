@@ -1,4 +1,9 @@
-//! Cuts a body into its JSON objects while it arrives: NDJSON, arrays, several of them, or objects one after another.
+//! Cuts a body into its JSON objects while it arrives: NDJSON, arrays, several of them, objects one after another, or
+//! an array somewhere inside an object.
+
+mod around;
+
+use around::Around;
 
 /// What is wrong with the frame around the rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +20,27 @@ pub enum FrameFault {
     /// A row over the bound.
     #[error("row {0} is longer than {1} bytes")]
     RowTooLong(u64, usize),
+    /// What stands around the rows is over the bound.
+    #[error("what stands around the rows is longer than {0} bytes")]
+    AroundTooLong(usize),
+}
+
+/// Where in a body the rows stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
+    /// The rows are all there is: on lines, one after another, or in one or more arrays.
+    Bare,
+    /// In the array that these keys lead to, from the outermost object on. What stands around it is kept.
+    Inside(&'static [&'static str]),
+}
+
+/// Who takes the rows.
+pub(crate) trait TakeRows<E> {
+    /// Takes the row that a text begins with, and tells its length, if it can without being told where the row ends.
+    fn begins(&mut self, text: &str) -> Result<Option<usize>, E>;
+
+    /// Takes a row from its first byte to its last.
+    fn whole(&mut self, row: &[u8]) -> Result<(), E>;
 }
 
 /// Where in the frame the reader stands.
@@ -24,6 +50,8 @@ enum State {
     Start(usize),
     /// Outside of any array.
     Top,
+    /// Outside of the array that holds the rows, in what is kept.
+    Around,
     /// Behind `[`.
     ArrayStart,
     /// Behind an element of an array.
@@ -48,6 +76,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 #[derive(Debug)]
 pub(crate) struct Splitter {
     state: State,
+    /// What stands around an array inside an object.
+    around: Option<Around>,
     /// The bytes of an unfinished row.
     carry: Vec<u8>,
     scan: Scan,
@@ -56,10 +86,15 @@ pub(crate) struct Splitter {
 }
 
 impl Splitter {
-    /// A reader that refuses rows longer than a number of bytes.
-    pub(crate) fn new(longest_row: usize) -> Self {
+    /// A reader that refuses rows longer than a number of bytes, and more than that around them.
+    pub(crate) fn new(frame: Frame, longest_row: usize) -> Self {
+        let (state, around) = match frame {
+            Frame::Bare => (State::Start(0), None),
+            Frame::Inside(path) => (State::Around, Some(Around::new(path, longest_row))),
+        };
         Self {
-            state: State::Start(0),
+            state,
+            around,
             carry: Vec::new(),
             scan: Scan::default(),
             rows: 0,
@@ -72,27 +107,28 @@ impl Splitter {
         self.rows
     }
 
-    /// Takes the next chunk and calls `on_row` with each whole row. Where chunks are cut does not matter.
+    /// Takes the next chunk and hands on each whole row. Where chunks are cut does not matter.
     pub(crate) fn push<E: From<FrameFault>>(
         &mut self,
         chunk: &[u8],
-        on_row: &mut impl FnMut(&[u8]) -> Result<(), E>,
+        taker: &mut impl TakeRows<E>,
     ) -> Result<(), E> {
-        let mut rest = chunk;
+        let mut at = 0;
         if let State::Row { in_array } = self.state {
             let carried = self.carry.len();
-            self.carry.extend_from_slice(rest);
+            self.carry.extend_from_slice(chunk);
             let Some(end) = end_of_object(&self.carry, &mut self.scan) else {
                 return Ok(self.check_length(self.carry.len())?);
             };
             self.check_length(end)?;
-            on_row(&self.carry[..end])?;
+            taker.whole(&self.carry[..end])?;
             self.end_row(in_array);
             self.carry.clear();
-            rest = &rest[end - carried..];
+            at = end - carried;
         }
-        while let Some((&byte, after)) = rest.split_first() {
-            let next = match (self.state, byte) {
+        let mut text = Valid::at(chunk, at);
+        while let Some(&byte) = chunk.get(at) {
+            self.state = match (self.state, byte) {
                 (State::Start(seen), byte) if BYTE_ORDER_MARK.get(seen) == Some(&byte) => {
                     if seen + 1 == BYTE_ORDER_MARK.len() {
                         State::Top
@@ -105,42 +141,77 @@ impl Splitter {
                     continue;
                 }
                 (State::Start(_), _) => return Err(self.unexpected(byte)),
+                (State::Around, _) => {
+                    let rows = match &mut self.around {
+                        Some(around) => around.push(&chunk[at..])?,
+                        None => None,
+                    };
+                    let Some(rows) = rows else {
+                        return Ok(());
+                    };
+                    at += rows;
+                    self.state = State::ArrayStart;
+                    continue;
+                }
                 (state, b' ' | b'\t' | b'\r' | b'\n') => state,
                 (state, b'{') if state != State::AfterElement => {
                     let in_array = state != State::Top;
-                    self.scan = Scan::default();
-                    let Some(end) = end_of_object(rest, &mut self.scan) else {
+                    if at >= text.end() {
+                        text = Valid::at(chunk, at);
+                    }
+                    let rest = &chunk[at..];
+                    let Some(length) = self.row(rest, text.from(at), taker)? else {
                         self.state = State::Row { in_array };
                         self.carry.extend_from_slice(rest);
                         return Ok(self.check_length(rest.len())?);
                     };
-                    self.check_length(end)?;
-                    on_row(&rest[..end])?;
+                    at += length;
                     self.end_row(in_array);
-                    rest = &rest[end..];
                     continue;
                 }
                 (State::Top, b'[') => State::ArrayStart,
-                (State::ArrayStart | State::AfterElement, b']') => State::Top,
+                (State::ArrayStart | State::AfterElement, b']') => self.outside(),
                 (State::AfterElement, b',') => State::NeedElement,
                 (_, byte) => return Err(self.unexpected(byte)),
             };
-            self.state = next;
-            rest = after;
+            at += 1;
         }
         Ok(())
     }
 
-    /// Says whether the body may end here.
-    pub(crate) fn finish(&self) -> Result<(), FrameFault> {
+    /// Says whether the body may end here, and gives back what stood around the rows, which is JSON if the body is.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, FrameFault> {
         match self.state {
-            State::Start(0) | State::Top => Ok(()),
+            State::Start(0) | State::Top | State::Around => {
+                Ok(self.around.map(Around::into_bytes).unwrap_or_default())
+            }
             State::Row { .. } => Err(FrameFault::InsideRow(self.rows + 1)),
             State::Start(_) => Err(FrameFault::InsideRow(1)),
             State::ArrayStart | State::AfterElement | State::NeedElement => {
                 Err(FrameFault::InsideArray(self.rows))
             }
         }
+    }
+
+    /// Hands on the row that the bytes begin with, if it is whole: its length. The text is as much of the bytes as is
+    /// known to be one.
+    fn row<E: From<FrameFault>>(
+        &mut self,
+        bytes: &[u8],
+        text: &str,
+        taker: &mut impl TakeRows<E>,
+    ) -> Result<Option<usize>, E> {
+        let bound = text.floor_char_boundary(self.longest_row);
+        if let Some(length) = taker.begins(&text[..bound])? {
+            return Ok(Some(length));
+        }
+        self.scan = Scan::default();
+        let Some(end) = end_of_object(bytes, &mut self.scan) else {
+            return Ok(None);
+        };
+        self.check_length(end)?;
+        taker.whole(&bytes[..end])?;
+        Ok(Some(end))
     }
 
     fn end_row(&mut self, in_array: bool) {
@@ -152,6 +223,15 @@ impl Splitter {
         };
     }
 
+    /// Behind the bracket that closes an array.
+    fn outside(&self) -> State {
+        if self.around.is_some() {
+            State::Around
+        } else {
+            State::Top
+        }
+    }
+
     fn check_length(&self, length: usize) -> Result<(), FrameFault> {
         if length > self.longest_row {
             return Err(FrameFault::RowTooLong(self.rows + 1, self.longest_row));
@@ -161,6 +241,33 @@ impl Splitter {
 
     fn unexpected<E: From<FrameFault>>(&self, byte: u8) -> E {
         FrameFault::Unexpected(char::from(byte), self.rows).into()
+    }
+}
+
+/// As much of a chunk, from a byte on, as is UTF-8: looked at once, not once for every text in it.
+#[derive(Clone, Copy)]
+struct Valid<'c> {
+    begin: usize,
+    text: &'c str,
+}
+
+impl<'c> Valid<'c> {
+    fn at(chunk: &'c [u8], begin: usize) -> Self {
+        let bytes = chunk.get(begin..).unwrap_or_default();
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+        };
+        Self { begin, text }
+    }
+
+    fn end(&self) -> usize {
+        self.begin + self.text.len()
+    }
+
+    /// What is left of it behind a byte of the chunk.
+    fn from(&self, at: usize) -> &'c str {
+        self.text.get(at - self.begin..).unwrap_or_default()
     }
 }
 
@@ -203,21 +310,61 @@ fn end_of_object(bytes: &[u8], scan: &mut Scan) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde::de::IgnoredAny;
 
     use super::*;
+    use crate::provider::plain;
+
+    /// Writes rows down, and may be one that finds the ends of plain rows itself.
+    struct Notes {
+        rows: Vec<String>,
+        forward: bool,
+    }
+
+    impl TakeRows<FrameFault> for Notes {
+        fn begins(&mut self, text: &str) -> Result<Option<usize>, FrameFault> {
+            if !self.forward {
+                return Ok(None);
+            }
+            let row = plain::read::<IgnoredAny>(text);
+            Ok(row.map(|(_, length)| {
+                self.rows.push(text[..length].to_owned());
+                length
+            }))
+        }
+
+        fn whole(&mut self, row: &[u8]) -> Result<(), FrameFault> {
+            self.rows.push(String::from_utf8_lossy(row).into_owned());
+            Ok(())
+        }
+    }
+
+    const LONGEST: usize = 96;
+
+    /// The rows, and what stands around them.
+    fn split_in(frame: Frame, chunks: &[&[u8]]) -> Result<(Vec<String>, String), FrameFault> {
+        let [one, other] = [false, true].map(|forward| {
+            let mut splitter = Splitter::new(frame, LONGEST);
+            let mut notes = Notes {
+                rows: Vec::new(),
+                forward,
+            };
+            for chunk in chunks {
+                splitter.push(chunk, &mut notes)?;
+            }
+            assert_eq!(splitter.rows(), notes.rows.len() as u64);
+            let around = String::from_utf8_lossy(&splitter.finish()?).into_owned();
+            Ok((notes.rows, around))
+        });
+        assert_eq!(one, other);
+        one
+    }
 
     fn split(chunks: &[&[u8]]) -> Result<Vec<String>, FrameFault> {
-        let mut splitter = Splitter::new(64);
-        let mut rows = Vec::new();
-        for chunk in chunks {
-            splitter.push(chunk, &mut |row: &[u8]| {
-                rows.push(String::from_utf8_lossy(row).into_owned());
-                Ok::<_, FrameFault>(())
-            })?;
-        }
-        splitter.finish()?;
-        assert_eq!(splitter.rows(), rows.len() as u64);
-        Ok(rows)
+        split_in(Frame::Bare, chunks).map(|(rows, around)| {
+            assert!(around.is_empty());
+            rows
+        })
     }
 
     #[test]
@@ -262,10 +409,98 @@ mod tests {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
         assert_eq!(
             split(&[long.as_bytes()]),
-            Err(FrameFault::RowTooLong(1, 64))
+            Err(FrameFault::RowTooLong(1, LONGEST))
         );
         let drips: Vec<&[u8]> = long.as_bytes().chunks(1).collect();
-        assert_eq!(split(&drips), Err(FrameFault::RowTooLong(1, 64)));
+        assert_eq!(split(&drips), Err(FrameFault::RowTooLong(1, LONGEST)));
+    }
+
+    const ITEMS: Frame = Frame::Inside(&["answer", "items"]);
+
+    #[test]
+    fn the_rows_of_an_array_inside_an_object_leave_the_rest_behind() {
+        for (body, rows, around) in [
+            (
+                r#"{"answer":{"items":[]}}"#,
+                &[][..],
+                r#"{"answer":{"items":[]}}"#,
+            ),
+            (
+                r#"{"n": 2, "answer" : {"id":"[","items": [ {"a":1}, {"b":[]} ] , "c":{}}, "z":[{}]}"#,
+                &[r#"{"a":1}"#, r#"{"b":[]}"#],
+                r#"{"n": 2, "answer" : {"id":"[","items": [] , "c":{}}, "z":[{}]}"#,
+            ),
+            (
+                r#"{"items":[{}],"x":{"answer":{"items":[{}]}},"answer":{"items":{}}}"#,
+                &[],
+                r#"{"items":[{}],"x":{"answer":{"items":[{}]}},"answer":{"items":{}}}"#,
+            ),
+            (
+                r#"{"answer":"items","y":["answer",{"items":[1]}],"answer":{"items":[{}]},"answer":{"items":[{}]}}"#,
+                &["{}", "{}"],
+                r#"{"answer":"items","y":["answer",{"items":[1]}],"answer":{"items":[]},"answer":{"items":[]}}"#,
+            ),
+            (
+                r#"{"answer":[{"items":[{}]}]}"#,
+                &[],
+                r#"{"answer":[{"items":[{}]}]}"#,
+            ),
+            (
+                r#"{"answer":{"it\"ems":[{}]}"#,
+                &[],
+                r#"{"answer":{"it\"ems":[{}]}"#,
+            ),
+            ("", &[], ""),
+            ("]}{,:\"", &[], "]}{,:\""),
+        ] {
+            let want = (
+                rows.iter().map(ToString::to_string).collect(),
+                around.to_owned(),
+            );
+            assert_eq!(
+                split_in(ITEMS, &[body.as_bytes()]),
+                Ok(want.clone()),
+                "{body}"
+            );
+            let drips: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+            assert_eq!(split_in(ITEMS, &drips), Ok(want), "{body}, byte by byte");
+        }
+    }
+
+    #[test]
+    fn a_broken_array_inside_an_object_is_told() {
+        let long = format!(r#"{{"x":"{}""#, "x".repeat(100));
+        for (body, want) in [
+            (r#"{"answer":{"items":["#, FrameFault::InsideArray(0)),
+            (r#"{"answer":{"items":[{}"#, FrameFault::InsideArray(1)),
+            (r#"{"answer":{"items":[{},{"a"#, FrameFault::InsideRow(2)),
+            (
+                r#"{"answer":{"items":[1]}}"#,
+                FrameFault::Unexpected('1', 0),
+            ),
+            (
+                r#"{"answer":{"items":[{},null]}}"#,
+                FrameFault::Unexpected('n', 1),
+            ),
+            (r#"{"answer":{"items":[{}}"#, FrameFault::Unexpected('}', 1)),
+            (&long, FrameFault::AroundTooLong(LONGEST)),
+        ] {
+            assert_eq!(split_in(ITEMS, &[body.as_bytes()]), Err(want), "{body}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_their_own_row_alone() {
+        let body = b"{\"a\":\"\xff\"}\n{\"b\":\"\xc3\xa9\"}\n{\"c\":\"\xc3\"}";
+        let rows = split(&[body]).unwrap();
+        assert_eq!(
+            rows,
+            [
+                "{\"a\":\"\u{fffd}\"}",
+                "{\"b\":\"é\"}",
+                "{\"c\":\"\u{fffd}\"}"
+            ]
+        );
     }
 
     proptest! {

@@ -2,14 +2,18 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, iter};
 
+use hashbrown::HashMap;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Visitor, value::MapDeserializer},
+    de::{Error, IgnoredAny, SeqAccess, Visitor, value::MapDeserializer},
 };
 use serde_json::value::RawValue;
 
-use super::http::{RowFault, without_texts};
+use super::{
+    http::{RowFault, without_texts},
+    plain,
+};
 
 /// A finite number, sent as a number or as a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,8 +116,99 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             fn visit_u128<E: Error>(self, value: u128) -> Result<Text<'de>, E> {
                 Ok(Text(Cow::Owned(value.to_string())))
             }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Text<'de>, D::Error> {
+                deserializer.deserialize_any(Self)
+            }
         }
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_newtype_struct(plain::TEXT, Reader)
+    }
+}
+
+/// A JSON value as it is written, for what is read only where it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Raw<'a>(pub(super) &'a str);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Raw<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Raw<'de>, E> {
+                Ok(Raw(value))
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Raw<'de>, D::Error> {
+                <&RawValue>::deserialize(deserializer).map(|value| Raw(value.get()))
+            }
+        }
+        deserializer.deserialize_newtype_struct(plain::RAW, Reader)
+    }
+}
+
+/// The array that held the rows, which were taken out of it as they arrived. If there are any, they were not found.
+#[derive(Debug)]
+pub(super) struct Streamed;
+
+impl<'de> Deserialize<'de> for Streamed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Streamed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of rows")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Streamed, A::Error> {
+                match rows.next_element::<IgnoredAny>()? {
+                    None => Ok(Streamed),
+                    Some(_) => Err(A::Error::custom("rows under a key that holds escapes")),
+                }
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+/// The most dates that are remembered: more than a month has hours.
+const KNOWN_TIMES: usize = 1024;
+
+/// Reads dates as [`local_time`] does, and remembers them: the rows of one answer share a few.
+#[derive(Debug)]
+pub(super) struct LocalTimes {
+    zone: TimeZone,
+    known: HashMap<Box<str>, DateTime>,
+}
+
+impl LocalTimes {
+    pub(super) fn new(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            known: HashMap::new(),
+        }
+    }
+
+    pub(super) fn read(&mut self, text: &str) -> Option<DateTime> {
+        if let Some(&time) = self.known.get(text) {
+            return Some(time);
+        }
+        let time = local_time(text, &self.zone)?;
+        if self.known.len() < KNOWN_TIMES {
+            self.known.insert(text.into(), time);
+        }
+        Some(time)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The pages of one list: when they end, and that none of them came twice.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, Hash, RandomState},
+    mem,
 };
 
 use super::super::{ProviderError, Reason};
 
-/// Watches the pages of one list as they come.
+/// Watches the pages of one list as they come, row by row. Of each row it keeps a few bytes, to know it again.
 #[derive(Debug)]
 pub struct Pages {
     /// The most pages.
@@ -16,12 +17,40 @@ pub struct Pages {
     limit: usize,
     /// Whether a key may not even stand twice on one page.
     distinct: bool,
+    /// How many pages have ended.
     number: usize,
     received: u64,
-    first: Vec<u64>,
-    seen: HashSet<u64>,
+    first: Page,
+    page: Page,
+    /// The number of the page on which a key stood.
+    seen: HashMap<u64, usize>,
     /// Seeded afresh for every list, so that no two keys look alike for ever.
     hasher: RandomState,
+}
+
+/// What is known of one page.
+#[derive(Debug, Default)]
+struct Page {
+    rows: usize,
+    first_key: u64,
+    /// Of all its keys in their order.
+    digest: u64,
+    /// Whether it begins as the first page did, from a server that may not page.
+    repeats: bool,
+}
+
+/// A row that a list must not hold there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PageFault {
+    /// Rows moved while we read, so that some are missing, too.
+    #[error("stood on an earlier page")]
+    Again,
+    /// What has an id is there once.
+    #[error("stands there twice")]
+    Twice,
+    /// More pages than there may be.
+    #[error("more than {0} pages")]
+    TooMany(usize),
 }
 
 impl Pages {
@@ -33,8 +62,9 @@ impl Pages {
             distinct: true,
             number: 0,
             received: 0,
-            first: Vec::new(),
-            seen: HashSet::new(),
+            first: Page::default(),
+            page: Page::default(),
+            seen: HashMap::new(),
             hasher: RandomState::new(),
         }
     }
@@ -52,59 +82,87 @@ impl Pages {
         self.number + 1
     }
 
-    /// How many rows were taken so far.
+    /// How many rows were taken so far, of pages that have ended.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Looks at the keys of the next page. True if its rows are to be taken; false if the list has ended: the page
-    /// is empty, or it repeats a first page that is longer than asked for, so that the server does not page.
+    /// Looks at the key of the next row of a page. True if the row is to be taken; false if it repeats one of a first
+    /// page that is longer than asked for, so that the server does not page.
+    pub fn row<K: Hash>(&mut self, key: K) -> Result<bool, PageFault> {
+        let key = self.hasher.hash_one(key);
+        let number = self.next_number();
+        let page = &mut self.page;
+        page.rows += 1;
+        page.digest = self.hasher.hash_one((page.digest, key));
+        if page.rows == 1 {
+            page.first_key = key;
+            page.repeats =
+                number == 2 && self.first.rows > self.limit && self.first.first_key == key;
+            if number > self.most && !page.repeats {
+                return Err(PageFault::TooMany(self.most));
+            }
+        }
+        if page.repeats {
+            return Ok(false);
+        }
+        match self.seen.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(number);
+                Ok(true)
+            }
+            Entry::Occupied(entry) if *entry.get() != number => Err(PageFault::Again),
+            Entry::Occupied(_) if self.distinct => Err(PageFault::Twice),
+            Entry::Occupied(_) => Ok(true),
+        }
+    }
+
+    /// Ends a page. False if the list ends with it: it was empty, or repeated the first one.
+    pub fn end(&mut self, place: &str) -> Result<bool, ProviderError> {
+        self.number += 1;
+        let page = mem::take(&mut self.page);
+        if page.repeats {
+            if (page.rows, page.digest) == (self.first.rows, self.first.digest) {
+                return Ok(false);
+            }
+            return Err(self.fault(place, 1, PageFault::Again));
+        }
+        self.received += page.rows as u64;
+        let has_rows = page.rows > 0;
+        if self.number == 1 {
+            self.first = page;
+        }
+        Ok(has_rows)
+    }
+
+    /// Looks at the keys of the next page, which is whole. True if its rows are to be taken, false if the list has
+    /// ended.
     ///
-    /// A key that another page held is `malformed`: rows moved while we read, so that some are missing, too.
-    /// More pages than the bound are `too_large`.
+    /// A key that another page held is `malformed`. More pages than the bound are `too_large`.
     pub fn take<K: Hash>(
         &mut self,
         place: &str,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<bool, ProviderError> {
-        let page: Vec<u64> = keys
-            .into_iter()
-            .map(|key| self.hasher.hash_one(key))
-            .collect();
-        self.number += 1;
-        if page.is_empty() {
-            return Ok(false);
-        }
-        if self.number == 2 && self.first.len() > self.limit && page == self.first {
-            return Ok(false);
-        }
-        if self.number > self.most {
-            return Err(ProviderError::new(
-                Reason::TooLarge,
-                format!("{place}: more than {} pages", self.most),
-            ));
-        }
-        if let Some(row) = page.iter().position(|key| self.seen.contains(key)) {
-            return Err(ProviderError::malformed(format!(
-                "{place}: page {}: row {} stood on an earlier page",
-                self.number,
-                row + 1
-            )));
-        }
-        for (row, key) in page.iter().enumerate() {
-            if !self.seen.insert(*key) && self.distinct {
-                return Err(ProviderError::malformed(format!(
-                    "{place}: page {}: row {} stands there twice",
-                    self.number,
-                    row + 1
-                )));
+        for (row, key) in keys.into_iter().enumerate() {
+            if let Err(fault) = self.row(key) {
+                self.number += 1;
+                return Err(self.fault(place, row + 1, fault));
             }
         }
-        self.received += page.len() as u64;
-        if self.number == 1 {
-            self.first = page;
+        self.end(place)
+    }
+
+    fn fault(&self, place: &str, row: usize, fault: PageFault) -> ProviderError {
+        let number = self.number;
+        match fault {
+            PageFault::TooMany(_) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
+            }
+            PageFault::Again | PageFault::Twice => {
+                ProviderError::malformed(format!("{place}: page {number}: row {row} {fault}"))
+            }
         }
-        Ok(true)
     }
 }
 
@@ -161,6 +219,18 @@ mod tests {
                 read(Pages::of_ids(2, 3), list),
                 want.map_err(str::to_owned),
                 "{list:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_that_only_begins_as_the_first_one_is_no_repeated_one() {
+        let long = &["a", "b", "c"][..];
+        for second in [&["a"][..], &["a", "b", "d"], &["a", "b", "c", "d"]] {
+            let fault = "malformed GET /list: page 2: row 1 stood on an earlier page";
+            assert_eq!(
+                read(Pages::of_rows(2, 3), &[long, second]),
+                Err(fault.to_owned())
             );
         }
     }

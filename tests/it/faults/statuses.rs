@@ -287,8 +287,13 @@ async fn what_may_pass_is_asked_again_and_nothing_else() {
 
 #[tokio::test]
 async fn what_breaks_off_is_asked_for_again_by_the_one_who_can_start_anew() {
-    // A body that is held whole is asked for again as a request; rows that were read already, as a part.
-    for (case, request, part) in [(ACTIVEPLATFORM, 3, 1), (OTC_LINES, 1, 3)] {
+    // A body of which nothing was read yet is asked for again as a request; rows that were read already, as a part.
+    let long = "\n".repeat(2 << 20);
+    for (case, before_end, request, part) in [
+        (ACTIVEPLATFORM, "", 3, 1),
+        (OTC_LINES, "", 3, 1),
+        (OTC_LINES, long.as_str(), 1, 3),
+    ] {
         let manner = Manner {
             request: times(request),
             part: times(part),
@@ -298,10 +303,11 @@ async fn what_breaks_off_is_asked_for_again_by_the_one_who_can_start_anew() {
         let server = Server::start(|_| Reply::default()).await;
         let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
         let answer = case.answer;
+        let padding = before_end.to_owned();
         let mut broken = 0;
         server.now(but(&case, Version::One, move |seen| {
             broken += 1;
-            let body = answer(seen, Version::One);
+            let body = answer(seen, Version::One).replacen('\n', &format!("\n{padding}"), 1);
             if broken == 3 {
                 return Reply::good(body);
             }
@@ -500,7 +506,7 @@ async fn what_is_larger_than_its_bound_is_refused_while_it_arrives() {
         (
             "endless nesting",
             MIKE_FIRST_PAGE,
-            always(endless("{\"data\":", "[")),
+            always(endless("{\"more\":", "[")),
         ),
         ("endless pages", MIKE_FIRST_PAGE, Box::new(more_pages)),
     ];

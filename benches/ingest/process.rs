@@ -1,0 +1,101 @@
+//! Processes that are measured: what they say on their last line, and what this one says of itself.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::Context;
+use procfs::process::Process;
+use serde::{Deserialize, Serialize};
+
+/// What one run says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) seconds: f64,
+    pub(crate) rows: u64,
+    /// The sum of all amounts, to tell that all have read the same.
+    pub(crate) total: f64,
+    /// The most memory that the process had, MB.
+    pub(crate) peak: f64,
+    /// What of that came after it was ready to begin, MB.
+    #[serde(default)]
+    pub(crate) grown: f64,
+}
+
+/// Ends with the process that holds it.
+pub(crate) struct Server {
+    pub(crate) port: String,
+    child: Child,
+    _input: Option<ChildStdin>,
+}
+
+impl Server {
+    pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut port = String::new();
+        let output = child.stdout.take().context("the server has no output")?;
+        BufReader::new(output).read_line(&mut port)?;
+        Ok(Self {
+            port: port.trim().to_owned(),
+            _input: child.stdin.take(),
+            child,
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self._input.take());
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program to its end and reads its last line.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<Run> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{command:?} ended with {}",
+        output.status
+    );
+    let text = String::from_utf8(output.stdout)?;
+    let line = text.trim().lines().last().unwrap_or_default();
+    serde_json::from_str(line).with_context(|| format!("{command:?} said {line}"))
+}
+
+/// Runs this program with other arguments.
+pub(crate) fn run_self(arguments: &[&str]) -> anyhow::Result<Run> {
+    run(Command::new(std::env::current_exe()?).args(arguments))
+}
+
+pub(crate) fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    Instant::now()
+}
+
+/// The most memory that this process had, and what it has, MB.
+pub(crate) fn memory() -> anyhow::Result<(f64, f64)> {
+    let status = Process::myself()?.status()?;
+    let megabytes = |kibibytes: Option<u64>| kibibytes.unwrap_or_default() as f64 * 1024.0 / 1e6;
+    Ok((megabytes(status.vmhwm), megabytes(status.vmrss)))
+}
+
+#[expect(clippy::print_stdout, reason = "the product of a benchmark")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "tells how far it is")]
+pub(crate) fn tell(line: &str) {
+    eprintln!("{line}");
+}
