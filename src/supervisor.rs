@@ -31,6 +31,8 @@ use crate::{
 
 /// A disk that hangs does not keep a reload waiting for ever.
 const LONGEST_LOAD: Duration = Duration::from_secs(30);
+/// A reload that is under way when the program ends has so long.
+const LONGEST_END: Duration = Duration::from_secs(5);
 /// Of a file with more faults, so many are in the log; the answer to a request holds all.
 const MOST_LOGGED: usize = 100;
 
@@ -264,7 +266,11 @@ impl Supervisor {
 
     /// Waits until all pollers have ended, once they were told to stop.
     pub async fn end(&self) {
-        for (_, poller) in std::mem::take(&mut *self.pollers.lock().await) {
+        // A reload whose disk hangs does not keep the program from ending.
+        let Ok(mut pollers) = tokio::time::timeout(LONGEST_END, self.pollers.lock()).await else {
+            return;
+        };
+        for (_, poller) in std::mem::take(&mut *pollers) {
             // One that has panicked is gone, too.
             let _ = poller.await;
         }

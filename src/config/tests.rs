@@ -742,18 +742,26 @@ fn exchange_rates_need_the_currency_that_they_lead_to() {
 }
 
 #[test]
-fn accounts_written_alike_compare_alike_and_a_change_of_poll_shows() {
-    let one = load_with(&account("    depth: 1\n"), &[]);
-    let same = load_with(&account("    depth: 1 # as before\n"), &[]);
-    let other = load_with(&account("    depth: 2\n"), &[]);
-    let poll = load_with(
-        &format!("poll: {{interval: 2h}}\n{}", account("    depth: 1\n")),
-        &[],
-    );
-    let written = |config: &Config| config.accounts[0].written.clone();
-    assert_eq!(written(&one), written(&same));
-    assert_ne!(written(&one), written(&other));
-    assert_ne!(written(&one), written(&poll));
+fn a_reload_knows_an_account_by_what_was_written_and_how_it_is_polled() {
+    let own = "    depth: 1\n";
+    let poll =
+        |interval: &str, own: &str| format!("poll: {{interval: {interval}}}\n{}", account(own));
+    let one = account(own);
+    for (other, same) in [
+        (account("    depth: 1 # as before\n"), true),
+        (account("    depth: 2\n"), false),
+        (poll("1h", own), true),
+        (poll("2h", own), false),
+        // A key without a value leaves what `poll` says.
+        (poll("2h", "    depth: 1\n    interval:\n"), false),
+    ] {
+        let [one, other] = [&one, &other].map(|yaml| load_with(yaml, &[]));
+        let alike = one.accounts[0].is_configured_as(&other.accounts[0]);
+        assert_eq!(alike, same, "{:?}", other.accounts[0].written);
+    }
+    let null = "    depth: 1\n    interval:\n";
+    let [one, other] = ["1h", "2h"].map(|interval| load_with(&poll(interval, null), &[]));
+    assert!(!one.accounts[0].is_configured_as(&other.accounts[0]));
 }
 
 #[test]

@@ -433,7 +433,26 @@ mod tests {
         let configuration = "<".repeat(10 << 20);
         let books = Books::new(cells.collect(), Money::default(), configuration);
         let page = Page::new(books, Clock::from_fn(|| at(NOW)));
-        whole(&page.shown(), &Reload::default(), "/metrics", at(NOW)).into_string()
+        let loaded = Reload {
+            successful: true,
+            last_success: Some(at(NOW)),
+        };
+        whole(&page.shown(), &loaded, "/metrics", at(NOW)).into_string()
+    }
+
+    #[test]
+    fn a_configuration_that_was_refused_is_told() {
+        let books = Books::new(Vec::new(), Money::default(), String::new());
+        let page = Page::new(books, Clock::from_fn(|| at(NOW)));
+        let of = |successful| {
+            let loaded = Reload {
+                successful,
+                last_success: Some(at("2025-06-18T08:00:00Z")),
+            };
+            whole(&page.shown(), &loaded, "/metrics", at(NOW)).into_string()
+        };
+        assert!(of(false).contains("The one that was loaded 2 h 30 min ago stays in force."));
+        assert!(!of(true).contains("stays in force"));
     }
 
     #[test]
