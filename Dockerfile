@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 # The exporter in a small image: one static file on a base that holds the CA roots, not root, with nothing to write to but its state.
+# What of it was built and run is told in docs/install.md.
 #
 #     docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges -p 10190:10190 \
 #         -v ./cloudspend.yml:/etc/cloudspend-exporter/cloudspend.yml:ro -v ./secrets:/run/secrets:ro \
