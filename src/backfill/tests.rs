@@ -494,7 +494,7 @@ async fn what_cannot_be_written_is_told_before_anything_is_asked() {
                 account: Some("other".to_owned()),
                 ..base()
             },
-            "there is no account other in the configuration",
+            "there is no account other in the configuration, or none in this shard of it",
         ),
         (
             cli::Backfill {

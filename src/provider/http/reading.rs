@@ -368,7 +368,11 @@ mod tests {
                 () = tokio::task::yield_now() => {}
             }
         }
-        server.join().unwrap();
+        // The connection ends on this runtime, which must not wait for it.
+        tokio::task::spawn_blocking(move || server.join())
+            .await
+            .unwrap()
+            .unwrap();
         assert!(notes.lock().unwrap().rows < COUNT as u64);
     }
 }
