@@ -66,7 +66,7 @@ def table():
             Column("Value #D", "Left", unit="locale", decimals=0, steps=(RED, (0, GREEN))),
             Column("Value #E", "Forecast", unit="locale", decimals=0),
             Column("Value #F", "Forecast %", unit="percentunit", decimals=0, width=110, steps=shared.USED_STEPS),
-            Column("Value #G", "Full in", unit="s", decimals=0, width=85, steps=("orange",)),
+            Column("Value #G", "Full in", unit="dtdurations", decimals=1, width=125, steps=("orange",)),
             Column("Value #H", "Complete", unit="none", width=90, steps=(RED, (1, GREEN)),
                    mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
         ],
@@ -98,11 +98,11 @@ def build():
             Query(LIMIT, "limit {{currency}}"),
             Query(
                 "max by (budget, severity) (cloudspend_budget_alert_threshold_ratio{budget=~\"$budget\"}) "
-                f"* on (budget) group_left (currency) {LIMIT}", "{{severity}} at {{currency}}"),
+                f"* on (budget) group_left (currency) {LIMIT}", "alerts as {{severity}} {{currency}}"),
         ],
     ))
     against.override_by_regexp("/^limit/", [prop("color", {"mode": "fixed", "fixedColor": "red"})])
-    against.override_by_regexp("/ at /", [dashed, prop("color", {"mode": "fixed", "fixedColor": "orange"}), prop("custom.lineWidth", 1)])
+    against.override_by_regexp("/^alerts as /", [dashed, prop("color", {"mode": "fixed", "fixedColor": "orange"}), prop("custom.lineWidth", 1)])
     against.override_by_regexp("/^forecast/", [dashed, prop("color", {"mode": "fixed", "fixedColor": "purple"})])
     against.override_by_regexp("/^spent/", [prop("custom.fillOpacity", 15), prop("color", {"mode": "fixed", "fixedColor": "blue"})])
     lines = [

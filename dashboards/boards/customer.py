@@ -28,10 +28,10 @@ def costs(title, label, heading, description):
             Column("provider", "Provider", width=110, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
                    link_title="Open this provider"),
             Column("currency", "Currency", width=80),
-            Column("Value #A", "This month", unit="locale", decimals=2, width=110),
-            Column("Value #B", "Forecast", unit="locale", decimals=2, width=95),
-            Column("Value #C", "Last month", unit="locale", decimals=2, width=95),
-            Column("Value #D", "7 days", unit="locale", decimals=2, width=90, steps=(GREEN, (-0.005, GREY), (0.005, RED))),
+            Column("Value #A", "This month", unit="locale", decimals=0, width=105),
+            Column("Value #B", "Forecast", unit="locale", decimals=0, width=90),
+            Column("Value #C", "Last month", unit="locale", decimals=0, width=90),
+            Column("Value #D", "7 days", unit="locale", decimals=0, width=80, steps=(GREEN, (-0.5, GREY), (0.5, RED))),
         ],
         sort=[("This month", True)],
         no_value="–",
@@ -54,17 +54,7 @@ def build():
         ]),
         (9, [(24, shared.days("Spend by day, $currency", "product, currency", "{{product}} {{currency}}", MONEY,
                               "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
-        (8, [(24, by_currency(history(
-            "Month to date, $currency",
-            "The running month, its forecast and the month before at its full height (dashed). It starts at 0 when the billing month turns.",
-            [
-                Query(q.total("currency", q.MTD, MONEY), "spent {{currency}}"),
-                Query(q.total("currency", q.PREVIOUS_MONTH, MONEY), "last month {{currency}}"),
-                Query(q.total("currency", q.FORECAST, MONEY), "forecast {{currency}}"),
-            ],
-        ).override_by_regexp("/^(last month|forecast) /", [
-            prop("custom.lineStyle", {"fill": "dash", "dash": [4, 6]}), prop("custom.lineWidth", 1),
-        ])).repeat("currency").repeat_direction("h").max_per_row(3))]),
+        (8, [(24, shared.month_to_date(MONEY))]),
         "Licences and quantities",
         (8, [
             (12, grid(
@@ -78,10 +68,10 @@ def build():
                 ],
                 [
                     Column("product", "Licence"),
-                    Column("Value #A", "Bought", unit="locale", decimals=0),
-                    Column("Value #B", "Assigned", unit="locale", decimals=0),
-                    Column("Value #C", "Unused", unit="locale", decimals=0, steps=(GREEN, (1, YELLOW))),
-                    Column("Value #D", "Unused share", unit="percentunit", decimals=0),
+                    Column("Value #A", "Bought", unit="locale", decimals=0, width=90),
+                    Column("Value #B", "Assigned", unit="locale", decimals=0, width=90),
+                    Column("Value #C", "Unused", unit="locale", decimals=0, width=90, steps=(GREEN, (1, YELLOW))),
+                    Column("Value #D", "Unused share", unit="percentunit", decimals=0, width=110),
                 ],
                 sort=[("Unused", True)],
                 no_value="no licences of this customer",

@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board
-from .panels import DAY, GREEN, ORANGE, RED, YELLOW, Column, Query, grid, history, said, stats
+from .panels import DAY, GREEN, GREY, ORANGE, RED, YELLOW, Column, Query, grid, history, said, stats
 
 BY = "provider, account"
 EXPIRY = "cloudspend_credential_expiry_timestamp_seconds"
@@ -66,7 +66,7 @@ def build():
     ])
     table = grid(
         "Accounts now",
-        "State, ages, size and end of credentials of each account. Read: since the oldest part was read with success. Data: since the "
+        "State, ages and size of each account, and how long its credential is valid. Read: since the oldest part was read with success. Data: since the "
         "end of the newest day or hour in the data.",
         [
             Query(f"max by ({BY}) ({success})"),
@@ -95,10 +95,10 @@ def build():
             Column("Value #I", "Label sets", unit="locale"),
             Column("Value #J", "Folded", unit="locale", steps=(GREEN, (1, YELLOW))),
             Column("Value #K", "In other", unit="percentunit", decimals=1, steps=shared.FOLDED_STEPS),
-            Column("Value #L", "Credential ends in", unit="s", decimals=0, steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN))),
+            # What has no end is neither red nor green.
+            Column("Value #L", "Credential", unit="s", decimals=0, steps=(GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))),
         ],
         sort=[("Poll", False), ("Read", True)],
-        no_value="no account",
     )
     lines = [
         (4, [(8, top), (6, instances), (5, expiry), (5, folded)]),
@@ -139,8 +139,8 @@ def build():
             (6, grid("Versions", "The version of each exporter, and when it last loaded its configuration with success.",
                      [Query("max by (instance, version) (cloudspend_build_info)"),
                       Query("max by (instance) (cloudspend_config_last_reload_success_timestamp_seconds) * 1000")],
-                     [Column("instance", "Instance"), Column("version", "Version"),
-                      Column("Value #B", "Configuration of", unit="dateTimeAsIso")])),
+                     [Column("instance", "Instance"), Column("version", "Version", width=75),
+                      Column("Value #B", "Configuration of", unit="dateTimeAsIso", width=165)])),
             (6, history("Memory", "Resident memory of each exporter.",
                         [Query(f"process_resident_memory_bytes and {EXPORTERS}", "{{instance}}")], unit="bytes", interval="5m")),
             (6, history("CPU", "Processor cores that each exporter uses.",

@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board, link_to
-from .panels import GREY, GREEN, RED, YELLOW, Column, Query, bars, by_currency, grid, history, prop, said, share, stats
+from .panels import GREY, GREEN, RED, YELLOW, Column, Query, bars, by_currency, grid, said, share, stats
 from .budgets import FORECAST_RATIO, INCOMPLETE, SPENT_RATIO
 
 NAMES = ["provider", "account", "customer", "project", "product", "currency"]
@@ -13,11 +13,12 @@ CARRIED = ("provider", "account", "currency")
 def in_one_currency():
     return by_currency(stats(
         "All in the reporting currency",
-        "Spent this month and our forecast of the whole month over all currencies, converted with the exchange rates of the "
-        "exporter's configuration. A currency without a rate is left out: see No rate at the right, and Money without a rate.",
+        "Spent this month, our forecast of the whole month and the month before over all currencies, converted with the exchange "
+        "rates of the exporter's configuration. A currency without a rate is left out: see No rate at the right, and Money without a rate.",
         [
             Query(q.converted("", q.MTD, q.MONEY), "spent {{to_currency}}"),
             Query(q.converted("", q.FORECAST, q.MONEY), "forecast {{to_currency}}"),
+            Query(q.converted("", q.PREVIOUS_MONTH, q.MONEY), "last month {{to_currency}}"),
         ],
         no_value="no reporting currency set",
     ))
@@ -81,8 +82,8 @@ def build():
     """The dashboard."""
     lines = [
         (5, [
-            (5, in_one_currency()),
-            (6, shared.spent_this_month(q.MONEY)),
+            (6, in_one_currency()),
+            (5, shared.spent_this_month(q.MONEY)),
             (5, shared.against_last_month(q.MONEY)),
             (8, shared.trust(q.MONEY)),
         ]),
@@ -103,34 +104,24 @@ def build():
         ]),
         (8, [
             (16, by_account()),
-            (8, share(
+            (8, by_currency(share(
                 "Share by provider",
                 "Month to date in the reporting currency. What has no exchange rate is not in it.",
-                [Query(f"sort_desc({q.converted('provider', q.MTD, q.MONEY)} > 0)", "{{provider}}")],
+                [Query(f"sort_desc({q.converted('provider', q.MTD, q.MONEY)} > 0)", "{{provider}} {{to_currency}}")],
                 no_value="no reporting currency set",
-            )),
+            ))),
         ]),
         (9, [
             (24, shared.days("Spend by day, $currency", "provider, currency", "{{provider}} {{currency}}", q.MONEY,
                              "What each provider cost on each day.")),
         ]),
         (8, [
-            (24, by_currency(history(
-                "Month to date, $currency",
-                "A saw tooth by nature: it starts at 0 when a billing month turns. The dashed line is the month before, at its full height.",
-                [
-                    Query(q.total("provider, currency", q.MTD, q.MONEY), "{{provider}} {{currency}}"),
-                    Query(q.total("provider, currency", q.PREVIOUS_MONTH, q.MONEY), "{{provider}} last month {{currency}}"),
-                ],
-            ).override_by_regexp("/ last month /", [
-                prop("custom.lineStyle", {"fill": "dash", "dash": [4, 6]}),
-                prop("custom.lineWidth", 1),
-            ])).repeat("currency").repeat_direction("h").max_per_row(3)),
+            (24, shared.month_to_date(q.MONEY)),
         ]),
         "Where the numbers come from",
         (8, [
-            (12, freshness()),
-            (6, grid(
+            (11, freshness()),
+            (5, grid(
                 "Money without a rate",
                 "Month to date in currencies that have no exchange rate in the configuration: sums in the reporting currency, and "
                 "budgets in another currency, leave it out. Empty is good.",
@@ -139,21 +130,33 @@ def build():
                  Column("Value", "This month", unit="locale", decimals=2)],
                 no_value="none: every currency has a rate",
             )),
-            (6, grid(
-                "Alerts that fire",
-                "The alerts of this project's rules that fire now. Empty is good, if the rules are loaded.",
-                [Query('max by (alertname, severity, budget, account, customer) (ALERTS{alertname=~"CloudSpend.*", alertstate="firing"})')],
-                [Column("severity", "Severity", width=90), Column("alertname", "Alert"), Column("budget", "Budget"),
-                 Column("account", "Account"), Column("customer", "Customer")],
-                sort=[("Severity", False)],
-                no_value="none",
-            )),
+            (8, firing()),
         ]),
     ]
     return board(
         "overview", "Overview",
         "What is spent this month, against what, who moved, and whether the numbers can be trusted.",
         NAMES, lines,
+    )
+
+
+def firing():
+    """The alerts that fire, each in one line."""
+    alerts = ('max by (alertname, severity, budget, account, customer) '
+              '(ALERTS{alertname=~"CloudSpend.*", alertstate="firing"})')
+    named = f'label_replace({alerts}, "alert", "$1", "alertname", "CloudSpend(.+)")'
+    return grid(
+        "Alerts that fire",
+        "The alerts of this project's rules that fire now, and what each is about: a budget, an account, a customer. Empty is good, if "
+        "the rules are loaded.",
+        [Query(f'label_join({named}, "about", " ", "budget", "account", "customer")')],
+        [
+            Column("severity", "Severity", width=85),
+            Column("alert", "Alert", width=135),
+            Column("about", "About"),
+        ],
+        sort=[("Severity", False), ("Alert", False)],
+        no_value="none",
     )
 
 

@@ -11,7 +11,8 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 DATASOURCE = common_model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 # Grafana's units by ISO 4217 code. Another currency is shown as a plain number, its code beside it.
 CURRENCIES = ["BRL", "CHF", "CZK", "DKK", "EUR", "GBP", "INR", "JPY", "NOK", "PLN", "SEK", "USD", "ZAR"]
-GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "text"
+# The plain yellow cannot be read on white.
+GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "dark-yellow", "orange", "red", "blue", "text"
 HOUR, DAY = 3600, 86400
 
 
@@ -88,7 +89,7 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
     if decimals is not None:
         panel.decimals(decimals)
     if tiles:
-        panel.text(common.VizTextDisplayOptions().title_size(13).value_size(20))
+        panel.text(common.VizTextDisplayOptions().title_size(13).value_size(18))
     return _targets(panel, queries, instant=True)
 
 

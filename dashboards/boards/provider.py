@@ -1,5 +1,8 @@
 """A provider from close by: projects, products, quantities, unit cost, and how good its forecasts are."""
 
+from grafana_foundation_sdk.builders import common
+from grafana_foundation_sdk.models import common as common_model
+
 from . import promql as q
 from . import shared
 from .board import board
@@ -71,11 +74,11 @@ def build():
                 ],
                 [
                     Column("project", "Project"), Column("account", "Account", width=115), Column("currency", "Currency", width=80),
-                    Column("Value #A", "This month", unit="locale", decimals=2, width=110),
-                    Column("Value #B", "Forecast", unit="locale", decimals=2, width=95),
-                    Column("Value #C", "Last month", unit="locale", decimals=2, width=95),
-                    Column("Value #D", "7 days", unit="locale", decimals=2, width=90,
-                           steps=(GREEN, (-0.005, GREY), (0.005, RED))),
+                    Column("Value #A", "This month", unit="locale", decimals=0, width=105),
+                    Column("Value #B", "Forecast", unit="locale", decimals=0, width=90),
+                    Column("Value #C", "Last month", unit="locale", decimals=0, width=90),
+                    Column("Value #D", "7 days", unit="locale", decimals=0, width=75,
+                           steps=(GREEN, (-0.5, GREY), (0.5, RED))),
                 ],
                 sort=[("This month", True)],
             )),
@@ -91,12 +94,12 @@ def build():
                 ],
                 [
                     Column("product", "Product"), Column("account", "Account", width=115),
-                    Column("Value #A", "This month", unit="locale", decimals=2, width=110),
+                    Column("Value #A", "This month", unit="locale", decimals=0, width=105),
                     Column("currency", "Currency", width=80),
-                    Column("Value #B", "Quantity", unit="locale", decimals=1, width=90),
-                    Column("unit", "Unit", width=80),
-                    Column("Value #C", "Unit cost", unit="locale", decimals=4, width=90),
-                    Column("Value #D", "Last month", unit="locale", decimals=2, width=95),
+                    Column("Value #B", "Quantity", unit="locale", decimals=0, width=80),
+                    Column("unit", "Unit", width=75),
+                    Column("Value #C", "Unit cost", unit="locale", decimals=4, width=80),
+                    Column("Value #D", "Last month", unit="locale", decimals=0, width=90),
                 ],
                 sort=[("This month", True)],
             )),
@@ -127,15 +130,18 @@ def build():
         (9, [
             (12, history(
                 "Consumed by month to date",
-                "The five largest amounts in each unit, in the provider's own units. A saw tooth: it starts at 0 when the month turns.",
-                [Query(f"{q.total('product, unit', QUANTITY, q.SEATS)} and topk by (unit) (5, sum by (product, unit) ({measured}))",
+                "The three largest amounts in each unit, in the provider's own units; the axis is logarithmic, since units differ by far. A saw tooth: it "
+                "starts at 0 when the month turns.",
+                [Query(f"{q.total('product, unit', QUANTITY, q.SEATS)} and topk by (unit) (3, sum by (product, unit) ({measured}))",
                        "{{product}} {{unit}}")],
                 no_value="no quantities from this provider",
+            ).scale_distribution(
+                common.ScaleDistributionConfig().type(common_model.ScaleDistribution.SYMLOG).log(10).linear_threshold(1)
             )),
             (12, history(
                 "Stored",
-                "Levels: the newest reading of each resource, added, in the provider's own units.",
-                [Query(q.total("project, product, unit", "cloudspend_stored_quantity", q.SEATS), "{{project}} {{product}} {{unit}}")],
+                "Levels: the newest reading of each resource, added by product, in the provider's own units. Choose a customer or project to see its own.",
+                [Query(q.total("account, product, unit", "cloudspend_stored_quantity", q.SEATS), "{{account}} {{product}} {{unit}}")],
                 no_value="no levels from this provider",
             )),
         ]),

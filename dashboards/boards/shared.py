@@ -84,7 +84,7 @@ def against_last_month(select):
     panel = stats(
         "Forecast against last month",
         "How much more (+) or less (-) the whole month is forecast to cost than the billing month before, by currency.",
-        [Query(f"{forecast_over_last_month('currency', select)}", "{{currency}}")],
+        [Query(f"sort_desc({forecast_over_last_month('currency', select)})", "{{currency}}")],
         unit="percentunit",
         steps=CHANGE_STEPS,
         decimals=1,
@@ -99,15 +99,45 @@ def forecast_over_last_month(by, select):
     return f"{q.ratio(q.total(by, q.FORECAST, select), previous, by)} - 1"
 
 
+def month_to_date(select):
+    """The running month, what it is forecast to be and what the one before was, one panel for each chosen currency."""
+    panel = by_currency(history(
+        "Month to date, $currency",
+        "A saw tooth by nature: it starts at 0 when a billing month turns. The running month, its forecast (dotted) and the month before at "
+        "its full height (dashed).",
+        [
+            Query(q.total("currency", q.MTD, select), "spent {{currency}}"),
+            Query(q.total("currency", q.FORECAST, select), "forecast {{currency}}"),
+            Query(q.total("currency", q.PREVIOUS_MONTH, select), "last month {{currency}}"),
+        ],
+    ))
+    colour = lambda name: prop("color", {"mode": "fixed", "fixedColor": name})
+    panel.override_by_regexp("/^spent /", [colour("blue"), prop("custom.fillOpacity", 15)])
+    panel.override_by_regexp("/^forecast /", [
+        colour("purple"), prop("custom.lineStyle", {"fill": "dash", "dash": [2, 4]}),
+    ])
+    panel.override_by_regexp("/^last month /", [
+        colour("text"), prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]}), prop("custom.lineWidth", 1),
+    ])
+    return panel.repeat("currency").repeat_direction("h").max_per_row(3)
+
+
 def days(title, by, legend, select, description, largest=None):
     """Spend by day, one panel for each chosen currency; the largest few apart, and the rest in one."""
     spend = q.spend_of_day(by, select)
-    queries = [Query(spend, legend)]
+
+    def named(expression):
+        """A name for what the provider gives none."""
+        if "{{product}}" not in legend:
+            return expression
+        return f'label_replace({expression}, "product", "no product", "product", "")'
+
+    queries = [Query(named(spend), legend)]
     if largest:
         few = q.largest(by, select, largest)
         on = f"on ({by})"
         queries = [
-            Query(f"({spend}) and {on} {few}", legend),
+            Query(named(f"({spend}) and {on} {few}"), legend),
             Query(f"sum by (currency) (({spend}) unless {on} {few})", "all others {{currency}}"),
         ]
     panel = by_currency(history(
