@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -28,6 +29,9 @@ use file::Found;
 
 /// No poll waits longer for a disk. What is being written then goes on beside it.
 const LONGEST_WRITE: Duration = Duration::from_secs(5);
+/// So many files are written at the same time, each on a thread of its own: hundreds of accounts would have hundreds of
+/// threads that wait for one disk.
+const AT_ONCE: usize = 8;
 /// File names may have 255 bytes; what is set aside has a longer one.
 const LONGEST_NAME: usize = 120;
 /// Where the names of files come from that would be too long. Any number, as long as it stays.
@@ -39,6 +43,7 @@ pub struct Store {
     folder: PathBuf,
     /// The files that are being written: a file never has two writers, however slow the disk.
     writing: Mutex<BTreeSet<String>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Store {
@@ -58,6 +63,7 @@ impl Store {
         Ok(Self {
             folder: folder.to_owned(),
             writing: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
         })
     }
 
@@ -135,13 +141,21 @@ impl Store {
     pub async fn keep(self: &Arc<Self>, cell: &Cell) {
         let (store, account) = (Arc::clone(self), Arc::clone(&cell.account));
         let state = cell.state.load_full();
-        let writing = tokio::task::spawn_blocking(move || store.write(&account, &state));
-        let written = match tokio::time::timeout(LONGEST_WRITE, writing).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(failed)) => Err(io::Error::other(failed)),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        let writing = async {
+            let turns = Arc::clone(&store.turns);
+            let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
+            // The turn ends with the writing, which may outlast this wait for it.
+            let write = move || {
+                let written = store.write(&account, &state);
+                drop(turn);
+                written
+            };
+            tokio::task::spawn_blocking(write)
+                .await
+                .map_err(io::Error::other)?
         };
-        if let Err(error) = written {
+        let written = tokio::time::timeout(LONGEST_WRITE, writing).await;
+        if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             tracing::warn!(
                 account = cell.account.name,
                 folder = %self.folder.display(),
