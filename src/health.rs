@@ -8,6 +8,8 @@ use url::Url;
 
 use crate::cli::ListenAddress;
 
+mod handshake;
+
 /// How long one address may take for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What is asked for where an address has no path.
@@ -59,6 +61,8 @@ pub async fn ask(urls: &[Url]) -> Result<(), NotAlive> {
             Ok(answer) if is_alive(answer.status()) => return Ok(()),
             Ok(answer) => reasons.push(format!("{}: {}", shown(url), answer.status())),
             Err(error) if wants_certificate(&error) => return Ok(()),
+            // The alert may end the connection before the request is on its way, and is lost then.
+            Err(_) if url.scheme() == "https" && handshake::is_refused(url).await => return Ok(()),
             Err(error) => {
                 reasons.push(format!("{}: {}", shown(url), chain(&error.without_url())));
             }
@@ -93,18 +97,20 @@ fn is_alive(status: StatusCode) -> bool {
 
 /// Whether the other side speaks TLS and refuses who shows no certificate.
 fn wants_certificate(error: &reqwest::Error) -> bool {
-    fn is_refusal(error: &(dyn Error + 'static)) -> bool {
-        matches!(
-            error.downcast_ref(),
-            Some(rustls::Error::AlertReceived(
-                AlertDescription::CertificateRequired | AlertDescription::BadCertificate
-            ))
-        ) || error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .is_some_and(|inner| is_refusal(inner))
-    }
     std::iter::successors(error.source(), |&error| error.source()).any(is_refusal)
+}
+
+/// Whether an error is the alert of a server that wants a client's certificate.
+fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::BadCertificate
+        ))
+    ) || error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+        .is_some_and(|inner| is_refusal(inner))
 }
 
 /// An address without a password that may stand in it.

@@ -277,12 +277,12 @@ pub const FAMILIES: &[Name] = &[
     RELOAD_SUCCESS,
     RELOAD_TIME,
     BUILD_INFO,
+    MAX_FDS,
+    STARTED,
     CPU,
     OPEN_FDS,
-    MAX_FDS,
     VIRTUAL,
     RESIDENT,
-    STARTED,
     THREADS,
 ];
 
