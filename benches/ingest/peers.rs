@@ -1,4 +1,4 @@
-//! Those that are compared with: serde_json into a `Vec`, the bytes alone, and programs in Go and Python.
+//! Those that are compared with: `serde_json` into a `Vec`, the bytes alone, and programs in Go and Python.
 
 use std::{
     fs,

@@ -29,7 +29,7 @@ pub(crate) struct Run {
 pub(crate) struct Server {
     pub(crate) port: String,
     child: Child,
-    _input: Option<ChildStdin>,
+    input: Option<ChildStdin>,
 }
 
 impl Server {
@@ -45,7 +45,7 @@ impl Server {
         BufReader::new(output).read_line(&mut port)?;
         Ok(Self {
             port: port.trim().to_owned(),
-            _input: child.stdin.take(),
+            input: child.stdin.take(),
             child,
         })
     }
@@ -53,7 +53,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self._input.take());
+        drop(self.input.take());
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -9,7 +9,8 @@ use tokio::{sync::Semaphore, task};
 
 use super::{
     super::{
-        ProviderError, Reason, plain,
+        ProviderError, Reason,
+        plain::{self, Order},
         rows::{FrameFault, Splitter, TakeRows},
         wire,
     },
@@ -71,6 +72,7 @@ impl Batch {
 /// The rows of one answer while they are read.
 pub(super) struct Reading<F> {
     splitter: Splitter,
+    order: Order,
     fold: F,
     sink: SharedSink,
     place: String,
@@ -80,6 +82,7 @@ impl<F: Fold> Reading<F> {
     pub(super) fn new(splitter: Splitter, fold: F, sink: SharedSink, place: String) -> Self {
         Self {
             splitter,
+            order: Order::default(),
             fold,
             sink,
             place,
@@ -132,6 +135,7 @@ impl<F: Fold> Reading<F> {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut taker = Taker {
+            order: &mut self.order,
             fold: &mut self.fold,
             sink: &mut *sink,
         };
@@ -146,13 +150,14 @@ impl<F: Fold> Reading<F> {
 
 /// Decodes rows and hands them on.
 struct Taker<'a, F> {
+    order: &'a mut Order,
     fold: &'a mut F,
     sink: &'a mut dyn Sink,
 }
 
 impl<F: Fold> TakeRows<RowFault> for Taker<'_, F> {
     fn begins(&mut self, text: &str) -> Result<Option<usize>, RowFault> {
-        let Some((row, length)) = plain::read(text) else {
+        let Some((row, length)) = plain::read(text, self.order) else {
             return Ok(None);
         };
         self.fold.fold(row, self.sink)?;
@@ -354,7 +359,8 @@ mod tests {
         let otc = build(ProviderName::Otc, section, &[]).unwrap();
         let notes = Arc::new(Mutex::new(Notes::default()));
         let sink: crate::charge::SharedSink = notes.clone();
-        let (part, ask) = (Part::whole_account(), ask("2024-05-10"));
+        let (part, mut ask) = (Part::whole_account(), ask("2024-05-10"));
+        ask.months = vec![ask.current];
         tokio::select! {
             answer = otc.fetch(&part, &ask, &sink) => panic!("{answer:?}"),
             _ = all_sent => {}
@@ -368,11 +374,8 @@ mod tests {
                 () = tokio::task::yield_now() => {}
             }
         }
-        // The connection ends on this runtime, which must not wait for it.
-        tokio::task::spawn_blocking(move || server.join())
-            .await
-            .unwrap()
-            .unwrap();
+        let ended = tokio::task::spawn_blocking(|| server.join());
+        ended.await.unwrap().unwrap();
         assert!(notes.lock().unwrap().rows < COUNT as u64);
     }
 }
