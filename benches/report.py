@@ -97,7 +97,8 @@ def machine():
     kilobytes = int(from_file("/proc/meminfo", r"^MemTotal:\s+(\d+)", "0"))
     distribution = from_file("/etc/os-release", r'^PRETTY_NAME="?([^"\n]+)', "unknown")
     load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    yield "CPU", f"{from_file('/proc/cpuinfo', r'^model name\s*:(.*)', platform.machine())}, {os.cpu_count()} cores"
+    cpu = from_file("/proc/cpuinfo", r"^model name\s*:(.*)", platform.machine())
+    yield "CPU", f"{cpu}, {os.cpu_count()} cores"
     yield "memory", f"{kilobytes / 1024 / 1024:.1f} GiB"
     yield "system", f"{distribution}, Linux {platform.release()}"
     yield "load at the end of the run (1, 5, 15 minutes)", load

@@ -15,7 +15,10 @@ if ! cmp --silent "$wanted" "$venv/requirements.txt"; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
     cp "$wanted" "$venv/requirements.txt"
 fi
-ln -sf "$venv/bin/python" "$here/bin/python"
+# A link would not find the environment's packages.
+printf '#!/bin/sh\nexec "%s/bin/python" "$@"\n' "$venv" >"$here/bin/python.new"
+chmod +x "$here/bin/python.new"
+mv "$here/bin/python.new" "$here/bin/python"
 
 # What the Go peers import, and what that imports.
 go_packages=(

@@ -65,13 +65,18 @@ impl Fragment {
         self.tables.push(table);
     }
 
+    /// Everything as text.
+    pub(crate) fn text(&self) -> io::Result<String> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
+    }
+
     /// Writes `target/bench/NAME.json`.
     pub(crate) fn write(&self, name: &str) -> io::Result<()> {
         let folder = folder();
         fs::create_dir_all(&folder)?;
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        fs::write(folder.join(format!("{name}.json")), text)
+        fs::write(folder.join(format!("{name}.json")), self.text()?)
     }
 }
 

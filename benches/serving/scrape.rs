@@ -34,10 +34,13 @@ const POLLS: usize = 10;
 const BETWEEN: Duration = Duration::from_millis(1);
 /// How long the slow servers are timed.
 const TIMED_SLOW: Duration = Duration::from_secs(1);
+/// Fewer than three scrapes of a slow server are enough after this.
+const LONGEST_SLOW: Duration = Duration::from_secs(10);
 /// Servers that need longer for one scrape are not counted at several clients.
 const TOO_SLOW_TO_COUNT: Duration = Duration::from_millis(500);
 
-/// Measures everything; with a size only that one, which is for looking into something and writes nothing.
+/// Measures everything; with a size only that one, which is for looking into something and is shown instead of
+/// written.
 pub(crate) fn run(only: Option<u64>) -> anyhow::Result<()> {
     let mut found = Found::default();
     let mut fragment = Fragment::default();
@@ -63,8 +66,9 @@ pub(crate) fn run(only: Option<u64>) -> anyhow::Result<()> {
     fragment.table(table);
     let table = days()?.judge(&mut fragment);
     fragment.table(table);
-    if only.is_none() {
-        fragment.write("scrape")?;
+    match only {
+        Some(_) => say(&fragment.text()?),
+        None => fragment.write("scrape")?,
     }
     Ok(())
 }
@@ -206,14 +210,18 @@ fn against_the_floor(servers: [&Server; 2], gzip: bool) -> anyhow::Result<[Measu
 fn slowly(server: &Server, gzip: bool) -> anyhow::Result<Measured> {
     let mut measured = Measured::default();
     let mut client = Client::new(server.port, PATH, gzip);
-    let first = client.scrape()?.took;
     let before = server.cpu()?;
     let began = now();
-    while began.elapsed() < TIMED_SLOW || measured.times.len() < 2 {
+    loop {
         let scraped = client.scrape()?;
         measured.times.push(scraped.took);
         measured.bytes = scraped.bytes;
+        let enough = measured.times.len() >= 3 || began.elapsed() > LONGEST_SLOW;
+        if enough && began.elapsed() > TIMED_SLOW {
+            break;
+        }
     }
+    let first = measured.times[0];
     measured.cpu = server.cpu()?.saturating_sub(before) / u32::try_from(measured.times.len())?;
     if first < TOO_SLOW_TO_COUNT {
         for (at, clients) in CLIENTS.into_iter().enumerate() {
