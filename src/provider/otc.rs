@@ -209,7 +209,7 @@ const PROJECT_ID: usize = 2;
 const PRODUCT: usize = 3;
 const PRODUCT_DESCRIPTION: usize = 4;
 
-/// The order in which [`decode`] gives the values. A project without a name shows its id.
+/// The order in which a row gives the values. A project without a name shows its id.
 fn dimensions(tags: &[String]) -> Vec<Dimension> {
     let mut all = vec![
         Dimension::new("contract").shown_as(Slot::Customer),
