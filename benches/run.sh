@@ -2,7 +2,7 @@
 # Builds and runs every benchmark, then composes benches/RESULTS.md of what they found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-benches=(render serving)
+benches=(render ingest serving)
 benches/tools.sh
 rm -f target/bench/*.json
 builds=()
