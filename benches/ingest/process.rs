@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Run {
     pub(crate) seconds: f64,
     pub(crate) rows: u64,
+    /// What processors were used for it, in seconds, user and kernel, all threads, the start of the process included.
+    #[serde(default)]
+    pub(crate) cpu: f64,
     /// The sum of all amounts, to tell that all have read the same.
     pub(crate) total: f64,
     /// The most memory that the process had, MB.
@@ -29,7 +32,7 @@ pub(crate) struct Run {
 pub(crate) struct Server {
     pub(crate) port: String,
     child: Child,
-    _input: Option<ChildStdin>,
+    input: Option<ChildStdin>,
 }
 
 impl Server {
@@ -45,7 +48,7 @@ impl Server {
         BufReader::new(output).read_line(&mut port)?;
         Ok(Self {
             port: port.trim().to_owned(),
-            _input: child.stdin.take(),
+            input: child.stdin.take(),
             child,
         })
     }
@@ -53,7 +56,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self._input.take());
+        drop(self.input.take());
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -81,6 +84,12 @@ pub(crate) fn run_self(arguments: &[&str]) -> anyhow::Result<Run> {
 pub(crate) fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
     Instant::now()
+}
+
+/// How long this process has used processors, seconds.
+pub(crate) fn cpu() -> anyhow::Result<f64> {
+    let stat = Process::myself()?.stat()?;
+    Ok((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
 }
 
 /// The most memory that this process had, and what it has, MB.

@@ -15,11 +15,14 @@ pub(super) struct Texts<'a> {
 
 impl Texts<'_> {
     fn hash(self, hasher: &FixedState) -> u64 {
-        hasher.hash_one((self.shown, self.id))
+        self.hash_after(0, hasher)
     }
 
     /// The hash of a label set up to and with these texts.
     fn hash_after(self, before: u64, hasher: &FixedState) -> u64 {
+        if self.id == self.shown {
+            return hasher.hash_one((before, self.shown));
+        }
         hasher.hash_one((before, self.shown, self.id))
     }
 }

@@ -491,7 +491,7 @@ struct BillingInformation<'a> {
     kind: Option<Text<'a>>,
 }
 
-impl<'a> LogResponse<'a> {
+impl LogResponse<'_> {
     /// All that tells two rows apart, the value excepted.
     fn key(&self) -> [&str; 12] {
         let [tenant, project, metric, resource, operation, reference, tag] = self.dimensions();

@@ -326,7 +326,7 @@ mod tests {
             if !self.forward {
                 return Ok(None);
             }
-            let row = plain::read::<IgnoredAny>(text);
+            let row = plain::read::<IgnoredAny>(text, &mut plain::Order::default());
             Ok(row.map(|(_, length)| {
                 self.rows.push(text[..length].to_owned());
                 length

@@ -5,11 +5,15 @@ use std::{borrow::Cow, num::NonZero, panic, sync::LazyLock, thread};
 
 use bytes::Bytes;
 use serde::Deserialize;
-use tokio::{sync::Semaphore, task};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task,
+};
 
 use super::{
     super::{
-        ProviderError, Reason, plain,
+        ProviderError, Reason,
+        plain::{self, Order},
         rows::{FrameFault, Splitter, TakeRows},
         wire,
     },
@@ -35,9 +39,9 @@ pub struct Read<F> {
     pub around: Vec<u8>,
 }
 
-/// So much is read at once: some hundred microseconds of work, which the handing over costs little of. Twice as much
-/// of a body is in memory, and what the connection buffers.
-const BATCH: usize = 512 * 1024;
+/// So much is read at once: some hundred microseconds of work, which the handing over costs little of. At the most twice
+/// as much of a body is in memory, and what the connection buffers.
+const BATCH: usize = 256 * 1024;
 /// The most chunks that are read at once, so that many small ones take no more memory than few large ones.
 const CHUNKS: usize = 1024;
 /// What is less is read where it arrived: another thread would cost more than it spares the others there.
@@ -66,11 +70,24 @@ impl Batch {
     pub(super) fn is_full(&self) -> bool {
         self.length >= BATCH || self.chunks.len() >= CHUNKS
     }
+
+    /// Waits for a place to read it; none is needed for a small one.
+    pub(super) async fn place(&self) -> Option<Place> {
+        if self.length <= SMALL {
+            return None;
+        }
+        let place = PLACES.acquire().await;
+        Some(place.expect("the semaphore is never closed"))
+    }
 }
+
+/// One of as many batches as are read at once.
+pub(super) type Place = SemaphorePermit<'static>;
 
 /// The rows of one answer while they are read.
 pub(super) struct Reading<F> {
     splitter: Splitter,
+    order: Order,
     fold: F,
     sink: SharedSink,
     place: String,
@@ -80,23 +97,24 @@ impl<F: Fold> Reading<F> {
     pub(super) fn new(splitter: Splitter, fold: F, sink: SharedSink, place: String) -> Self {
         Self {
             splitter,
+            order: Order::default(),
             fold,
             sink,
             place,
         }
     }
 
-    /// Reads the next batch here if it is small, or else on a blocking thread. A reading that is dropped meanwhile ends
-    /// with its batch.
-    pub(super) async fn read(mut self, batch: Batch) -> Result<Self, ProviderError> {
-        if batch.length <= SMALL {
+    /// Reads the next batch on a blocking thread, or here where it needs no place. A reading that is dropped meanwhile
+    /// ends with its batch.
+    pub(super) async fn read(
+        mut self,
+        batch: Batch,
+        place: Option<Place>,
+    ) -> Result<Self, ProviderError> {
+        let Some(place) = place else {
             self.take(&batch)?;
             return Ok(self);
-        }
-        let place = PLACES
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        };
         let reading = task::spawn_blocking(move || {
             let _place = place;
             self.take(&batch)?;
@@ -132,6 +150,7 @@ impl<F: Fold> Reading<F> {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut taker = Taker {
+            order: &mut self.order,
             fold: &mut self.fold,
             sink: &mut *sink,
         };
@@ -146,13 +165,14 @@ impl<F: Fold> Reading<F> {
 
 /// Decodes rows and hands them on.
 struct Taker<'a, F> {
+    order: &'a mut Order,
     fold: &'a mut F,
     sink: &'a mut dyn Sink,
 }
 
 impl<F: Fold> TakeRows<RowFault> for Taker<'_, F> {
     fn begins(&mut self, text: &str) -> Result<Option<usize>, RowFault> {
-        let Some((row, length)) = plain::read(text) else {
+        let Some((row, length)) = plain::read(text, self.order) else {
             return Ok(None);
         };
         self.fold.fold(row, self.sink)?;
@@ -354,7 +374,8 @@ mod tests {
         let otc = build(ProviderName::Otc, section, &[]).unwrap();
         let notes = Arc::new(Mutex::new(Notes::default()));
         let sink: crate::charge::SharedSink = notes.clone();
-        let (part, ask) = (Part::whole_account(), ask("2024-05-10"));
+        let (part, mut ask) = (Part::whole_account(), ask("2024-05-10"));
+        ask.months = vec![ask.current];
         tokio::select! {
             answer = otc.fetch(&part, &ask, &sink) => panic!("{answer:?}"),
             _ = all_sent => {}
@@ -368,7 +389,8 @@ mod tests {
                 () = tokio::task::yield_now() => {}
             }
         }
-        server.join().unwrap();
+        let ended = tokio::task::spawn_blocking(|| server.join());
+        ended.await.unwrap().unwrap();
         assert!(notes.lock().unwrap().rows < COUNT as u64);
     }
 }
