@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::sync::Notify;
 
-use super::process::{Run, memory, now, say};
+use super::process::{Run, cpu, memory, now, say};
 
 /// When the poll is: the rows' month is almost over.
 const NOW: &str = "2024-08-31T20:00:00Z";
@@ -51,6 +51,7 @@ pub(crate) fn poll(port: &str, form: &str, rows: u64) -> anyhow::Result<()> {
         .sum();
     let run = Run {
         seconds,
+        cpu: cpu()?,
         rows: state.status.rows.unwrap_or_default(),
         total,
         peak,
@@ -72,6 +73,7 @@ pub(crate) fn accounts(count: u64) -> anyhow::Result<()> {
     let (peak, _) = memory()?;
     let run = Run {
         seconds,
+        cpu: cpu()?,
         rows: config.accounts.len() as u64,
         total: 0.0,
         peak,

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::process::{self, Run, memory, now, say};
+use super::process::{self, Run, cpu, memory, now, say};
 
 /// The fields that the exporter reads, owned.
 #[derive(Deserialize)]
@@ -46,6 +46,7 @@ pub(crate) fn vec(file: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(texts > rows.len(), "texts were read");
     let run = Run {
         seconds,
+        cpu: cpu()?,
         rows: rows.len() as u64,
         total: rows.iter().filter_map(|row| row.amount).sum(),
         peak,
@@ -101,6 +102,7 @@ pub(crate) fn floor(url: &str) -> anyhow::Result<()> {
     let (peak, _) = memory()?;
     let run = Run {
         seconds,
+        cpu: cpu()?,
         // The head has four lines.
         rows: lines - 4,
         total: 0.0,

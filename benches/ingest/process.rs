@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Run {
     pub(crate) seconds: f64,
     pub(crate) rows: u64,
+    /// What processors were used for it, in seconds, user and kernel, all threads, the start of the process included.
+    #[serde(default)]
+    pub(crate) cpu: f64,
     /// The sum of all amounts, to tell that all have read the same.
     pub(crate) total: f64,
     /// The most memory that the process had, MB.
@@ -81,6 +84,12 @@ pub(crate) fn run_self(arguments: &[&str]) -> anyhow::Result<Run> {
 pub(crate) fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
     Instant::now()
+}
+
+/// How long this process has used processors, seconds.
+pub(crate) fn cpu() -> anyhow::Result<f64> {
+    let stat = Process::myself()?.stat()?;
+    Ok((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
 }
 
 /// The most memory that this process had, and what it has, MB.

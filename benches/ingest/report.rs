@@ -199,24 +199,34 @@ impl Bench {
         let line = |who: Who| {
             let Some(seconds) = median(all, |runs| find(runs, who).map(|run| run.seconds)) else {
                 let mut line = vec![who.name().to_owned()];
-                line.resize(5, "missing".to_owned());
+                line.resize(6, "missing".to_owned());
                 return line;
             };
             let ratio = ratio(all, who).unwrap_or_default();
-            let peak = median(all, |runs| find(runs, who).map(|run| run.peak));
+            let middle = |of: fn(&Run) -> f64| {
+                median(all, |runs| find(runs, who).map(of)).unwrap_or_default()
+            };
             vec![
                 who.name().to_owned(),
                 format!("{:.1} ms", seconds * 1e3),
                 format!("{:.0} MB/s", bytes / seconds / 1e6),
-                format!("{:.1} MB", peak.unwrap_or_default()),
+                format!("{:.1} ms", middle(|run| run.cpu) * 1e3),
+                format!("{:.1} MB", middle(|run| run.peak)),
                 format!("{ratio:.2}"),
             ]
         };
         Table {
             title: format!("Ingest: {count} rows of {:.0} bytes", bytes / count as f64),
-            columns: ["who", "time", "speed", "peak memory", "time to ours"]
-                .map(str::to_owned)
-                .to_vec(),
+            columns: [
+                "who",
+                "time",
+                "speed",
+                "CPU, start included",
+                "peak memory",
+                "time to ours",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             rows: Who::ALL.map(line).to_vec(),
         }
     }

@@ -368,11 +368,13 @@ impl Http {
         let place = request.place_of_rows();
         let mut reading = Reading::new(splitter, fold, SharedSink::clone(sink), place);
         while !batch.last {
-            let read = reading.read(batch);
+            let place = batch.place().await;
+            let read = reading.read(batch, place);
             let next = exchange.batch(self.settings.bounds.stream);
             (reading, batch) = tokio::try_join!(read, next)?;
         }
-        reading.read(batch).await?.finish()
+        let place = batch.place().await;
+        reading.read(batch, place).await?.finish()
     }
 
     /// Sends a request until an answer of the 2xx kind begins, or it is given up. Returns how many attempts were

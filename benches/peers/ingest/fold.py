@@ -67,7 +67,7 @@ def read_duckdb(file: str, threads: str | None) -> tuple[float, int, float]:
 def main() -> None:
     how, what, *rest = sys.argv[1:]
     seconds, rows, total = read_json(what) if how == "json" else read_duckdb(what, rest[0] if rest else None)
-    print(json.dumps({"seconds": seconds, "rows": rows, "total": total, "peak": peak()}))
+    print(json.dumps({"seconds": seconds, "cpu": time.process_time(), "rows": rows, "total": total, "peak": peak()}))
 
 
 main()

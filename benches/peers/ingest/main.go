@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -71,7 +72,16 @@ func main() {
 		total += sum.billed
 	}
 	seconds := time.Since(begin).Seconds()
-	fmt.Printf("{\"seconds\": %f, \"rows\": %d, \"total\": %.9f, \"peak\": %f}\n", seconds, rows, total, peak())
+	fmt.Printf("{\"seconds\": %f, \"cpu\": %f, \"rows\": %d, \"total\": %.9f, \"peak\": %f}\n", seconds, cpu(), rows, total, peak())
+}
+
+// cpu is how long this process has used processors, in seconds.
+func cpu() float64 {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
 }
 
 // peak is the most memory that this process had, in MB.

@@ -5,7 +5,10 @@ use std::{borrow::Cow, num::NonZero, panic, sync::LazyLock, thread};
 
 use bytes::Bytes;
 use serde::Deserialize;
-use tokio::{sync::Semaphore, task};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task,
+};
 
 use super::{
     super::{
@@ -36,9 +39,9 @@ pub struct Read<F> {
     pub around: Vec<u8>,
 }
 
-/// So much is read at once: some hundred microseconds of work, which the handing over costs little of. Twice as much
-/// of a body is in memory, and what the connection buffers.
-const BATCH: usize = 512 * 1024;
+/// So much is read at once: some hundred microseconds of work, which the handing over costs little of. At the most twice
+/// as much of a body is in memory, and what the connection buffers.
+const BATCH: usize = 256 * 1024;
 /// The most chunks that are read at once, so that many small ones take no more memory than few large ones.
 const CHUNKS: usize = 1024;
 /// What is less is read where it arrived: another thread would cost more than it spares the others there.
@@ -67,7 +70,19 @@ impl Batch {
     pub(super) fn is_full(&self) -> bool {
         self.length >= BATCH || self.chunks.len() >= CHUNKS
     }
+
+    /// Waits for a place to read it; none is needed for a small one.
+    pub(super) async fn place(&self) -> Option<Place> {
+        if self.length <= SMALL {
+            return None;
+        }
+        let place = PLACES.acquire().await;
+        Some(place.expect("the semaphore is never closed"))
+    }
 }
+
+/// One of as many batches as are read at once.
+pub(super) type Place = SemaphorePermit<'static>;
 
 /// The rows of one answer while they are read.
 pub(super) struct Reading<F> {
@@ -89,17 +104,17 @@ impl<F: Fold> Reading<F> {
         }
     }
 
-    /// Reads the next batch here if it is small, or else on a blocking thread. A reading that is dropped meanwhile ends
-    /// with its batch.
-    pub(super) async fn read(mut self, batch: Batch) -> Result<Self, ProviderError> {
-        if batch.length <= SMALL {
+    /// Reads the next batch on a blocking thread, or here where it needs no place. A reading that is dropped meanwhile
+    /// ends with its batch.
+    pub(super) async fn read(
+        mut self,
+        batch: Batch,
+        place: Option<Place>,
+    ) -> Result<Self, ProviderError> {
+        let Some(place) = place else {
             self.take(&batch)?;
             return Ok(self);
-        }
-        let place = PLACES
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        };
         let reading = task::spawn_blocking(move || {
             let _place = place;
             self.take(&batch)?;
