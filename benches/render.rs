@@ -25,7 +25,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    fragment::Fragment,
+    fragment::{Fragment, Table},
     world::{Labels, World},
 };
 
@@ -73,16 +73,32 @@ fn main() {
     let costs = costs(&mut fragment);
     growth(&costs, &mut fragment);
     memory(&mut fragment);
-    fragment.write("render");
+    fragment
+        .write("render")
+        .expect("the fragment can be written");
 }
 
 /// Measures every case; the answer is the time of each.
 fn costs(fragment: &mut Fragment) -> Vec<Duration> {
-    let mut table = Vec::new();
+    let mut table = Table::new(
+        "Render and compress: one change, ten budgets; label sets known from the change before, as in most polls",
+        &[
+            "label sets",
+            "samples",
+            "text",
+            "all told",
+            "of it windows, forecast, folding",
+            "with label sets named anew",
+            "encoder and zlib-rs alone",
+            "all told, a sample",
+            "ratio",
+            "ratio named anew",
+        ],
+    );
     let mut times = Vec::new();
-    let mut worst: (f64, &str) = (0.0, "");
+    let mut worst: [(f64, &str); 2] = [(0.0, ""); 2];
     for (name, sets, days, labels, limit) in CASES {
-        let world = World::new(sets, days, labels, limit);
+        let mut world = World::new(sets, days, labels, limit);
         let text = world.rendered().plain_text();
         let text = str::from_utf8(&text).expect("the exposition is UTF-8");
         let alone = Alone::read(text);
@@ -90,52 +106,52 @@ fn costs(fragment: &mut Fragment) -> Vec<Duration> {
             alone.text() == text,
             "both encode the same series to the same text"
         );
-        let mut ours = Vec::new();
-        let mut theirs = Vec::new();
+        let [mut ours, mut anew, mut theirs] = [const { Vec::new() }; 3];
         for _ in 0..ROUNDS {
             ours.push(timed(|| world.rendered()));
             theirs.push(timed(|| deflate(&alone.text())));
+            anew.push(timed(|| {
+                world.forget();
+                world.rendered()
+            }));
         }
         let viewed = median((0..3).map(|_| timed(|| world.viewed())).collect());
-        let (ours, theirs) = (median(ours), median(theirs));
+        let [ours, anew, theirs] = [ours, anew, theirs].map(median);
         let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-        if sets == 100_000 && ratio > worst.0 {
-            worst = (ratio, name);
+        let folds = usize::from(limit < sets);
+        if ratio > worst[folds].0 {
+            worst[folds] = (ratio, name);
         }
         let samples = alone.samples();
-        table.push(vec![
+        table.row([
             name.to_owned(),
             samples.to_string(),
             format!("{:.1} MB", text.len() as f64 / 1e6),
             milliseconds(ours),
             milliseconds(viewed),
+            milliseconds(anew),
             milliseconds(theirs),
             format!("{:.0} ns", ours.as_secs_f64() * 1e9 / samples as f64),
             format!("{ratio:.2}"),
+            format!("{:.2}", anew.as_secs_f64() / theirs.as_secs_f64()),
         ]);
         times.push(ours);
     }
-    fragment.table(
-        "Render and compress: one change, ten budgets",
-        &[
-            "label sets",
-            "samples",
-            "text",
-            "all told",
-            "of it windows, forecast, sorting, folding",
-            "encoder and zlib-rs alone",
-            "all told, a sample",
-            "ratio",
-        ],
-        &table,
-    );
-    fragment.target(
-        "render plus compress, all told (windows, sorting, folding, budgets)",
-        "at most 1.2 times prometheus-client's encoder plus zlib-rs alone over the same series, in the same run",
-        &format!("{:.2} times", worst.0),
-        worst.0 <= 1.2,
-        &format!("the worst of the cases with 100k label sets: {}", worst.1),
-    );
+    fragment.table(table);
+    for ((ratio, case), what) in worst
+        .into_iter()
+        .zip(["windows, sorting, budgets", "folding, too"])
+    {
+        fragment.target(
+            (
+                format!("render plus compress, all told: {what}"),
+                "at most 1.2 times prometheus-client's encoder plus zlib-rs alone over the same series, in the same run",
+            ),
+            format!("{ratio:.2} times"),
+            ratio <= 1.2,
+            format!("the worst of all cases: {case}"),
+        );
+    }
     times
 }
 
@@ -143,9 +159,8 @@ fn growth(times: &[Duration], fragment: &mut Fragment) {
     let ratio = |at: usize| times[at + 1].as_secs_f64() / times[at].as_secs_f64();
     let worst = ratio(0).max(ratio(1));
     fragment.target(
-        "growth of render: time(10n)/time(n)",
-        "at most 11",
-        &format!("{:.1} and {:.1}", ratio(0), ratio(1)),
+        ("growth of render: time(10n)/time(n)", "at most 11"),
+        format!("{:.1} and {:.1}", ratio(0), ratio(1)),
         worst <= 11.0,
         "1k to 10k and 10k to 100k label sets",
     );
@@ -163,26 +178,7 @@ fn memory(fragment: &mut Fragment) {
         text.trim().parse().expect("the child tells its peak")
     };
     let empty = peak(1, 1);
-    let mut table = Vec::new();
-    for (sets, days) in [(100_000, 1), (100_000, 60), (1_000_000, 1)] {
-        let peak = peak(sets, days);
-        table.push(vec![
-            sets.to_string(),
-            days.to_string(),
-            format!("{peak:.0} MB"),
-            format!("{:.0} MB", peak - empty),
-        ]);
-        if days == 60 {
-            fragment.target(
-                "peak memory: 100k label sets with 60 days each",
-                "at most 250 MB a measure",
-                &format!("{peak:.0} MB"),
-                peak <= 250.0,
-                "sums, view, text and compressed text, rendered twice as after a further poll",
-            );
-        }
-    }
-    fragment.table(
+    let mut table = Table::new(
         "Peak memory of one account that is held and rendered twice",
         &[
             "label sets",
@@ -190,13 +186,33 @@ fn memory(fragment: &mut Fragment) {
             "peak",
             "above that of one label set",
         ],
-        &table,
     );
+    for (sets, days) in [(100_000, 1), (100_000, 60), (1_000_000, 1)] {
+        let peak = peak(sets, days);
+        table.row([
+            sets.to_string(),
+            days.to_string(),
+            format!("{peak:.0} MB"),
+            format!("{:.0} MB", peak - empty),
+        ]);
+        if days == 60 {
+            fragment.target(
+                (
+                    "peak memory: 100k label sets with 60 days each",
+                    "at most 250 MB a measure",
+                ),
+                format!("{peak:.0} MB"),
+                peak <= 250.0,
+                "sums, view and compressed text, rendered twice as after a further poll",
+            );
+        }
+    }
+    fragment.table(table);
 }
 
 /// Holds a world and two renderings of it one after the other, as a running exporter does, and prints the peak.
 fn hold(sets: usize, days: usize) {
-    let world = World::new(sets, days, Labels::Alike, usize::MAX);
+    let mut world = World::new(sets, days, Labels::Alike, usize::MAX);
     let first = world.rendered();
     let second = world.rendered();
     black_box((first, second));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::Crc;
 use prometheus_client::{encoding::text, registry::Registry};
 use tokio::sync::OnceCell;
 
@@ -102,15 +101,14 @@ impl Rendered {
     pub fn gzip(&self, live: &Live, format: Format) -> [Bytes; 4] {
         let counted = &live.counted(format).packed;
         let process = live.process(format);
-        let mut last = Crc::new();
-        last.update(process.as_bytes());
-        let mut whole = Crc::new();
-        for checksum in [&self.packed.checksum, &counted.checksum, &last] {
-            whole.combine(checksum);
-        }
+        let mut whole = self.packed.checksum.clone();
+        whole.combine(&counted.checksum);
+        whole.update(process.as_bytes());
+        let length = (self.packed.length + counted.length + process.len()) as u64;
         let mut end = stored(process.as_bytes());
-        end.extend_from_slice(&whole.sum().to_le_bytes());
-        end.extend_from_slice(&whole.amount().to_le_bytes());
+        end.extend_from_slice(&whole.finalize().to_le_bytes());
+        // The format wants the length modulo 2^32.
+        end.extend_from_slice(&length.to_le_bytes()[..4]);
         [
             Bytes::from_static(GZIP_HEADER),
             self.packed.deflated.clone(),

@@ -17,7 +17,7 @@ use jiff::{
 
 use crate::{
     charge::{Measure, Month},
-    ledger::{Column, Sum, Sums},
+    ledger::{Cells, Column, Sum, Sums},
     snapshot::{AccountState, MonthState, PartState},
 };
 
@@ -89,7 +89,7 @@ impl Outlook {
             for of in [month.previous(), month] {
                 for (sign, column) in usage(part, of) {
                     let days = days.entry(Arc::clone(&column.unit)).or_default();
-                    for (day, value) in totals_of_days(of, column) {
+                    for (day, value) in days_of(of, column) {
                         if day <= closed {
                             days.entry(day).or_default().add(sign * value);
                         }
@@ -111,7 +111,7 @@ impl Outlook {
             .into_iter()
             .filter_map(|month| sums_of(part, month))
             .flat_map(|sums| sums.of(Measure::PrepaidCost))
-            .flat_map(|column| column.iter().map(|(key, ..)| key))
+            .flat_map(|column| column.iter().map(|cells| cells.key))
             .collect();
         let mut forecasts = if self.closed.is_some() {
             self.by_days(part)
@@ -137,18 +137,17 @@ impl Outlook {
                 let Some(rhythm) = self.by_unit.get(&column.unit) else {
                     continue;
                 };
-                let this_month = month == self.month;
-                let spent = Counts::of(month, |day| {
-                    f64::from(u8::from(this_month && day <= closed))
+                // What a day is worth for the month's end: what it cost itself, and its share of the rate that the
+                // remaining days will cost.
+                let a_rate = rhythm.remaining_weight / rhythm.rate_weight;
+                let worth = Worth::of(month, |day| {
+                    let spent = f64::from(u8::from(month == self.month && day <= closed));
+                    let of_rate = rhythm.rate_days.get(&day).copied().unwrap_or_default();
+                    spent + of_rate * a_rate
                 });
-                let recent = Counts::of(month, |day| {
-                    rhythm.rate_days.get(&day).copied().unwrap_or_default()
-                });
-                let values = column.iter().map(|(key, first, sums)| {
-                    let rate = recent.sum(first, sums) / rhythm.rate_weight;
-                    let value = spent.sum(first, sums) + rate * rhythm.remaining_weight;
-                    (key, sign * value)
-                });
+                let values = column
+                    .iter()
+                    .map(|cells| (cells.key, sign * worth.sum(&cells)));
                 forecasts.push((Arc::clone(&column.unit), values.collect()));
             }
         }
@@ -258,28 +257,44 @@ fn index(weekday: Weekday) -> usize {
     usize::from(weekday.to_monday_zero_offset().unsigned_abs())
 }
 
-/// How much each cell of a month counts; cell 0 is no day.
-struct Counts([f64; 32]);
+/// How much each cell of a month is worth; cell 0 is no day.
+struct Worth {
+    by_cell: [f64; 32],
+    /// The first cell that is worth anything, and the one after the last.
+    from: usize,
+    to: usize,
+}
 
-impl Counts {
-    fn of(month: Month, count: impl Fn(Date) -> f64) -> Self {
-        let mut counts = [0.0; 32];
-        for (number, place) in (0..).zip(&mut counts[1..]) {
+impl Worth {
+    fn of(month: Month, worth: impl Fn(Date) -> f64) -> Self {
+        let mut by_cell = [0.0; 32];
+        for (number, place) in (0..).zip(&mut by_cell[1..]) {
             let day = month.first_day().checked_add(ToSpan::days(number)).ok();
-            *place = day.map_or(0.0, &count);
+            *place = day.map_or(0.0, &worth);
         }
-        Self(counts)
+        let counts = |worth: &f64| *worth != 0.0;
+        Self {
+            from: by_cell.iter().position(counts).unwrap_or_default(),
+            to: by_cell.iter().rposition(counts).map_or(0, |last| last + 1),
+            by_cell,
+        }
     }
 
-    /// Adds a label set's sums, which begin at a first cell, each as much as it counts.
-    fn sum(&self, first: u8, sums: &[f64]) -> f64 {
-        let counts = &self.0[usize::from(first)..];
-        let counted: Sum = counts
+    /// Adds a label set's sums, each as much as it is worth.
+    fn sum(&self, cells: &Cells<'_>) -> f64 {
+        let first = usize::from(cells.first);
+        let (from, to) = (self.from.max(first), self.to.min(first + cells.sums.len()));
+        if from >= to {
+            return 0.0;
+        }
+        let worth = &self.by_cell[from..to];
+        let sums = &cells.sums[from - first..to - first];
+        let worth: Sum = worth
             .iter()
             .zip(sums)
-            .map(|(count, sum)| count * sum)
+            .map(|(worth, sum)| worth * sum)
             .collect();
-        counted.value()
+        worth.value()
     }
 }
 
@@ -303,10 +318,7 @@ fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = Foreseen> {
 
 /// The month's sum of each label set, times a factor.
 fn stretched(column: &Column, factor: f64) -> Foreseen {
-    let values = column.iter().map(|(key, _, sums)| {
-        let sum: Sum = sums.iter().copied().collect();
-        (key, sum.value() * factor)
-    });
+    let values = column.iter().map(|cells| (cells.key, cells.total * factor));
     (Arc::clone(&column.unit), values.collect())
 }
 
@@ -318,17 +330,15 @@ fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
 }
 
 /// What all label sets of a column were charged on each day of its month that any of them was charged on.
-fn totals_of_days(month: Month, column: &Column) -> impl Iterator<Item = (Date, f64)> {
-    let mut totals: [Option<Sum>; 32] = [None; 32];
-    for (_, first, sums) in column.iter() {
-        for (total, &sum) in totals.iter_mut().skip(usize::from(first)).zip(sums) {
-            total.get_or_insert_default().add(sum);
-        }
-    }
+fn days_of(month: Month, column: &Column) -> impl Iterator<Item = (Date, f64)> {
     // Cell 0 is no day.
-    (0..).zip(totals).skip(1).filter_map(move |(cell, total)| {
-        let day = month.first_day().checked_add((cell - 1).days()).ok()?;
-        Some((day, total?.value()))
+    column.days().iter().filter_map(move |&(cell, total)| {
+        let before = cell.checked_sub(1)?;
+        let day = month
+            .first_day()
+            .checked_add(i32::from(before).days())
+            .ok()?;
+        Some((day, total))
     })
 }
 

@@ -1,9 +1,6 @@
 //! Charges to sums: one compensated sum a label set and charge period, so that memory grows with series and days, never with rows.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -13,9 +10,12 @@ use crate::{
     provider::Dimension,
 };
 
+mod column;
 mod keys;
 mod sum;
 
+use column::Entry;
+pub use column::{Cells, Column, Sums};
 pub use keys::{Keys, Value};
 pub use sum::Sum;
 
@@ -83,18 +83,18 @@ struct OpenColumn {
     measure: Measure,
     unit: String,
     /// By key; a key without charges has no cells.
-    cells: Vec<Cells>,
+    cells: Vec<OpenCells>,
     gross: Sum,
 }
 
 /// The sums of one label set from a first day on. Cell 0 is the whole month, cells 1 to 31 are its days.
 #[derive(Debug, Default)]
-struct Cells {
+struct OpenCells {
     first: u8,
     sums: Vec<Sum>,
 }
 
-impl Cells {
+impl OpenCells {
     fn add(&mut self, cell: u8, value: f64) {
         if self.sums.is_empty() {
             self.first = cell;
@@ -136,7 +136,7 @@ impl OpenMonth {
         };
         let key = key as usize;
         if key >= column.cells.len() {
-            column.cells.resize_with(key + 1, Cells::default);
+            column.cells.resize_with(key + 1, OpenCells::default);
         }
         column.cells[key].add(cell, amount.value);
         if amount.value > 0.0 {
@@ -152,181 +152,24 @@ impl OpenMonth {
                 .columns
                 .into_iter()
                 .map(|open| {
-                    let mut column = Column {
-                        measure: open.measure,
-                        unit: open.unit.into(),
-                        gross: open.gross.value(),
-                        entries: Vec::new(),
-                        sums: Vec::new(),
-                    };
+                    let mut entries = Vec::new();
+                    let mut sums = Vec::new();
                     for (key, cells) in (0u32..).zip(open.cells) {
                         if cells.sums.is_empty() {
                             continue;
                         }
-                        column.entries.push(Entry {
+                        entries.push(Entry {
                             key,
                             first: cells.first,
                             count: u8::try_from(cells.sums.len()).unwrap_or(u8::MAX),
                         });
-                        column.sums.extend(cells.sums.iter().map(Sum::value));
+                        sums.extend(cells.sums.iter().map(Sum::value));
                     }
-                    column
+                    let gross = open.gross.value();
+                    Column::new(open.measure, open.unit.into(), gross, entries, sums)
                 })
                 .collect(),
         }
-    }
-}
-
-/// Cell 0 is the whole month (or now), cells 1 to 31 are its days.
-const CELLS: u16 = 32;
-
-/// One label set's place in a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    key: u32,
-    first: u8,
-    count: u8,
-}
-
-/// One measure in one unit: sums of 8 bytes, one behind the other.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Column {
-    /// What is measured.
-    pub measure: Measure,
-    /// Currency, unit of quantity, or empty.
-    pub unit: Arc<str>,
-    /// The sum of the positive amounts alone.
-    pub gross: f64,
-    entries: Vec<Entry>,
-    sums: Vec<f64>,
-}
-
-impl Column {
-    /// A column of label sets with their first cells and numbers of cells, and the sums of all of them one behind the
-    /// other. `None` where the two do not fit, a cell is none of a month, a label set is not below `keys`, or a
-    /// number is not finite.
-    pub fn restored(
-        measure: Measure,
-        unit: Arc<str>,
-        gross: f64,
-        cells: &[(u32, u8, u8)],
-        sums: Vec<f64>,
-        keys: usize,
-    ) -> Option<Self> {
-        let good = |&(key, first, count): &(u32, u8, u8)| {
-            let cells = u16::from(first) + u16::from(count);
-            (key as usize) < keys && count > 0 && cells <= CELLS
-        };
-        let count: usize = cells.iter().map(|&(.., count)| usize::from(count)).sum();
-        let finite = gross.is_finite() && sums.iter().all(|sum| sum.is_finite());
-        if count != sums.len() || !finite || !cells.iter().all(good) {
-            return None;
-        }
-        Some(Self {
-            measure,
-            unit,
-            gross,
-            entries: cells
-                .iter()
-                .map(|&(key, first, count)| Entry { key, first, count })
-                .collect(),
-            sums,
-        })
-    }
-
-    /// Each label set with the number of its first cell and its sums from there on. Cell 0 is the whole month (or
-    /// now), cells 1 to 31 are its days.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, u8, &[f64])> {
-        let mut rest = self.sums.as_slice();
-        self.entries.iter().map(move |entry| {
-            let (sums, after) = rest.split_at(usize::from(entry.count));
-            rest = after;
-            (entry.key, entry.first, sums)
-        })
-    }
-
-    /// How many label sets it holds.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether it holds no label set.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    fn rename(&mut self, names: &[u32]) {
-        for entry in &mut self.entries {
-            entry.key = names[entry.key as usize];
-        }
-    }
-}
-
-/// The sums of one billing month, or of now.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Sums {
-    /// How many rows went into it.
-    pub rows: u64,
-    /// A column for each measure and unit.
-    pub columns: Vec<Column>,
-}
-
-impl Sums {
-    /// Gives every label set the number it has in another table.
-    pub fn rename(&mut self, names: &[u32]) {
-        for column in &mut self.columns {
-            column.rename(names);
-        }
-    }
-
-    /// One measure's total by unit.
-    pub fn totals(&self, measure: Measure) -> BTreeMap<Arc<str>, f64> {
-        self.of(measure)
-            .map(|column| {
-                let sum: Sum = column.sums.iter().copied().collect();
-                (Arc::clone(&column.unit), sum.value())
-            })
-            .collect()
-    }
-
-    /// One measure with its days added, one sum a label set.
-    pub fn whole_months(&self, measure: Measure) -> Self {
-        let columns = self.of(measure).map(|column| Column {
-            measure,
-            unit: Arc::clone(&column.unit),
-            gross: column.gross,
-            entries: column
-                .entries
-                .iter()
-                .map(|entry| Entry {
-                    key: entry.key,
-                    first: 0,
-                    count: 1,
-                })
-                .collect(),
-            sums: column
-                .iter()
-                .map(|(_, _, sums)| sums.iter().copied().collect::<Sum>().value())
-                .collect(),
-        });
-        Self {
-            rows: self.rows,
-            columns: columns.collect(),
-        }
-    }
-
-    /// One measure's columns, one a unit.
-    pub fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
-        self.columns
-            .iter()
-            .filter(move |column| column.measure == measure)
-    }
-
-    /// The label sets in use, each perhaps several times.
-    pub fn keys(&self) -> impl Iterator<Item = u32> {
-        self.columns
-            .iter()
-            .flat_map(|column| column.entries.iter().map(|entry| entry.key))
     }
 }
 

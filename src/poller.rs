@@ -1,10 +1,6 @@
 //! One task an account: when to poll, how long to wait, what happens to a part that fails.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use jiff::{Timestamp, civil::Date};
@@ -18,17 +14,18 @@ use crate::{
     charge::Month,
     clock::{Clock, add, until},
     config::Account,
-    log::chain,
-    provider::{Ask, Grain, MonthsAsked, Part, ProviderError, Reason},
-    snapshot::{AccountState, Cell, Failure, MonthState, NOTED_ON, Restated},
+    provider::{Ask, Grain, MonthsAsked, Part},
+    snapshot::{AccountState, Cell, MonthState},
     store::Store,
-    window::{day_closes, view},
+    window::day_closes,
 };
 
 mod asking;
+mod settling;
 
 pub use asking::Asking;
-use asking::instant;
+use asking::{beside, instant};
+use settling::Settling;
 
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;
@@ -42,13 +39,11 @@ const LONGEST_REST: Duration = Duration::from_hours(24);
 pub struct Poller {
     cell: Arc<Cell>,
     asking: Asking,
+    settling: Arc<Settling>,
     clock: Clock,
-    changed: Arc<tokio::sync::Notify>,
     store: Option<Arc<Store>>,
     /// How long the first poll waits for those of other accounts.
     turn: Duration,
-    /// The parts that turned out to be none, so that each is told once.
-    skipped: Mutex<BTreeSet<String>>,
 }
 
 impl Poller {
@@ -56,12 +51,11 @@ impl Poller {
     pub fn new(cell: Arc<Cell>, clock: Clock, changed: Arc<tokio::sync::Notify>) -> Self {
         Self {
             asking: Asking::new(Arc::clone(&cell.account)),
+            settling: Arc::new(Settling::new(Arc::clone(&cell), clock.clone(), changed)),
             cell,
             clock,
-            changed,
             store: None,
             turn: Duration::ZERO,
-            skipped: Mutex::default(),
         }
     }
 
@@ -163,7 +157,7 @@ impl Poller {
             }
             Err(error) => {
                 wait = error.retry_after().unwrap_or_default();
-                Some(self.note("discovery", &error))
+                Some(self.settling.note("discovery", &error))
             }
         };
         let parts = in_order(&state);
@@ -175,126 +169,12 @@ impl Poller {
             .buffer_unordered(account.poll.concurrency)
             .collect::<Vec<_>>()
             .await;
-        let mut rows = 0;
-        state.status.remarks.clear();
-        for (part, answer) in answers {
-            let answer = answer.and_then(|said| {
-                rows += said.rows;
-                if account.poll.plausibility {
-                    state.weigh(&part.id, &said, &ask).map_err(|implausible| {
-                        ProviderError::new(Reason::Implausible, implausible.to_string())
-                    })?;
-                }
-                Ok(said)
-            });
-            match answer {
-                Ok(mut said) => {
-                    state.status.remarks.append(&mut said.remarks);
-                    let restated = state.accept(&part.id, said, &ask, &account.zone);
-                    self.tell_restated(&part, &restated);
-                }
-                Err(error) => {
-                    let known = state.parts.get(&part.id);
-                    if error.is_perhaps_not_a_part()
-                        && known.is_none_or(|known| known.last_success.is_none())
-                    {
-                        self.skip(&part.id, &error);
-                        state.drop_part(&part.id);
-                        continue;
-                    }
-                    wait = wait.max(error.retry_after().unwrap_or_default());
-                    state.fail(&part.id, self.note(&part.id, &error));
-                }
-            }
-        }
-        state.prune(ask.current);
-        state.status.held_until = (!wait.is_zero()).then(|| add(self.clock.now(), wait));
-        self.conclude(state, &ask, rows, began.elapsed());
+        let settling = Arc::clone(&self.settling);
+        let wait = beside(move || settling.settle(state, answers, &ask, wait, began)).await;
         if let Some(store) = &self.store {
             store.keep(&self.cell).await;
         }
         wait
-    }
-
-    /// Makes what was found the account's state, and says so.
-    fn conclude(&self, mut state: AccountState, ask: &Ask, rows: u64, duration: Duration) {
-        let account = &self.cell.account;
-        let listed = state.parts.values().filter(|part| part.listed);
-        let failing = listed.filter(|part| part.failure.is_some()).count();
-        let success = failing == 0 && state.status.discovery.is_none();
-        state.status.success = success;
-        state.status.last_attempt = Some(ask.now);
-        if success {
-            state.status.last_success = Some(ask.now);
-            let noted = state.noted.iter().any(|noted| noted.month == ask.current);
-            if !noted && NOTED_ON.contains(&ask.today.day()) {
-                let state_now = Arc::new(state.clone());
-                let forecasts = view(account, &state_now, ask.now).spend.forecasts();
-                state.note_forecasts(ask, forecasts);
-            }
-        }
-        state.status.duration = Some(duration);
-        state.status.rows = Some(rows);
-        tracing::info!(
-            account = account.name,
-            provider = account.provider_name.as_str(),
-            rows,
-            series = state.keys.len(),
-            parts = state.parts.len(),
-            failing,
-            duration_seconds = duration.as_secs_f64(),
-            outcome = if success { "success" } else { "failure" },
-            "poll"
-        );
-        account.counters.polled();
-        self.cell.state.store(Arc::new(state));
-        self.changed.notify_one();
-    }
-
-    /// Says once that a part is skipped.
-    fn skip(&self, part: &str, error: &ProviderError) {
-        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        if skipped.insert(part.to_owned()) {
-            let account = &self.cell.account.name;
-            tracing::info!(
-                account,
-                part,
-                error = chain(error),
-                "skipped, since it is no part of this kind"
-            );
-        }
-    }
-
-    fn tell_restated(&self, part: &Part, restated: &[Restated]) {
-        for restated in restated {
-            tracing::info!(
-                account = self.cell.account.name,
-                part = part.id,
-                month = %restated.month,
-                currency = &*restated.currency,
-                from = restated.from,
-                to = restated.to,
-                "the closed month was restated"
-            );
-        }
-    }
-
-    /// Counts and logs a failure once, with the whole chain of its causes.
-    fn note(&self, part: &str, error: &ProviderError) -> Failure {
-        let account = &self.cell.account;
-        account.counters.failed(error.reason());
-        tracing::warn!(
-            account = account.name,
-            part,
-            reason = error.reason().as_str(),
-            correlation_id = error.correlation_id().map(tracing::field::display),
-            error = chain(error),
-            "the last good values stay"
-        );
-        Failure {
-            reason: error.reason(),
-            message: chain(error),
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     exposition::Rendered,
     snapshot::Cell,
     summary::Summary,
-    window::{View, view},
+    window::{Named, View},
 };
 
 /// The accounts and the budgets that a configuration names.
@@ -61,8 +61,8 @@ pub struct Shown {
 /// What is served, kept up to date.
 pub struct Page {
     shown: ArcSwap<Shown>,
-    /// What has been said of the budgets in the log.
-    told: Arc<Told>,
+    /// What is remembered from one rendering to the next.
+    memory: Arc<Memory>,
     /// Held while rendering, so that an older rendering never replaces a newer one.
     rendering: tokio::sync::Mutex<()>,
     changed: Arc<Notify>,
@@ -75,15 +75,15 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 impl Page {
     /// A page over books; rendered at once, so that self-metrics are there from the first scrape on.
     pub fn new(books: Books, clock: Clock) -> Arc<Self> {
-        let told = Arc::<Told>::default();
-        let made = render(&books, &told, clock.now());
+        let memory = Arc::<Memory>::default();
+        let made = render(&books, &memory, clock.now());
         Arc::new(Self {
             shown: ArcSwap::from_pointee(Shown {
                 books: Arc::new(books),
                 rendered: Arc::new(made.rendered),
                 summary: Arc::new(made.summary),
             }),
-            told,
+            memory,
             rendering: tokio::sync::Mutex::default(),
             changed: Arc::new(Notify::new()),
             clock,
@@ -137,8 +137,8 @@ impl Page {
         let before = self.shown();
         let books = choose(&before.books);
         let now = self.clock.now();
-        let (of, told) = (Arc::clone(&books), Arc::clone(&self.told));
-        let rendering = tokio::task::spawn_blocking(move || render(&of, &told, now));
+        let (of, memory) = (Arc::clone(&books), Arc::clone(&self.memory));
+        let rendering = tokio::task::spawn_blocking(move || render(&of, &memory, now));
         let (shown, next_change) = if let Ok(made) = rendering.await {
             let shown = Shown {
                 books,
@@ -173,6 +173,13 @@ impl Page {
             }
         }
     }
+}
+
+/// What one rendering leaves to the next.
+#[derive(Default)]
+struct Memory {
+    told: Told,
+    named: Mutex<Named>,
 }
 
 /// What has been said of the budgets in the log.
@@ -217,12 +224,11 @@ struct Made {
     next_change: Timestamp,
 }
 
-fn render(books: &Books, told: &Told, now: Timestamp) -> Made {
-    let views: Arc<[View]> = books
-        .cells
-        .iter()
-        .map(|cell| view(&cell.account, &cell.state.load_full(), now))
-        .collect();
+fn render(books: &Books, memory: &Memory, now: Timestamp) -> Made {
+    let accounts = (books.cells.iter()).map(|cell| (&cell.account, cell.state.load_full()));
+    let mut named = memory.named.lock().unwrap_or_else(PoisonError::into_inner);
+    let views: Arc<[View]> = named.views(accounts, now).into();
+    drop(named);
     let next_change = views
         .iter()
         .map(|view| view.next_change)
@@ -233,7 +239,7 @@ fn render(books: &Books, told: &Told, now: Timestamp) -> Made {
         .iter()
         .all(|view| view.state.status.last_attempt.is_some())
     {
-        told.tell_oddities(&books.money, &spent);
+        memory.told.tell_oddities(&books.money, &spent);
     }
     let summary = Summary::of(&views, &books.money, &spent);
     Made {

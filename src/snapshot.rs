@@ -247,7 +247,7 @@ impl AccountState {
         };
         let state = Arc::make_mut(state);
         let before = state.closed_totals(ask.current);
-        let names = Arc::make_mut(&mut self.keys).absorb(&said.keys);
+        let names = Keys::absorb(&mut self.keys, &said.keys);
         let mut months: BTreeMap<Month, Sums> = said.months.into_iter().collect();
         for month in &ask.months {
             let said_of_it = match months.remove(month) {
@@ -434,7 +434,7 @@ fn seats(sums: &Sums) -> impl Iterator<Item = (Measure, u32)> {
     sums.columns
         .iter()
         .filter(|column| column.measure.is_seats())
-        .flat_map(|column| column.iter().map(|(key, ..)| (column.measure, key)))
+        .flat_map(|column| column.iter().map(|cells| (column.measure, cells.key)))
 }
 
 fn reported(mut sums: Sums, names: &[u32], at: Timestamp) -> MonthState {

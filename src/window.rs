@@ -9,7 +9,7 @@ use crate::{
     clock::add,
     config::Account,
     forecast::{Bounds, Outlook},
-    ledger::{Column, Sum, Sums},
+    ledger::{Cells, Column, Keys, Sum, Sums},
     provider::Grain,
     snapshot::{AccountState, Failure, MonthState, PartState},
 };
@@ -113,6 +113,54 @@ pub struct View {
 
 /// What an account shows at a moment. A pure function: the same sums and moment give the same view.
 pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -> View {
+    let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
+    view_of(account, state, now, &all)
+}
+
+/// The label sets of accounts as they were last named, for the next rendering: naming them costs more than all windows
+/// together, and most polls bring no new ones.
+#[derive(Debug, Default)]
+pub struct Named(BTreeMap<String, Name>);
+
+#[derive(Debug)]
+struct Name {
+    account: Arc<Account>,
+    keys: Arc<Keys>,
+    labels: Arc<LabelSets>,
+}
+
+impl Named {
+    /// What accounts show at a moment, in their order; only these are remembered.
+    pub fn views<'a>(
+        &mut self,
+        accounts: impl Iterator<Item = (&'a Arc<Account>, Arc<AccountState>)>,
+        now: Timestamp,
+    ) -> Vec<View> {
+        let mut before = std::mem::take(&mut self.0);
+        accounts
+            .map(|(account, state)| {
+                let known = before.remove(&account.name).filter(|known| {
+                    Arc::ptr_eq(&known.account, account) && Arc::ptr_eq(&known.keys, &state.keys)
+                });
+                let known = known.unwrap_or_else(|| Name {
+                    account: Arc::clone(account),
+                    keys: Arc::clone(&state.keys),
+                    labels: Arc::new(LabelSets::new(&state.keys, &account.labels)),
+                });
+                let view = view_of(account, &state, now, &known.labels);
+                self.0.insert(account.name.clone(), known);
+                view
+            })
+            .collect()
+    }
+}
+
+fn view_of(
+    account: &Arc<Account>,
+    state: &Arc<AccountState>,
+    now: Timestamp,
+    all: &Arc<LabelSets>,
+) -> View {
     let zone = &account.zone;
     let today = now.to_zoned(zone.clone()).date();
     let month = Month::of(today);
@@ -130,11 +178,10 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
         stale_after: account.poll.stale_after,
         through: None,
     };
-    let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
-    let (labels, folded) = fold(state, &measures, &moment, &all, account.poll.max_series);
+    let (labels, folded) = fold(state, &measures, &moment, all, account.poll.max_series);
     let outlook = Outlook::new(state, month, previous_day, zone);
     let families = families(state, &measures, &moment, &outlook, &labels);
-    let spend = spend(state, &families, &moment, &outlook, &all, &labels);
+    let spend = spend(state, &families, &moment, &outlook, all, &labels);
     let bounds = bounds(&spend, &outlook);
     let forecast_errors = forecast_errors(state, month.previous());
     let (labels, families, folded, bounds) = if health.withdrawn {
@@ -190,19 +237,11 @@ impl Cut {
         }
     }
 
-    fn of(self, first: u8, sums: &[f64]) -> f64 {
+    fn of(self, cells: &Cells<'_>) -> f64 {
         match self {
-            Self::Month(_) => sums.iter().copied().collect::<Sum>().value(),
-            Self::Through(day) => (first..=cell_of(day))
-                .zip(sums)
-                .map(|(_, sum)| *sum)
-                .collect::<Sum>()
-                .value(),
-            Self::Day(day) => usize::from(cell_of(day))
-                .checked_sub(usize::from(first))
-                .and_then(|at| sums.get(at))
-                .copied()
-                .unwrap_or_default(),
+            Self::Month(_) => cells.total,
+            Self::Through(day) => cells.through(cell_of(day)),
+            Self::Day(day) => cells.at(cell_of(day)),
         }
     }
 }
@@ -377,9 +416,8 @@ fn weights(
             let weights = absolute
                 .entry((column.measure, Arc::clone(&column.unit)))
                 .or_insert_with(|| vec![0.0; labels.len()]);
-            for (key, _, sums) in column.iter() {
-                let sum: Sum = sums.iter().copied().collect();
-                weights[labels.set_of(key) as usize] += sum.value().abs();
+            for cells in column.iter() {
+                weights[labels.set_of(cells.key) as usize] += cells.total.abs();
             }
         }
     }
@@ -488,14 +526,14 @@ fn gather_flow(
                 Some(day) if month == moment.month => first <= cell_of(day),
                 _ => true,
             };
-            let charged = column.iter().filter(|&(_, first, _)| known(first));
-            values.extend(charged.map(|(key, first, sums)| {
+            let charged = column.iter().filter(|cells| known(cells.first));
+            values.extend(charged.map(|cells| {
                 let value = if month == cut.month() {
-                    cut.of(first, sums)
+                    cut.of(&cells)
                 } else {
                     0.0
                 };
-                (labels.set_of(key), value)
+                (labels.set_of(cells.key), value)
             }));
         }
     }
@@ -546,10 +584,11 @@ fn gather_restatement(
                     Arc::clone(&column.unit),
                 ))
                 .or_default()
-                .extend(column.iter().map(|(key, _, sums)| {
-                    let sum: Sum = sums.iter().copied().collect();
-                    (labels.set_of(key), sign * sum.value())
-                }));
+                .extend(
+                    column
+                        .iter()
+                        .map(|cells| (labels.set_of(cells.key), sign * cells.total)),
+                );
         }
     }
 }
@@ -587,7 +626,7 @@ fn gather_now(
             .extend(
                 column
                     .iter()
-                    .filter_map(|(key, _, sums)| Some((labels.set_of(key), *sums.first()?))),
+                    .map(|cells| (labels.set_of(cells.key), cells.total)),
             );
     }
     let ended = part

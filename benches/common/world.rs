@@ -11,7 +11,7 @@ use cloudspend_exporter::{
     ledger::{Ledger, Shape},
     provider::{Ask, Part},
     snapshot::AccountState,
-    window::{View, view},
+    window::{Named, View},
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) state: Arc<AccountState>,
     pub(crate) money: Money,
     pub(crate) now: Timestamp,
+    named: Named,
 }
 
 /// The newest closed day; 60 days before its end lie in two months.
@@ -59,17 +60,24 @@ impl World {
             state: Arc::new(state),
             money,
             now,
+            named: Named::default(),
         }
     }
 
     /// What it shows.
-    pub(crate) fn viewed(&self) -> View {
-        view(&self.account, &self.state, self.now)
+    pub(crate) fn viewed(&mut self) -> Vec<View> {
+        let accounts = [(&self.account, Arc::clone(&self.state))];
+        self.named.views(accounts.into_iter(), self.now)
+    }
+
+    /// Forgets how its label sets were named.
+    pub(crate) fn forget(&mut self) {
+        self.named = Named::default();
     }
 
     /// What one change costs from the sums on.
-    pub(crate) fn rendered(&self) -> Rendered {
-        let views: Arc<[View]> = Arc::new([self.viewed()]);
+    pub(crate) fn rendered(&mut self) -> Rendered {
+        let views: Arc<[View]> = self.viewed().into();
         Rendered::new(&views, &self.money, &self.money.spent_of_all(&views))
     }
 }

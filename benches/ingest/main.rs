@@ -1,11 +1,19 @@
 //! What it costs to read rows: a poll over loopback HTTP against others that read the same rows, each in a process of
 //! its own. Prints ratios and writes them to `target/bench/ingest.json`.
 
+#[path = "../common/fragment.rs"]
+mod fragment;
 mod ours;
 mod peers;
+#[path = "../common/process.rs"]
+#[expect(
+    dead_code,
+    reason = "the other benchmark tells and measures its servers"
+)]
 mod process;
 mod report;
 mod rows;
+mod run;
 mod serve;
 
 use std::path::Path;

@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::sync::Notify;
 
-use super::process::{Run, cpu, memory, now, say};
+use super::run::{Run, cpu, memory, now, say};
 
 /// When the poll is: the rows' month is almost over.
 const NOW: &str = "2024-08-31T20:00:00Z";

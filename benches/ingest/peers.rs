@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::process::{self, Run, cpu, memory, now, say};
+use super::run::{self, Run, cpu, memory, now, say};
 
 /// The fields that the exporter reads, owned.
 #[derive(Deserialize)]
@@ -154,5 +154,5 @@ fn build(root: &Path, tools: &Path) -> Option<PathBuf> {
 
 /// Runs a peer's program.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> anyhow::Result<Run> {
-    process::run(Command::new(program).args(arguments))
+    run::run(Command::new(program).args(arguments))
 }

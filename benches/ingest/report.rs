@@ -1,40 +1,17 @@
 //! Runs everyone in turn, several times, and makes ratios of what stood side by side: a machine that others use, too, is
 //! slow for all of them at the same time.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Context;
-use serde::Serialize;
 
 use super::{
+    fragment::{Fragment, Table, folder},
     peers::{self, Programs},
-    process::{Run, Server, run_self, say, tell},
+    process::Server,
     rows,
+    run::{Run, run_self, tell},
 };
-
-/// What must be reached, and whether it was.
-#[derive(Debug, Serialize)]
-struct Target {
-    what: String,
-    #[serde(rename = "target")]
-    wanted: String,
-    measured: String,
-    met: bool,
-    note: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Table {
-    title: String,
-    columns: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Report {
-    targets: Vec<Target>,
-    tables: Vec<Table>,
-}
 
 /// Who reads the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +53,12 @@ impl Who {
         let file = || rows::file(&bench.folder, "lines", count);
         let path = |file: &Path| file.to_string_lossy().into_owned();
         let run = match self {
-            Self::Ours => run_self(&["poll", &bench.server.port, "lines", &count.to_string()])?,
+            Self::Ours => run_self(&[
+                "poll",
+                &bench.server.port.to_string(),
+                "lines",
+                &count.to_string(),
+            ])?,
             Self::Vec => run_self(&["vec", &path(&file()?)])?,
             Self::Floor => run_self(&["floor", &url])?,
             Self::Go => match &bench.programs.go {
@@ -124,7 +106,7 @@ type Rounds = Vec<Vec<(Who, Run)>>;
 pub(crate) fn run(rounds: usize) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::env::set_current_dir(root)?;
-    let folder = root.join("target/bench");
+    let folder = folder();
     fs::create_dir_all(&folder)?;
     for (form, count) in [
         ("lines", 10_000),
@@ -136,32 +118,33 @@ pub(crate) fn run(rounds: usize) -> anyhow::Result<()> {
         rows::file(&folder, form, count)?;
     }
     let bench = Bench {
-        server: Server::start(&folder)?,
+        server: Server::start(
+            Command::new(std::env::current_exe()?)
+                .arg("serve")
+                .arg(&folder),
+        )?,
         programs: Programs::find(root),
         folder: folder.clone(),
     };
-    let mut report = Report::default();
+    let mut fragment = Fragment::default();
     let mut grown = Vec::new();
     for count in [10_000, 100_000, 1_000_000] {
         let all = bench.rounds(count, rounds)?;
-        report.tables.push(bench.table(count, &all));
+        fragment.table(bench.table(count, &all));
         if count == 1_000_000 {
-            report.targets.extend(Bench::speeds(&all));
+            judge_speeds(&all, &mut fragment);
         }
         grown.push((count, best(&all, Who::Ours)?));
     }
-    let ten = run_self(&["poll", &bench.server.port, "lines", "10000000"])?;
+    let port = bench.server.port.to_string();
+    let ten = run_self(&["poll", &port, "lines", "10000000"])?;
     anyhow::ensure!(ten.rows == 10_000_000, "{} rows of ten million", ten.rows);
     grown.push((10_000_000, ten));
-    report.targets.extend(memory(&grown));
-    report.targets.push(growth(&grown));
-    report.tables.push(bench.forms(rounds)?);
-    report.tables.push(accounts()?);
-    report.print();
-    fs::write(
-        folder.join("ingest.json"),
-        serde_json::to_string_pretty(&report)?,
-    )?;
+    judge_memory(&grown, &mut fragment);
+    judge_growth(&grown, &mut fragment);
+    fragment.table(bench.forms(rounds)?);
+    fragment.table(accounts()?);
+    fragment.write("ingest")?;
     Ok(())
 }
 
@@ -215,48 +198,21 @@ impl Bench {
                 format!("{ratio:.2}"),
             ]
         };
-        Table {
-            title: format!("Ingest: {count} rows of {:.0} bytes", bytes / count as f64),
-            columns: [
-                "who",
-                "time",
-                "speed",
-                "CPU, start included",
-                "peak memory",
-                "time to ours",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            rows: Who::ALL.map(line).to_vec(),
-        }
-    }
-
-    fn speeds(all: &Rounds) -> Vec<Target> {
-        let what = "ingest over loopback HTTP, 1M rows: speed against";
-        [
-            (Who::Vec, "serde_json into a Vec from memory", 2.0),
-            (
-                Who::Go,
-                "Go's encoding/json decoder over the same socket",
-                4.0,
-            ),
-            (
-                Who::Duckdb,
-                "DuckDB read_json with GROUP BY from a file, all its threads",
-                1.3,
-            ),
-        ]
-        .map(|(who, name, wanted)| {
-            let ratio = ratio(all, who);
-            Target {
-                what: format!("{what} {name}"),
-                wanted: format!("at least {wanted} times"),
-                measured: ratio.map_or("missing".to_owned(), |ratio| format!("{ratio:.2} times")),
-                met: ratio.is_some_and(|ratio| ratio >= wanted),
-                note: format!("median of the ratios of {} rounds", all.len()),
-            }
-        })
-        .into()
+        let title = format!("{count} rows of {:.0} bytes", bytes / count as f64);
+        let columns = [
+            "who",
+            "time",
+            "speed",
+            "CPU, start included",
+            "peak memory",
+            "time to ours",
+        ];
+        let mut table = Table::new(title, &columns);
+        Who::ALL
+            .map(line)
+            .into_iter()
+            .for_each(|row| table.row(row));
+        table
     }
 
     /// The same rows in other forms.
@@ -267,7 +223,7 @@ impl Bench {
             tell(&format!("other forms, round {round} of {rounds}"));
             let runs: anyhow::Result<Vec<Run>> = forms
                 .iter()
-                .map(|form| run_self(&["poll", &self.server.port, form, "1000000"]))
+                .map(|form| run_self(&["poll", &self.server.port.to_string(), form, "1000000"]))
                 .collect();
             all.push(runs?);
         }
@@ -285,65 +241,91 @@ impl Bench {
                 format!("{ratio:.2}"),
             ]
         };
-        Ok(Table {
-            title: "Ingest: 1000000 rows in other forms".to_owned(),
-            columns: ["form", "time", "memory above idle", "time to lines"]
-                .map(str::to_owned)
-                .to_vec(),
-            rows: forms.iter().enumerate().map(line).collect(),
-        })
+        let columns = ["form", "time", "memory above idle", "time to lines"];
+        let mut table = Table::new("1000000 rows in other forms", &columns);
+        forms
+            .iter()
+            .enumerate()
+            .map(line)
+            .for_each(|row| table.row(row));
+        Ok(table)
+    }
+}
+
+fn judge_speeds(all: &Rounds, fragment: &mut Fragment) {
+    let what = "ingest over loopback HTTP, 1M rows: speed against";
+    for (who, name, wanted) in [
+        (Who::Vec, "serde_json into a Vec from memory", 2.0),
+        (
+            Who::Go,
+            "Go's encoding/json decoder over the same socket",
+            4.0,
+        ),
+        (
+            Who::Duckdb,
+            "DuckDB read_json with GROUP BY from a file, all its threads",
+            1.3,
+        ),
+    ] {
+        let ratio = ratio(all, who);
+        fragment.target(
+            (format!("{what} {name}"), format!("at least {wanted} times")),
+            ratio.map_or("missing".to_owned(), |ratio| format!("{ratio:.2} times")),
+            ratio.is_some_and(|ratio| ratio >= wanted),
+            format!("median of the ratios of {} rounds", all.len()),
+        );
     }
 }
 
 /// What a poll takes above the idle process.
-fn memory(grown: &[(u64, Run)]) -> Vec<Target> {
+fn judge_memory(grown: &[(u64, Run)], fragment: &mut Fragment) {
     const BOUND: f64 = 24.0;
-    [1_000_000, 10_000_000]
-        .into_iter()
-        .filter_map(|count| grown.iter().find(|(rows, _)| *rows == count))
-        .map(|(count, run)| Target {
-            what: format!("memory of a poll of {count} rows above the idle process"),
-            wanted: format!("at most {BOUND} MB"),
-            measured: format!("{:.1} MB", run.grown),
-            met: run.grown <= BOUND,
-            note: format!("the process has {:.1} MB at its peak", run.peak),
-        })
-        .collect()
+    for count in [1_000_000, 10_000_000] {
+        let Some((_, run)) = grown.iter().find(|(rows, _)| *rows == count) else {
+            continue;
+        };
+        fragment.target(
+            (
+                format!("memory of a poll of {count} rows above the idle process"),
+                format!("at most {BOUND} MB"),
+            ),
+            format!("{:.1} MB", run.grown),
+            run.grown <= BOUND,
+            format!("the process has {:.1} MB at its peak", run.peak),
+        );
+    }
 }
 
-fn growth(grown: &[(u64, Run)]) -> Target {
+fn judge_growth(grown: &[(u64, Run)], fragment: &mut Fragment) {
     const BOUND: f64 = 11.0;
     let ratios: Vec<f64> = grown
         .windows(2)
         .map(|pair| pair[1].1.seconds / pair[0].1.seconds)
         .collect();
     let words: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.1}")).collect();
-    Target {
-        what: "growth of ingest: time(10n)/time(n), 10k to 10M rows".to_owned(),
-        wanted: format!("at most {BOUND}"),
-        measured: words.join(", "),
-        met: ratios.iter().all(|ratio| *ratio <= BOUND),
-        note: "of the fastest runs".to_owned(),
-    }
+    fragment.target(
+        (
+            "growth of ingest: time(10n)/time(n), 10k to 10M rows",
+            format!("at most {BOUND}"),
+        ),
+        words.join(", "),
+        ratios.iter().all(|ratio| *ratio <= BOUND),
+        "of the fastest runs",
+    );
 }
 
 fn accounts() -> anyhow::Result<Table> {
-    let mut lines = Vec::new();
+    let columns = ["accounts", "time", "memory above idle"];
+    let mut table = Table::new("Loading a configuration", &columns);
     for count in ["1", "100", "1000"] {
         let run = run_self(&["accounts", count])?;
-        lines.push(vec![
+        table.row([
             count.to_owned(),
             format!("{:.1} ms", run.seconds * 1e3),
             format!("{:.1} MB", run.grown),
         ]);
     }
-    Ok(Table {
-        title: "Loading a configuration".to_owned(),
-        columns: ["accounts", "time", "memory above idle"]
-            .map(str::to_owned)
-            .to_vec(),
-        rows: lines,
-    })
+    Ok(table)
 }
 
 fn find(runs: &[(Who, Run)], who: Who) -> Option<&Run> {
@@ -372,42 +354,4 @@ fn best(all: &Rounds, who: Who) -> anyhow::Result<Run> {
         .min_by(|one, other| one.seconds.total_cmp(&other.seconds))
         .cloned()
         .context("no run")
-}
-
-impl Report {
-    fn print(&self) {
-        for table in &self.tables {
-            say(&format!("\n{}", table.title));
-            print_table(&table.columns, &table.rows);
-        }
-        say("\nTargets");
-        let columns = ["what", "target", "measured", "met"].map(str::to_owned);
-        let rows: Vec<Vec<String>> = self
-            .targets
-            .iter()
-            .map(|target| {
-                let met = if target.met { "yes" } else { "NO" };
-                let [what, wanted, measured] =
-                    [&target.what, &target.wanted, &target.measured].map(Clone::clone);
-                vec![what, wanted, measured, met.to_owned()]
-            })
-            .collect();
-        print_table(&columns, &rows);
-    }
-}
-
-fn print_table(columns: &[String], rows: &[Vec<String>]) {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].len());
-        cells.chain([columns[column].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    for line in std::iter::once(columns).chain(rows.iter().map(Vec::as_slice)) {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell:width$}"))
-            .collect();
-        say(cells.join("  ").trim_end());
-    }
 }

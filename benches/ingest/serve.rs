@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    process::say,
     rows::{self, MOST},
+    run::say,
 };
 
 /// Serves `/FORM/ROWS/...` for the month that has rows, and nothing for any other, until its standard input ends. Says

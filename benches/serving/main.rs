@@ -3,10 +3,12 @@
 mod client;
 mod family;
 mod found;
+#[path = "../common/fragment.rs"]
 mod fragment;
 mod numbers;
 mod ours;
 mod peers;
+#[path = "../common/process.rs"]
 mod process;
 mod scrape;
 mod series;

@@ -3,18 +3,13 @@
 use std::{
     fs, io,
     net::{TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
-use crate::{
-    fragment::{folder, tools},
-    ours::Reported,
-    process::Server,
-    series::Shape,
-};
+use crate::{fragment::folder, ours::Reported, process::Server, series::Shape};
 
 /// The exporter, which reads and writes nothing but its port.
 pub(crate) fn ours(reported: Reported) -> io::Result<Server> {
@@ -106,6 +101,11 @@ http {{
         thread::sleep(Duration::from_millis(10));
     }
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Where the programs are that are compared with.
+fn tools() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/bench")
 }
 
 fn itself() -> io::Result<Command> {

@@ -1,11 +1,12 @@
 //! What changes between scrapes, put behind the cached part: counters, rendered when one of them has moved, and the process,
 //! rendered at every scrape.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use jiff::Timestamp;
+use procfs::{FromRead, process::Stat};
 use prometheus_client::{encoding::text, registry::Registry};
 
 use super::{
@@ -41,15 +42,38 @@ struct Constants {
     started: Option<f64>,
 }
 
+/// Where the operating system tells of this process. The file stays open: opened at every scrape it costs more than all
+/// the rest of one.
+#[derive(Debug)]
+struct Me {
+    process: procfs::process::Process,
+    stat: File,
+}
+
+impl Me {
+    /// Only Linux tells.
+    fn new() -> Option<Self> {
+        let process = procfs::process::Process::myself().ok()?;
+        let stat = process.open_relative("stat").ok()?;
+        Some(Self { process, stat })
+    }
+
+    fn stat(&self) -> Option<Stat> {
+        // A line of some 50 numbers.
+        let mut text = [0; 2048];
+        let length = self.stat.read_at(&mut text, 0).ok()?;
+        Stat::from_read(&text[..length]).ok()
+    }
+}
+
 impl Process {
-    /// Asks the operating system about this process; only Linux answers.
-    fn read(me: &procfs::process::Process) -> Self {
-        let Ok(stat) = me.stat() else {
+    fn read(me: &Me) -> Self {
+        let Some(stat) = me.stat() else {
             return Self::default();
         };
         Self {
             cpu: Some((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64),
-            open_fds: me.fd_count().ok().map(|count| count as f64),
+            open_fds: me.process.fd_count().ok().map(|count| count as f64),
             virtual_memory: Some(stat.vsize as f64),
             resident_memory: Some(stat.rss as f64 * procfs::page_size() as f64),
             threads: Some(stat.num_threads as f64),
@@ -68,10 +92,10 @@ impl Process {
 }
 
 impl Constants {
-    fn read(me: &procfs::process::Process) -> Self {
-        let limits = me.limits().ok();
+    fn read(me: &Me) -> Self {
+        let limits = me.process.limits().ok();
         let started = || {
-            let since_boot = me.stat().ok()?.starttime as f64 / procfs::ticks_per_second() as f64;
+            let since_boot = me.stat()?.starttime as f64 / procfs::ticks_per_second() as f64;
             Some(procfs::boot_time_secs().ok()? as f64 + since_boot)
         };
         Self {
@@ -96,7 +120,7 @@ pub struct Reload {
 /// Where the live part comes from. One serves all scrapes.
 #[derive(Debug, Default)]
 pub struct Source {
-    me: Option<procfs::process::Process>,
+    me: Option<Me>,
     counted: ArcSwapOption<Counted>,
 }
 
@@ -104,7 +128,7 @@ impl Source {
     /// A source about this process.
     pub fn new() -> Self {
         Self {
-            me: procfs::process::Process::myself().ok(),
+            me: Me::new(),
             counted: ArcSwapOption::empty(),
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress};
+use crc32fast::Hasher;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// How much text is compressed at once: enough to make it worthwhile, and little enough to stay in the processor's cache.
 const PORTION: usize = 64 << 10;
@@ -12,7 +13,7 @@ const PORTION: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Packed {
     pub(super) deflated: Bytes,
-    pub(super) checksum: Crc,
+    pub(super) checksum: Hasher,
     /// The length of the text, in bytes.
     pub(super) length: usize,
 }
@@ -41,7 +42,7 @@ impl Packed {
 pub(super) struct Packer {
     compress: Compress,
     deflated: Vec<u8>,
-    checksum: Crc,
+    checksum: Hasher,
     length: usize,
     /// What was written and is not compressed yet.
     portion: String,
@@ -54,7 +55,7 @@ impl Packer {
             // A text that is compressed once and sent often; a higher level takes much longer for little.
             compress: Compress::new(Compression::new(3), false),
             deflated: Vec::with_capacity(room + 64),
-            checksum: Crc::new(),
+            checksum: Hasher::new(),
             length: 0,
             portion: String::with_capacity(PORTION + 4096),
         }
@@ -152,9 +153,9 @@ mod tests {
                 let text = piece.repeat(pieces);
                 assert!(done.text() == text.as_bytes());
                 assert_eq!(done.length, text.len());
-                let mut checksum = Crc::new();
+                let mut checksum = Hasher::new();
                 checksum.update(text.as_bytes());
-                assert_eq!(done.checksum.sum(), checksum.sum());
+                assert_eq!(done.checksum.clone().finalize(), checksum.finalize());
             }
         }
     }

@@ -143,26 +143,35 @@ impl Keys {
         {
             return last;
         }
-        let hash = texts
-            .clone()
-            .fold(0, |hash, text| text.hash_after(hash, &self.hasher));
-        let found = self.by_texts.find(hash, |&key| self.is(key, texts.clone()));
-        let key = match found {
-            Some(&key) => key,
+        let hash = self.hash(texts.clone());
+        let key = match self.find(hash, texts.clone()) {
+            Some(key) => key,
             None => self.insert(hash, texts),
         };
         self.last = Some(key);
         key
     }
 
-    /// Takes over all label sets of another table; the answer is the new number of each.
-    pub fn absorb(&mut self, other: &Self) -> Vec<u32> {
-        (0..other.len())
-            .map(|key| {
-                let key = u32::try_from(key).expect("label sets are numbered by u32");
-                self.intern(other.values(key).map(Value::texts))
-            })
-            .collect()
+    fn hash<'a>(&self, texts: impl Iterator<Item = Texts<'a>>) -> u64 {
+        texts.fold(0, |hash, text| text.hash_after(hash, &self.hasher))
+    }
+
+    fn find<'a>(&self, hash: u64, texts: impl Iterator<Item = Texts<'a>> + Clone) -> Option<u32> {
+        let found = self.by_texts.find(hash, |&key| self.is(key, texts.clone()));
+        found.copied()
+    }
+
+    /// Takes over all label sets of another table; the answer is the new number of each. Where there is nothing to take
+    /// over, as in most polls, the table stays the same one.
+    pub fn absorb(this: &mut Arc<Self>, other: &Self) -> Vec<u32> {
+        let sets = || (0u32..).take(other.len());
+        let texts = |key| other.values(key).map(Value::texts);
+        let known = sets().map(|key| this.find(this.hash(texts(key)), texts(key)));
+        if let Some(known) = known.collect() {
+            return known;
+        }
+        let this = Arc::make_mut(this);
+        sets().map(|key| this.intern(texts(key))).collect()
     }
 
     /// A table of the label sets that are in use, and the new number of each (of the others: nothing to rely on).

@@ -80,12 +80,11 @@ fn the_ledger_adds_as_exactly_as_its_sums() {
     };
     assert_eq!(sums.rows, 200_000);
     let mut seen = 0;
-    for (key, first, days) in sums.of(Measure::BilledCost).flat_map(Column::iter) {
-        assert_eq!((first, days.len()), (1, 31));
-        let shown = &said.keys.values(key).next().unwrap().shown;
+    for cells in sums.of(Measure::BilledCost).flat_map(Column::iter) {
+        assert_eq!((cells.first, cells.sums.len()), (1, 31));
+        let shown = &said.keys.values(cells.key).next().unwrap().shown;
         let series = names.iter().position(|name| **name == **shown).unwrap();
-        let total: Sum = days.iter().copied().collect();
-        let error = (total.value() - exact[series] as f64 / 1e6).abs();
+        let error = (cells.total - exact[series] as f64 / 1e6).abs();
         assert!(
             error <= gross[series] as f64 / 1e6 * 1e-12,
             "{shown}: {error}"

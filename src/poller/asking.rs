@@ -90,7 +90,7 @@ impl Asking {
             .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let said = ledger.close();
+        let said = beside(move || ledger.close()).await;
         for (month, _) in &said.months {
             if !ask.months.contains(month) && *month <= ask.current {
                 return Err(ProviderError::malformed(format!(
@@ -105,6 +105,18 @@ impl Asking {
     fn until(&self, deadline: Option<Instant>) -> Instant {
         let own = instant() + self.account.poll.timeout;
         deadline.map_or(own, |deadline| deadline.min(own))
+    }
+}
+
+/// Does what may take long beside the async threads.
+pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is about to end, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     charge::{Amount, Charge, Measure, Period, Refused, Sink},
     ledger::{Ledger, Shape},
+    provider::{ProviderError, Reason},
     snapshot::Cell,
     testing::{Scripted, account, at, cost, day, month},
     window::{View, Window, view},

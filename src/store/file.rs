@@ -9,7 +9,6 @@ use std::{
     path::Path,
 };
 
-use flate2::Crc;
 use uuid::Uuid;
 
 use super::form::State;
@@ -57,7 +56,7 @@ fn seal(bytes: &mut [u8]) {
     let (header, content) = bytes.split_at_mut(HEADER);
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[12..16].copy_from_slice(&checksum(content).to_le_bytes());
+    header[12..16].copy_from_slice(&crc32fast::hash(content).to_le_bytes());
     header[16..].copy_from_slice(&(content.len() as u64).to_le_bytes());
 }
 
@@ -88,7 +87,7 @@ pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Found {
     if u64::from_le_bytes(*length) != content.len() as u64 {
         return Found::Damaged("its length is not what it says");
     }
-    if u32::from_le_bytes(*sum) != checksum(content) {
+    if u32::from_le_bytes(*sum) != crc32fast::hash(content) {
         return Found::Damaged("its checksum is wrong");
     }
     let Some((known, state)) = content.split_first_chunk::<FINGERPRINT>() else {
@@ -106,12 +105,6 @@ pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Found {
         Found::Damaged("its content does not fit together"),
         Found::State,
     )
-}
-
-fn checksum(content: &[u8]) -> u32 {
-    let mut checksum = Crc::new();
-    checksum.update(content);
-    checksum.sum()
 }
 
 /// Reads a file whole. `None` where there is none; an error also where it is no plain file.

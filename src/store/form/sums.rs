@@ -118,10 +118,10 @@ impl<'a> From<&'a Column> for ColumnForm<'a> {
     fn from(column: &'a Column) -> Self {
         let mut cells = Vec::with_capacity(column.len());
         let mut bytes = Vec::new();
-        for (key, first, sums) in column.iter() {
-            let count = u8::try_from(sums.len()).expect("a month has at most 32 cells");
-            cells.push((key, first, count));
-            bytes.extend(sums.iter().flat_map(|sum| sum.to_le_bytes()));
+        for of_key in column.iter() {
+            let count = u8::try_from(of_key.sums.len()).expect("a month has at most 32 cells");
+            cells.push((of_key.key, of_key.first, count));
+            bytes.extend(of_key.sums.iter().flat_map(|sum| sum.to_le_bytes()));
         }
         Self {
             measure: column.measure,

@@ -1,9 +1,7 @@
-//! Processes that are measured: what they say on their last line, and what this one says of itself.
+//! Programs that are run to their end: what they say on their last line, and what this one says of itself.
 
 use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Command, Stdio},
     time::Instant,
 };
 
@@ -26,41 +24,6 @@ pub(crate) struct Run {
     /// What of that came after it was ready to begin, MB.
     #[serde(default)]
     pub(crate) grown: f64,
-}
-
-/// Ends with the process that holds it.
-pub(crate) struct Server {
-    pub(crate) port: String,
-    child: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Server {
-    pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut port = String::new();
-        let output = child.stdout.take().context("the server has no output")?;
-        BufReader::new(output).read_line(&mut port)?;
-        Ok(Self {
-            port: port.trim().to_owned(),
-            input: child.stdin.take(),
-            child,
-        })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Runs a program to its end and reads its last line.
