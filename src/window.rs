@@ -178,11 +178,12 @@ fn view_of(
         stale_after: account.poll.stale_after,
         through: None,
     };
-    let (labels, folded) = fold(state, &measures, &moment, all, account.poll.max_series);
     let outlook = Outlook::new(state, month, previous_day, zone);
-    let families = families(state, &measures, &moment, &outlook, &labels);
-    let spend = spend(state, &families, &moment, &outlook, all, &labels);
+    let families = families(state, &measures, &moment, &outlook, all);
+    let spend = spend(state, &families, &moment, all);
     let bounds = bounds(&spend, &outlook);
+    let limit = account.poll.max_series;
+    let (labels, families, folded) = fold(state, &measures, &moment, all, families, limit);
     let forecast_errors = forecast_errors(state, month.previous());
     let (labels, families, folded, bounds) = if health.withdrawn {
         Default::default()
@@ -251,20 +252,21 @@ fn cell_of(day: Date) -> u8 {
     day.day().unsigned_abs()
 }
 
-/// Folds the smallest label sets, if there are too many.
+/// Folds the smallest label sets and what they were charged, if there are too many.
 fn fold(
     state: &AccountState,
     measures: &[(Measure, Grain)],
     moment: &Moment,
     all: &Arc<LabelSets>,
+    families: Vec<Family>,
     limit: usize,
-) -> (Arc<LabelSets>, Folded) {
+) -> (Arc<LabelSets>, Vec<Family>, Folded) {
     if all.len() <= limit {
-        return (Arc::clone(all), Folded::default());
+        return (Arc::clone(all), families, Folded::default());
     }
     let weights = weights(state, measures, moment, all);
     let Some(kept) = fold::choose(all, &weights, limit) else {
-        return (Arc::clone(all), Folded::default());
+        return (Arc::clone(all), families, Folded::default());
     };
     let folded_weight: Sum = weights
         .iter()
@@ -280,7 +282,19 @@ fn fold(
             0.0
         },
     };
-    (Arc::new(all.folded(&kept)), folded)
+    let (labels, became) = all.folded(&kept);
+    let families = families.into_iter().map(|family| {
+        let values = family.values.iter();
+        let values: Vec<_> = values
+            .map(|&(set, value)| (became[set as usize], value))
+            .collect();
+        Family {
+            values: add_equal(&values, labels.len()),
+            ..family
+        }
+    });
+    let families = families.collect();
+    (Arc::new(labels), families, folded)
 }
 
 /// The account's forecasts with their bounds.
@@ -332,41 +346,21 @@ impl Spend {
     }
 }
 
-/// The running month's cost as budgets want it. Where nothing was folded, the families have it already.
+/// The running month's cost as budgets want it, of families that are not folded.
 fn spend(
     state: &AccountState,
     families: &[Family],
     moment: &Moment,
-    outlook: &Outlook,
     all: &Arc<LabelSets>,
-    labels: &Arc<LabelSets>,
 ) -> Spend {
-    let families = if Arc::ptr_eq(all, labels) {
-        families
-            .iter()
-            .filter(|family| {
-                family.measure == Measure::BilledCost
-                    && matches!(family.window, Window::MonthToDate | Window::MonthEnd)
-            })
-            .cloned()
-            .collect()
-    } else {
-        let mut gathered = Gathered::new();
-        let (window, cut) = (Window::MonthToDate, Cut::Month(moment.month));
-        for part in state.parts.values() {
-            gather_flow(
-                part,
-                Measure::BilledCost,
-                window,
-                cut,
-                moment,
-                all,
-                &mut gathered,
-            );
-            gather_forecast(part, outlook, all, &mut gathered);
-        }
-        added(gathered, all)
-    };
+    let families = families
+        .iter()
+        .filter(|family| {
+            family.measure == Measure::BilledCost
+                && matches!(family.window, Window::MonthToDate | Window::MonthEnd)
+        })
+        .cloned()
+        .collect();
     let mut listed = state.parts.values().filter(|part| part.listed).peekable();
     let polled = state.status.last_attempt.is_some();
     let found = listed.peek().is_some() || state.status.discovery.is_none();

@@ -1,7 +1,5 @@
 //! Folding: the smallest label sets above a limit become `other`, so that every total stays exact.
 
-use std::collections::BTreeMap;
-
 use super::labels::LabelSets;
 
 /// What folding did, for the metrics that tell of it.
@@ -29,79 +27,64 @@ pub(super) fn choose(
     if labels.len() <= limit {
         return None;
     }
+    let runs = LEVELS.map(|keep| runs(labels, keep));
     let mut kept: Vec<Option<usize>> = vec![None; labels.len()];
+    // What each label set has become part of: itself, or its run of a former level.
+    let mut group_of: Vec<u32> = (0u32..).take(labels.len()).collect();
     let mut count = labels.len();
-    for keep in LEVELS {
-        let mut smallest = groups(labels, weights, &kept);
-        smallest.sort_by(|left, right| {
-            magnitude(left.weight)
-                .cmp(&magnitude(right.weight))
-                .then_with(|| right.sets[0].cmp(&left.sets[0]))
-        });
-        let runs = runs(labels, keep);
+    for (keep, runs) in LEVELS.into_iter().zip(&runs) {
         let mut is_target = vec![false; labels.len()];
-        for Group { sets, .. } in smallest {
+        let mut is_folded = vec![false; labels.len()];
+        for first in smallest_first(&group_of, weights) {
             if count <= limit {
                 break;
             }
             // The first group of a target takes its place; every further one saves a series.
-            let target = &mut is_target[runs[sets[0] as usize]];
+            let target = &mut is_target[runs[first as usize] as usize];
             if *target {
                 count -= 1;
             }
             *target = true;
-            for set in sets {
-                kept[set as usize] = Some(keep);
+            is_folded[first as usize] = true;
+        }
+        let mut first_of_run = vec![None; labels.len()];
+        for (set, kept) in (0u32..).zip(&mut kept) {
+            let group = &mut group_of[set as usize];
+            if is_folded[*group as usize] {
+                *kept = Some(keep);
+                *group = *first_of_run[runs[set as usize] as usize].get_or_insert(set);
             }
         }
         if count <= limit {
             break;
         }
     }
-    spare_the_lonely(labels, &mut kept);
+    for (level, runs) in LEVELS.into_iter().zip(&runs) {
+        spare_the_lonely(level, runs, &mut kept);
+    }
     Some(kept)
 }
 
-/// A label set that is still whole, or all that a former level has put together.
-struct Group {
-    weight: f64,
-    sets: Vec<u32>,
-}
-
-fn groups(labels: &LabelSets, weights: &[f64], kept: &[Option<usize>]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::with_capacity(labels.len());
-    let mut runs_of = LEVELS.map(|_| None);
-    let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    for (set, &weight) in (0u32..).zip(weights) {
-        let place = match kept[set as usize] {
-            None => groups.len(),
-            Some(keep) => {
-                let runs = runs_of[keep].get_or_insert_with(|| runs(labels, keep));
-                *places
-                    .entry((keep, runs[set as usize]))
-                    .or_insert(groups.len())
-            }
-        };
-        if place == groups.len() {
-            groups.push(Group {
-                weight: 0.0,
-                sets: Vec::new(),
-            });
-        }
-        groups[place].weight += weight;
-        groups[place].sets.push(set);
+/// The groups of label sets, each named by its first one, those of the smallest weight first; of equal ones that come last.
+fn smallest_first(group_of: &[u32], weights: &[f64]) -> impl Iterator<Item = u32> {
+    let mut by_group = vec![0.0; weights.len()];
+    for (&group, weight) in group_of.iter().zip(weights) {
+        by_group[group as usize] += weight;
     }
-    groups
+    let firsts = (0u32..).zip(group_of).filter(|(set, group)| set == *group);
+    let mut order: Vec<(u32, u32)> = firsts
+        .map(|(first, _)| (magnitude(by_group[first as usize]), !first))
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, first)| !first)
 }
 
 /// For each label set the first one whose first labels are the same; such sets stand together, since they are in order.
-fn runs(labels: &LabelSets, keep: usize) -> Vec<usize> {
-    let head = |set: usize| {
-        let set = u32::try_from(set).expect("the number of label sets is bounded");
-        &labels.numbers(set)[..keep]
-    };
+fn runs(labels: &LabelSets, keep: usize) -> Vec<u32> {
+    let head = |set: u32| &labels.numbers(set)[..keep];
     let mut first = 0;
-    (0..labels.len())
+    (0u32..)
+        .take(labels.len())
         .map(|set| {
             if head(set) != head(first) {
                 first = set;
@@ -112,32 +95,25 @@ fn runs(labels: &LabelSets, keep: usize) -> Vec<usize> {
 }
 
 /// A label set that was folded with no other would lose its name and save nothing.
-fn spare_the_lonely(labels: &LabelSets, kept: &mut [Option<usize>]) {
-    for level in LEVELS {
-        let runs = runs(labels, level);
-        let mut members = vec![0_usize; labels.len()];
-        for (keep, &run) in kept.iter().zip(&runs) {
-            members[run] += usize::from(*keep == Some(level));
-        }
-        for (keep, &run) in kept.iter_mut().zip(&runs) {
-            if *keep == Some(level) && members[run] == 1 {
-                *keep = None;
-            }
+fn spare_the_lonely(level: usize, runs: &[u32], kept: &mut [Option<usize>]) {
+    let mut members = vec![0_u32; kept.len()];
+    for (keep, &run) in kept.iter().zip(runs) {
+        members[run as usize] += u32::from(*keep == Some(level));
+    }
+    for (keep, &run) in kept.iter_mut().zip(runs) {
+        if *keep == Some(level) && members[run as usize] == 1 {
+            *keep = None;
         }
     }
 }
 
-/// The power of two below a weight.
-fn magnitude(weight: f64) -> i32 {
+/// The power of two below a weight, counted from the smallest on.
+fn magnitude(weight: f64) -> u32 {
     if weight <= 0.0 || !weight.is_finite() {
-        return i32::MIN;
+        return 0;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an exponent of two has at most four digits"
-    )]
-    let power = weight.log2().floor() as i32;
-    power
+    // The exponent's eleven bits; all weights that are too small to have one are alike.
+    u32::try_from(weight.to_bits() >> 52).map_or(u32::MAX, |exponent| exponent + 1)
 }
 
 #[cfg(test)]

@@ -29,13 +29,13 @@ pub struct Info {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelSets {
     /// By label, the texts that it shows, in order.
-    texts: Vec<Texts>,
+    texts: Arc<Vec<Texts>>,
     /// By label set, the number of each label's text.
     sets: Vec<u32>,
     by_key: Vec<u32>,
     infos: [Vec<Info>; NAMED],
     /// By label, the names of the texts that an id was added to.
-    plain: Vec<BTreeMap<u32, Arc<str>>>,
+    plain: Arc<Vec<BTreeMap<u32, Arc<str>>>>,
 }
 
 impl LabelSets {
@@ -68,23 +68,25 @@ impl LabelSets {
             by_key,
             ..Self::default()
         };
+        let (mut texts, mut plain) = (Vec::new(), Vec::new());
         for (label, names) in names.into_iter().enumerate() {
-            all.texts.push(names.texts);
-            all.plain.push(names.plain);
+            texts.push(names.texts);
+            plain.push(names.plain);
             if let Some(infos) = all.infos.get_mut(label) {
                 *infos = names.infos;
             }
         }
+        (all.texts, all.plain) = (texts.into(), plain.into());
         all
     }
 
     /// The same label sets with some of them folded: each keeps a number of its first labels, the others say
-    /// `other`. `None` keeps a set as it is.
-    pub(super) fn folded(&self, kept: &[Option<usize>]) -> Self {
+    /// `other`. `None` keeps a set as it is. Also tells the number that each set has there.
+    pub(super) fn folded(&self, kept: &[Option<usize>]) -> (Self, Vec<u32>) {
         let width = self.texts.len();
         let mut folded = Self {
-            texts: self.texts.clone(),
-            plain: self.plain.clone(),
+            texts: Arc::clone(&self.texts),
+            plain: Arc::clone(&self.plain),
             infos: self.infos.clone(),
             ..Self::default()
         };
@@ -122,7 +124,7 @@ impl LabelSets {
                 is_there && shown[number as usize]
             });
         }
-        folded
+        (folded, names)
     }
 
     /// How many there are.
@@ -156,7 +158,7 @@ impl LabelSets {
     ) -> impl ExactSizeIterator<Item = &str> + DoubleEndedIterator + Clone {
         self.numbers(set)
             .iter()
-            .zip(&self.texts)
+            .zip(&*self.texts)
             .map(|(&number, texts)| texts.get(number))
     }
 
@@ -187,7 +189,7 @@ impl LabelSets {
 
     /// The names that several ids share: the position of the label, the name, and the texts that it became.
     pub fn shared(&self) -> impl Iterator<Item = (usize, &str, Vec<&str>)> {
-        let labels = self.plain.iter().zip(&self.texts).enumerate();
+        let labels = self.plain.iter().zip(&*self.texts).enumerate();
         labels.flat_map(|(label, (plain, all))| {
             let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (&text, name) in plain {

@@ -47,7 +47,8 @@ fn the_smallest_products_fold_first_then_projects_then_customers() {
     let weights: Vec<f64> = (0..12)
         .map(|set| f64::from(1 << (set % 4)) * [100.0, 1.0, 10.0][set / 4])
         .collect();
-    let folded = |limit| choose(&labels, &weights, limit).map(|kept| texts(&labels.folded(&kept)));
+    let folded =
+        |limit| choose(&labels, &weights, limit).map(|kept| texts(&labels.folded(&kept).0));
     assert_eq!(folded(12), None);
     assert_eq!(
         folded(11).unwrap(),
@@ -71,7 +72,7 @@ fn the_smallest_products_fold_first_then_projects_then_customers() {
     let customers = sets(&[(0, 0, 0), (1, 0, 0), (2, 0, 0)]);
     let kept = choose(&customers, &[4.0, 1.0, 1.0], 2).unwrap();
     assert_eq!(
-        texts(&customers.folded(&kept)),
+        texts(&customers.folded(&kept).0),
         ["a/p/v", "other/other/other"]
     );
 }
@@ -93,7 +94,7 @@ proptest! {
         let labels = sets(&rows.iter().map(|row| (row.0, row.1, row.2)).collect::<Vec<_>>());
         let weights: Vec<f64> = (0..labels.len()).map(|set| rows[set % rows.len()].3.abs()).collect();
         let kept = choose(&labels, &weights, limit).unwrap_or_else(|| vec![None; labels.len()]);
-        let folded = labels.folded(&kept);
+        let (folded, became) = labels.folded(&kept);
         prop_assert!(folded.len() <= limit.max(labels.len().min(limit)));
         let mut seen = texts(&folded);
         let count = seen.len();
@@ -102,6 +103,7 @@ proptest! {
         for key in 0..u32::try_from(labels.len()).unwrap() {
             let before = labels.texts(labels.set_of(key));
             let after = folded.texts(folded.set_of(key));
+            prop_assert_eq!(became[labels.set_of(key) as usize], folded.set_of(key));
             for (before, after) in before.zip(after) {
                 prop_assert!(before == after || after == "other");
             }
