@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -183,6 +184,7 @@ fn against_the_floor(servers: [&Server; 2], gzip: bool) -> anyhow::Result<[Measu
     for client in &mut clients {
         client.scrape()?;
     }
+    let apart = Apart::new(&servers);
     let began = now();
     while began.elapsed() < 2 * TIMED || measured[0].times.len() < 20 {
         for (client, measured) in clients.iter_mut().zip(&mut measured) {
@@ -191,6 +193,7 @@ fn against_the_floor(servers: [&Server; 2], gzip: bool) -> anyhow::Result<[Measu
             measured.bytes = scraped.bytes;
         }
     }
+    drop(apart);
     for ((server, client), measured) in servers.iter().zip(&mut clients).zip(&mut measured) {
         measured.cpu = cpu_a_scrape(server, client, TIMED)?;
     }
@@ -210,6 +213,42 @@ fn against_the_floor(servers: [&Server; 2], gzip: bool) -> anyhow::Result<[Measu
         measured.peak = server.peak_memory()?;
     }
     Ok(measured)
+}
+
+/// Servers on one processor and their client on another. Left to the scheduler, a server that happens to share the
+/// client's processor is woken in a third of the time, which says nothing about it.
+struct Apart(Vec<u32>);
+
+impl Apart {
+    fn new(servers: &[&Server]) -> Self {
+        let servers: Vec<u32> = servers
+            .iter()
+            .flat_map(|server| server.processes())
+            .collect();
+        for id in &servers {
+            keep_on("1", *id, &["--all-tasks"]);
+        }
+        // The client runs on the first thread, whose number is the process's.
+        keep_on("0", std::process::id(), &[]);
+        Self(servers)
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        for id in self.0.iter().copied().chain([std::process::id()]) {
+            keep_on("0-1023", id, &["--all-tasks"]);
+        }
+    }
+}
+
+/// Keeps a thread or all of a process on some of the processors, where there is more than one.
+fn keep_on(processors: &str, id: u32, options: &[&str]) {
+    let _ = Command::new("taskset")
+        .args(options)
+        .args(["--cpu-list", "--pid", processors, &id.to_string()])
+        .stdout(Stdio::null())
+        .status();
 }
 
 /// The same for a server that encodes at every scrape: fewer scrapes, and counted only where that ends soon.

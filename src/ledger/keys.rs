@@ -5,6 +5,8 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use super::give_way;
+
 /// The texts of one label of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Texts<'a> {
@@ -166,7 +168,10 @@ impl Keys {
     pub fn absorb(this: &mut Arc<Self>, other: &Self) -> Vec<u32> {
         let sets = || (0u32..).take(other.len());
         let texts = |key| other.values(key).map(Value::texts);
-        let known = sets().map(|key| this.find(this.hash(texts(key)), texts(key)));
+        let known = sets().map(|key| {
+            give_way(key);
+            this.find(this.hash(texts(key)), texts(key))
+        });
         if let Some(known) = known.collect() {
             return known;
         }
