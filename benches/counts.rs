@@ -3,6 +3,8 @@
 //!
 //! What is made in `setup` is not counted, nor what is dropped after a function has returned.
 
+#![expect(missing_docs, reason = "the macros make modules of the functions")]
+
 use std::hint::black_box;
 
 use cloudspend_exporter::{exposition::Rendered, ledger, window::View};
@@ -18,9 +20,10 @@ mod world;
 /// something cheaper, or dearer for a reason, writes down the new number.
 mod counted {
     pub(super) const RENDER: u64 = 1;
+    pub(super) const RENDER_UNLIKE: u64 = 1;
+    pub(super) const RENDER_FOLDED: u64 = 1;
     pub(super) const NAME: u64 = 1;
     pub(super) const VIEW: u64 = 1;
-    pub(super) const FOLD: u64 = 1;
     pub(super) const CHARGE: u64 = 1;
 }
 
@@ -36,22 +39,24 @@ fn at_most(counted: u64) -> LibraryBenchmarkConfig {
 }
 
 /// A world whose label sets are known from a rendering before.
-fn known(limit: usize) -> World {
-    let mut world = World::new(SETS, DAYS, Labels::Alike, limit);
+fn known(labels: Labels, limit: usize) -> World {
+    let mut world = World::new(SETS, DAYS, labels, limit);
     world.viewed();
     world
 }
 
 // Windows, forecast, budgets, text and compression of one change.
 #[library_benchmark]
-#[bench::of(args = (usize::MAX), setup = known, config = at_most(counted::RENDER))]
+#[bench::alike(args = (Labels::Alike, usize::MAX), setup = known, config = at_most(counted::RENDER))]
+#[bench::unlike(args = (Labels::Unlike, usize::MAX), setup = known, config = at_most(counted::RENDER_UNLIKE))]
+#[bench::folded(args = (Labels::Alike, SETS / 5), setup = known, config = at_most(counted::RENDER_FOLDED))]
 fn render(mut world: World) -> (Rendered, World) {
     (black_box(world.rendered()), world)
 }
 
 // Naming label sets that are not known, and windows.
 #[library_benchmark]
-#[bench::of(args = (usize::MAX), setup = known, config = at_most(counted::NAME))]
+#[bench::of(args = (Labels::Alike, usize::MAX), setup = known, config = at_most(counted::NAME))]
 fn name(mut world: World) -> (Vec<View>, World) {
     world.forget();
     (black_box(world.viewed()), world)
@@ -59,16 +64,9 @@ fn name(mut world: World) -> (Vec<View>, World) {
 
 // Windows and forecast alone.
 #[library_benchmark]
-#[bench::of(args = (usize::MAX), setup = known, config = at_most(counted::VIEW))]
+#[bench::of(args = (Labels::Alike, usize::MAX), setup = known, config = at_most(counted::VIEW))]
 fn view(mut world: World) -> (Vec<View>, World) {
     (black_box(world.viewed()), world)
-}
-
-// The same as `render`, with four of five label sets folded.
-#[library_benchmark]
-#[bench::of(args = (SETS / 5), setup = known, config = at_most(counted::FOLD))]
-fn fold(mut world: World) -> (Rendered, World) {
-    (black_box(world.rendered()), world)
 }
 
 /// A ledger and what is to be charged.
@@ -86,8 +84,5 @@ fn charge((mut ledger, ids): (ledger::Ledger, Ids)) -> (ledger::Account, Ids) {
     (black_box(ledger.close()), ids)
 }
 
-library_benchmark_group!(
-    name = counts,
-    benchmarks = [render, name, view, fold, charge]
-);
+library_benchmark_group!(name = counts, benchmarks = [render, name, view, charge]);
 main!(library_benchmark_groups = counts);

@@ -235,6 +235,11 @@ impl Ledger {
         }
     }
 
+    /// How many label sets were charged.
+    pub fn label_sets(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Ends the poll of the part.
     pub fn close(self) -> Account {
         let end_of_hour = |hour: DateTime| hour.saturating_add(HOUR);

@@ -170,7 +170,10 @@ impl Poller {
             .collect::<Vec<_>>()
             .await;
         let settling = Arc::clone(&self.settling);
-        let wait = beside(move || settling.settle(state, answers, &ask, wait, began)).await;
+        let answered = answers.iter().flat_map(|(_, answer)| answer);
+        let label_sets = state.keys.len() + answered.map(|said| said.keys.len()).sum::<usize>();
+        let settle = move || settling.settle(state, answers, &ask, wait, began);
+        let wait = beside(label_sets, settle).await;
         if let Some(store) = &self.store {
             store.keep(&self.cell).await;
         }

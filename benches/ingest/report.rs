@@ -22,17 +22,19 @@ enum Who {
     Python,
     Duckdb,
     DuckdbOneThread,
+    DuckdbFetched,
     Floor,
 }
 
 impl Who {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ours,
         Self::Vec,
         Self::Go,
         Self::Python,
         Self::Duckdb,
         Self::DuckdbOneThread,
+        Self::DuckdbFetched,
         Self::Floor,
     ];
 
@@ -44,6 +46,7 @@ impl Who {
             Self::Python => "Python json, over HTTP",
             Self::Duckdb => "DuckDB read_json with GROUP BY, from the file",
             Self::DuckdbOneThread => "the same, one thread",
+            Self::DuckdbFetched => "the same, all threads, fetched over HTTP into a file first",
             Self::Floor => "reading the bytes alone, over HTTP",
         }
     }
@@ -67,6 +70,10 @@ impl Who {
             },
             Self::Python => match &bench.programs.python {
                 Some(program) => peers::run(program, &[FOLD, "json", &url])?,
+                None => return Ok(None),
+            },
+            Self::DuckdbFetched => match &bench.programs.duckdb {
+                Some(program) => peers::run(program, &[FOLD, "duckdb", &url])?,
                 None => return Ok(None),
             },
             Self::Duckdb | Self::DuckdbOneThread => match &bench.programs.duckdb {
@@ -264,6 +271,11 @@ fn judge_speeds(all: &Rounds, fragment: &mut Fragment) {
         (
             Who::Duckdb,
             "DuckDB read_json with GROUP BY from a file, all its threads",
+            1.3,
+        ),
+        (
+            Who::DuckdbFetched,
+            "DuckDB where it fetches the same answer, too",
             1.3,
         ),
     ] {

@@ -90,7 +90,7 @@ impl Asking {
             .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let said = beside(move || ledger.close()).await;
+        let said = beside(ledger.label_sets(), move || ledger.close()).await;
         for (month, _) in &said.months {
             if !ask.months.contains(month) && *month <= ask.current {
                 return Err(ProviderError::malformed(format!(
@@ -108,8 +108,17 @@ impl Asking {
     }
 }
 
-/// Does what may take long beside the async threads.
-pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// With so many label sets work is done where it comes up: handing it over would take as long.
+const FEW: usize = 1_000;
+
+/// Does what takes the longer the more label sets it is about: beside the async threads where these are many.
+pub(super) async fn beside<T: Send + 'static>(
+    label_sets: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if label_sets <= FEW {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
