@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test backtest soak bench check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
+.PHONY: help demo test backtest soak bench bench-check check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -28,7 +28,10 @@ soak: ## kill the program 200 times while it polls and writes; then poll 500 acc
 bench: ## run all benchmarks (20 minutes after building) and write benches/RESULTS.md; needs Debian and PyPI the first time
 	benches/run.sh
 
-check: check-dashboards check-packages ## formatting, lints, documentation, licences and sources of the dependencies, dashboards, packages
+bench-check: ## count instructions under Callgrind; fails where rendering or folding takes 5 % more than is written down
+	benches/counts.sh
+
+check: check-dashboards check-packages bench-check ## formatting, lints, documentation, licences and sources of the dependencies, dashboards, packages, instructions
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet

@@ -146,7 +146,7 @@ impl Keys {
             return last;
         }
         let hash = self.hash(texts.clone());
-        let key = match self.find(hash, texts.clone()) {
+        let key = match self.find(hash, &texts) {
             Some(key) => key,
             None => self.insert(hash, texts),
         };
@@ -158,7 +158,11 @@ impl Keys {
         texts.fold(0, |hash, text| text.hash_after(hash, &self.hasher))
     }
 
-    fn find<'a>(&self, hash: u64, texts: impl Iterator<Item = Texts<'a>> + Clone) -> Option<u32> {
+    fn find<'a>(
+        &self,
+        hash: u64,
+        texts: &(impl Iterator<Item = Texts<'a>> + Clone),
+    ) -> Option<u32> {
         let found = self.by_texts.find(hash, |&key| self.is(key, texts.clone()));
         found.copied()
     }
@@ -170,7 +174,7 @@ impl Keys {
         let texts = |key| other.values(key).map(Value::texts);
         let known = sets().map(|key| {
             give_way(key);
-            this.find(this.hash(texts(key)), texts(key))
+            this.find(this.hash(texts(key)), &texts(key))
         });
         if let Some(known) = known.collect() {
             return known;
