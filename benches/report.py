@@ -155,6 +155,8 @@ def report(found):
     yield ""
     yield "Only the ratios within one run count: the times are those of one machine, which may have been busy, and of another run they"
     yield "would be others. Everything goes over loopback, each server in a process of its own. CPU is user and system time of the server."
+    yield "Scrapes of ours and of nginx are timed in turn, with the server on one processor and its client on another: left to the"
+    yield "scheduler, which of them shares the client's processor would decide more than the server does."
     yield ""
     yield "**What is rendered once is not saved but moved: from the scrape to the poll.** Windows, sorting, encoding and compressing cost"
     yield "what they cost, once a change instead of once a scrape. With one scrape a poll the gain is the small one of the table"
