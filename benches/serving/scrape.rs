@@ -85,9 +85,10 @@ fn compare(series: u64, shape: Shape, found: &mut Found) -> anyhow::Result<Vec<T
         shape,
         days: 0,
     })?;
-    let plain = Client::new(ours.port, PATH, false).body()?;
+    // As Prometheus asks: the text is made and held only for a client that takes no gzip.
     let zipped = Client::new(ours.port, PATH, true).body()?;
-    check(&plain, &zipped, series)?;
+    let plain = unzip(&zipped)?;
+    check(&plain, series)?;
     let read = peers::read_with_go(ours.port)?;
     ensure!(read > series, "Go read {read} samples of {series} series");
     let nginx = peers::nginx(&plain, &zipped)?;
@@ -96,6 +97,9 @@ fn compare(series: u64, shape: Shape, found: &mut Found) -> anyhow::Result<Vec<T
     let mut zipped_by_us = Measured::default();
     let mut poll = Duration::ZERO;
     for (encoding, gzip) in [("gzip", true), ("identity", false)] {
+        if !gzip {
+            check(&Client::new(ours.port, PATH, false).body()?, series)?;
+        }
         let [mut of_ours, of_nginx] = against_the_floor([&ours, &nginx], gzip)?;
         if gzip {
             // Another poll: what was rendered before it stays until what comes after it is served.
@@ -157,14 +161,11 @@ fn compare(series: u64, shape: Shape, found: &mut Found) -> anyhow::Result<Vec<T
     Ok(tables)
 }
 
-/// Both encodings hold the same series, and all of them.
-fn check(plain: &[u8], zipped: &[u8], series: u64) -> anyhow::Result<()> {
-    let unzipped = unzip(zipped)?;
-    for text in [plain, &unzipped] {
-        let name = b"\ncloudspend_provider_forecast_cost_month_end{";
-        let count = memchr::memmem::find_iter(text, name).count() as u64;
-        ensure!(count == series, "{count} series instead of {series}");
-    }
+/// A body holds all of the series.
+fn check(text: &[u8], series: u64) -> anyhow::Result<()> {
+    let name = b"\ncloudspend_provider_forecast_cost_month_end{";
+    let count = memchr::memmem::find_iter(text, name).count() as u64;
+    ensure!(count == series, "{count} series instead of {series}");
     Ok(())
 }
 
