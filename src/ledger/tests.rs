@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     provider::MonthsAsked,
-    testing::{Scripted, account},
+    testing::{Scripted, account, cost, day, told},
 };
 
 const ROWS: u64 = 10_000_000;
@@ -112,4 +112,61 @@ fn an_amount_that_is_no_finite_number_is_refused() {
         assert_eq!(refused, Err(Refused::NotFinite));
         assert!(ledger.close().keys.is_empty());
     }
+}
+
+#[test]
+fn a_column_knows_what_its_label_sets_and_days_come_to() {
+    let entry = |key, first, count| Entry { key, first, count };
+    let column = |entries: Vec<Entry>, sums: &[f64]| {
+        Column::new(
+            Measure::BilledCost,
+            "EUR".into(),
+            0.0,
+            entries,
+            sums.to_vec(),
+        )
+    };
+    let days = column(
+        vec![entry(0, 1, 3), entry(4, 3, 2)],
+        &[1.0, 1e16, -1e16, 5.0, 0.25],
+    );
+    let totals: Vec<(u32, f64)> = days.iter().map(|cells| (cells.key, cells.total)).collect();
+    assert_eq!(totals, [(0, 1.0), (4, 5.25)]);
+    assert_eq!(
+        days.days(),
+        [(1, 1.0), (2, 1e16), (3, -1e16 + 5.0), (4, 0.25)]
+    );
+    let last = days.iter().last().unwrap();
+    for (cell, at, through) in [
+        (0, 0.0, 0.0),
+        (2, 0.0, 0.0),
+        (3, 5.0, 5.0),
+        (4, 0.25, 5.25),
+        (31, 0.0, 5.25),
+    ] {
+        assert_eq!((last.at(cell), last.through(cell)), (at, through), "{cell}");
+    }
+    // Where each label set has one sum, that is its total.
+    let months = column(vec![entry(0, 0, 1), entry(1, 0, 1)], &[2.0, 3.0]);
+    let totals: Vec<f64> = months.iter().map(|cells| cells.total).collect();
+    assert_eq!((totals, months.total()), (vec![2.0, 3.0], 5.0));
+    assert_eq!(column(Vec::new(), &[]).total().to_bits(), 0);
+}
+
+#[test]
+fn a_table_that_learns_nothing_stays_the_same_one() {
+    let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+    let keys = |customers: &[&'static str]| {
+        let charges: Vec<_> = customers
+            .iter()
+            .map(|name| cost(day("2025-03-01"), name, 1.0))
+            .collect();
+        told(&account, &charges).keys
+    };
+    let mut all = Arc::new(keys(&["a", "b", "c"]));
+    let before = Arc::clone(&all);
+    assert_eq!(Keys::absorb(&mut all, &keys(&["c", "a"])), [2, 0]);
+    assert!(Arc::ptr_eq(&all, &before));
+    assert_eq!(Keys::absorb(&mut all, &keys(&["c", "d", "b"])), [2, 3, 1]);
+    assert_eq!((all.len(), before.len()), (4, 3));
 }

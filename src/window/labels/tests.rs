@@ -1,7 +1,14 @@
 //! What labels say for names that are shared, aliased, reserved, hostile or long.
 
 use super::*;
-use crate::testing::{Said, Scripted, account, cost, day, told};
+use crate::{
+    charge::Measure,
+    config::Account,
+    provider::{Grain, MonthsAsked},
+    snapshot::AccountState,
+    testing::{Said, Scripted, account, at, cost, day, month, state_of, told},
+    window::Named,
+};
 
 /// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
 fn shown(
@@ -90,4 +97,42 @@ fn info_series_tell_the_id_behind_a_name_and_nothing_where_there_are_several() {
         &[("1", "Both"), ("2", "Both")],
     );
     assert_eq!(infos, [info("Both", "")]);
+}
+
+#[test]
+fn label_sets_are_named_anew_where_there_are_others_or_they_are_called_otherwise() {
+    let now = at("2025-03-10T12:00:00Z");
+    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    let mut named = Named::default();
+    let mut shown = |account: &Arc<Account>, state: &Arc<AccountState>| {
+        let views = named.views([(account, Arc::clone(state))].into_iter(), now);
+        let [view] = views.as_slice() else {
+            panic!("one account has one view");
+        };
+        let fresh = crate::window::view(account, state, now);
+        assert_eq!(
+            (&view.labels, &view.families),
+            (&fresh.labels, &fresh.families)
+        );
+        Arc::clone(&view.labels)
+    };
+    let charges = [
+        cost(month("2025-03"), "a", 1.0),
+        cost(month("2025-03"), "b", 2.0),
+    ];
+    let plain = Arc::new(account(Arc::clone(&provider) as _, "UTC"));
+    let state = Arc::new(state_of(&plain, now, &charges[..1]));
+    let first = shown(&plain, &state);
+    // The same keys in another state, as after a poll that brought no new label set.
+    let polled = Arc::new(AccountState::clone(&state));
+    assert!(
+        Arc::ptr_eq(&first, &shown(&plain, &polled)),
+        "they are named once"
+    );
+    let other = Arc::new(state_of(&plain, now, &charges));
+    assert_eq!(shown(&plain, &other).len(), 2);
+    let mut aliased = account(provider, "UTC");
+    aliased.labels.slots[0].aliases = [("a".to_owned(), "ACME".to_owned())].into();
+    let labels = shown(&Arc::new(aliased), &other);
+    assert_eq!(labels.texts(0).next(), Some("ACME"));
 }
