@@ -32,6 +32,9 @@ const JITTER: f64 = 0.1;
 /// The first polls of accounts that begin together follow each other at this distance, so that hundreds of them do not log
 /// in at the same moment; within the same share of the interval.
 const FIRST_APART: Duration = Duration::from_millis(20);
+/// After a restart or a reload an account whose last poll failed is left alone for so long since: whoever has mended its
+/// secret need not wait for an interval, and a program that crashes in a loop does not press an API.
+const AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// No provider is left alone for longer than this because it asked for it.
 const LONGEST_REST: Duration = Duration::from_hours(24);
 
@@ -117,15 +120,20 @@ impl Poller {
     }
 
     /// What is left of the interval since the last attempt, which may have been before a restart or a reload, and of
-    /// the rest that the provider asked for. Never more than one interval and the longest rest, even if the clock was
+    /// the rest that the provider asked for; of a minute where that attempt failed. Never more than one interval and the longest rest, even if the clock was
     /// set back.
     fn rest_of_interval(&self) -> Duration {
         let interval = self.cell.account.poll.interval;
         let state = self.cell.state.load();
         let now = self.clock.now();
         let left = |end: Timestamp, most: Duration| until(now, end).min(most);
+        let rest = if state.status.success {
+            interval
+        } else {
+            interval.min(AFTER_FAILURE)
+        };
         let due = state.status.last_attempt;
-        let due = due.map(|last| left(add(last, interval), interval));
+        let due = due.map(|last| left(add(last, rest), rest));
         let held = state.status.held_until;
         let held = held.map(|held| left(held, LONGEST_REST));
         due.max(held).unwrap_or_default()

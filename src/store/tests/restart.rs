@@ -9,11 +9,13 @@ use crate::{clock::Clock, poller::Poller};
 
 /// When an account that was last polled at [`NOW`] is polled if the program starts at a moment and runs for three
 /// hours; the interval is one hour.
-async fn polls_after(start: &str) -> Vec<Timestamp> {
+async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
     let shelf = Shelf::new().await;
     shelf.provider.asked.lock().unwrap().clear();
     let account = Arc::clone(&shelf.cell.account);
-    let state = shelf.store.restore(&account, at(start)).unwrap();
+    let mut state = shelf.store.restore(&account, at(start)).unwrap();
+    assert!(state.status.success);
+    state.status.success = !failed;
     let cell = Arc::new(Cell::restored(account, state));
     let clock = Clock::starting_at(at(start));
     let poller = Poller::new(Arc::clone(&cell), clock, Arc::new(Notify::new()))
@@ -40,11 +42,26 @@ async fn a_restart_inside_the_interval_does_not_poll_early() {
         // The clock was set back by days: after one interval.
         ("2025-03-07T12:00:00Z", "2025-03-07T13:00:00Z"),
     ] {
-        let polls = polls_after(start).await;
+        let polls = polls_after(start, false).await;
         // Timers go by milliseconds.
         let late = polls[0].duration_since(at(first)).as_millis();
         assert!((0..=2).contains(&late), "{start}: {polls:?}");
         assert!(polls.len() >= 2, "{start}: {polls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_failed_is_polled_again_a_minute_after_a_restart_at_the_latest() {
+    for (start, first) in [
+        ("2025-03-10T12:00:01Z", "2025-03-10T12:01:00Z"),
+        ("2025-03-10T12:05:00Z", "2025-03-10T12:05:00Z"),
+        ("2025-03-07T12:00:00Z", "2025-03-07T12:01:00Z"),
+    ] {
+        let polls = polls_after(start, true).await;
+        let late = polls[0].duration_since(at(first)).as_millis();
+        assert!((0..=2).contains(&late), "{start}: {polls:?}");
+        // From then on at the interval.
+        assert!(polls[1].duration_since(polls[0]).as_mins() >= 60);
     }
 }
 
