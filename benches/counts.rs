@@ -16,9 +16,8 @@ use crate::world::{Ids, Labels, World, charge_all, empty_ledger, ids_of};
 #[path = "common/world.rs"]
 mod world;
 
-/// What was counted when it was last written down, with the toolchain of `rust-toolchain.toml` on x86-64 with
-/// AVX2, which the C library and zlib-rs make use of. Whoever makes
-/// something cheaper, or dearer for a reason, writes down the new number.
+/// What was counted when it was last written down, with the toolchain of `rust-toolchain.toml` on x86-64 with AVX2, which
+/// the C library and zlib-rs make use of. Whoever makes something cheaper, or dearer for a reason, writes the new number.
 mod counted {
     pub(super) const RENDER: u64 = 210_963_859;
     pub(super) const RENDER_UNLIKE: u64 = 291_386_050;

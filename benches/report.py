@@ -174,6 +174,9 @@ def report(found):
             continue
         yield ""
         yield f"## {name.capitalize()}"
+        yield ""
+        at = datetime.fromtimestamp((FOUND / f"{name}.json").stat().st_mtime, timezone.utc)
+        yield f"Measured until {at:%Y-%m-%d %H:%M} UTC."
         for one in found[name]["tables"]:
             yield ""
             yield f"### {one['title']}"
