@@ -38,10 +38,10 @@ fn at_most(counted: u64) -> LibraryBenchmarkConfig {
     config
 }
 
-/// A world whose label sets are known from a rendering before.
+/// A world whose label sets, and which of them budgets match, are known from a rendering before.
 fn known(labels: Labels, limit: usize) -> World {
     let mut world = World::new(SETS, DAYS, labels, limit);
-    world.viewed();
+    world.rendered();
     world
 }
 

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     config::{Account, Budget, Config},
     ledger::Sum,
-    window::{View, Window},
+    window::{Chosen, View, Window},
 };
+
+mod matched;
+
+pub use matched::Matched;
 
 /// The budgets, and the rates that make currencies comparable.
 #[derive(Debug, Clone, Default)]
@@ -70,21 +74,22 @@ impl Money {
         Some(rates.get(from)? / rates.get(to)?)
     }
 
-    /// What each account has spent of each budget that it may belong to.
-    pub fn spent_of_all<'a>(&'a self, views: &'a [View]) -> Vec<Spent<'a>> {
-        views.iter().flat_map(|view| self.spent(view)).collect()
+    /// What each account has spent of each budget that it may belong to. What they match of these accounts alone is remembered.
+    pub fn spent_of_all<'a>(&'a self, views: &'a [View], matched: &mut Matched) -> Vec<Spent<'a>> {
+        let mut before = std::mem::take(matched);
+        let mut all = Vec::new();
+        for view in views {
+            let budgets = self.budgets.iter();
+            for budget in budgets.filter(|budget| budget.may_match(&view.account)) {
+                let matching = matched.by(&mut before, budget, view);
+                all.push(self.spent_of(budget, view, &matching));
+            }
+        }
+        all
     }
 
-    fn spent<'a>(&'a self, view: &'a View) -> impl Iterator<Item = Spent<'a>> {
-        self.budgets
-            .iter()
-            .filter(|budget| budget.may_match(&view.account))
-            .map(|budget| self.spent_of(budget, view))
-    }
-
-    fn spent_of<'a>(&self, budget: &'a Budget, view: &'a View) -> Spent<'a> {
+    fn spent_of<'a>(&self, budget: &'a Budget, view: &'a View, matching: &Chosen) -> Spent<'a> {
         let spend = &view.spend;
-        let matching = matching(budget, view);
         let mut amount = Sum::default();
         let mut forecast: Option<Sum> = None;
         let mut matched = false;
@@ -93,7 +98,7 @@ impl Money {
             let mut of_family = family
                 .values
                 .iter()
-                .filter(|(set, _)| matching[*set as usize])
+                .filter(|(set, _)| matching.has(*set))
                 .map(|(_, value)| *value)
                 .peekable();
             if of_family.peek().is_none() {
@@ -120,20 +125,6 @@ impl Money {
             without_rate,
         }
     }
-}
-
-/// Which of an account's label sets, as they are before folding, a budget matches.
-fn matching(budget: &Budget, view: &View) -> Vec<bool> {
-    let slots = &view.account.labels.slots;
-    let matchers: Vec<_> = budget
-        .matchers
-        .iter()
-        .filter_map(|(label, pattern)| {
-            let slot = slots.iter().position(|slot| slot.label == *label)?;
-            Some((slot, |text: &str| pattern.is_match(text)))
-        })
-        .collect();
-    view.spend.labels.matching(&matchers)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod labels;
 mod past;
 
 pub use fold::Folded;
-pub use labels::{Info, LabelSets};
+pub use labels::{Chosen, Info, LabelSets};
 pub use past::{Past, Series};
 
 /// Over which time a family adds.
@@ -283,13 +283,12 @@ fn fold(
         },
     };
     let (labels, became) = all.folded(&kept);
+    let mut adder = Adder::new(labels.len());
     let families = families.into_iter().map(|family| {
         let values = family.values.iter();
-        let values: Vec<_> = values
-            .map(|&(set, value)| (became[set as usize], value))
-            .collect();
+        adder.take(values.map(|&(set, value)| (became[set as usize], value)));
         Family {
-            values: add_equal(&values, labels.len()),
+            values: adder.added(),
             ..family
         }
     });
@@ -427,7 +426,47 @@ fn weights(
     shares
 }
 
-type Gathered = BTreeMap<(Measure, Window, Arc<str>), Vec<(u32, f64)>>;
+/// What makes up families. It is looked at family by family, so that no more than one is in memory twice.
+#[derive(Default)]
+struct Gathered<'a>(BTreeMap<(Measure, Window, Arc<str>), Vec<Piece<'a>>>);
+
+/// Adds the values of some label sets.
+type Piece<'a> = Box<dyn FnOnce(&mut Adder) + 'a>;
+
+impl<'a> Gathered<'a> {
+    fn push(
+        &mut self,
+        measure: Measure,
+        window: Window,
+        unit: &Arc<str>,
+        values: impl Iterator<Item = (u32, f64)> + 'a,
+    ) {
+        let pieces = self.0.entry((measure, window, Arc::clone(unit)));
+        let piece = move |adder: &mut Adder| adder.take(values);
+        pieces.or_default().push(Box::new(piece));
+    }
+
+    /// Adds family by family.
+    fn added(self, labels: &LabelSets) -> Vec<Family> {
+        let mut adder = Adder::new(labels.len());
+        self.0
+            .into_iter()
+            .map(|((measure, window, unit), pieces)| {
+                // A scrape that waits for this processor need not wait for all families.
+                std::thread::yield_now();
+                for piece in pieces {
+                    piece(&mut adder);
+                }
+                Family {
+                    measure,
+                    window,
+                    unit,
+                    values: adder.added(),
+                }
+            })
+            .collect()
+    }
+}
 
 fn families(
     state: &AccountState,
@@ -436,7 +475,7 @@ fn families(
     outlook: &Outlook,
     labels: &LabelSets,
 ) -> Vec<Family> {
-    let mut gathered = Gathered::new();
+    let mut gathered = Gathered::default();
     for part in state.parts.values() {
         for &(measure, grain) in measures {
             if grain == Grain::Now {
@@ -452,7 +491,7 @@ fn families(
             }
         }
     }
-    added(gathered, labels)
+    gathered.added(labels)
 }
 
 /// The windows over which a flow is shown that is told in this grain, and what each adds.
@@ -480,32 +519,16 @@ fn windows(grain: Grain, moment: &Moment) -> Vec<(Window, Cut)> {
     .collect()
 }
 
-fn added(gathered: Gathered, labels: &LabelSets) -> Vec<Family> {
-    gathered
-        .into_iter()
-        .map(|((measure, window, unit), values)| {
-            // A scrape that waits for this processor need not wait for all families.
-            std::thread::yield_now();
-            Family {
-                measure,
-                window,
-                unit,
-                values: add_equal(&values, labels.len()),
-            }
-        })
-        .collect()
-}
-
 /// One part's flow over one window: what was charged, and 0 for everything else that it charged in this month or
 /// the one before.
-fn gather_flow(
-    part: &PartState,
+fn gather_flow<'a>(
+    part: &'a PartState,
     measure: Measure,
     window: Window,
     cut: Cut,
     moment: &Moment,
-    labels: &LabelSets,
-    gathered: &mut Gathered,
+    labels: &'a LabelSets,
+    gathered: &mut Gathered<'a>,
 ) {
     // A month that was never asked for is 0 so far only if it has just begun.
     let begins = cut.month() == moment.month;
@@ -516,51 +539,44 @@ fn gather_flow(
     }
     for month in [moment.month.previous(), moment.month] {
         for column in columns(part, month, measure) {
-            let values = gathered
-                .entry((measure, window, Arc::clone(&column.unit)))
-                .or_default();
             // What was first charged after the moment was not known at it.
-            let known = |first: u8| match moment.through {
-                Some(day) if month == moment.month => first <= cell_of(day),
-                _ => true,
-            };
-            let charged = column.iter().filter(|cells| known(cells.first));
-            values.extend(charged.map(|cells| {
-                let value = if month == cut.month() {
-                    cut.of(&cells)
-                } else {
-                    0.0
-                };
+            let newest = moment
+                .through
+                .filter(|_| month == moment.month)
+                .map(cell_of);
+            let known = move |first: u8| newest.is_none_or(|newest| first <= newest);
+            let charged = column.iter().filter(move |cells| known(cells.first));
+            let counts = month == cut.month();
+            let values = charged.map(move |cells| {
+                let value = if counts { cut.of(&cells) } else { 0.0 };
                 (labels.set_of(cells.key), value)
-            }));
+            });
+            gathered.push(measure, window, &column.unit, values);
         }
     }
 }
 
 /// Our forecast of the running month for one part.
-fn gather_forecast(
+fn gather_forecast<'a>(
     part: &PartState,
     outlook: &Outlook,
-    labels: &LabelSets,
-    gathered: &mut Gathered,
+    labels: &'a LabelSets,
+    gathered: &mut Gathered<'a>,
 ) {
     for (unit, values) in outlook.of_part(part) {
         let values = values
             .into_iter()
             .map(|(key, value)| (labels.set_of(key), value));
-        gathered
-            .entry((Measure::BilledCost, Window::MonthEnd, unit))
-            .or_default()
-            .extend(values);
+        gathered.push(Measure::BilledCost, Window::MonthEnd, &unit, values);
     }
 }
 
 /// How far the closed month of a part has moved since its baseline.
-fn gather_restatement(
-    part: &PartState,
+fn gather_restatement<'a>(
+    part: &'a PartState,
     moment: &Moment,
-    labels: &LabelSets,
-    gathered: &mut Gathered,
+    labels: &'a LabelSets,
+    gathered: &mut Gathered<'a>,
 ) {
     let month = moment.month.previous();
     let Some(baseline) = part
@@ -575,28 +591,25 @@ fn gather_restatement(
             .into_iter()
             .flat_map(|sums| of_measure(sums, Measure::BilledCost))
         {
-            gathered
-                .entry((
-                    Measure::BilledCost,
-                    Window::Restatement,
-                    Arc::clone(&column.unit),
-                ))
-                .or_default()
-                .extend(
-                    column
-                        .iter()
-                        .map(|cells| (labels.set_of(cells.key), sign * cells.total)),
-                );
+            let values = column
+                .iter()
+                .map(move |cells| (labels.set_of(cells.key), sign * cells.total));
+            gathered.push(
+                Measure::BilledCost,
+                Window::Restatement,
+                &column.unit,
+                values,
+            );
         }
     }
 }
 
-fn gather_now(
-    part: &PartState,
+fn gather_now<'a>(
+    part: &'a PartState,
     measure: Measure,
     moment: &Moment,
-    labels: &LabelSets,
-    gathered: &mut Gathered,
+    labels: &'a LabelSets,
+    gathered: &mut Gathered<'a>,
 ) {
     let window = match measure {
         Measure::ProviderForecast | Measure::ProviderEstimate => Window::MonthEnd,
@@ -618,14 +631,10 @@ fn gather_now(
         .iter()
         .flat_map(|now| of_measure(&now.sums, measure))
     {
-        gathered
-            .entry((measure, window, Arc::clone(&column.unit)))
-            .or_default()
-            .extend(
-                column
-                    .iter()
-                    .map(|cells| (labels.set_of(cells.key), cells.total)),
-            );
+        let values = column
+            .iter()
+            .map(|cells| (labels.set_of(cells.key), cells.total));
+        gathered.push(measure, window, &column.unit, values);
     }
     let ended = part
         .ended
@@ -634,10 +643,7 @@ fn gather_now(
         .map(|((_, key), _)| (labels.set_of(*key), 0.0))
         .collect::<Vec<_>>();
     if !ended.is_empty() {
-        gathered
-            .entry((measure, window, "".into()))
-            .or_default()
-            .extend(ended);
+        gathered.push(measure, window, &"".into(), ended.into_iter());
     }
 }
 
@@ -660,29 +666,44 @@ fn of_measure(sums: &Sums, measure: Measure) -> impl Iterator<Item = &Column> {
         .filter(move |column| column.measure == measure)
 }
 
-/// Adds the values of equal label sets, of which there are so many, and puts them in order, by a stable counting sort: the
-/// order of parts is fixed, so the same sums give the same bits.
-fn add_equal(values: &[(u32, f64)], sets: usize) -> Vec<(u32, f64)> {
-    let mut places = vec![0_usize; sets + 1];
-    for &(set, _) in values {
-        places[set as usize + 1] += 1;
+/// Adds the values of equal label sets and puts them in order. The order of parts is fixed, so the same sums give the
+/// same bits.
+struct Adder {
+    /// By label set; 0 between two families.
+    sums: Vec<Sum>,
+    /// Which label sets have a value, a bit each.
+    seen: Vec<u64>,
+}
+
+impl Adder {
+    /// An adder for so many label sets.
+    fn new(sets: usize) -> Self {
+        Self {
+            sums: vec![Sum::default(); sets],
+            seen: vec![0; sets.div_ceil(64)],
+        }
     }
-    for at in 1..places.len() {
-        places[at] += places[at - 1];
+
+    fn take(&mut self, values: impl Iterator<Item = (u32, f64)>) {
+        values.for_each(|(set, value)| {
+            self.seen[set as usize / 64] |= 1 << (set % 64);
+            self.sums[set as usize].add(value);
+        });
     }
-    let mut in_order = vec![(0, 0.0); values.len()];
-    for &(set, value) in values {
-        let place = &mut places[set as usize];
-        in_order[*place] = (set, value);
-        *place += 1;
+
+    /// What was taken since this was asked last.
+    fn added(&mut self) -> Vec<(u32, f64)> {
+        let count: u32 = self.seen.iter().map(|bits| bits.count_ones()).sum();
+        let mut added = Vec::with_capacity(count as usize);
+        for (first, bits) in (0u32..).step_by(64).zip(&mut self.seen) {
+            while *bits != 0 {
+                let set = first + bits.trailing_zeros();
+                *bits &= *bits - 1;
+                added.push((set, std::mem::take(&mut self.sums[set as usize]).value()));
+            }
+        }
+        added
     }
-    in_order
-        .chunk_by(|(left, _), (right, _)| left == right)
-        .map(|equal| {
-            let sum: Sum = equal.iter().map(|(_, value)| *value).collect();
-            (equal[0].0, sum.value())
-        })
-        .collect()
 }
 
 /// The newest day that every part was asked about after it closed. A day that has not closed by now is none,

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use cloudspend_exporter::{
-    budget::Money,
+    budget::{Matched, Money},
     charge::{Amount, Charge, Measure, Month, Period, Sink},
     clock::Clock,
     config::{self, Account, Sources},
@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) money: Money,
     pub(crate) now: Timestamp,
     named: Named,
+    matched: Matched,
 }
 
 /// The newest closed day; 60 days before its end lie in two months.
@@ -61,6 +62,7 @@ impl World {
             money,
             now,
             named: Named::default(),
+            matched: Matched::default(),
         }
     }
 
@@ -70,15 +72,17 @@ impl World {
         self.named.views(accounts.into_iter(), self.now)
     }
 
-    /// Forgets how its label sets were named.
+    /// Forgets how its label sets were named, and which of them budgets match.
     pub(crate) fn forget(&mut self) {
         self.named = Named::default();
+        self.matched = Matched::default();
     }
 
     /// What one change costs from the sums on.
     pub(crate) fn rendered(&mut self) -> Rendered {
         let views: Arc<[View]> = self.viewed().into();
-        Rendered::new(&views, &self.money, &self.money.spent_of_all(&views))
+        let spent = self.money.spent_of_all(&views, &mut self.matched);
+        Rendered::new(&views, &self.money, &spent)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::plain::plain_json;
 use crate::{
-    budget::Money,
+    budget::{Matched, Money},
     charge::Measure,
     ledger::Sum,
     provider::{ProviderError, Reason},
@@ -314,7 +314,7 @@ fn remarks(view: &View, money: &Money, totals: &[Total]) -> Vec<String> {
     } else if good && !totals.is_empty() && totals.iter().all(Total::is_zero) {
         remarks.push("everything adds up to 0 in this month and the one before".to_owned());
     }
-    for spent in money.spent_of_all(std::slice::from_ref(view)) {
+    for spent in money.spent_of_all(std::slice::from_ref(view), &mut Matched::default()) {
         let name = &spent.budget.name;
         remarks.extend(spent.without_rate.iter().map(|currency| {
             format!("budget {name}: {currency} is left out, since there is no exchange rate")

@@ -1,6 +1,6 @@
 //! Folding: the smallest label sets above a limit become `other`, so that every total stays exact.
 
-use super::labels::LabelSets;
+use super::labels::{LabelSets, in_order};
 
 /// What folding did, for the metrics that tell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -40,12 +40,12 @@ pub(super) fn choose(
                 break;
             }
             // The first group of a target takes its place; every further one saves a series.
-            let target = &mut is_target[runs[first as usize] as usize];
+            let target = &mut is_target[runs[first] as usize];
             if *target {
                 count -= 1;
             }
             *target = true;
-            is_folded[first as usize] = true;
+            is_folded[first] = true;
         }
         let mut first_of_run = vec![None; labels.len()];
         for (set, kept) in (0u32..).zip(&mut kept) {
@@ -66,17 +66,18 @@ pub(super) fn choose(
 }
 
 /// The groups of label sets, each named by its first one, those of the smallest weight first; of equal ones that come last.
-fn smallest_first(group_of: &[u32], weights: &[f64]) -> impl Iterator<Item = u32> {
+fn smallest_first(group_of: &[u32], weights: &[f64]) -> impl Iterator<Item = usize> {
     let mut by_group = vec![0.0; weights.len()];
     for (&group, weight) in group_of.iter().zip(weights) {
         by_group[group as usize] += weight;
     }
-    let firsts = (0u32..).zip(group_of).filter(|(set, group)| set == *group);
-    let mut order: Vec<(u32, u32)> = firsts
-        .map(|(first, _)| (magnitude(by_group[first as usize]), !first))
-        .collect();
-    order.sort_unstable();
-    order.into_iter().map(|(_, first)| !first)
+    // Sorted by counting, from the last one to the first, so that of equal ones the last comes first.
+    let magnitudes: Vec<u32> = by_group.into_iter().rev().map(magnitude).collect();
+    let last = magnitudes.len().saturating_sub(1);
+    in_order(&magnitudes, vec![MAGNITUDES])
+        .into_iter()
+        .map(move |place| last - place as usize)
+        .filter(|&set| group_of[set] as usize == set)
 }
 
 /// For each label set the first one whose first labels are the same; such sets stand together, since they are in order.
@@ -107,13 +108,16 @@ fn spare_the_lonely(level: usize, runs: &[u32], kept: &mut [Option<usize>]) {
     }
 }
 
+/// How many powers of two there are, and nothing.
+const MAGNITUDES: usize = 1 << 11;
+
 /// The power of two below a weight, counted from the smallest on.
 fn magnitude(weight: f64) -> u32 {
     if weight <= 0.0 || !weight.is_finite() {
         return 0;
     }
     // The exponent's eleven bits; all weights that are too small to have one are alike.
-    u32::try_from(weight.to_bits() >> 52).map_or(u32::MAX, |exponent| exponent + 1)
+    (weight.to_bits() >> 52) as u32 + 1
 }
 
 #[cfg(test)]

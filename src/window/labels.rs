@@ -164,7 +164,7 @@ impl LabelSets {
 
     /// Which label sets have labels that match: every one of the matchers, each by its label, on the text as shown or
     /// as it was before an id was added to it. Each text is looked at once.
-    pub fn matching(&self, matchers: &[(usize, impl Fn(&str) -> bool)]) -> Vec<bool> {
+    pub fn matching(&self, matchers: &[(usize, impl Fn(&str) -> bool)]) -> Chosen {
         let by_text: Vec<(usize, Vec<bool>)> = matchers
             .iter()
             .map(|(label, matches)| {
@@ -176,15 +176,12 @@ impl LabelSets {
                 (*label, matching.collect())
             })
             .collect();
-        (0u32..)
-            .take(self.len())
-            .map(|set| {
-                let numbers = self.numbers(set);
-                by_text
-                    .iter()
-                    .all(|(label, matching)| matching[numbers[*label] as usize])
-            })
-            .collect()
+        Chosen::of(self.len(), |set| {
+            let numbers = self.numbers(set);
+            by_text
+                .iter()
+                .all(|(label, matching)| matching[numbers[*label] as usize])
+        })
     }
 
     /// The names that several ids share: the position of the label, the name, and the texts that it became.
@@ -208,9 +205,28 @@ impl LabelSets {
     }
 }
 
+/// Some of an account's label sets, a bit each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen(Vec<u64>);
+
+impl Chosen {
+    fn of(sets: usize, chosen: impl Fn(u32) -> bool) -> Self {
+        let mut bits = vec![0_u64; sets.div_ceil(64)];
+        for set in (0u32..).take(sets) {
+            bits[set as usize / 64] |= u64::from(chosen(set)) << (set % 64);
+        }
+        Self(bits)
+    }
+
+    /// Whether a label set is one of them.
+    pub fn has(&self, set: u32) -> bool {
+        self.0[set as usize / 64] >> (set % 64) & 1 == 1
+    }
+}
+
 /// The order of label sets that are numbers of texts, given how many texts each label has: one stable counting sort a
 /// label, from the last to the first.
-fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32> {
+pub(super) fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32> {
     let width = counts.len().max(1);
     let mut order: Vec<u32> = (0u32..).take(numbers.len() / width).collect();
     let mut sorted = vec![0; order.len()];

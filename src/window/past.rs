@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Gathered, LabelSets, Moment, Window, added, gather_flow, newest_closed_day, windows};
+use super::{Gathered, LabelSets, Moment, Window, gather_flow, newest_closed_day, windows};
 use crate::{
     charge::{Measure, Month},
     config::Account,
@@ -108,7 +108,7 @@ impl Past {
         };
         for stretch in &self.stretches {
             let moment = &stretch.moment;
-            let mut gathered = Gathered::new();
+            let mut gathered = Gathered::default();
             for (_, cut) in windows(grain, moment)
                 .into_iter()
                 .filter(|(known, _)| *known == window)
@@ -118,7 +118,7 @@ impl Past {
                     gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
                 }
             }
-            for family in added(gathered, &self.labels) {
+            for family in gathered.added(&self.labels) {
                 for (set, value) in family.values {
                     let unit = Arc::clone(&family.unit);
                     series
