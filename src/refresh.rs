@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    budget::{Money, Spent},
+    budget::{Matched, Money, Spent},
     clock::{Clock, until},
     config::Share,
     exposition::Rendered,
@@ -19,6 +19,10 @@ use crate::{
     summary::Summary,
     window::{Named, View},
 };
+
+mod bench;
+
+use bench::Bench;
 
 /// The accounts and the budgets that a configuration names.
 #[derive(Debug)]
@@ -63,6 +67,7 @@ pub struct Page {
     shown: ArcSwap<Shown>,
     /// What is remembered from one rendering to the next.
     memory: Arc<Memory>,
+    bench: Arc<Bench>,
     /// Held while rendering, so that an older rendering never replaces a newer one.
     rendering: tokio::sync::Mutex<()>,
     changed: Arc<Notify>,
@@ -75,15 +80,18 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 impl Page {
     /// A page over books; rendered at once, so that self-metrics are there from the first scrape on.
     pub fn new(books: Books, clock: Clock) -> Arc<Self> {
-        let memory = Arc::<Memory>::default();
-        let made = render(&books, &memory, clock.now());
+        let (books, memory) = (Arc::new(books), Arc::<Memory>::default());
+        let bench = Arc::new(Bench::start());
+        let (of, remembered, now) = (Arc::clone(&books), Arc::clone(&memory), clock.now());
+        let made = bench.run(move || render(&of, &remembered, now));
         Arc::new(Self {
             shown: ArcSwap::from_pointee(Shown {
-                books: Arc::new(books),
+                books,
                 rendered: Arc::new(made.rendered),
                 summary: Arc::new(made.summary),
             }),
             memory,
+            bench,
             rendering: tokio::sync::Mutex::default(),
             changed: Arc::new(Notify::new()),
             clock,
@@ -138,7 +146,9 @@ impl Page {
         let books = choose(&before.books);
         let now = self.clock.now();
         let (of, memory) = (Arc::clone(&books), Arc::clone(&self.memory));
-        let rendering = tokio::task::spawn_blocking(move || render(&of, &memory, now));
+        let bench = Arc::clone(&self.bench);
+        let rendering = move || bench.run(move || render(&of, &memory, now));
+        let rendering = tokio::task::spawn_blocking(rendering);
         let (shown, next_change) = if let Ok(made) = rendering.await {
             let shown = Shown {
                 books,
@@ -180,6 +190,7 @@ impl Page {
 struct Memory {
     told: Told,
     named: Mutex<Named>,
+    matched: Mutex<Matched>,
 }
 
 /// What has been said of the budgets in the log.
@@ -234,7 +245,9 @@ fn render(books: &Books, memory: &Memory, now: Timestamp) -> Made {
         .map(|view| view.next_change)
         .min()
         .unwrap_or(Timestamp::MAX);
-    let spent = books.money.spent_of_all(&views);
+    let mut matched = (memory.matched.lock()).unwrap_or_else(PoisonError::into_inner);
+    let spent = books.money.spent_of_all(&views, &mut matched);
+    drop(matched);
     if views
         .iter()
         .all(|view| view.state.status.last_attempt.is_some())

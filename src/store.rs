@@ -31,7 +31,7 @@ use file::Found;
 const LONGEST_WRITE: Duration = Duration::from_secs(5);
 /// So many files are written at the same time, each on a thread of its own: hundreds of accounts would have hundreds of
 /// threads that wait for one disk.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// File names may have 255 bytes; what is set aside has a longer one.
 const LONGEST_NAME: usize = 120;
 /// Where the names of files come from that would be too long. Any number, as long as it stays.

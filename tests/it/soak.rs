@@ -129,12 +129,13 @@ async fn watch(url: &str, wanted: &Wanted, seen: &mut Seen) -> Exposition {
 fn judge(wanted: &Wanted, seen: &Seen, last: &Exposition, parts: usize) {
     let sum = |name: &str| last.samples(name).map(|sample| sample.value).sum::<f64>();
     let (shown_parts, failures) = (sum("cloudspend_parts"), Failures::of(last));
-    let lateness = lateness(&seen.attempts, wanted.interval as f64);
+    let interval = wanted.interval as f64;
+    let lateness = lateness(&seen.attempts, interval);
     let busiest = busiest(&seen.attempts);
     let [memory, files, threads] = [
-        Course::of(&seen.looks, |look| look.memory),
-        Course::of(&seen.looks, |look| look.files),
-        Course::of(&seen.looks, |look| look.threads),
+        Course::of(&seen.looks, interval, |look| look.memory),
+        Course::of(&seen.looks, interval, |look| look.files),
+        Course::of(&seen.looks, interval, |look| look.threads),
     ];
     let (first, end) = (&seen.looks[0], &seen.looks[seen.looks.len() - 1]);
     let median = lateness[lateness.len() / 2];
@@ -167,7 +168,7 @@ fn judge(wanted: &Wanted, seen: &Seen, last: &Exposition, parts: usize) {
     assert!(failures.0.is_empty(), "{failures:?}");
     assert!(median <= LATE && latest <= wanted.latest as f64);
     // Spread over a tenth of the interval at least, with room for chance.
-    let evenly = accounts / (wanted.interval as f64 / 10.0).max(1.0);
+    let evenly = accounts / (interval / 10.0).max(1.0);
     assert!(busiest as f64 <= 3.0 * evenly + 5.0, "polls march in step");
     let [_, _, third, fourth] = memory.quarters;
     let grown = fourth - third;
@@ -269,20 +270,22 @@ fn busiest(attempts: &BTreeMap<String, Vec<f64>>) -> usize {
     seconds.into_values().max().unwrap_or_default()
 }
 
-/// How a value went: its median in each quarter of the time, and the most.
+/// How a value went: its median in each quarter of the time, and the most. A quarter is a whole number of intervals, so
+/// that every account's poll is as often in one as in another; what is left of the time is at the beginning.
 struct Course {
     quarters: [f64; 4],
     most: f64,
 }
 
 impl Course {
-    fn of(looks: &[Look], value: impl Fn(&Look) -> f64) -> Self {
-        let end = looks.last().map_or(1.0, |look| look.at).max(1e-9);
+    fn of(looks: &[Look], interval: f64, value: impl Fn(&Look) -> f64) -> Self {
+        let end = looks.last().map_or(0.0, |look| look.at);
+        let length = (end / 4.0 / interval).floor().max(1.0) * interval;
         let quarters = std::array::from_fn(|quarter| {
-            let from = end * quarter as f64 / 4.0;
+            let until = end - length * (3 - quarter) as f64;
             let mut values: Vec<f64> = looks
                 .iter()
-                .filter(|look| look.at >= from && look.at <= from + end / 4.0)
+                .filter(|look| look.at > until - length && look.at <= until)
                 .map(&value)
                 .collect();
             values.sort_by(f64::total_cmp);
