@@ -426,7 +426,7 @@ fn weights(
     shares
 }
 
-/// What makes up families. It is looked at family by family, so that no more than one is in memory twice.
+/// What makes up families. It is added family by family from where it lies, not copied for all of them first.
 #[derive(Default)]
 struct Gathered<'a>(BTreeMap<(Measure, Window, Arc<str>), Vec<Piece<'a>>>);
 
