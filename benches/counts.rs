@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use cloudspend_exporter::{exposition::Rendered, ledger, window::View};
+use cloudspend_exporter::{exposition::Rendered, ledger, view::View};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use clap_mangen::{
     Man,
@@ -11,7 +11,7 @@ use clap_mangen::{
 use jiff::civil::Date;
 use url::Url;
 
-use crate::config::LogLevel;
+use crate::telemetry::{LogFormat, LogLevel};
 
 /// Exports cloud spend, usage and licences from billing APIs to Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -194,15 +194,6 @@ pub struct Flags {
         global = true
     )]
     pub log_format: LogFormat,
-}
-
-/// The format of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One line of `key=value` an event.
-    Logfmt,
-    /// One JSON object an event.
-    Json,
 }
 
 impl Cli {

@@ -8,48 +8,43 @@ use std::{
     sync::Arc,
 };
 
-use clap::ValueEnum;
 use figment::{
     Figment,
     value::{Dict, Value},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tracing::level_filters::LevelFilter;
 
-pub mod account;
-pub mod budget;
+pub mod budgets;
 mod effective;
-mod environment;
-pub mod fault;
+mod env;
 mod fingerprint;
 pub mod labels;
-mod layer;
 mod overlap;
 mod scalar;
 mod schema;
-pub mod secret;
+mod sections;
 mod shard;
 pub mod web;
+mod yaml;
 
-pub use account::{Account, Poll};
-pub use budget::Budget;
-pub use fault::Report;
-pub use labels::{LabelSlot, Labels};
+pub use budgets::Budget;
 pub use schema::schema;
 pub use shard::{Shard, ShardFlags};
 
-use account::PollSection;
-use fault::Faults;
-use layer::{Layer, join};
 use overlap::Overlaps;
 use schema::FileSection;
-use secret::SecretSource;
+use sections::PollSection;
+use yaml::{Layer, join};
 
 use crate::{
+    account::Account,
     clock::Clock,
     counters::Counters,
-    provider::section::{ProviderName, Wiring},
+    diagnostics::{Faults, Report},
+    provider::registry::{ProviderName, Wiring},
+    secret::SecretSource,
+    telemetry::LogLevel,
 };
 
 /// Where the file is looked for when no flag names it.
@@ -117,53 +112,6 @@ pub struct LogSettings {
 struct LogSection {
     /// The least important level that is logged; the flag --log.level wins.
     level: Option<LogLevel>,
-}
-
-/// How important a line of the log is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum LogLevel {
-    /// Nothing is logged.
-    Off,
-    /// What needs a person.
-    Error,
-    /// What may need one.
-    Warn,
-    /// What happens.
-    #[default]
-    Info,
-    /// Each request.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-impl LogLevel {
-    /// The name that the file and the flag use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-impl From<LogLevel> for LevelFilter {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Off => Self::OFF,
-            LogLevel::Error => Self::ERROR,
-            LogLevel::Warn => Self::WARN,
-            LogLevel::Info => Self::INFO,
-            LogLevel::Debug => Self::DEBUG,
-            LogLevel::Trace => Self::TRACE,
-        }
-    }
 }
 
 /// Where a configuration comes from: kept, so that a reload asks the same places again.
@@ -321,7 +269,7 @@ impl<'a> Loader<'a> {
         }
         let exchange_rates = file.exchange_rates.unwrap_or_default();
         let reporting_currency = file.reporting_currency;
-        budget::check_currencies(
+        budgets::check_currencies(
             reporting_currency.as_deref(),
             &exchange_rates,
             &mut self.faults,
@@ -358,7 +306,7 @@ impl<'a> Loader<'a> {
         }
         let figment = Figment::from(defaults).merge(file);
         let below = extract(&figment);
-        let environment = environment::layer(
+        let environment = env::layer(
             &sources.environment,
             &below,
             &schema::of(self.wiring),
@@ -393,10 +341,10 @@ impl<'a> Loader<'a> {
         for (name, values) in written {
             match values {
                 Value::Dict(_, values) => {
-                    accounts.extend(account::build(&name, values, &poll, self));
+                    accounts.extend(sections::build(&name, values, &poll, self));
                 }
                 Value::Empty(..) => {
-                    accounts.extend(account::build(&name, Dict::new(), &poll, self));
+                    accounts.extend(sections::build(&name, Dict::new(), &poll, self));
                 }
                 _ => self
                     .faults
@@ -410,7 +358,7 @@ impl<'a> Loader<'a> {
     fn refuse_alike<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         let mut known: BTreeMap<String, &str> = BTreeMap::new();
         for name in names {
-            let shouted = environment::shout(name);
+            let shouted = env::shout(name);
             if let Some(other) = known.get(&shouted) {
                 let message = format!(
                     "environment variables cannot tell it from {other}: both are {shouted} there"
@@ -476,11 +424,6 @@ fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::other("it is larger than 16 MiB"));
     }
     Ok(text)
-}
-
-/// Whether a text has the form of an ISO 4217 code: three capital letters.
-pub fn is_currency(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]

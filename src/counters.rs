@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::provider::Reason;
+use crate::error::Reason;
 
 /// The counters of one account. They survive a reload while the account exists.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ pub use self::{
     server::{Api, Fault},
     world::{Total, World},
 };
-use crate::{clock::Clock, provider::section::ProviderName};
+use crate::{clock::Clock, provider::registry::ProviderName};
 
 mod activeplatform;
 mod cloudcockpit;

@@ -6,26 +6,28 @@ use bytes::Bytes;
 use prometheus_client::{encoding::text, registry::Registry};
 use tokio::sync::OnceCell;
 
-use crate::{
-    budget::{Money, Spent},
-    window::View,
+use crate::exposition::deflate::{Packed, Packer, stored};
+use crate::view::{
+    View,
+    budgets::{Money, Spent},
 };
-use packed::{Packed, Packer, stored};
 
-mod about;
 mod budgets;
+mod deflate;
+mod encode;
+mod families;
 mod forecasts;
-mod gathered;
 mod history;
 mod live;
-mod names;
-mod packed;
+pub mod publisher;
 mod reference;
-mod series;
+mod render_thread;
+mod samples;
+mod self_metrics;
 
+pub use crate::exposition::families::{FAMILIES, Kind, Name};
 pub use history::{GoOn, Written, write_past};
 pub use live::{Live, Reload, Source};
-pub use names::{FAMILIES, Kind, Name};
 pub use reference::reference;
 
 /// The two text formats.
@@ -66,10 +68,10 @@ impl Rendered {
     /// Renders and compresses what all accounts show, and what they have spent of the budgets.
     pub fn new(views: &Arc<[View]>, money: &Money, spent: &[Spent<'_>]) -> Self {
         let mut registry = Registry::default();
-        series::register(&mut registry, views);
+        encode::register(&mut registry, views);
         forecasts::register(&mut registry, views);
         budgets::register(&mut registry, money, spent);
-        about::register(&mut registry, views);
+        self_metrics::register(&mut registry, views);
         let mut packer = Packer::new(1 << 20);
         text::encode_registry(&mut packer, &registry).expect("a packer takes every text");
         Self::of(packer.finish())

@@ -5,18 +5,18 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::civil::{Date, DateTime, Time};
 
 use crate::{
+    account::Labels,
     charge::{Amount, Charge, Measure, Month, Period, Refused, Sink},
-    config::Labels,
     provider::Dimension,
 };
 
 mod column;
-mod keys;
+mod label_table;
 mod sum;
 
+pub use crate::ledger::label_table::{Keys, Value};
 use column::Entry;
 pub use column::{Cells, Column, Sums};
-pub use keys::{Keys, Value};
 pub use sum::Sum;
 
 /// Where the texts of one label stand among a charge's dimensions.
@@ -60,15 +60,15 @@ impl Shape {
     fn texts<'a>(
         &'a self,
         dimensions: &'a [&'a str],
-    ) -> impl ExactSizeIterator<Item = keys::Texts<'a>> + Clone {
+    ) -> impl ExactSizeIterator<Item = label_table::Texts<'a>> + Clone {
         let text = |position: usize| dimensions.get(position).copied().unwrap_or_default();
         self.0.iter().map(move |source| {
             let Some(source) = source else {
-                return keys::Texts::default();
+                return label_table::Texts::default();
             };
             let name = text(source.shown);
             let id = source.id.map_or(name, text);
-            keys::Texts {
+            label_table::Texts {
                 shown: if name.is_empty() { id } else { name },
                 id: if id.is_empty() { name } else { id },
                 description: source.description.map(text).unwrap_or_default(),

@@ -11,17 +11,19 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use cloudspend_exporter::{
-    backfill,
     cli::{self, Cli, Command, Flags},
     clock::Clock,
-    config::{self, LogLevel, ShardFlags, Sources},
+    commands::{
+        backfill, explain, health,
+        serve::{self, Setup},
+    },
+    config::{self, ShardFlags, Sources},
     demo::{self, Demo},
-    explain, health, log,
-    progress::Progress,
-    run::{self, Setup},
+    diagnostics::Report,
+    poller::supervisor::Tools,
     server::{self, Access},
-    store::Store,
-    supervisor::Tools,
+    state::store::Store,
+    telemetry::{LogLevel, log, progress::Progress},
 };
 use tokio::{
     net::TcpListener,
@@ -120,7 +122,7 @@ async fn serve(flags: Flags, sources: Sources) -> anyhow::Result<ExitCode> {
         log,
         clock,
     };
-    run::run(
+    serve::run(
         config,
         tools,
         setup(flags, listeners, access, hangup),
@@ -226,7 +228,7 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
         log,
         clock,
     };
-    run::run(
+    serve::run(
         config,
         tools,
         setup(flags, listeners, access, hangup),
@@ -248,7 +250,7 @@ fn open(flags: &Flags) -> anyhow::Result<Option<Arc<Store>>> {
 }
 
 /// Who may ask, and how.
-fn access(flags: &Flags) -> Result<Access, config::Report> {
+fn access(flags: &Flags) -> Result<Access, Report> {
     let file = flags.web_config_file.as_deref();
     file.map_or_else(|| Ok(Access::open()), Access::load)
 }

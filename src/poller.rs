@@ -10,22 +10,22 @@ use tokio::{
 };
 
 use crate::{
-    backoff::Backoff,
+    account::Account,
     charge::Month,
     clock::{Clock, add, until},
-    config::Account,
+    http_client::retry::Backoff,
     provider::{Ask, Grain, MonthsAsked, Part},
-    snapshot::{AccountState, Cell, MonthState},
-    store::Store,
-    window::day_closes,
+    state::{AccountState, Cell, MonthState, store::Store},
+    view::day_closes,
 };
 
-mod asking;
-mod settling;
+mod commit;
+mod fetch;
+pub mod supervisor;
 
-pub use asking::Asking;
-use asking::{beside, instant};
-use settling::Settling;
+use crate::poller::commit::Settling;
+pub use crate::poller::fetch::Asking;
+use crate::poller::fetch::{beside, instant};
 
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;

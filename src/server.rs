@@ -24,17 +24,16 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     exposition::Source,
-    supervisor::{NotReloaded, Supervisor},
+    poller::supervisor::{NotReloaded, Supervisor},
 };
 
-mod access;
+mod auth;
 mod connection;
 mod negotiate;
 mod status;
 mod tls;
-mod users;
 
-pub use access::Access;
+pub use crate::server::auth::Access;
 use connection::Limits;
 
 /// What the web side may see.

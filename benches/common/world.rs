@@ -3,15 +3,18 @@
 use std::{fs, sync::Arc};
 
 use cloudspend_exporter::{
-    budget::{Matched, Money},
+    account::Account,
     charge::{Amount, Charge, Measure, Month, Period, Sink},
     clock::Clock,
-    config::{self, Account, Sources},
+    config::{self, Sources},
     exposition::Rendered,
     ledger::{Ledger, Shape},
     provider::{Ask, Part},
-    snapshot::AccountState,
-    window::{Named, View},
+    state::AccountState,
+    view::{
+        Named, View,
+        budgets::{Matched, Money},
+    },
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 

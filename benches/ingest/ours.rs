@@ -8,8 +8,8 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Config, Sources},
     poller::Poller,
-    snapshot::Cell,
-    window::{Window, view},
+    state::Cell,
+    view::{Window, view},
 };
 use jiff::Timestamp;
 use serde_json::json;

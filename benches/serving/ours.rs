@@ -10,20 +10,21 @@ use std::{
 };
 
 use cloudspend_exporter::{
-    budget::Money,
+    account::{Account, LabelSlot, Labels, Poll},
     charge::{Amount, Charge, Measure, Period, SharedSink},
     clock::Clock,
-    config::{Account, Config, LabelSlot, Labels, LogLevel, LogSettings, Poll, Sources},
+    config::{Config, LogSettings, Sources},
     counters::Counters,
-    log::Log,
-    poller::Poller,
-    provider::{
-        Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Reason,
-        section::ProviderName,
+    error::{ProviderError, Reason},
+    exposition::publisher::{Books, Page},
+    poller::{
+        Poller,
+        supervisor::{Supervisor, Tools},
     },
-    refresh::{Books, Page},
+    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, registry::ProviderName},
     server::{self, Access, Web},
-    supervisor::{Supervisor, Tools},
+    telemetry::{LogLevel, log::Log},
+    view::budgets::Money,
 };
 use futures_util::future::BoxFuture;
 use jiff::{ToSpan, tz::TimeZone};

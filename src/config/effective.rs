@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use figment::value::{Dict, Value};
 
-use super::{Account, Budget, Config};
+use super::{Budget, Config};
+use crate::account::Account;
 
 /// What stands in place of a value that leads to a secret: people write the secret itself there.
 const HIDDEN: &str = "(hidden)";

@@ -4,10 +4,10 @@ use figment::value::Dict;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    Account, LabelSlot,
-    account::{CommonSection, PollSection},
-    schema,
+use super::schema;
+use crate::{
+    account::{Account, LabelSlot},
+    config::sections::{CommonSection, PollSection},
 };
 
 /// Where fingerprints come from. Any number, as long as it stays.
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::{
         provider::MonthsAsked,
-        testing::{Scripted, account},
+        test_support::{Scripted, account},
     };
 
     fn of(written: &Json, change: impl FnOnce(&mut Account)) -> Uuid {
@@ -133,7 +133,7 @@ mod tests {
         }
         let changes: [fn(&mut Account); 5] = [
             |account| account.zone = jiff::tz::TimeZone::UTC,
-            |account| account.provider_name = crate::provider::section::ProviderName::Mike,
+            |account| account.provider_name = crate::provider::registry::ProviderName::Mike,
             |account| account.labels.slots[1].dimension = Some(3),
             |account| drop(account.labels.slots.pop()),
             |account| {

@@ -6,7 +6,7 @@ use figment::value::{Dict, Value};
 
 use url::Url;
 
-use crate::provider::section::ProviderName;
+use crate::provider::registry::ProviderName;
 
 /// What the accounts wrote about what they see.
 #[derive(Debug, Default)]
@@ -118,7 +118,7 @@ fn values(value: &Value) -> BTreeSet<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{fault::Faults, layer::Layer};
+    use crate::{config::yaml::Layer, diagnostics::Faults};
 
     #[test]
     fn two_accounts_are_apart_where_a_scope_or_filter_has_nothing_in_common() {

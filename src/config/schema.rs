@@ -7,13 +7,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{
-    LogSection, WiringOf,
-    account::{CommonSection, PollSection},
-    budget::BudgetSection,
-    defaults,
+use super::{LogSection, WiringOf, defaults};
+use crate::config::{
+    budgets::BudgetSection,
+    sections::{CommonSection, PollSection},
 };
-use crate::provider::section::{ProviderName, Wiring};
+use crate::provider::registry::{ProviderName, Wiring};
 
 /// The configuration of cloudspend-exporter.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -147,8 +146,8 @@ fn put_defaults(schema: &mut Json, defaults: &Dict) {
                 }
             }
             Value::String(_, text) => {
-                let default =
-                    super::layer::typed(text).map_or_else(|| json!(text), |value| to_json(&value));
+                let default = crate::config::yaml::typed(text)
+                    .map_or_else(|| json!(text), |value| to_json(&value));
                 put_default(schema, key, default);
             }
             _ => {}

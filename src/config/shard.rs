@@ -4,9 +4,10 @@ use std::{ffi::OsString, fmt};
 
 use uuid::Uuid;
 
-use super::{
-    Account, Budget,
-    fault::{Faults, Origin, Place},
+use super::Budget;
+use crate::{
+    account::Account,
+    diagnostics::{Faults, Origin, Place},
 };
 
 /// Where the hashes come from. Any number, as long as it stays: another one would move accounts between shards.

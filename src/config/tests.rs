@@ -1,5 +1,6 @@
 //! Whole files over a provider of the tests' own, so that what every account has is tested apart from the five.
 
+use crate::account::Poll;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -8,9 +9,10 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     charge::{Measure, SharedSink},
+    error::ProviderError,
     provider::{
-        Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Slot,
-        section::{Context, Defaults, Section, Text},
+        Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot,
+        config::{Context, Defaults, Section, Text},
     },
 };
 

@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
 
-use super::{
-    fault::{Faults, unknown_key},
-    layer::{Layer, join},
-    scalar::Span,
+use super::scalar::Span;
+use crate::{
+    config::yaml::{Layer, join},
+    diagnostics::{Faults, unknown_key},
 };
 
 mod watched;

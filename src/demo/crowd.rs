@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, ops::Range, path::Path, time::Duration};
 
 use super::{Demo, setup, world::operator::FIRST_OF_CROWD};
-use crate::provider::section::ProviderName;
+use crate::provider::registry::ProviderName;
 
 /// How many accounts and parts there are, and how often they are polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Demo, world::operator::RESELLER};
-use crate::provider::section::ProviderName;
+use crate::provider::registry::ProviderName;
 
 pub(super) const OTC_KEY: &str = "demo-otc-key";
 pub(super) const ENUBE_USER: &str = "billing-bot";

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Demo, Fault, Options, setup};
-use crate::{clock::Clock, provider::section::ProviderName};
+use crate::{clock::Clock, provider::registry::ProviderName};
 
 mod activeplatform;
 mod cloudcockpit;

@@ -8,7 +8,7 @@ use jiff::{
 };
 use uuid::Uuid;
 
-use crate::provider::section::ProviderName;
+use crate::provider::registry::ProviderName;
 
 pub(super) mod licences;
 pub(super) mod mike;

@@ -2,14 +2,14 @@
 
 use prometheus_client::registry::Registry;
 
-use super::{
-    gathered::{Gathered, Labels},
-    names::{
+use crate::exposition::{
+    families::{
         BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
         EXCHANGE_RATE, Name,
     },
+    samples::{Gathered, Labels},
 };
-use crate::budget::{Money, Spent};
+use crate::view::budgets::{Money, Spent};
 
 /// Registers what the configuration says about budgets, and what accounts have spent of them.
 pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Spent<'_>]) {

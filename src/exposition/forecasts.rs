@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 
-use super::{
-    gathered::{Gathered, Labels},
-    names::{FORECAST_ERROR, FORECAST_LOWER, FORECAST_UPPER},
+use crate::exposition::{
+    families::{FORECAST_ERROR, FORECAST_LOWER, FORECAST_UPPER},
+    samples::{Gathered, Labels},
 };
-use crate::window::View;
+use crate::view::View;
 
 /// Registers bounds and errors by account and currency.
 pub(super) fn register(registry: &mut Registry, views: &[View]) {

@@ -7,15 +7,15 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{
-    END_OF_OPEN_METRICS,
-    about::seconds,
-    names::{Name, PERIOD_END, PERIOD_START, of_charges},
-    series::labels,
+use super::END_OF_OPEN_METRICS;
+use crate::exposition::{
+    encode::labels,
+    families::{Name, PERIOD_END, PERIOD_START, of_charges},
+    self_metrics::seconds,
 };
 use crate::{
     charge::Measure,
-    window::{Past, Window},
+    view::{Past, Window},
 };
 
 /// How much was written.

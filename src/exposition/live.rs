@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use procfs::{FromRead, process::Stat};
 use prometheus_client::{encoding::text, registry::Registry};
 
-use super::{
-    END_OF_OPEN_METRICS, Format,
-    about::seconds,
-    gathered::{Gathered, Labels},
-    names::{
+use super::{END_OF_OPEN_METRICS, Format};
+use crate::exposition::{
+    deflate::Packed,
+    families::{
         BUILD_INFO, CPU, FAILURES, MAX_FDS, Name, OPEN_FDS, POLLS, RELOAD_SUCCESS, RELOAD_TIME,
         REQUESTS, RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
     },
-    packed::Packed,
+    samples::{Gathered, Labels},
+    self_metrics::seconds,
 };
-use crate::{config::Account, counters::Code, snapshot::Cell};
+use crate::{account::Account, counters::Code, state::Cell};
 
 /// What the operating system says about the process; absent where it says nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -351,8 +351,9 @@ mod tests {
     use super::*;
     use crate::{
         counters::Counters,
-        provider::{MonthsAsked, Reason},
-        testing::{Scripted, account, at},
+        error::Reason,
+        provider::MonthsAsked,
+        test_support::{Scripted, account, at},
     };
 
     type Move = fn(&Counters);

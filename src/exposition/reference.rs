@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::names::{FAMILIES, Kind, Name};
-use crate::{charge::Measure, window::Window};
+use crate::exposition::families::{FAMILIES, Kind, Name};
+use crate::{charge::Measure, view::Window};
 
 /// Headings, and how the names of the families below them begin. The first that fits counts.
 const GROUPS: &[(&str, &[&str])] = &[

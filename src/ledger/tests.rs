@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     provider::MonthsAsked,
-    testing::{Scripted, account, cost, day, told},
+    test_support::{Scripted, account, cost, day, told},
 };
 
 const ROWS: u64 = 10_000_000;

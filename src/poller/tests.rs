@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 use super::*;
 use crate::{
     charge::{Amount, Charge, Measure, Period, Refused, Sink},
+    error::{ProviderError, Reason},
     ledger::{Ledger, Shape},
-    provider::{ProviderError, Reason},
-    snapshot::Cell,
-    testing::{Scripted, account, at, cost, day, month},
-    window::{View, Window, view},
+    state::Cell,
+    test_support::{Scripted, account, at, cost, day, month},
+    view::{View, Window, view},
 };
 
 const DAYS: &[(Measure, Grain)] = &[(Measure::BilledCost, Grain::Day)];
@@ -36,7 +36,7 @@ impl Bench {
     fn with(
         measures: &[(Measure, Grain)],
         asked: MonthsAsked,
-        change: impl FnOnce(&mut crate::config::Account),
+        change: impl FnOnce(&mut crate::account::Account),
     ) -> Self {
         let provider = Scripted::new(measures, asked);
         let mut account = account(Arc::clone(&provider) as _, "Europe/Berlin");
@@ -624,7 +624,7 @@ async fn more_label_sets_than_ten_times_max_series_are_too_large() {
 }
 
 /// Thirty rows of one customer, of which some may be left out.
-fn rows(count: usize, each: f64) -> Vec<crate::testing::Said> {
+fn rows(count: usize, each: f64) -> Vec<crate::test_support::Said> {
     (0..count)
         .map(|_| cost(month("2025-03"), "a", each))
         .collect()

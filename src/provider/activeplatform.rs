@@ -20,15 +20,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{
-    Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Slot,
-    http::{Auth, Fold, Frame, Http, Pages, Read, Request, RowFault},
-    section::{self, Context, Defaults},
-    wire::{self, Number, Raw, Streamed, Text},
+use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
+use crate::charge::{
+    Amount, Charge, Measure, Month, Period, SharedSink, Sink, currency::is_currency,
 };
 use crate::{
-    charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink},
-    config::is_currency,
+    error::ProviderError,
+    http_client::{Auth, Fold, Frame, Http, Pages, Read, Request},
+    json::{
+        RowFault,
+        scalars::{self, Number, Raw, Streamed, Text},
+    },
+    provider::config::{self, Context, Defaults},
 };
 
 /// The documented default, which every server must bear.
@@ -47,9 +50,9 @@ pub struct Section {
     /// Environment variable with a manager's API token.
     api_token_env: Option<String>,
     /// Ids of the subscriptions to ask for. Exactly one of `subscriptions` and `reseller_id` is required.
-    subscriptions: Option<Vec<section::Text>>,
+    subscriptions: Option<Vec<config::Text>>,
     /// Id of the reseller whose subscriptions are discovered.
-    reseller_id: Option<section::Text>,
+    reseller_id: Option<config::Text>,
     /// How the months are asked for: as billing `periods`, as `dates`, or `auto`, which is as periods first, with
     /// dates added where that is refused. Default: `auto`.
     period_mode: Option<PeriodMode>,
@@ -70,7 +73,7 @@ enum PeriodMode {
     Dates,
 }
 
-impl section::Section for Section {
+impl config::Section for Section {
     const NAME: &'static str = "activeplatform";
 
     const DEFAULTS: Defaults = Defaults {
@@ -445,7 +448,7 @@ fn subscriptions(
     place: &str,
 ) -> Result<Vec<Part>, ProviderError> {
     let read = |raw: &RawValue| -> Result<Part, RowFault> {
-        let row: SubscriptionResponse<'_> = wire::row(raw.get().as_bytes())?;
+        let row: SubscriptionResponse<'_> = scalars::row(raw.get().as_bytes())?;
         let id = Text::or_empty(row.id.as_ref());
         if id.is_empty() {
             return Err(RowFault::field("id", "is missing"));
@@ -632,8 +635,8 @@ mod tests {
 
     use super::*;
     use crate::provider::{
-        proof::{Api, Notes, Seen, ask, build, fetch, secret, told},
-        section::ProviderName,
+        registry::ProviderName,
+        test_support::{Api, Notes, Seen, ask, build, fetch, secret, told},
     };
 
     const EXAMPLE: &str =

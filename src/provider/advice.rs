@@ -1,6 +1,6 @@
 //! The reasons of failures in words, and what to do about each: the one place for both, wherever they are shown.
 
-use super::Reason;
+use crate::error::Reason;
 
 impl Reason {
     /// What happened, in words: lower case, without a full stop.

@@ -15,16 +15,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{
-    Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Reason, Slot,
-    http::{Auth, Http, Login, Pages, Request, RowFault, Token},
-    section::{self, Context, Defaults},
-    wire::{self, Number, Text},
-};
+use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
 use crate::{
     charge::{Amount, Charge, Measure, Period, SharedSink, Sink},
     clock::add,
-    config::secret::SecretSource,
+    secret::SecretSource,
+};
+use crate::{
+    error::{ProviderError, Reason},
+    http_client::{Auth, Http, Login, Pages, Request, Token},
+    json::{
+        RowFault,
+        scalars::{self, Number, Text},
+    },
+    provider::config::{self, Context, Defaults},
 };
 
 const BASE_URL: &str = "https://api.cloudcockpit.com";
@@ -48,20 +52,20 @@ pub struct Section {
     /// Domain under which the portal is opened, such as `portal.example.com`. Required.
     tenant: Option<String>,
     /// Client id of the API access. Required.
-    client_id: Option<section::Text>,
+    client_id: Option<config::Text>,
     /// File with the client secret. Exactly one of `client_secret_file` and `client_secret_env` is required.
     client_secret_file: Option<PathBuf>,
     /// Environment variable with the client secret.
     client_secret_env: Option<String>,
     /// Ids of the customers to ask for. Default: empty, which is all that are listed and not deleted.
-    customers: Option<Vec<section::Text>>,
+    customers: Option<Vec<config::Text>>,
     /// Ids of the provider instances to ask for. Default: empty, which is all that are listed.
-    provider_instances: Option<Vec<section::Text>>,
+    provider_instances: Option<Vec<config::Text>>,
     /// Id of a reseller: only its customers and the licences of that relationship. Default: none.
-    reseller_id: Option<section::Text>,
+    reseller_id: Option<config::Text>,
 }
 
-impl section::Section for Section {
+impl config::Section for Section {
     const NAME: &'static str = "cloudcockpit";
 
     const DEFAULTS: Defaults = Defaults {
@@ -83,7 +87,7 @@ impl section::Section for Section {
         let or = |given: Option<String>, default: &str| Some(given.unwrap_or(default.to_owned()));
         let base = context.url("base_url", or(self.base_url, BASE_URL));
         let token_url = context.url("token_url", or(self.token_url, TOKEN_URL));
-        let scope = or(self.scope, SCOPE).map(section::Text);
+        let scope = or(self.scope, SCOPE).map(config::Text);
         let scope = context.required_text("scope", scope);
         let tenant = domain(context, self.tenant);
         let client_id = context.required_text("client_id", self.client_id);
@@ -234,7 +238,7 @@ impl CloudCockpit {
             {
                 tracing::info!(
                     account = self.http.account(),
-                    error = crate::log::chain(&error),
+                    error = crate::telemetry::error_chain::chain(&error),
                     "ids are shown in place of names"
                 );
                 Vec::new()
@@ -457,7 +461,7 @@ struct Listed {
 
 fn listed(rows: &[&RawValue], place: &str) -> Result<Vec<Listed>, ProviderError> {
     let read = |raw: &RawValue| -> Result<Listed, RowFault> {
-        let row: ListedResponse<'_> = wire::row(raw.get().as_bytes())?;
+        let row: ListedResponse<'_> = scalars::row(raw.get().as_bytes())?;
         let id = Text::or_empty(row.id.as_ref());
         if id.is_empty() {
             return Err(RowFault::field("id", "is missing"));
@@ -507,7 +511,7 @@ struct LicenseResponse<'a> {
 
 /// The seats of one licence, as sent. Only the total must be there: a count that is not told is not 0, and is left out.
 fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result<(), RowFault> {
-    let row: LicenseResponse<'_> = wire::row(raw.get().as_bytes())?;
+    let row: LicenseResponse<'_> = scalars::row(raw.get().as_bytes())?;
     let total = row
         .total_licenses
         .ok_or_else(|| RowFault::field("totalLicenses", "is missing"))?;
@@ -549,8 +553,8 @@ mod tests {
 
     use super::*;
     use crate::provider::{
-        proof::{Api, Notes, Seen, ask, build, fetch, secret, told},
-        section::ProviderName,
+        registry::ProviderName,
+        test_support::{Api, Notes, Seen, ask, build, fetch, secret, told},
     };
 
     const EXAMPLE: &str = include_str!("../../tests/fixtures/cloudcockpit/licenses.json");

@@ -16,16 +16,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{
-    Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Reason, Slot,
-    http::{Auth, Http, Login, RowFault, Token},
-    section::{self, Context, Defaults, Text},
-    wire::{self, Number},
-};
+use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink},
     clock::add,
-    config::secret::SecretSource,
+    secret::SecretSource,
+};
+use crate::{
+    error::{ProviderError, Reason},
+    http_client::{Auth, Http, Login, Token},
+    json::{
+        RowFault,
+        scalars::{self, Number},
+    },
+    provider::config::{self, Context, Defaults, Text},
 };
 
 /// enube Rocket analytics v4.
@@ -179,7 +183,7 @@ fn text_or(
     context.required_text(key, Some(text.unwrap_or_else(|| Text(default.to_owned()))))
 }
 
-impl section::Section for Section {
+impl config::Section for Section {
     const NAME: &'static str = "enube";
 
     const DEFAULTS: Defaults = Defaults {
@@ -566,20 +570,20 @@ impl<'a> Filter<'a> {
 #[derive(Debug, Deserialize)]
 struct CustomerResponse<'a> {
     #[serde(borrow)]
-    label: Option<wire::Text<'a>>,
+    label: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    value: Option<wire::Text<'a>>,
+    value: Option<scalars::Text<'a>>,
 }
 
 /// A row of `usages`: only the fields that are read, all optional, so that what is missing can be named.
 #[derive(Debug, Deserialize)]
 struct UsageResponse<'a> {
     #[serde(borrow)]
-    id: Option<wire::Text<'a>>,
+    id: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    name: Option<wire::Text<'a>>,
+    name: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    resource_type: Option<wire::Text<'a>>,
+    resource_type: Option<scalars::Text<'a>>,
     actual: Option<Number>,
     last: Option<Number>,
     forecast: Option<Number>,
@@ -590,7 +594,7 @@ struct UsageResponse<'a> {
 #[derive(Debug, Deserialize)]
 struct Extra<'a> {
     #[serde(borrow)]
-    alias: Option<wire::Text<'a>>,
+    alias: Option<scalars::Text<'a>>,
     estimate: Option<Number>,
 }
 
@@ -637,14 +641,14 @@ fn customers(listed: &[Box<RawValue>], wanted: &[String]) -> Result<Vec<Part>, (
     let mut known = HashSet::new();
     for (row, raw) in (1..).zip(listed) {
         let customer: CustomerResponse<'_> =
-            wire::row(raw.get().as_bytes()).map_err(|fault| (row, fault))?;
-        let id = wire::Text::or_empty(customer.value.as_ref());
+            scalars::row(raw.get().as_bytes()).map_err(|fault| (row, fault))?;
+        let id = scalars::Text::or_empty(customer.value.as_ref());
         if id.is_empty() {
             return Err((row, RowFault::field("value", "is missing")));
         }
         let wanted = wanted.is_empty() || wanted.iter().any(|other| other.eq_ignore_ascii_case(id));
         if wanted && known.insert(id.to_owned()) {
-            let name = wire::Text::or_empty(customer.label.as_ref());
+            let name = scalars::Text::or_empty(customer.label.as_ref());
             parts.push(Part::new(id).with(NAME, name));
         }
     }
@@ -706,8 +710,8 @@ fn decode(
 
 /// A row of the view that was asked for, with an amount.
 fn usage(raw: &RawValue, detail: Detail) -> Result<UsageResponse<'_>, RowFault> {
-    let row: UsageResponse<'_> = wire::row(raw.get().as_bytes())?;
-    let view = wire::Text::or_empty(row.resource_type.as_ref());
+    let row: UsageResponse<'_> = scalars::row(raw.get().as_bytes())?;
+    let view = scalars::Text::or_empty(row.resource_type.as_ref());
     if !view.is_empty() && !view.eq_ignore_ascii_case(detail.view()) {
         return Err(RowFault::field(
             "resource_type",
@@ -727,7 +731,7 @@ fn is_same_money(one: &[UsageResponse<'_>], other: &[UsageResponse<'_>]) -> bool
         let mut rows: Vec<_> = rows
             .iter()
             .map(|row| {
-                let id = wire::Text::or_empty(row.id.as_ref());
+                let id = scalars::Text::or_empty(row.id.as_ref());
                 (id, bits(row.actual), bits(row.last))
             })
             .collect();
@@ -752,9 +756,9 @@ fn charge(
     terms: &Terms,
     sink: &mut dyn Sink,
 ) -> Result<(), RowFault> {
-    let id = wire::Text::or_empty(row.id.as_ref());
-    let name = wire::Text::or_empty(row.name.as_ref());
-    let alias = wire::Text::or_empty(row.extra.as_ref().and_then(|extra| extra.alias.as_ref()));
+    let id = scalars::Text::or_empty(row.id.as_ref());
+    let name = scalars::Text::or_empty(row.name.as_ref());
+    let alias = scalars::Text::or_empty(row.extra.as_ref().and_then(|extra| extra.alias.as_ref()));
     let cloud = terms.cloud.as_str();
     let dimensions: &[&str] = match terms.detail {
         Detail::Customers => &[name, id, catalog, cloud, alias],
@@ -797,8 +801,8 @@ mod tests {
 
     use super::*;
     use crate::provider::{
-        proof::{self, Api, Notes},
-        section::ProviderName,
+        registry::ProviderName,
+        test_support::{self, Api, Notes},
     };
 
     const LOGIN_REQUEST: &str = include_str!("../../tests/fixtures/enube/login-request.json");
@@ -844,7 +848,7 @@ mod tests {
         };
         match decode(&answers, &part, scope, &terms, &mut notes) {
             Ok(()) => Ok(notes),
-            Err(error) => Err(proof::told(&error)),
+            Err(error) => Err(test_support::told(&error)),
         }
     }
 
@@ -1014,7 +1018,7 @@ mod tests {
     fn asked(months: &[&str], today: &str) -> Ask {
         Ask {
             months: months.iter().map(|&text| month(text)).collect(),
-            ..proof::ask(today)
+            ..test_support::ask(today)
         }
     }
 
@@ -1116,7 +1120,7 @@ mod tests {
     }
 
     fn built(section: Value) -> Result<Box<dyn Provider>, String> {
-        proof::build(ProviderName::Enube, section, &[])
+        test_support::build(ProviderName::Enube, section, &[])
     }
 
     #[test]
@@ -1215,16 +1219,16 @@ mod tests {
             }
         })
         .await;
-        let password = proof::secret("p4ssw0rd\n");
+        let password = test_support::secret("p4ssw0rd\n");
         let enube = account(
             &format!("{}/rocketsvc/api/v4/", api.url),
             &password,
             json!({}),
         );
-        let ask = proof::ask("2024-02-10");
+        let ask = test_support::ask("2024-02-10");
         let parts = enube.parts(&ask).await.unwrap();
         assert_eq!(parts, [Part::whole_account()]);
-        let notes = proof::fetch(&*enube, &parts[0], &ask).await.unwrap();
+        let notes = test_support::fetch(&*enube, &parts[0], &ask).await.unwrap();
         assert_eq!(notes.charges.len(), 12);
         let [login, consumption, marketplace] = &api.seen()[..] else {
             panic!("{:?}", api.lines());
@@ -1246,13 +1250,17 @@ mod tests {
     #[tokio::test]
     async fn the_same_answer_to_both_catalogs_fails_the_part() {
         let api = rocket(|_| USAGES).await;
-        let password = proof::secret("p4ssw0rd");
+        let password = test_support::secret("p4ssw0rd");
         let enube = account(&api.url, &password, json!({}));
-        let error = proof::fetch(&*enube, &Part::whole_account(), &proof::ask("2024-05-10"))
-            .await
-            .unwrap_err();
+        let error = test_support::fetch(
+            &*enube,
+            &Part::whole_account(),
+            &test_support::ask("2024-05-10"),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(
-            proof::told(&error),
+            test_support::told(&error),
             "malformed: POST azure/usages of catalog marketplace: the same answer as for catalog \
              consumption: the filter by catalog was not heeded, and the same money would be counted twice"
         );
@@ -1261,12 +1269,12 @@ mod tests {
     #[tokio::test]
     async fn customers_are_listed_over_two_months_and_asked_for_one_by_one() {
         let api = rocket(|_| "null").await;
-        let password = proof::secret("p4ssw0rd");
+        let password = test_support::secret("p4ssw0rd");
         let enube = account(&api.url, &password, json!({"detail": "subscriptions"}));
-        let ask = proof::ask("2024-01-31");
+        let ask = test_support::ask("2024-01-31");
         let parts = enube.parts(&ask).await.unwrap();
         assert_eq!(parts.len(), 3);
-        let notes = proof::fetch(&*enube, &parts[2], &ask).await.unwrap();
+        let notes = test_support::fetch(&*enube, &parts[2], &ask).await.unwrap();
         assert_eq!(notes, Notes::default());
         let seen = api.seen();
         assert_eq!(
@@ -1294,7 +1302,7 @@ mod tests {
     #[tokio::test]
     async fn filters_may_repeat_a_key_and_other_clouds_have_no_catalog() {
         let api = rocket(|_| "[]").await;
-        let password = proof::secret("p4ssw0rd");
+        let password = test_support::secret("p4ssw0rd");
         let enube = account(
             &api.url,
             &password,
@@ -1303,9 +1311,13 @@ mod tests {
                 "filters": {"customer_id": ["a", 7], "reseller_id": 5, "resource_group": null, "resource_id": ""},
             }),
         );
-        proof::fetch(&*enube, &Part::whole_account(), &proof::ask("2024-05-10"))
-            .await
-            .unwrap();
+        test_support::fetch(
+            &*enube,
+            &Part::whole_account(),
+            &test_support::ask("2024-05-10"),
+        )
+        .await
+        .unwrap();
         assert_eq!(api.lines(), ["POST /auth/login", "POST /gcp/usages"]);
         let filters: Vec<String> = sent(&api.seen()[1].body)["filters"]
             .as_array()
@@ -1348,10 +1360,14 @@ mod tests {
                 }
             })
             .await;
-            let password = proof::secret("p4ssw0rd");
+            let password = test_support::secret("p4ssw0rd");
             let enube = account(&api.url, &password, json!({"catalogs": []}));
-            let got =
-                proof::fetch(&*enube, &Part::whole_account(), &proof::ask("2024-05-10")).await;
+            let got = test_support::fetch(
+                &*enube,
+                &Part::whole_account(),
+                &test_support::ask("2024-05-10"),
+            )
+            .await;
             assert_eq!(got.is_ok(), renewed, "{got:?}");
             if let Err(error) = got {
                 assert_eq!(error.reason(), Reason::Unauthorized);
@@ -1363,11 +1379,11 @@ mod tests {
     #[tokio::test]
     async fn requests_at_the_same_time_share_one_login() {
         let api = rocket(|_| "[]").await;
-        let password = proof::secret("p4ssw0rd");
+        let password = test_support::secret("p4ssw0rd");
         let enube = account(&api.url, &password, json!({"catalogs": []}));
-        let ask = proof::ask("2024-05-10");
+        let ask = test_support::ask("2024-05-10");
         let part = Part::whole_account();
-        let fetches = (0..4).map(|_| proof::fetch(&*enube, &part, &ask));
+        let fetches = (0..4).map(|_| test_support::fetch(&*enube, &part, &ask));
         for got in futures_util::future::join_all(fetches).await {
             got.unwrap();
         }
@@ -1389,7 +1405,7 @@ mod tests {
             (200, answer.to_owned())
         })
         .await;
-        let password = proof::secret("p4ssw0rd");
+        let password = test_support::secret("p4ssw0rd");
         let token_url = format!("{}/old/oauth2/token", api.url);
         let enube = account(
             &api.url,
@@ -1397,9 +1413,13 @@ mod tests {
             json!({"auth": "basic", "token_url": token_url, "cloud": "aws"}),
         );
         for _ in 0..2 {
-            proof::fetch(&*enube, &Part::whole_account(), &proof::ask("2024-05-10"))
-                .await
-                .unwrap();
+            test_support::fetch(
+                &*enube,
+                &Part::whole_account(),
+                &test_support::ask("2024-05-10"),
+            )
+            .await
+            .unwrap();
         }
         let [login, usages, again] = &api.seen()[..] else {
             panic!("{:?}", api.lines());
@@ -1432,12 +1452,16 @@ mod tests {
                 }
             })
             .await;
-            let password = proof::secret("p4ssw0rd");
+            let password = test_support::secret("p4ssw0rd");
             let enube = account(&api.url, &password, json!({"catalogs": []}));
-            let error = proof::fetch(&*enube, &Part::whole_account(), &proof::ask("2024-05-10"))
-                .await
-                .unwrap_err();
-            let told = proof::told(&error);
+            let error = test_support::fetch(
+                &*enube,
+                &Part::whole_account(),
+                &test_support::ask("2024-05-10"),
+            )
+            .await
+            .unwrap_err();
+            let told = test_support::told(&error);
             assert!(told.starts_with(want), "{told}");
             assert!(!format!("{error:?}").contains("p4ssw0rd"), "{error:?}");
         }

@@ -22,13 +22,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Reason, Slot,
-    http::{Auth, Fold, Frame, Http, Pages, RowFault},
-    section::{self, Context, Defaults},
-    wire::{Number, Streamed, Text, local_time},
-};
+use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
 use crate::charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink};
+use crate::{
+    error::{ProviderError, Reason},
+    http_client::{Auth, Fold, Frame, Http, Pages},
+    json::{
+        RowFault,
+        scalars::{Number, Streamed, Text, local_time},
+    },
+    provider::config::{self, Context, Defaults},
+};
 
 const BASE_URL: &str = "https://api.mike-cloud.com/api/consumption";
 const LEVEL: &str = "TotalStorageUsage";
@@ -52,9 +56,9 @@ pub struct Section {
     /// What the log is narrowed to. Default: nothing.
     filters: Option<Filters>,
     /// Metric types that are levels: the newest reading counts, not the sum. Default: `[TotalStorageUsage]`.
-    level_metric_types: Option<Vec<section::Text>>,
+    level_metric_types: Option<Vec<config::Text>>,
     /// Value of the header `api-version`. Default: none is sent.
-    api_version: Option<section::Text>,
+    api_version: Option<config::Text>,
 }
 
 /// Which log is read.
@@ -82,22 +86,22 @@ impl Log {
 #[serde(default, deny_unknown_fields)]
 struct Filters {
     /// Id of a tenant. Default: any.
-    tenant_id: Option<section::Text>,
+    tenant_id: Option<config::Text>,
     /// Id of a project. Default: any.
-    project_id: Option<section::Text>,
+    project_id: Option<config::Text>,
     /// Id of an operation. Default: any.
-    operation_id: Option<section::Text>,
+    operation_id: Option<config::Text>,
     /// A resource, such as `compute.azure.VM-S-5`. Default: any.
-    resource_id: Option<section::Text>,
+    resource_id: Option<config::Text>,
     /// A metric type, such as `ComputeTime`. Default: any.
-    metric_type: Option<section::Text>,
+    metric_type: Option<config::Text>,
     /// A billing reference. Default: any.
-    billing_reference: Option<section::Text>,
+    billing_reference: Option<config::Text>,
     /// The tag of a billing reference. Default: any.
-    billing_reference_tag: Option<section::Text>,
+    billing_reference_tag: Option<config::Text>,
 }
 
-impl section::Section for Section {
+impl config::Section for Section {
     const NAME: &'static str = "mike";
 
     const DEFAULTS: Defaults = Defaults {
@@ -122,17 +126,17 @@ impl section::Section for Section {
         let key = context.secret("api_key", self.api_key_file, self.api_key_env);
         let levels = self
             .level_metric_types
-            .unwrap_or_else(|| vec![section::Text(LEVEL.to_owned())]);
+            .unwrap_or_else(|| vec![config::Text(LEVEL.to_owned())]);
         let levels = context.ids("level_metric_types", levels);
         let filters = filters(context, self.filters.unwrap_or_default());
         let api_version = match self.api_version {
-            Some(section::Text(version))
+            Some(config::Text(version))
                 if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_graphic()) =>
             {
                 context.fault("api_version", "must be a word that a header can carry");
                 None
             }
-            version => Some(version.map(|section::Text(version)| version)),
+            version => Some(version.map(|config::Text(version)| version)),
         };
         let auth = Auth::Header {
             name: HeaderName::from_static("dhi-open-api-key"),
@@ -671,8 +675,8 @@ mod tests {
 
     use super::*;
     use crate::provider::{
-        proof::{Api, Notes, Seen, ask, build, fetch, secret, told},
-        section::ProviderName,
+        registry::ProviderName,
+        test_support::{Api, Notes, Seen, ask, build, fetch, secret, told},
     };
 
     const LIST: &str = include_str!("../../tests/fixtures/mike/list.json");

@@ -16,13 +16,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError, Slot,
-    http::{Auth, Fold, Frame, Http, Request, RowFault},
-    section::{self, Context, Defaults, Text},
-    wire::{self, LocalTimes, Number},
-};
+use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
 use crate::charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink};
+use crate::{
+    error::ProviderError,
+    http_client::{Auth, Fold, Frame, Http, Request},
+    json::{
+        RowFault,
+        scalars::{self, LocalTimes, Number},
+    },
+    provider::config::{self, Context, Defaults, Text},
+};
 
 /// Open Telekom Cloud, Enterprise Dashboard (Financial Dashboard) API v2.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -127,7 +131,7 @@ impl Filters {
     }
 }
 
-impl section::Section for Section {
+impl config::Section for Section {
     const NAME: &'static str = "otc";
 
     const DEFAULTS: Defaults = Defaults {
@@ -319,30 +323,30 @@ struct ConsumptionResponse<'a> {
     amount_excluding_discount: Option<Number>,
     quantity: Option<Number>,
     #[serde(borrow)]
-    quantity_type: Option<wire::Text<'a>>,
+    quantity_type: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    consumption_date: Option<wire::Text<'a>>,
+    consumption_date: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    contract: Option<wire::Text<'a>>,
+    contract: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    project_name: Option<wire::Text<'a>>,
+    project_name: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    project_id: Option<wire::Text<'a>>,
+    project_id: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    product: Option<wire::Text<'a>>,
+    product: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    product_description: Option<wire::Text<'a>>,
+    product_description: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    region: Option<wire::Text<'a>>,
+    region: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    resource_id: Option<wire::Text<'a>>,
+    resource_id: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    consumption_type: Option<wire::Text<'a>>,
+    consumption_type: Option<scalars::Text<'a>>,
     #[serde(borrow)]
-    external_priceplan: Option<wire::Text<'a>>,
+    external_priceplan: Option<scalars::Text<'a>>,
     /// Their form is not documented, and they are read only where a dimension asks for them.
     #[serde(borrow)]
-    tags: Option<wire::Raw<'a>>,
+    tags: Option<scalars::Raw<'a>>,
 }
 
 /// What `explain` says of rows that cannot be told apart by project.
@@ -389,7 +393,7 @@ impl Fold for Consumption {
         };
         // One-time fees and recurring charges come in lumps that say nothing about the days to come.
         if matches!(
-            wire::Text::or_empty(row.consumption_type.as_ref()),
+            scalars::Text::or_empty(row.consumption_type.as_ref()),
             "OTF" | "RC"
         ) {
             add(Amount {
@@ -415,7 +419,7 @@ impl Fold for Consumption {
             add(Amount {
                 measure: Measure::ConsumedQuantity,
                 value,
-                unit: wire::Text::or_empty(row.quantity_type.as_ref()),
+                unit: scalars::Text::or_empty(row.quantity_type.as_ref()),
             });
         }
         let named = [
@@ -429,7 +433,7 @@ impl Fold for Consumption {
             &row.consumption_type,
             &row.external_priceplan,
         ]
-        .map(|text| wire::Text::or_empty(text.as_ref()));
+        .map(|text| scalars::Text::or_empty(text.as_ref()));
         if named[PROJECT_ID].is_empty() {
             sink.remark(NO_PROJECT);
         }
@@ -461,7 +465,7 @@ impl Fold for Consumption {
 /// only the date as written does, an offset has carried an edge of the provider's month over the border: the row
 /// counts at that edge, so that it is neither lost nor counted with the neighbour. Any other row was not asked for.
 fn time_of(
-    text: Option<&wire::Text<'_>>,
+    text: Option<&scalars::Text<'_>>,
     month: Month,
     times: &mut LocalTimes,
 ) -> Result<DateTime, RowFault> {
@@ -492,7 +496,7 @@ fn time_of(
 
 /// The values of the wanted tags, empty where there is none; `None` if the tags have an unknown form. Known are a list
 /// of `{key, value}`, a map, and a list of `key: value` or `key=value`.
-fn tags_of(tags: Option<wire::Raw<'_>>, keys: &[String]) -> Option<Vec<String>> {
+fn tags_of(tags: Option<scalars::Raw<'_>>, keys: &[String]) -> Option<Vec<String>> {
     let tags: Value = tags.map_or(Some(Value::Null), |tags| serde_json::from_str(tags.0).ok())?;
     let known = match &tags {
         Value::Null | Value::Object(_) => true,
@@ -537,8 +541,8 @@ mod tests {
 
     use super::*;
     use crate::provider::{
-        proof::{self, Api, Notes},
-        section::ProviderName,
+        registry::ProviderName,
+        test_support::{self, Api, Notes},
     };
 
     const DAILY: &str = include_str!("../../tests/fixtures/otc/daily.json");
@@ -563,7 +567,7 @@ mod tests {
         let mut notes = Notes::default();
         let row = row.to_string();
         Consumption::of(month.parse().unwrap(), Arc::clone(terms))
-            .fold(wire::row(row.as_bytes())?, &mut notes)?;
+            .fold(scalars::row(row.as_bytes())?, &mut notes)?;
         Ok(notes)
     }
 
@@ -683,7 +687,7 @@ mod tests {
             ("2024-08-01T00:00:00+02:00", None),
             ("2023-07-16T00:00:00", None),
         ] {
-            let text = wire::Text(date.into());
+            let text = scalars::Text(date.into());
             let zone = TimeZone::get("Europe/Berlin").unwrap();
             let mut times = LocalTimes::new(zone);
             let got = time_of(Some(&text), "2024-07".parse().unwrap(), &mut times);
@@ -770,20 +774,20 @@ mod tests {
     }
 
     fn built(section: Value) -> Result<Box<dyn Provider>, String> {
-        proof::build(ProviderName::Otc, section, &[])
+        test_support::build(ProviderName::Otc, section, &[])
     }
 
     fn ask(months: &[&str]) -> Ask {
         Ask {
             months: months.iter().map(|month| month.parse().unwrap()).collect(),
-            ..proof::ask("2024-08-02")
+            ..test_support::ask("2024-08-02")
         }
     }
 
     #[tokio::test]
     async fn each_month_is_one_request_with_its_period_its_filters_and_the_key() {
         let api = Api::start(|_| (200, String::new())).await;
-        let key = proof::secret("k3y\n");
+        let key = test_support::secret("k3y\n");
         let otc = built(json!({
             "base_url": format!("{}/prefix/", api.url), "api_key_file": key.path(),
             "granularity": "hourly",
@@ -796,7 +800,7 @@ mod tests {
         let ask = ask(&["2024-07", "2024-08"]);
         let parts = otc.parts(&ask).await.unwrap();
         assert_eq!(parts, [Part::whole_account()]);
-        let notes = proof::fetch(&*otc, &parts[0], &ask).await.unwrap();
+        let notes = test_support::fetch(&*otc, &parts[0], &ask).await.unwrap();
         assert_eq!(notes, Notes::default());
         let filters = "contract=1000012345&project_name=eu-de&consumption_type=EL&tag_value=a%26b";
         assert_eq!(
@@ -814,11 +818,11 @@ mod tests {
     #[tokio::test]
     async fn tags_are_asked_for_when_a_dimension_shows_one() {
         let api = Api::start(|_| (200, String::new())).await;
-        let key = proof::secret("k3y");
+        let key = test_support::secret("k3y");
         let section = json!({"base_url": api.url, "api_key_file": key.path(), "show_tag": false});
         for (tags, want) in [(&["env"][..], "&show_tag=true"), (&[], "")] {
-            let otc = proof::build(ProviderName::Otc, section.clone(), tags).unwrap();
-            proof::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
+            let otc = test_support::build(ProviderName::Otc, section.clone(), tags).unwrap();
+            test_support::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
                 .await
                 .unwrap();
             let want = format!("GET /v2/daily/consumption/?year=2024&month=8{want}");
@@ -839,11 +843,11 @@ mod tests {
     #[tokio::test]
     async fn the_key_is_read_again_for_every_request() {
         let api = Api::start(|_| (200, String::new())).await;
-        let key = proof::secret("old");
+        let key = test_support::secret("old");
         let otc = built(json!({"base_url": api.url, "api_key_file": key.path()})).unwrap();
         for secret in ["old", "new"] {
             std::fs::write(key.path(), secret).unwrap();
-            proof::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
+            test_support::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
                 .await
                 .unwrap();
         }
@@ -871,9 +875,9 @@ mod tests {
         ] {
             let sent = body.clone();
             let api = Api::start(move |_| (200, sent.clone())).await;
-            let key = proof::secret("k3y");
+            let key = test_support::secret("k3y");
             let otc = built(json!({"base_url": api.url, "api_key_file": key.path()})).unwrap();
-            let notes = proof::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
+            let notes = test_support::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
                 .await
                 .unwrap();
             assert_eq!((notes.rows, notes.charges.len()), (2, 2), "{body}");
@@ -882,7 +886,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_api_refuses_has_its_reason_and_is_asked_once() {
-        let key = proof::secret("k3y");
+        let key = test_support::secret("k3y");
         for (status, body, want) in [
             (401, r#"{"detail": "k3y is old"}"#, "unauthorized: "),
             (403, "", "forbidden: "),
@@ -899,10 +903,10 @@ mod tests {
         ] {
             let api = Api::start(move |_| (status, body.to_owned())).await;
             let otc = built(json!({"base_url": api.url, "api_key_file": key.path()})).unwrap();
-            let error = proof::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
+            let error = test_support::fetch(&*otc, &Part::whole_account(), &ask(&["2024-08"]))
                 .await
                 .unwrap_err();
-            let told = proof::told(&error);
+            let told = test_support::told(&error);
             assert!(told.starts_with(want), "{status} {body}: {told}");
             assert!(!told.contains("k3y"), "{told}");
             assert_eq!(api.lines().len(), 1, "{status} {body}");
@@ -912,7 +916,7 @@ mod tests {
     #[tokio::test]
     async fn health_is_asked_without_the_key() {
         let api = Api::start(|_| (200, HEALTH.to_owned())).await;
-        let key = proof::secret("k3y");
+        let key = test_support::secret("k3y");
         let otc = built(json!({"base_url": api.url, "api_key_file": key.path()})).unwrap();
         assert_eq!(otc.health().unwrap().await.unwrap(), "ok");
         assert_eq!(api.lines(), ["GET /v2/health"]);

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::access::Access;
+use crate::server::auth::Access;
 
 mod pulse;
 

@@ -10,11 +10,10 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::Web;
 use crate::{
-    exposition::Reload,
-    provider::Reason,
-    refresh::Shown,
-    snapshot::{Cell, Failure},
-    summary::{AccountSummary, Summary, Total},
+    error::Reason,
+    exposition::{Reload, publisher::Shown},
+    state::{Cell, Failure},
+    view::summary::{AccountSummary, Summary, Total},
 };
 
 mod budgets;
@@ -399,12 +398,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        budget::Money,
         charge::Measure,
         clock::Clock,
+        exposition::publisher::{Books, Page},
         provider::{Grain, MonthsAsked},
-        refresh::{Books, Page},
-        testing::{Scripted, account, at, cost, month, state_of},
+        test_support::{Scripted, account, at, cost, month, state_of},
+        view::budgets::Money,
     };
 
     const NOW: &str = "2025-06-18T10:30:00Z";

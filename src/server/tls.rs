@@ -23,9 +23,9 @@ use x509_cert::{
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
 
-use crate::config::{
-    fault::Faults,
-    web::{ClientAuth, Tls, TlsVersion},
+use crate::{
+    config::web::{ClientAuth, Tls, TlsVersion},
+    diagnostics::Faults,
 };
 
 /// What a server speaks. `None` where faults were told.

@@ -8,13 +8,13 @@ use std::{
 };
 
 use cloudspend_exporter::{
-    backfill,
     cli::{Cli, Command},
     clock::Clock,
+    commands::backfill,
     config::{self, Sources},
     demo::{Demo, Fault, Options},
-    progress::Progress,
-    provider::section::ProviderName,
+    provider::registry::ProviderName,
+    telemetry::progress::Progress,
 };
 use http::StatusCode;
 use jiff::{

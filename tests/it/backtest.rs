@@ -10,13 +10,15 @@ use std::{
 };
 
 use cloudspend_exporter::{
+    account::Account,
     charge::{Amount, Charge, Measure, Month, Period, Refused, SharedSink, Sink},
-    config::{self, Account, Sources},
+    config::{self, Sources},
     demo::{Demo, Options},
+    error::ProviderError,
     poller::Poller,
-    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, ProviderError},
-    snapshot::Cell,
-    window::{View, Window, view},
+    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider},
+    state::Cell,
+    view::{View, Window, view},
 };
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};

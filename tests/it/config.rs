@@ -7,8 +7,9 @@ use std::{
 
 use cloudspend_exporter::{
     clock::Clock,
-    config::{self, Config, Report, Sources},
-    provider::section::ProviderName,
+    config::{self, Config, Sources},
+    diagnostics::Report,
+    provider::registry::ProviderName,
 };
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The real binary: `demo` from start to an orderly end, and what the other commands print and return.
 
-use cloudspend_exporter::{config, demo::Demo, provider::section::ProviderName};
+use cloudspend_exporter::{config, demo::Demo, provider::registry::ProviderName};
 use serde_json::Value;
 
 use super::support::{

@@ -7,7 +7,8 @@ use axum::{Router, routing::get};
 use cloudspend_exporter::{
     clock::Clock,
     demo::{Demo, Fault, Options},
-    provider::{Reason, section::ProviderName},
+    error::Reason,
+    provider::registry::ProviderName,
 };
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;

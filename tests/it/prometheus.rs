@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::Stdio};
 
 use axum::{Router, response::IntoResponse, routing::get};
 use cloudspend_exporter::{
-    demo::Demo, exposition::FAMILIES, provider::section::ProviderName, server::Access,
+    demo::Demo, exposition::FAMILIES, provider::registry::ProviderName, server::Access,
 };
 use http::header;
 use serde_json::Value;

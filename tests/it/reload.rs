@@ -12,7 +12,7 @@ use axum::{Router, http::HeaderMap};
 use cloudspend_exporter::{
     clock::Clock,
     demo::{Demo, Options},
-    provider::section::ProviderName,
+    provider::registry::ProviderName,
 };
 use futures_util::future::join_all;
 use http::{Method, StatusCode, header};

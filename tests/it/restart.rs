@@ -9,7 +9,7 @@ use std::{
 use cloudspend_exporter::{
     clock::Clock,
     demo::{Demo, Fault, Options},
-    provider::section::ProviderName,
+    provider::registry::ProviderName,
 };
 use http::StatusCode;
 use jiff::Timestamp;

@@ -13,7 +13,7 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Sources},
     poller::Poller,
-    snapshot::Cell,
+    state::Cell,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

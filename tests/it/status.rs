@@ -8,7 +8,7 @@ use axum::{
 };
 use cloudspend_exporter::{
     demo::{Demo, Fault},
-    provider::section::ProviderName,
+    provider::registry::ProviderName,
 };
 use http::header;
 use serde_json::{Value, json};

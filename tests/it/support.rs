@@ -11,12 +11,12 @@ use axum::Router;
 use bytes::Bytes;
 use cloudspend_exporter::{
     clock::Clock,
+    commands::serve::{self, Setup},
     config::{self, ShardFlags, Sources},
     demo::{Demo, Options},
-    log::Log,
-    run::{self, Setup},
+    poller::supervisor::Tools,
     server::Access,
-    supervisor::Tools,
+    telemetry::log::Log,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
@@ -266,7 +266,7 @@ impl Exporter {
             access,
             hangup: None,
         };
-        let running = run::run(config, tools, setup, stopped);
+        let running = serve::run(config, tools, setup, stopped);
         Self {
             url,
             stop,

@@ -6,7 +6,8 @@
 use figment::Jail;
 use jiff::Timestamp;
 
-use super::super::{Arc, Clock, Config, LogLevel, Report, Sources, check, load as load_from};
+use super::super::{Arc, Clock, Config, Sources, check, load as load_from};
+use crate::{diagnostics::Report, telemetry::LogLevel};
 
 fn clock() -> Clock {
     Clock::from_fn(|| Timestamp::UNIX_EPOCH)

@@ -11,7 +11,7 @@ use super::{
     otc::Row,
     resale::{Resale, Scope, View},
 };
-use crate::{charge::Month, provider::section::ProviderName};
+use crate::{charge::Month, provider::registry::ProviderName};
 
 /// How long after its end a day of otc is taken as closed unless configured.
 const OTC_CLOSES: SignedDuration = SignedDuration::from_hours(6);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::words::{cut, money};
-use crate::summary::BudgetSummary;
+use crate::view::summary::BudgetSummary;
 
 /// Beyond so many budgets the rest is counted; those with the largest share spent or foreseen come first.
 const MOST: usize = 200;

@@ -17,7 +17,7 @@ use axum::{Router, extract::Json, routing::post};
 use cloudspend_exporter::{
     clock::Clock,
     demo::{Demo, Options},
-    provider::section::ProviderName,
+    provider::registry::ProviderName,
 };
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};

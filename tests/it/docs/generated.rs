@@ -5,7 +5,7 @@ use std::fmt::Write;
 use cloudspend_exporter::{
     config,
     exposition::{FAMILIES, reference},
-    provider::section::ProviderName,
+    provider::registry::ProviderName,
 };
 use serde_json::Value;
 

@@ -11,18 +11,17 @@ use std::{
 };
 
 use cloudspend_exporter::{
-    backoff::Backoff,
+    account::Account,
     charge::Measure,
     clock::Clock,
-    config::{self, Account, Sources, fault::Faults},
+    config::{self, Sources},
+    diagnostics::Faults,
+    error::Reason,
+    http_client::{Bounds, Settings, retry::Backoff},
     poller::Poller,
-    provider::{
-        Reason,
-        http::{Bounds, Settings},
-        section::{Context, Uses},
-    },
-    snapshot::Cell,
-    window::{View, Window, view},
+    provider::config::{Context, Uses},
+    state::Cell,
+    view::{View, Window, view},
 };
 use figment::value::Value;
 use jiff::Timestamp;

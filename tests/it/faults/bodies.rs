@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use cloudspend_exporter::provider::Reason;
+use cloudspend_exporter::error::Reason;
 
 use super::{
     bench::{Bench, Manner, Shown, secret},

@@ -1,6 +1,6 @@
 //! What each API answers when all is well, in two versions of the same length whose sums are known.
 
-use cloudspend_exporter::{charge::Measure, window::Window};
+use cloudspend_exporter::{charge::Measure, view::Window};
 use serde_json::{Value, json};
 
 use super::server::Seen;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloudspend_exporter::provider::Reason;
+use cloudspend_exporter::error::Reason;
 
 use super::{
     bench::{Bench, Manner, secret},

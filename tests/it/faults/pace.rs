@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cloudspend_exporter::{
-    backoff::Backoff, clock::Clock, poller::Poller, provider::Reason, snapshot::Cell,
+    clock::Clock, error::Reason, http_client::retry::Backoff, poller::Poller, state::Cell,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};

@@ -1,10 +1,6 @@
 //! Refusals, redirects, garbage and what is too large: which reason each has, what is asked again and what is not.
 
-use cloudspend_exporter::{
-    charge::Measure,
-    provider::{Reason, http::Bounds},
-    window::Window,
-};
+use cloudspend_exporter::{charge::Measure, error::Reason, http_client::Bounds, view::Window};
 use serde_json::json;
 
 use super::{

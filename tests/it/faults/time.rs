@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cloudspend_exporter::{charge::Measure, provider::Reason, window::Window};
+use cloudspend_exporter::{charge::Measure, error::Reason, view::Window};
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -7,14 +7,16 @@ use std::{
 };
 
 use cloudspend_exporter::{
-    budget::Money,
     clock::Clock,
     config::{self, Sources},
     demo::Demo,
-    exposition::{Format, Reload, Source},
+    exposition::{
+        Format, Reload, Source,
+        publisher::{Books, Page},
+    },
     poller::Poller,
-    refresh::{Books, Page},
-    snapshot::{AccountState, Cell},
+    state::{AccountState, Cell},
+    view::budgets::Money,
 };
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};

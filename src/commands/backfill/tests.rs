@@ -1,0 +1,620 @@
+//! What is asked for, what is written for it, and that it is what would have been scraped.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use jiff::civil::date;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::{
+    charge::Measure,
+    error::Reason,
+    exposition::Rendered,
+    poller::Poller,
+    provider::MonthsAsked,
+    state::Cell,
+    test_support::{Said, Scripted, account, at, cost, day, month},
+    view::{budgets::Money, view},
+};
+
+const HOURLY: &[(Measure, Grain)] = &[
+    (Measure::BilledCost, Grain::RunningDay),
+    (Measure::ConsumedQuantity, Grain::RunningDay),
+];
+const DAILY: &[(Measure, Grain)] = &[(Measure::BilledCost, Grain::Day)];
+const MONTHLY: &[(Measure, Grain)] = &[
+    (Measure::BilledCost, Grain::Month),
+    (Measure::ProviderForecast, Grain::Now),
+];
+const SEATS: &[(Measure, Grain)] = &[(Measure::Seats, Grain::Now)];
+
+/// The moment at which everything is asked for.
+const NOW: &str = "2025-06-18T10:00:00Z";
+
+fn clock() -> Clock {
+    Clock::from_fn(|| at(NOW))
+}
+
+fn flags(from: Date, to: Date, step: u64) -> cli::Backfill {
+    cli::Backfill {
+        from,
+        to,
+        account: None,
+        step: Duration::from_hours(step),
+        labels: Vec::new(),
+        output: None,
+    }
+}
+
+fn berlin(provider: &Arc<Scripted>) -> Account {
+    account(Arc::clone(provider) as _, "Europe/Berlin")
+}
+
+/// A file in a folder of its own, and what a backfill of it returned.
+async fn to_file(
+    accounts: Vec<Account>,
+    mut flags: cli::Backfill,
+) -> (tempfile::TempDir, PathBuf, Result<Written, BackfillError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("past.om");
+    flags.output = Some(file.clone());
+    let (_stop, stopped) = watch::channel(false);
+    let result = run(accounts, &flags, &clock(), &Progress::default(), stopped).await;
+    (folder, file, result)
+}
+
+async fn written(accounts: Vec<Account>, flags: cli::Backfill) -> String {
+    let (_folder, file, result) = to_file(accounts, flags).await;
+    result.unwrap();
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// The samples of a text: series, value and, where it has one, time.
+fn samples(text: &str) -> Vec<(String, f64, Option<i64>)> {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (series, rest) = line.rsplit_once("} ").unwrap();
+            let (value, time) = match rest.split_once(' ') {
+                Some((value, time)) => (value, Some(time.parse().unwrap())),
+                None => (rest, None),
+            };
+            (series.to_owned(), value.parse().unwrap(), time)
+        })
+        .collect()
+}
+
+/// The samples without the billing months, which every account has.
+fn flows(text: &str) -> Vec<(String, f64, Option<i64>)> {
+    let mut samples = samples(text);
+    samples.retain(|(series, ..)| !series.contains("_billing_period_"));
+    samples
+}
+
+/// Two customers, one of whom comes and one of whom goes, around the end of March, when clocks go forward.
+fn around_march() -> Vec<Said> {
+    vec![
+        cost(day("2025-02-27"), "gone \"for\\good\"\n", 7.0),
+        cost(day("2025-03-28"), "acme", 28.0),
+        cost(day("2025-03-29"), "acme", 29.0),
+        cost(day("2025-03-30"), "acme", 0.5),
+        cost(day("2025-03-30"), "acme", 0.25),
+        cost(day("2025-03-31"), "acme", -31.5),
+        cost(day("2025-03-31"), "fresh", 3.0),
+        cost(day("2025-04-01"), "acme", 1.0),
+        cost(day("2025-04-20"), "later", 20.0),
+        cost(day("2025-03-31"), "acme", 24.0).of(Measure::ConsumedQuantity, "h"),
+        cost(day("2025-03-31"), "acme", 3.0).of(Measure::ConsumedQuantity, "GB"),
+    ]
+}
+
+#[tokio::test]
+async fn days_over_a_months_end_and_a_change_of_clocks_are_written_like_this() {
+    let provider = Scripted::new(HOURLY, MonthsAsked::Each);
+    provider.says("account", around_march());
+    let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
+    flags.labels = vec![
+        "job=cloudspend".parse().unwrap(),
+        "instance=a\"b:1".parse().unwrap(),
+    ];
+    insta::assert_snapshot!(written(vec![berlin(&provider)], flags).await);
+}
+
+/// What a poll at a moment would have led to, with what was charged up to its day.
+async fn scraped(
+    measures: &[(Measure, Grain)],
+    asked: MonthsAsked,
+    said: &[Said],
+    now: Timestamp,
+) -> BTreeMap<String, f64> {
+    let provider = Scripted::new(measures, asked);
+    let account = Arc::new(berlin(&provider));
+    let today = now.to_zoned(account.zone.clone()).date();
+    let known = |said: &&Said| match said.period {
+        crate::charge::Period::Day(day) => day <= today,
+        _ => true,
+    };
+    provider.says("account", said.iter().filter(known).cloned().collect());
+    let cell = Arc::new(Cell::new(Arc::clone(&account)));
+    Poller::new(
+        Arc::clone(&cell),
+        Clock::from_fn(move || now),
+        Arc::new(Notify::new()),
+    )
+    .poll()
+    .await;
+    let view = view(&account, &cell.state.load_full(), now);
+    let money = Money {
+        budgets: Vec::new(),
+        reporting_currency: None,
+        exchange_rates: BTreeMap::new(),
+    };
+    let rendered = Rendered::new(&[view].into(), &money, &[]);
+    let text = rendered.plain_text();
+    let flows = [
+        "_month_to_date{",
+        "_cost_previous_month{",
+        "_quantity_previous_month{",
+        "_previous_day{",
+        "_today{",
+        "_billing_period_start_timestamp_seconds{",
+        "_billing_period_end_timestamp_seconds{",
+    ];
+    samples(std::str::from_utf8(&text).unwrap())
+        .into_iter()
+        .filter(|(series, ..)| {
+            flows.iter().any(|flow| series.contains(flow)) && !series.contains("restated")
+        })
+        .map(|(series, value, _)| (series, value))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_past_is_what_would_have_been_scraped() {
+    for (measures, asked) in [(HOURLY, MonthsAsked::Each), (DAILY, MonthsAsked::Both)] {
+        let provider = Scripted::new(measures, asked);
+        let said: Vec<Said> = around_march()
+            .into_iter()
+            .filter(|said| measures.iter().any(|(known, _)| *known == said.measure))
+            .collect();
+        provider.says("account", said.clone());
+        let flags = flags(date(2025, 3, 28), date(2025, 4, 3), 1);
+        let text = written(vec![berlin(&provider)], flags).await;
+        let mut by_time: BTreeMap<i64, BTreeMap<String, f64>> = BTreeMap::new();
+        for (series, value, time) in samples(&text) {
+            let twice = by_time
+                .entry(time.unwrap())
+                .or_default()
+                .insert(series.clone(), value);
+            assert_eq!(twice, None, "{series} at {time:?}");
+        }
+        // Six days, one of them with 23 hours.
+        assert_eq!(by_time.len(), 6 * 24 - 1);
+        for (time, shown) in by_time {
+            let now = Timestamp::from_second(time).unwrap();
+            assert_eq!(shown, scraped(measures, asked, &said, now).await, "{now}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_month_to_date_gains_in_a_day_is_what_the_day_cost() {
+    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let days =
+        || std::iter::successors(Some(date(2024, 10, 1)), |day| day.tomorrow().ok()).take(214);
+    // Binary fractions, so that sums are exact.
+    let amount = |day: Date| f64::from(i16::from(day.day()) * 3 - i16::from(day.month())) / 4.0;
+    provider.says(
+        "account",
+        days()
+            .map(|day| cost(crate::charge::Period::Day(day), "a", amount(day)))
+            .collect(),
+    );
+    // Clocks go back on 27 October and forward on 30 March.
+    let flags = flags(date(2024, 10, 1), date(2025, 5, 1), 24);
+    let text = written(vec![berlin(&provider)], flags).await;
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let to_date: BTreeMap<i64, f64> = samples(&text)
+        .into_iter()
+        .filter(|(series, ..)| series.starts_with("cloudspend_billed_cost_month_to_date{"))
+        .map(|(_, value, time)| (time.unwrap(), value))
+        .collect();
+    let mut before = 0.0;
+    for day in days().take(212) {
+        let shown = to_date[&start_of_day(day, &zone).as_second()];
+        let gained = if day.day() == 1 {
+            shown
+        } else {
+            shown - before
+        };
+        assert_eq!(gained.to_bits(), (amount(day) + 0.0).to_bits(), "{day}");
+        before = shown;
+    }
+}
+
+#[tokio::test]
+async fn a_provider_with_months_alone_gets_the_previous_month_alone() {
+    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    provider.says(
+        "account",
+        vec![
+            cost(month("2025-02"), "a", 2.0),
+            cost(month("2025-03"), "a", 3.0),
+            cost(month("2025-03"), "b", 4.0),
+        ],
+    );
+    let flags = flags(date(2025, 3, 31), date(2025, 4, 2), 24);
+    let text = written(vec![berlin(&provider)], flags).await;
+    let labels = |customer| {
+        format!(
+            r#"{{provider="otc",account="main",customer="{customer}",project="",product="",currency="EUR""#
+        )
+    };
+    let series = |customer| format!("cloudspend_billed_cost_previous_month{}", labels(customer));
+    let (march, april) = (Some(1_743_372_000), Some(1_743_458_400));
+    assert_eq!(
+        flows(&text),
+        [
+            (series("a"), 2.0, march),
+            (series("a"), 3.0, april),
+            (series("b"), 0.0, march),
+            (series("b"), 4.0, april),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_month_of_every_part_is_asked_for_once_and_by_itself() {
+    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    provider.lists(&["one", "two"]);
+    written(
+        vec![berlin(&provider)],
+        flags(date(2025, 4, 1), date(2025, 6, 2), 24),
+    )
+    .await;
+    let mut asked: Vec<(String, String)> = provider
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(part, ask)| {
+            assert_eq!(ask.current.to_string(), "2025-06");
+            assert_eq!(ask.now, at(NOW));
+            assert_eq!(ask.months.len(), 1);
+            (part.clone(), ask.months[0].to_string())
+        })
+        .collect();
+    asked.sort();
+    let months = ["2025-03", "2025-04", "2025-05", "2025-06"];
+    let want: Vec<(String, String)> = ["one", "two"]
+        .iter()
+        .flat_map(|part| months.map(|month| ((*part).to_owned(), month.to_owned())))
+        .collect();
+    assert_eq!(asked, want);
+}
+
+#[tokio::test]
+async fn a_month_that_is_not_reported_is_absent_and_not_nothing() {
+    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    provider.answers("account", |ask| {
+        Ok(match ask.months[0].to_string().as_str() {
+            "2025-03" => Vec::new(),
+            _ => vec![cost(month("2025-04"), "a", 4.0)],
+        })
+    });
+    provider
+        .withheld
+        .lock()
+        .unwrap()
+        .push("2025-03".parse().unwrap());
+    let text = written(
+        vec![berlin(&provider)],
+        flags(date(2025, 4, 30), date(2025, 5, 2), 24),
+    )
+    .await;
+    // Only in May is the previous month a reported one.
+    let told: Vec<_> = flows(&text)
+        .into_iter()
+        .map(|(_, value, time)| (value, time))
+        .collect();
+    assert_eq!(told, [(4.0, Some(1_746_050_400))]);
+}
+
+#[tokio::test]
+async fn several_accounts_stand_in_one_family_and_a_family_stands_once() {
+    let accounts = ["a", "b"].map(|name| {
+        let provider = Scripted::new(DAILY, MonthsAsked::Each);
+        provider.says("account", around_march());
+        Account {
+            name: name.to_owned(),
+            ..berlin(&provider)
+        }
+    });
+    let text = written(
+        accounts.into(),
+        flags(date(2025, 3, 30), date(2025, 4, 2), 12),
+    )
+    .await;
+    assert!(text.ends_with("\n# EOF\n"));
+    let mut families: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split_once('{').unwrap().0)
+        .collect();
+    families.dedup();
+    let headers: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge"))
+        .collect();
+    assert_eq!(families, headers);
+    for family in headers {
+        for name in ["a", "b"] {
+            let series = format!("{family}{{provider=\"otc\",account=\"{name}\"");
+            assert!(text.contains(&series), "{series}");
+        }
+    }
+    let samples = samples(&text);
+    for pair in samples.windows(2) {
+        assert!(pair[0].0 != pair[1].0 || pair[0].2 < pair[1].2, "{pair:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_part_leaves_the_file_as_it_was() {
+    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    provider.lists(&["good", "bad"]);
+    provider.answers("bad", |ask| {
+        if ask.months[0].to_string() == "2025-04" {
+            return Err(
+                ProviderError::new(Reason::Forbidden, "the provider said no").with_status(403),
+            );
+        }
+        Ok(Vec::new())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("past.om");
+    std::fs::write(&file, "what was there").unwrap();
+    let mut flags = flags(date(2025, 4, 1), date(2025, 6, 2), 24);
+    flags.output = Some(file.clone());
+    let (_stop, stopped) = watch::channel(false);
+    let error = run(
+        vec![berlin(&provider)],
+        &flags,
+        &clock(),
+        &Progress::default(),
+        stopped,
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        format!("{:#}", anyhow::Error::from(error)),
+        "account main, part bad, month 2025-04: failed, so nothing is written: the provider said no"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "what was there");
+    assert_eq!(names_in(folder.path()), ["past.om"]);
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_and_leaves_nothing() {
+    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    provider.says("account", around_march());
+    let folder = tempfile::tempdir().unwrap();
+    let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
+    flags.output = Some(folder.path().join("past.om"));
+    let (stop, stopped) = watch::channel(false);
+    stop.send(true).unwrap();
+    let result = run(
+        vec![berlin(&provider)],
+        &flags,
+        &clock(),
+        &Progress::default(),
+        stopped,
+    )
+    .await;
+    assert!(matches!(result, Err(BackfillError::Stopped)), "{result:?}");
+    assert_eq!(names_in(folder.path()), [""; 0]);
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_the_provider_asks_for_is_kept_and_not_a_failure() {
+    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let refused = Mutex::new(2);
+    provider.answers("account", move |_| {
+        let mut left = refused.lock().unwrap();
+        if *left > 0 {
+            *left -= 1;
+            let error = ProviderError::new(Reason::RateLimited, "too many requests");
+            return Err(error.with_retry_after(Some(Duration::from_mins(10))));
+        }
+        Ok(vec![cost(day("2025-03-30"), "a", 1.0)])
+    });
+    #[expect(clippy::disallowed_methods, reason = "the test measures the pauses")]
+    let began = tokio::time::Instant::now();
+    let text = written(
+        vec![berlin(&provider)],
+        flags(date(2025, 3, 30), date(2025, 3, 31), 24),
+    )
+    .await;
+    assert!(text.contains("month_to_date"));
+    // Two months are asked for side by side; each was refused once.
+    assert!(began.elapsed() >= Duration::from_mins(10));
+    assert!(began.elapsed() < Duration::from_mins(30));
+
+    provider.answers("account", |_| {
+        let error = ProviderError::new(Reason::RateLimited, "too many requests");
+        Err(error.with_retry_after(Some(Duration::from_hours(1))))
+    });
+    let (_folder, _, result) = to_file(
+        vec![berlin(&provider)],
+        flags(date(2025, 3, 30), date(2025, 3, 31), 24),
+    )
+    .await;
+    assert!(
+        matches!(result, Err(BackfillError::Part { .. })),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_told_before_anything_is_asked() {
+    let named = |name: &str, measures| Account {
+        name: name.to_owned(),
+        ..berlin(&Scripted::new(measures, MonthsAsked::Both))
+    };
+    let accounts = || vec![named("days", DAILY), named("seats", SEATS)];
+    let base = || flags(date(2025, 3, 30), date(2025, 4, 2), 12);
+    for (flags, want) in [
+        (
+            cli::Backfill {
+                to: date(2025, 3, 30),
+                ..base()
+            },
+            "--from 2025-03-30 must lie before --to 2025-03-30, which is the day after the last",
+        ),
+        (
+            cli::Backfill {
+                from: date(2015, 1, 1),
+                ..base()
+            },
+            "--from and --to must lie 3660 days apart at the most",
+        ),
+        (
+            cli::Backfill {
+                account: Some("other".to_owned()),
+                ..base()
+            },
+            "there is no account other in the configuration, or none in this shard of it",
+        ),
+        (
+            cli::Backfill {
+                account: Some("seats".to_owned()),
+                ..base()
+            },
+            "seats: tells only what holds now, such as licences, and has no past to write",
+        ),
+        (
+            cli::Backfill {
+                to: date(2025, 6, 19),
+                ..base()
+            },
+            "account days: 2025-06-18 is closed, and its numbers complete, at 2025-06-19T04:00:00Z only; until then --to must be 2025-06-18 or earlier",
+        ),
+        (
+            cli::Backfill {
+                labels: vec!["project=x".parse().unwrap()],
+                ..base()
+            },
+            "--label project: the series have this label already",
+        ),
+        (
+            cli::Backfill {
+                labels: vec!["job=x".parse().unwrap(), "job=y".parse().unwrap()],
+                ..base()
+            },
+            "--label job: the series have this label already",
+        ),
+    ] {
+        let (folder, _, result) = to_file(accounts(), flags).await;
+        assert_eq!(result.unwrap_err().to_string(), want);
+        assert_eq!(names_in(folder.path()), [""; 0]);
+    }
+    // The day before is closed since six o'clock.
+    let (_folder, _, result) = to_file(
+        accounts(),
+        cli::Backfill {
+            to: date(2025, 6, 18),
+            ..base()
+        },
+    )
+    .await;
+    // Nothing was charged, so that only the billing months are told: their starts and ends.
+    assert_eq!(result.unwrap().series, 2);
+}
+
+#[tokio::test]
+async fn an_output_that_no_file_can_be_is_refused() {
+    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        folder.path().to_owned(),
+        "/dev/null".into(),
+        folder.path().join("missing/past.om"),
+    ] {
+        let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
+        flags.output = Some(path.clone());
+        let (_stop, stopped) = watch::channel(false);
+        let result = run(
+            vec![berlin(&provider)],
+            &flags,
+            &clock(),
+            &Progress::default(),
+            stopped,
+        )
+        .await;
+        assert!(
+            matches!(result, Err(BackfillError::Output { .. })),
+            "{}: {result:?}",
+            path.display()
+        );
+    }
+    assert!(provider.asked.lock().unwrap().is_empty());
+}
+
+#[derive(Clone, Default)]
+struct Terminal(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_bar_fills_and_is_taken_away() {
+    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    provider.says("account", around_march());
+    let folder = tempfile::tempdir().unwrap();
+    let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
+    flags.output = Some(folder.path().join("past.om"));
+    let terminal = Terminal::default();
+    let (_stop, stopped) = watch::channel(false);
+    run(
+        vec![berlin(&provider)],
+        &flags,
+        &clock(),
+        &Progress::on(terminal.clone()),
+        stopped,
+    )
+    .await
+    .unwrap();
+    let drawn = String::from_utf8(terminal.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = drawn.split("\r\x1b[K").skip(1).collect();
+    assert!(
+        lines[0].starts_with("[########................] asked 1 of 3: main 2025-0"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].starts_with("[########################] asked 3 of 3: main 2025-0"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[3].ends_with("] written 0.0 million samples"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.last(), Some(&""));
+}

@@ -1,0 +1,137 @@
+//! The command `explain`: polls once as `serve` would and says what was read, what came of it, what is odd, and what to
+//! do about what failed. It writes no state.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::{Notify, watch};
+
+use crate::telemetry::terminal;
+use crate::{
+    clock::Clock,
+    config::Config,
+    error::{ProviderError, Reason},
+    poller::Poller,
+    state::Cell,
+    telemetry::progress::Progress,
+    view::{budgets::Money, view},
+};
+
+mod found;
+mod table;
+
+pub use crate::commands::explain::found::{
+    Clash, Explained, Failed, Found, Health, Total, Withheld,
+};
+
+/// So many accounts are polled at the same time.
+const AT_ONCE: usize = 16;
+/// How often the line of progress is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Why nothing was explained.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The flag names no account.
+    #[error("there is no account {name}; there are {}", .known.join(", "))]
+    NoAccount {
+        /// What the flag says.
+        name: String,
+        /// The accounts that there are.
+        known: Vec<String>,
+    },
+    /// A signal came.
+    #[error("ended by a signal before the end")]
+    Stopped,
+}
+
+/// Polls all accounts of a configuration once, or the one that is wanted.
+pub async fn run(
+    config: Config,
+    wanted: Option<&str>,
+    clock: &Clock,
+    progress: &Progress,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Explained, ExplainError> {
+    let money = Money::of(&config);
+    let known: Vec<String> = config
+        .accounts
+        .iter()
+        .map(|account| account.name.clone())
+        .collect();
+    let cells: Vec<Arc<Cell>> = config
+        .accounts
+        .into_iter()
+        .filter(|account| wanted.is_none_or(|name| name == account.name))
+        .map(|account| Arc::new(Cell::new(Arc::new(account))))
+        .collect();
+    if let (Some(name), []) = (wanted, cells.as_slice()) {
+        let name = terminal::plain(name);
+        return Err(ExplainError::NoAccount { name, known });
+    }
+    let polling = stream::iter(&cells)
+        .map(|cell| explain(cell, &money, clock))
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>();
+    let accounts = tokio::select! {
+        accounts = polling => accounts,
+        never = tell(progress, &cells) => never,
+        _ = stop.wait_for(|stop| *stop) => return Err(ExplainError::Stopped),
+    };
+    progress.clear();
+    let at = clock.now();
+    let warnings = config.warnings;
+    Ok(Explained::new(at, warnings, accounts))
+}
+
+/// Polls one account, asks for the provider's own health where it tells it, and looks at what came of both.
+async fn explain(cell: &Arc<Cell>, money: &Money, clock: &Clock) -> Found {
+    let account = &cell.account;
+    let health = async {
+        let timeout = account.poll.timeout;
+        let asked = tokio::time::timeout(timeout, account.provider.health()?).await;
+        Some(asked.unwrap_or_else(|_| {
+            Err(ProviderError::new(
+                Reason::Timeout,
+                "the provider's health took too long",
+            ))
+        }))
+    };
+    let poller = Poller::new(Arc::clone(cell), clock.clone(), Arc::new(Notify::new()));
+    let (health, asked_to_wait) = tokio::join!(health, poller.poll());
+    let view = view(account, &cell.state.load_full(), clock.now());
+    Found::new(&view, money, health, asked_to_wait)
+}
+
+/// Says on the terminal what is still waited for. It never ends.
+async fn tell(progress: &Progress, cells: &[Arc<Cell>]) -> ! {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        let requests: u64 = cells
+            .iter()
+            .flat_map(|cell| cell.account.counters.requests().into_values())
+            .sum();
+        let waiting: BTreeSet<String> = cells
+            .iter()
+            .filter(|cell| cell.account.counters.polls() == 0)
+            .map(|cell| terminal::plain(&cell.account.name))
+            .collect();
+        let done = cells.len() - waiting.len();
+        let names: Vec<_> = waiting.iter().take(3).map(String::as_str).collect();
+        let more = if waiting.len() > names.len() {
+            ", ..."
+        } else {
+            ""
+        };
+        let what = format!(
+            "{done} of {} accounts, {requests} requests; waiting for {}{more}",
+            cells.len(),
+            names.join(", ")
+        );
+        progress.done(done, cells.len(), &what);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! What is said of accounts that fare well, fold, share names, fail in part, or are named by hostile rows.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    charge::Measure,
+    config::{Config, LogSettings},
+    provider::{Grain, MonthsAsked},
+    telemetry::LogLevel,
+    test_support::{Scripted, account, at, cost, month},
+};
+
+fn config(accounts: Vec<crate::account::Account>) -> Config {
+    Config {
+        path: "test.yml".into(),
+        log: LogSettings {
+            level: LogLevel::Info,
+        },
+        accounts,
+        share: None,
+        budgets: Vec::new(),
+        reporting_currency: None,
+        exchange_rates: BTreeMap::new(),
+        warnings: vec!["accounts: a\u{1b}[31m and b can see the same money".to_owned()],
+    }
+}
+
+/// An account whose first part answers and whose others fail, five of them alike.
+fn scripted() -> Arc<Scripted> {
+    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    provider.lists(&[
+        "good",
+        "p1",
+        "p2",
+        "p3",
+        "p4",
+        "p5",
+        "p6\u{1b}[2J",
+        "strange",
+    ]);
+    let (february, march) = (month("2025-02"), month("2025-03"));
+    let mut dollars = cost(march, "Beta", 0.001);
+    dollars.unit = "USD";
+    provider.says(
+        "good",
+        vec![
+            cost(february, "ACME", 1000.0).id("1"),
+            cost(march, "ACME", 1234.5).id("1"),
+            cost(march, "ACME", -2.25).id("2"),
+            cost(march, "東京", 3.0),
+            dollars,
+        ],
+    );
+    for part in ["p1", "p2", "p3", "p4", "p5", "p6\u{1b}[2J"] {
+        provider.answers(part, |_| {
+            Err(ProviderError::new(Reason::Forbidden, "HTTP 403 \u{9b}31m")
+                .because("no \u{202e}right"))
+        });
+    }
+    provider.answers("strange", |_| {
+        Err(ProviderError::malformed("row 7: amount is no number"))
+    });
+    provider
+}
+
+async fn explained(max_series: usize) -> Explained {
+    let mut account = account(scripted(), "UTC");
+    account.poll.max_series = max_series;
+    let clock = Clock::from_fn(|| at("2025-03-10T12:00:00Z"));
+    let (_stop, stopped) = watch::channel(false);
+    run(
+        config(vec![account]),
+        None,
+        &clock,
+        &Progress::default(),
+        stopped,
+    )
+    .await
+    .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_says_what_was_read_and_what_to_do() {
+    let text = explained(1000).await.text(false);
+    insta::assert_snapshot!(text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_a_terminal_acts_upon_is_sent_but_our_own_colours() {
+    let explained = explained(3).await;
+    let harmless = |text: &str| {
+        let bad = |char: &char| {
+            *char != '\n'
+                && crate::telemetry::terminal::plain(&char.to_string()) != char.to_string()
+        };
+        text.chars().find(bad)
+    };
+    assert_eq!(harmless(&explained.text(false)), None);
+    assert_eq!(harmless(&explained.json()), None);
+    let coloured = explained.text(true);
+    assert!(coloured.contains("\x1b[31m"));
+    for colour in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"] {
+        assert!(!explained.text(false).contains(colour));
+    }
+    let ours = ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"];
+    let without = ours
+        .iter()
+        .fold(coloured, |text, colour| text.replace(colour, ""));
+    assert_eq!(without, explained.text(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_has_every_key_and_lists_every_failure() {
+    let explained = explained(3).await;
+    assert!(explained.failed);
+    let json: serde_json::Value = serde_json::from_str(&explained.json()).unwrap();
+    assert_eq!(json["form"], 1);
+    assert_eq!(json["failed"], true);
+    let account = &json["accounts"][0];
+    assert_eq!(account["state"], "partial");
+    assert_eq!(
+        (&account["parts"], &account["failing_parts"]),
+        (&8.into(), &7.into())
+    );
+    assert_eq!(account["failures"].as_array().unwrap().len(), 7);
+    assert_eq!(account["failures"][0]["reason"], "forbidden");
+    assert_eq!(account["failures"][0]["advice"], Reason::Forbidden.advice());
+    assert_eq!(account["folded_series"], 2);
+    assert_eq!(
+        account["totals"][0],
+        serde_json::json!({
+            "measure": "billed_cost", "unit": "EUR", "month_to_date": 1235.25, "previous_month": 1000.0, "now": null
+        })
+    );
+    let keys: Vec<_> = account.as_object().unwrap().keys().cloned().collect();
+    let documented = include_str!("../../../docs/explain.md");
+    for key in keys {
+        assert!(
+            documented.contains(&format!("| `{key}` |")),
+            "{key} is documented"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_there_is_none_of_is_told_with_those_that_there_are() {
+    let accounts = ["main", "other"].map(|name| {
+        let mut account = account(scripted(), "UTC");
+        name.clone_into(&mut account.name);
+        account
+    });
+    let clock = Clock::from_fn(|| at("2025-03-10T12:00:00Z"));
+    let (_stop, stopped) = watch::channel(false);
+    let wanted = Some("mian\u{1b}");
+    let error = run(
+        config(accounts.into()),
+        wanted,
+        &clock,
+        &Progress::default(),
+        stopped,
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no account mian\\u{1b}; there are main, other"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_ends_it_while_a_provider_is_silent() {
+    let provider = Scripted::new(&[], MonthsAsked::Both);
+    let mut account = account(provider, "UTC");
+    account.provider = Arc::new(Silent);
+    let clock = Clock::from_fn(|| at("2025-03-10T12:00:00Z"));
+    let (stop, stopped) = watch::channel(false);
+    let progress = Progress::default();
+    let running = run(config(vec![account]), None, &clock, &progress, stopped);
+    let ending = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.send(true).unwrap();
+    };
+    let (ended, ()) = tokio::join!(running, ending);
+    assert!(matches!(ended, Err(ExplainError::Stopped)));
+}
+
+/// A provider that never answers.
+#[derive(Debug)]
+struct Silent;
+
+impl crate::provider::Provider for Silent {
+    fn dimensions(&self) -> &[crate::provider::Dimension] {
+        &[]
+    }
+
+    fn measures(&self) -> Vec<(Measure, Grain)> {
+        Vec::new()
+    }
+
+    fn months_asked(&self) -> MonthsAsked {
+        MonthsAsked::Both
+    }
+
+    fn parts<'a>(
+        &'a self,
+        _: &'a crate::provider::Ask,
+    ) -> futures_util::future::BoxFuture<'a, Result<Vec<crate::provider::Part>, ProviderError>>
+    {
+        Box::pin(std::future::pending())
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        _: &'a crate::provider::Part,
+        _: &'a crate::provider::Ask,
+        _: &'a crate::charge::SharedSink,
+    ) -> futures_util::future::BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(std::future::pending())
+    }
+}

@@ -1,0 +1,201 @@
+//! Budgets: which series they watch, their limits, and the exchange rates that make currencies comparable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::charge::Measure;
+use crate::{
+    account::Account, charge::currency::is_currency, config::yaml::join, diagnostics::Faults,
+};
+
+/// A budget of one currency over the series that its matchers select.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// The value of the label `budget`.
+    pub name: String,
+    /// Labels and the anchored expressions that their values must match; all must. None selects everything.
+    pub matchers: Vec<(String, Regex)>,
+    /// The most that may be spent in a billing month; above 0.
+    pub limit: f64,
+    /// The currency of the limit.
+    pub currency: String,
+    /// By severity, the share of the limit above which it is told: 0.8 is 80 %.
+    pub thresholds: BTreeMap<String, f64>,
+    /// Whether accounts of other shards may spend of it.
+    pub elsewhere: bool,
+}
+
+impl Budget {
+    /// Whether the matchers of the labels that an account fixes let it in.
+    pub fn may_match(&self, account: &Account) -> bool {
+        let has_label = |label: &str| account.labels.slots.iter().any(|slot| slot.label == label);
+        let has_money = account
+            .provider
+            .measures()
+            .iter()
+            .any(|(measure, _)| *measure == Measure::BilledCost);
+        has_money
+            && self
+                .matchers
+                .iter()
+                .all(|(label, pattern)| match label.as_str() {
+                    "provider" => pattern.is_match(account.provider_name.as_str()),
+                    "account" => pattern.is_match(&account.name),
+                    // A label that the account's series do not have is empty, as in Prometheus.
+                    label => has_label(label) || pattern.is_match(""),
+                })
+    }
+}
+
+/// A budget.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BudgetSection {
+    /// Anchored regular expressions by label: provider, account, customer, project, product, extra labels.
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z_][a-z0-9_]*$" }))]
+    r#match: Option<BTreeMap<String, String>>,
+    /// The most that may be spent in a billing month.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    limit: Option<f64>,
+    /// The currency of the limit, ISO 4217.
+    #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
+    currency: Option<String>,
+    /// By severity, the share of the limit above which it is told: 0.8 is 80 %.
+    #[schemars(extend("propertyNames" = { "pattern": "^.+$" }))]
+    thresholds: Option<BTreeMap<String, f64>>,
+}
+
+const LABELS: [&str; 5] = ["provider", "account", "customer", "project", "product"];
+
+pub(super) const CURRENCY: &str = "must be three capital letters (ISO 4217), such as EUR";
+
+impl BudgetSection {
+    /// Checks a budget. `None` once a fault was told.
+    pub(super) fn build(
+        self,
+        name: &str,
+        extra_labels: &BTreeSet<String>,
+        faults: &mut Faults,
+    ) -> Option<Budget> {
+        let place = join("budgets", name);
+        let before = faults.len();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            faults.tell(
+                place.as_str(),
+                "the name must not be empty nor hold control characters",
+            );
+        }
+        let mut matchers = Vec::new();
+        for (label, pattern) in self.r#match.unwrap_or_default() {
+            let key = join(&place, &format!("match.{label}"));
+            if !LABELS.contains(&label.as_str()) && !extra_labels.contains(&label) {
+                let extra = extra_labels.iter().map(String::as_str);
+                let known: Vec<_> = LABELS.into_iter().chain(extra).collect();
+                faults.tell(
+                    key,
+                    format!("unknown label; allowed are {}", known.join(", ")),
+                );
+                continue;
+            }
+            match anchored(&pattern) {
+                Some(regex) => matchers.push((label, regex)),
+                None => faults.tell(key, "must be a regular expression, such as ACME.*"),
+            }
+        }
+        match self.limit {
+            None => faults.tell(join(&place, "limit"), "is required"),
+            Some(limit) if !(limit.is_finite() && limit > 0.0) => {
+                faults.tell(join(&place, "limit"), "must be a number above 0");
+            }
+            Some(_) => {}
+        }
+        match &self.currency {
+            None => faults.tell(join(&place, "currency"), "is required"),
+            Some(currency) if !is_currency(currency) => {
+                faults.tell(join(&place, "currency"), CURRENCY);
+            }
+            Some(_) => {}
+        }
+        let thresholds = self.thresholds.unwrap_or_default();
+        for (severity, share) in &thresholds {
+            let key = join(&place, &format!("thresholds.{severity}"));
+            if severity.is_empty() {
+                faults.tell(key, "the severity must not be empty");
+            } else if !(share.is_finite() && *share > 0.0) {
+                faults.tell(key, "must be a number above 0, such as 0.8 for 80 %");
+            }
+        }
+        if faults.len() > before {
+            return None;
+        }
+        Some(Budget {
+            name: name.to_owned(),
+            matchers,
+            limit: self.limit?,
+            currency: self.currency?,
+            thresholds,
+            elsewhere: false,
+        })
+    }
+}
+
+/// The expression for whole values. Compiled alone first, so that it cannot close the anchoring group.
+fn anchored(pattern: &str) -> Option<Regex> {
+    Regex::new(pattern).ok()?;
+    Regex::new(&format!("^(?:{pattern})$")).ok()
+}
+
+/// Checks the currency that others are converted to, and the rates.
+pub(super) fn check_currencies(
+    reporting: Option<&str>,
+    rates: &BTreeMap<String, f64>,
+    faults: &mut Faults,
+) {
+    if reporting.is_some_and(|currency| !is_currency(currency)) {
+        faults.tell("reporting_currency", CURRENCY);
+    }
+    if reporting.is_none() && !rates.is_empty() {
+        faults.tell("exchange_rates", "needs reporting_currency");
+    }
+    for (currency, rate) in rates {
+        let key = join("exchange_rates", currency);
+        if !is_currency(currency) {
+            faults.tell(key, format!("the key {CURRENCY}"));
+        } else if !(rate.is_finite() && *rate > 0.0) {
+            faults.tell(
+                key,
+                "must be a number above 0: so much of the reporting currency is one of this",
+            );
+        } else if reporting == Some(currency) && rate.to_bits() != 1.0_f64.to_bits() {
+            faults.tell(key, "the reporting currency itself is always 1");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_matches_whole_values_only() {
+        for (pattern, value, want) in [
+            ("ACME.*", "ACME Ltd", true),
+            ("ACME.*", "The ACME", false),
+            ("a|b", "b", true),
+            ("a|b", "ab", false),
+            ("(?i)acme", "ACME", true),
+            ("", "", true),
+            ("", "x", false),
+            ("a|", "a\n", false),
+        ] {
+            let regex = anchored(pattern).unwrap();
+            assert_eq!(regex.is_match(value), want, "{pattern} {value}");
+        }
+        for pattern in ["(", "a)(b", "[", "*"] {
+            assert!(anchored(pattern).is_none(), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The environment as a layer: which key of the file a variable names. `__` stands between levels, `_` for `-`.
+
+use std::{collections::BTreeSet, ffi::OsString};
+
+use figment::value::{Dict, Value};
+use serde_json::Value as Json;
+
+use crate::{
+    config::yaml::{Layer, typed},
+    diagnostics::{Faults, Origin, Origins, Place},
+};
+
+const PREFIX: &str = "CLOUDSPEND_";
+const BETWEEN: &str = "__";
+
+/// The values that the environment sets. Variables without `__` that name no key at the top are none of ours:
+/// Kubernetes sets some for a service of this name.
+pub(super) fn layer(
+    variables: &[(OsString, OsString)],
+    below: &Dict,
+    schema: &Json,
+    faults: &mut Faults,
+) -> Layer {
+    let mut layer = Layer {
+        name: "environment",
+        values: Dict::new(),
+        origins: Origins::default(),
+    };
+    let mut variables: Vec<_> = variables
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_str()?, value)))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
+    variables.sort();
+    for (name, value) in variables {
+        let rest = &name[PREFIX.len()..];
+        let mut search = Search::default();
+        search.look(rest, &alternatives(schema), Some(below), &mut Vec::new());
+        let wrong = match search.found.as_slice() {
+            [] | [Found { scalar: false, .. }] if !rest.contains(BETWEEN) => continue,
+            [] => search.nothing(),
+            [_, _, ..] => "names more than one key of the file".to_owned(),
+            [Found { scalar: false, .. }] => {
+                "names a list or a map; only a single value can be set".to_owned()
+            }
+            [Found { path, .. }] => match value.to_str() {
+                None => "is not UTF-8".to_owned(),
+                Some(value) => {
+                    let origin =
+                        Origin::new(Place::Variable(name.to_owned())).or_typed(typed(value));
+                    layer.origins.insert(path.join("."), origin);
+                    put(&mut layer.values, path, value);
+                    continue;
+                }
+            },
+        };
+        layer.origins.insert(
+            name.to_owned(),
+            Origin::new(Place::Variable(name.to_owned())),
+        );
+        faults.tell(name, wrong);
+    }
+    layer
+}
+
+/// A key as a variable spells it.
+pub(super) fn shout(key: &str) -> String {
+    key.to_uppercase().replace('-', "_")
+}
+
+fn put(values: &mut Dict, path: &[String], value: &str) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        values.insert(first.clone(), value.into());
+        return;
+    }
+    let inner = values
+        .entry(first.clone())
+        .or_insert_with(|| Dict::new().into());
+    if let Value::Dict(_, inner) = inner {
+        put(inner, rest, value);
+    }
+}
+
+/// A key that a variable may mean.
+#[derive(Debug)]
+struct Found {
+    path: Vec<String>,
+    scalar: bool,
+}
+
+/// The way down through schema and file, and what lay beside it.
+#[derive(Debug, Default)]
+struct Search {
+    found: Vec<Found>,
+    /// The deepest level that was reached, and what could have stood there.
+    deepest: (Vec<String>, BTreeSet<String>),
+}
+
+impl Search {
+    fn look(&mut self, rest: &str, schemas: &[&Json], file: Option<&Dict>, path: &mut Vec<String>) {
+        let mut keys = keys(schemas, file);
+        if let Some(new) = new_key(rest, schemas)
+            && keys.iter().all(|key| shout(key) != shout(&new))
+        {
+            keys.insert(new);
+        }
+        if path.len() >= self.deepest.0.len() {
+            self.deepest = (path.clone(), keys.iter().map(|key| shout(key)).collect());
+        }
+        for key in keys {
+            let Some(after) = rest.strip_prefix(shout(&key).as_str()) else {
+                continue;
+            };
+            let children: Vec<_> = schemas
+                .iter()
+                .filter_map(|schema| child(schema, &key))
+                .flat_map(alternatives)
+                .collect();
+            path.push(key.clone());
+            if after.is_empty() {
+                if !children.is_empty() {
+                    self.found.push(Found {
+                        path: path.clone(),
+                        scalar: children.iter().any(|schema| is_scalar(schema)),
+                    });
+                }
+            } else if let Some(after) = after.strip_prefix(BETWEEN) {
+                let file = file
+                    .and_then(|file| file.get(&key))
+                    .and_then(Value::as_dict);
+                self.look(after, &children, file, path);
+            }
+            path.pop();
+        }
+    }
+
+    /// Why nothing was found.
+    fn nothing(&self) -> String {
+        let (path, keys) = &self.deepest;
+        let place = path.iter().map(|key| shout(key) + BETWEEN);
+        let place = std::iter::once(PREFIX.to_owned())
+            .chain(place)
+            .collect::<String>();
+        if keys.is_empty() {
+            return format!("unknown variable; nothing is allowed after {place}");
+        }
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        format!(
+            "unknown variable; allowed after {place} are {}",
+            keys.join(", ")
+        )
+    }
+}
+
+/// The keys of one level: those that the program knows and those that the file has.
+fn keys(schemas: &[&Json], file: Option<&Dict>) -> BTreeSet<String> {
+    let known = schemas
+        .iter()
+        .filter_map(|schema| schema.get("properties")?.as_object())
+        .flat_map(|properties| properties.keys().cloned());
+    let written = file.into_iter().flat_map(|file| file.keys().cloned());
+    known.chain(written).collect()
+}
+
+/// A key that the file does not have yet, in a map whose keys have a known form: a currency, a label.
+fn new_key(rest: &str, schemas: &[&Json]) -> Option<String> {
+    let name = rest.split(BETWEEN).next().filter(|name| !name.is_empty())?;
+    let pattern = schemas
+        .iter()
+        .find_map(|schema| schema.pointer("/propertyNames/pattern")?.as_str())?;
+    let pattern = regex::Regex::new(pattern).ok()?;
+    [name.to_lowercase(), name.to_owned()]
+        .into_iter()
+        .find(|name| pattern.is_match(name))
+}
+
+/// The schema of what stands below a key.
+fn child<'a>(schema: &'a Json, key: &str) -> Option<&'a Json> {
+    schema
+        .get("properties")
+        .and_then(|properties| properties.get(key))
+        .or_else(|| {
+            schema
+                .get("additionalProperties")
+                .filter(|more| more.is_object())
+        })
+}
+
+/// A schema and all that it may stand for.
+fn alternatives(schema: &Json) -> Vec<&Json> {
+    let mut all = vec![schema];
+    for word in ["oneOf", "anyOf", "allOf"] {
+        let inner = schema.get(word).and_then(Json::as_array);
+        all.extend(inner.into_iter().flatten().flat_map(alternatives));
+    }
+    all
+}
+
+fn is_scalar(schema: &Json) -> bool {
+    let scalar = |name: &Json| {
+        matches!(
+            name.as_str(),
+            Some("string" | "integer" | "number" | "boolean")
+        )
+    };
+    let types = match schema.get("type") {
+        Some(Json::Array(types)) => types.iter().any(scalar),
+        Some(name) => scalar(name),
+        None => false,
+    };
+    types || schema.get("const").is_some() || schema.get("enum").is_some()
+}

@@ -1,0 +1,398 @@
+//! One layer of the configuration: values for figment, and where each of them was written. The file is read here.
+
+use std::{collections::BTreeMap, fmt};
+
+use figment::{
+    Metadata, Profile,
+    value::{Dict, Empty, Map, Value},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::{Spanned, options::DuplicateKeyPolicy, options::NonFiniteFloatPolicy};
+
+use crate::diagnostics::{Faults, Origin, Origins, Place};
+
+/// Values that one source gives. What YAML reads as a number or a boolean is held as it was written, so that a
+/// text keeps its digits; [`Origin::typed`] holds the other reading.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layer {
+    pub(super) name: &'static str,
+    pub(super) values: Dict,
+    pub(super) origins: Origins,
+}
+
+impl figment::Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Map::from([(Profile::Default, self.values.clone())]))
+    }
+}
+
+impl Layer {
+    /// Reads YAML. A key given twice is told and its first value kept; text that is no YAML gives an empty layer.
+    pub(super) fn yaml(name: &'static str, text: &str, faults: &mut Faults) -> Self {
+        let mut layer = Self {
+            name,
+            ..Self::default()
+        };
+        match parse(text) {
+            Ok(Node::Map(entries)) => {
+                layer.values = layer.origins.map(text, "", entries, faults);
+            }
+            Ok(Node::Null) => {}
+            Ok(_) => faults.tell("", "must be a map of keys and values"),
+            Err(error) => {
+                let error = error.without_snippet();
+                if let Some(location) = error.location() {
+                    layer.origins.at(String::new(), location.line());
+                }
+                faults.tell("", format!("is not YAML: {}", reason(error)));
+            }
+        }
+        layer
+    }
+
+    /// Drops keys without a value that a lower layer has a default for: a section whose lines are all comments.
+    pub(super) fn without_nulls_over(mut self, lower: &Self) -> Self {
+        drop_nulls(&mut self.values, &lower.values);
+        self
+    }
+}
+
+fn drop_nulls(values: &mut Dict, lower: &Dict) {
+    for (key, default) in lower {
+        match (values.get_mut(key), default) {
+            (Some(Value::Empty(..)), _) => {
+                values.remove(key);
+            }
+            (Some(Value::Dict(_, inner)), Value::Dict(_, default)) => drop_nulls(inner, default),
+            _ => {}
+        }
+    }
+}
+
+/// The other reading of a plain scalar: a number or a boolean.
+pub(super) fn typed(text: &str) -> Option<Value> {
+    match parse(text) {
+        Ok(Node::Typed(value)) => Some(value),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Node, serde_saphyr::Error> {
+    // Duplicates pass through to be told with all other faults; nothing that is written here nests deeper than 32.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        budget: serde_saphyr::budget! { max_depth: 32 },
+    };
+    serde_saphyr::from_str_with_options(text, options)
+}
+
+/// What the parser says, without the place: that stands before it already.
+fn reason(error: &serde_saphyr::Error) -> String {
+    if matches!(error, serde_saphyr::Error::MultipleDocuments { .. }) {
+        return "more than one document".to_owned();
+    }
+    let text = error.to_string();
+    let text = text.lines().next().unwrap_or_default();
+    let end = text.find(" at line ").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+/// A YAML node as the parser tells it.
+#[derive(Debug)]
+enum Node {
+    Null,
+    Typed(Value),
+    Text(String),
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(Spanned<String>, Spanned<Node>)>),
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Node;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("YAML")
+            }
+
+            fn visit_unit<E>(self) -> Result<Node, E> {
+                Ok(Node::Null)
+            }
+
+            fn visit_none<E>(self) -> Result<Node, E> {
+                Ok(Node::Null)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Node, D::Error> {
+                Node::deserialize(inner)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+                Ok(Node::Typed(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+                Ok(Node::Typed(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+                Ok(Node::Typed(value.into()))
+            }
+
+            fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
+                Ok(Node::Typed(value.into()))
+            }
+
+            fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
+                Ok(Node::Typed(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+                Ok(Node::Typed(value.into()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Node, E> {
+                Ok(Node::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Node::List(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Node::Map(entries))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl Origins {
+    fn at(&mut self, key: String, line: u64) {
+        self.insert(key, Origin::new(Place::Line(line)));
+    }
+
+    fn map(
+        &mut self,
+        text: &str,
+        place: &str,
+        entries: Vec<(Spanned<String>, Spanned<Node>)>,
+        faults: &mut Faults,
+    ) -> Dict {
+        let mut lines = BTreeMap::new();
+        let mut values = Dict::new();
+        for (name, node) in entries {
+            let key = join(place, &name.value);
+            let line = name.referenced.line();
+            if let Some(first) = lines.get(&name.value) {
+                faults.tell(key, format!("given twice, in lines {first} and {line}"));
+                continue;
+            }
+            lines.insert(name.value.clone(), line);
+            self.at(key.clone(), line);
+            let value = self.value(text, &key, node, faults);
+            values.insert(name.value, value);
+        }
+        values
+    }
+
+    fn value(&mut self, text: &str, key: &str, node: Spanned<Node>, faults: &mut Faults) -> Value {
+        match node.value {
+            Node::Null => Empty::None.into(),
+            Node::Text(text) => text.into(),
+            Node::Typed(value) => {
+                let written = written(text, node.defined, &value);
+                self.typed(key, value);
+                written.into()
+            }
+            Node::List(items) => {
+                let mut values = Vec::with_capacity(items.len());
+                for (position, item) in items.into_iter().enumerate() {
+                    let key = join(key, &position.to_string());
+                    self.at(key.clone(), item.referenced.line());
+                    values.push(self.value(text, &key, item, faults));
+                }
+                values.into()
+            }
+            Node::Map(entries) => self.map(text, key, entries, faults).into(),
+        }
+    }
+}
+
+/// The text of a plain scalar; where it was made otherwise (by a tag, say), its value in words.
+fn written(text: &str, location: serde_saphyr::Location, value: &Value) -> String {
+    let span = location.span();
+    let slice = span
+        .byte_offset()
+        .zip(span.byte_len())
+        .and_then(|(start, length)| {
+            let start = usize::try_from(start).ok()?;
+            text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+        })
+        .map(str::trim)
+        .filter(|slice| typed_alone(slice, value));
+    slice.map_or_else(|| in_words(value), str::to_owned)
+}
+
+fn typed_alone(slice: &str, value: &Value) -> bool {
+    !slice.starts_with(['"', '\'', '!', '&', '*']) && typed(slice).as_ref() == Some(value)
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Bool(_, flag) => flag.to_string(),
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|number| number.to_string())
+            .or_else(|| number.to_u128().map(|number| number.to_string()))
+            .or_else(|| number.to_f64().map(|number| number.to_string()))
+            .unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// A key below a place.
+pub(super) fn join(place: &str, key: &str) -> String {
+    if place.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{place}.{key}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Layer, Vec<String>) {
+        let mut faults = Faults::default();
+        let layer = Layer::yaml("test", text, &mut faults);
+        let told = faults
+            .list()
+            .iter()
+            .map(|fault| format!("{}: {}", fault.key, fault.message))
+            .collect();
+        (layer, told)
+    }
+
+    #[test]
+    fn a_scalar_keeps_the_text_that_was_written() {
+        for text in [
+            "0012",
+            "12",
+            "0x1F",
+            "1e5",
+            "1.50",
+            "1_000",
+            "+7",
+            "true",
+            "no",
+            "2027-01-31",
+            "53840",
+            "170141183460469231731687303715884105728",
+        ] {
+            let (layer, faults) = read(&format!("key:   {text}   # a comment\n"));
+            assert_eq!(faults, Vec::<String>::new());
+            assert_eq!(layer.values["key"].as_str(), Some(text));
+            let (layer, _) = read(&format!("key: {{inner: [a, &x {text}, *x]}}\n"));
+            let want: Value = vec!["a", text, text].into();
+            assert_eq!(layer.values["key"].find_ref("inner"), Some(&want));
+        }
+    }
+
+    #[test]
+    fn only_plain_scalars_have_another_reading_and_no_is_not_false() {
+        for (text, want) in [
+            ("12", Some(Value::from(12_u64))),
+            ("0012", Some(Value::from(12.0))),
+            ("1.50", Some(Value::from(1.5))),
+            ("true", Some(Value::from(true))),
+            ("no", None),
+            ("yes", None),
+            (".inf", None),
+            ("\"12\"", None),
+            ("'true'", None),
+            ("!!str 12", None),
+            ("30m", None),
+        ] {
+            let (layer, _) = read(&format!("key: {text}\n"));
+            let typed = layer.origins.typed_at("key").cloned();
+            assert_eq!(typed, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_key_and_list_element_knows_its_line() {
+        let (layer, _) = read("# first\na:\n  b: 1\n  c:\n    - x\n    - y\nd: {e: {f: 2}}\n");
+        for (key, want) in [("a", 2), ("a.b", 3), ("a.c", 4), ("a.c.1", 6), ("d.e.f", 7)] {
+            assert_eq!(
+                layer.origins.place_of(key),
+                Some(&Place::Line(want)),
+                "{key}"
+            );
+        }
+        assert_eq!(layer.origins.place_of("a.missing"), Some(&Place::Line(2)));
+    }
+
+    #[test]
+    fn a_key_given_twice_is_told_with_both_lines() {
+        let (_, faults) = read("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n");
+        assert_eq!(
+            faults,
+            [
+                "b.c: given twice, in lines 3 and 5",
+                "a: given twice, in lines 1 and 6"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_map_is_a_fault_of_the_whole_file() {
+        for (text, want) in [
+            ("", None),
+            ("# only a comment\n", None),
+            ("---\n", None),
+            ("[1, 2]", Some(": must be a map of keys and values")),
+            ("text", Some(": must be a map of keys and values")),
+        ] {
+            let (_, faults) = read(text);
+            assert_eq!(faults.first().map(String::as_str), want, "{text}");
+        }
+        for text in ["a: [1, 2", "a: b: c", "a: 'x", "a: 1\n---\nb: 2\n", "a: *x"] {
+            let (layer, faults) = read(text);
+            assert_eq!(faults.len(), 1, "{text}");
+            assert!(faults[0].starts_with(": is not YAML: "), "{faults:?}");
+            assert!(!faults[0].contains("line"), "{faults:?}");
+            assert!(layer.values.is_empty());
+        }
+    }
+
+    #[test]
+    fn json_is_yaml() {
+        let (layer, faults) = read("{\"a\": {\"b\": \"30m\", \"c\": [1, true, null]}}");
+        assert_eq!(faults, Vec::<String>::new());
+        let inner = &layer.values["a"];
+        assert_eq!(inner.find_ref("b").and_then(Value::as_str), Some("30m"));
+        assert_eq!(layer.origins.place_of("a.c"), Some(&Place::Line(1)));
+    }
+}

@@ -1,0 +1,228 @@
+//! What the providers' tests share: a sink that writes down what it is told, and a real server on the loopback that keeps the requests it got.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+};
+use figment::value::Value;
+use jiff::tz::TimeZone;
+
+use super::{Ask, Part, Provider};
+use crate::{
+    charge::{Charge, Month, Period, Refused, Sink},
+    clock::Clock,
+    counters::Counters,
+    diagnostics::Faults,
+    http_client::retry::Backoff,
+};
+use crate::{
+    error::ProviderError,
+    http_client::{Bounds, Settings},
+    provider::{
+        config::{Context, Uses},
+        registry::ProviderName,
+    },
+};
+
+/// What a sink was told, in words.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Notes {
+    /// One line a charge: the period, the dimensions, the amounts.
+    pub(crate) charges: Vec<String>,
+    pub(crate) rows: u64,
+    pub(crate) withheld: Vec<String>,
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Sink for Notes {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+        let period = match charge.period {
+            Period::Hour(hour) => hour.to_string(),
+            Period::Day(day) => day.to_string(),
+            Period::Month(month) => month.to_string(),
+            Period::Now => "now".to_owned(),
+        };
+        let amounts: Vec<String> = charge
+            .amounts
+            .iter()
+            .map(|amount| {
+                format!("{:?} {} {}", amount.measure, amount.value, amount.unit)
+                    .trim_end()
+                    .to_owned()
+            })
+            .collect();
+        self.charges.push(format!(
+            "{period} [{}] {}",
+            charge.dimensions.join("|"),
+            amounts.join(", ")
+        ));
+        Ok(())
+    }
+
+    fn rows(&mut self, count: u64) {
+        self.rows += count;
+    }
+
+    fn withhold(&mut self, month: Month) {
+        self.withheld.push(month.to_string());
+    }
+
+    fn remark(&mut self, text: &str) {
+        self.remarks.push(text.to_owned());
+    }
+}
+
+/// A request as the server got it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// Method, path and query as they were sent.
+    pub(crate) line: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Seen {
+    /// A header's value; empty where it was not sent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// A server on the loopback.
+pub(crate) struct Api {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Api {
+    /// Starts one that answers each request with a status and a body.
+    pub(crate) async fn start(
+        answer: impl Fn(&Seen) -> (u16, String) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let log = Arc::clone(&seen);
+        let router = Router::new().fallback(move |request: Request| {
+            let (log, answer) = (Arc::clone(&log), answer.clone());
+            async move {
+                let (head, body) = request.into_parts();
+                let request = Seen {
+                    line: format!("{} {}", head.method, head.uri),
+                    headers: head.headers,
+                    body: text(body).await,
+                };
+                let (status, body) = answer(&request);
+                log.lock().unwrap().push(request);
+                (StatusCode::from_u16(status).unwrap(), body).into_response()
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, seen }
+    }
+
+    /// The requests so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Method, path and query of the requests so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.seen().into_iter().map(|seen| seen.line).collect()
+    }
+}
+
+async fn text(body: Body) -> String {
+    let bytes = to_bytes(body, 1 << 20).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A file that holds a secret.
+pub(crate) fn secret(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+/// Builds a provider from its section, or tells the faults, one a line.
+pub(crate) fn build(
+    name: ProviderName,
+    section: serde_json::Value,
+    tags: &[&str],
+) -> Result<Box<dyn Provider>, String> {
+    let mut faults = Faults::default();
+    let mut context = Context {
+        place: "accounts.test".to_owned(),
+        zone: TimeZone::UTC,
+        tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        http: Settings {
+            account: "test".to_owned(),
+            requests_per_second: 10_000.0,
+            concurrency: 4,
+            timeout: Duration::from_mins(2),
+            backoff: Backoff::REQUEST,
+            bounds: Bounds {
+                pages: 5,
+                ..Bounds::default()
+            },
+            counters: Arc::new(Counters::default()),
+            clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
+        },
+        faults: &mut faults,
+        uses: Uses::default(),
+    };
+    let values = Value::serialize(section).unwrap().into_dict().unwrap();
+    let provider = (name.wiring().build)(values, &mut context);
+    if faults.is_empty() {
+        return Ok(provider.expect("no fault was told"));
+    }
+    assert!(provider.is_none(), "a provider in spite of faults");
+    Err(faults
+        .list()
+        .iter()
+        .map(|fault| format!("{}: {}", fault.key, fault.message))
+        .collect::<Vec<_>>()
+        .join("\n"))
+}
+
+/// A question at noon of a day, for the month before and the running one.
+pub(crate) fn ask(today: &str) -> Ask {
+    let now: jiff::Timestamp = format!("{today}T12:00:00Z").parse().unwrap();
+    let current = Month::at(now, &TimeZone::UTC);
+    Ask {
+        months: vec![current.previous(), current],
+        current,
+        today: today.parse().unwrap(),
+        now,
+    }
+}
+
+/// Fetches one part into notes.
+pub(crate) async fn fetch(
+    provider: &dyn Provider,
+    part: &Part,
+    ask: &Ask,
+) -> Result<Notes, ProviderError> {
+    let notes = Arc::new(Mutex::new(Notes::default()));
+    let sink: crate::charge::SharedSink = notes.clone();
+    provider.fetch(part, ask, &sink).await?;
+    let mut notes = notes.lock().unwrap();
+    Ok(std::mem::take(&mut *notes))
+}
+
+/// An error as reason and text.
+pub(crate) fn told(error: &ProviderError) -> String {
+    format!("{}: {error}", error.reason().as_str())
+}

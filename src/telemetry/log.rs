@@ -1,0 +1,51 @@
+//! The log: logfmt or JSON on stderr; other crates' lines only from warnings on, since theirs may hold what was sent.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Layer, Registry, filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
+
+use crate::telemetry::{LogFormat, LogLevel};
+
+use crate::telemetry::log_format::Lines;
+
+/// The log of this process, whose level may change.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    filter: Option<reload::Handle<Targets, Registry>>,
+}
+
+impl Log {
+    /// Logs from another level on.
+    pub fn set_level(&self, level: LogLevel) {
+        if let Some(filter) = &self.filter
+            && filter.reload(targets(level)).is_err()
+        {
+            tracing::error!("the level of the log cannot be changed");
+        }
+    }
+}
+
+/// Starts the log. A second start changes nothing.
+pub fn start(format: LogFormat, level: LogLevel) -> Log {
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines(format))
+        .with_writer(io::stderr);
+    // Only a test that starts the program twice in one process has a log already.
+    let started = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init();
+    Log {
+        filter: started.is_ok().then_some(handle),
+    }
+}
+
+fn targets(level: LogLevel) -> Targets {
+    let level = LevelFilter::from(level);
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+}

@@ -1,0 +1,269 @@
+//! Building blocks of unit tests: a provider whose answers are scripted, and accounts that read like sentences.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::{
+    account::{Account, LabelSlot, Labels, Poll},
+    charge::{Amount, Charge, Measure, Month, Period, SharedSink},
+    counters::Counters,
+    error::ProviderError,
+    ledger::{self, Ledger, Shape},
+    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, registry::ProviderName},
+    state::AccountState,
+};
+
+/// A charge of one amount that owns what it says.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) period: Period,
+    pub(crate) dimensions: [&'static str; 6],
+    pub(crate) measure: Measure,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+}
+
+/// One euro amount of one customer, who is their own id.
+pub(crate) fn cost(period: Period, customer: &'static str, value: f64) -> Said {
+    Said {
+        period,
+        dimensions: [customer, "", "", "", "", ""],
+        measure: Measure::BilledCost,
+        value,
+        unit: "EUR",
+    }
+}
+
+impl Said {
+    pub(crate) fn id(mut self, id: &'static str) -> Self {
+        self.dimensions[1] = id;
+        self
+    }
+
+    pub(crate) fn of(mut self, measure: Measure, unit: &'static str) -> Self {
+        self.measure = measure;
+        self.unit = unit;
+        self
+    }
+
+    pub(crate) fn tell(&self, sink: &SharedSink) {
+        let mut sink = sink.lock().unwrap();
+        sink.rows(1);
+        sink.charge(&Charge {
+            period: self.period,
+            dimensions: &self.dimensions,
+            amounts: &[Amount {
+                measure: self.measure,
+                value: self.value,
+                unit: self.unit,
+            }],
+        })
+        .unwrap();
+    }
+}
+
+/// What a scripted provider answers when it is asked for a part.
+pub(crate) type Answer = Box<dyn Fn(&Ask) -> Result<Vec<Said>, ProviderError> + Send + Sync>;
+
+/// How a scripted provider fails to find its parts.
+pub(crate) type Fail = fn() -> ProviderError;
+
+/// A provider whose answers are scripted.
+pub(crate) struct Scripted {
+    pub(crate) dimensions: Vec<Dimension>,
+    pub(crate) measures: Vec<(Measure, Grain)>,
+    pub(crate) months_asked: MonthsAsked,
+    pub(crate) parts: Mutex<Result<Vec<Part>, Fail>>,
+    pub(crate) answers: Mutex<HashMap<String, Answer>>,
+    pub(crate) withheld: Mutex<Vec<Month>>,
+    pub(crate) asked: Mutex<Vec<(String, Ask)>>,
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl Scripted {
+    pub(crate) fn new(measures: &[(Measure, Grain)], months_asked: MonthsAsked) -> Arc<Self> {
+        Arc::new(Self {
+            dimensions: vec![
+                Dimension::new("customer").id(1),
+                Dimension::new("customer_id"),
+                Dimension::new("project").id(3),
+                Dimension::new("project_id"),
+                Dimension::new("product").description(5),
+                Dimension::new("description"),
+            ],
+            measures: measures.to_vec(),
+            months_asked,
+            parts: Mutex::new(Ok(vec![Part::whole_account()])),
+            answers: Mutex::default(),
+            withheld: Mutex::default(),
+            asked: Mutex::default(),
+        })
+    }
+
+    /// The part answers with these charges from now on, whatever the month.
+    pub(crate) fn says(&self, part: &str, charges: Vec<Said>) {
+        self.answers(part, move |_| Ok(charges.clone()));
+    }
+
+    pub(crate) fn answers(
+        &self,
+        part: &str,
+        answer: impl Fn(&Ask) -> Result<Vec<Said>, ProviderError> + Send + Sync + 'static,
+    ) {
+        self.answers
+            .lock()
+            .unwrap()
+            .insert(part.to_owned(), Box::new(answer));
+    }
+
+    pub(crate) fn lists(&self, parts: &[&str]) {
+        *self.parts.lock().unwrap() = Ok(parts.iter().map(|id| Part::new(*id)).collect());
+    }
+}
+
+impl Provider for Scripted {
+    fn dimensions(&self) -> &[Dimension] {
+        &self.dimensions
+    }
+
+    fn measures(&self) -> Vec<(Measure, Grain)> {
+        self.measures.clone()
+    }
+
+    fn months_asked(&self) -> MonthsAsked {
+        self.months_asked
+    }
+
+    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+        let parts = self
+            .parts
+            .lock()
+            .unwrap()
+            .as_ref()
+            .cloned()
+            .map_err(|error| error());
+        Box::pin(async move { parts })
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        part: &'a Part,
+        ask: &'a Ask,
+        sink: &'a SharedSink,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        self.asked
+            .lock()
+            .unwrap()
+            .push((part.id.clone(), ask.clone()));
+        let answer = self
+            .answers
+            .lock()
+            .unwrap()
+            .get(&part.id)
+            .map_or_else(|| Ok(Vec::new()), |answer| answer(ask));
+        let withheld = self.withheld.lock().unwrap().clone();
+        Box::pin(async move {
+            for said in answer? {
+                let asked = said
+                    .period
+                    .month()
+                    .is_none_or(|month| ask.months.contains(&month));
+                if asked {
+                    said.tell(sink);
+                }
+            }
+            for month in withheld {
+                sink.lock().unwrap().withhold(month);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// An account in a time zone over a provider, with no extra labels.
+pub(crate) fn account(provider: Arc<dyn Provider>, zone: &str) -> Account {
+    let slot = |label: &str, dimension| LabelSlot {
+        label: label.to_owned(),
+        dimension: Some(dimension),
+        aliases: BTreeMap::new(),
+    };
+    Account {
+        name: "main".to_owned(),
+        provider_name: ProviderName::Otc,
+        provider,
+        zone: TimeZone::get(zone).unwrap(),
+        poll: Poll {
+            interval: Duration::from_hours(1),
+            timeout: Duration::from_mins(2),
+            stale_after: Duration::from_hours(26),
+            max_series: 20_000,
+            restatement: Duration::from_hours(240),
+            plausibility: true,
+            requests_per_second: 2.0,
+            concurrency: 2,
+        },
+        day_closes_after: Duration::from_hours(6),
+        credential_expires: None,
+        labels: Labels {
+            slots: vec![slot("customer", 0), slot("project", 2), slot("product", 4)],
+        },
+        written: figment::value::Dict::new(),
+        counters: Arc::new(Counters::default()),
+    }
+}
+
+/// What the ledger of an account makes of charges.
+pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::Account {
+    let shape = Shape::new(&account.labels, account.provider.dimensions());
+    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
+    let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
+    for said in charges {
+        said.tell(&sink);
+    }
+    drop(sink);
+    let ledger = Arc::into_inner(ledger).unwrap();
+    ledger.into_inner().unwrap().close()
+}
+
+/// The state of an account whose one part was asked at a moment about its month and the one before.
+pub(crate) fn state_of(account: &Account, asked: Timestamp, charges: &[Said]) -> AccountState {
+    let today = asked.to_zoned(account.zone.clone()).date();
+    let current = Month::of(today);
+    let mut state = AccountState::new(account.labels.slots.len());
+    state.list(&[Part::whole_account()]);
+    let ask = Ask {
+        months: vec![current.previous(), current],
+        current,
+        today,
+        now: asked,
+    };
+    let _ = state.accept("account", told(account, charges), &ask, &account.zone);
+    state.status.last_attempt = Some(asked);
+    state
+}
+
+/// An instant by its text.
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A day by its text.
+pub(crate) fn day(text: &str) -> Period {
+    Period::Day(text.parse().unwrap())
+}
+
+/// A month by its text.
+pub(crate) fn month(text: &str) -> Period {
+    Period::Month(text.parse().unwrap())
+}

@@ -1,0 +1,138 @@
+//! What labels say for names that are shared, aliased, reserved, hostile or long.
+
+use super::*;
+use crate::{
+    account::Account,
+    charge::Measure,
+    provider::{Grain, MonthsAsked},
+    state::AccountState,
+    test_support::{Said, Scripted, account, at, cost, day, month, state_of, told},
+    view::Named,
+};
+
+/// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
+fn shown(
+    pairs: &[(&'static str, &'static str)],
+    aliases: &[(&str, &str)],
+) -> (Vec<String>, Vec<Info>) {
+    let provider = Scripted::new(&[], crate::provider::MonthsAsked::Both);
+    let mut account = account(provider, "UTC");
+    account.labels.slots[0].aliases = aliases
+        .iter()
+        .map(|(id, name)| ((*id).to_owned(), (*name).to_owned()))
+        .collect();
+    let charges: Vec<Said> = pairs
+        .iter()
+        .map(|(name, id)| cost(day("2025-03-01"), name, 1.0).id(id))
+        .collect();
+    let said = told(&account, &charges);
+    let sets = LabelSets::new(&said.keys, &account.labels);
+    let texts = (0u32..)
+        .take(said.keys.len())
+        .map(|key| sets.texts(sets.set_of(key)).next().unwrap().to_owned())
+        .collect();
+    (texts, sets.infos()[0].clone())
+}
+
+#[test]
+fn labels_say_who_it_is() {
+    let long = "x".repeat(250);
+    let long: &'static str = long.leak();
+    let ellipsis = format!("{}…", "x".repeat(199));
+    for (pairs, aliases, want) in [
+        (
+            &[("ACME", "1"), ("Beta", "2")][..],
+            &[][..],
+            vec!["ACME", "Beta"],
+        ),
+        (&[("", "1")], &[], vec!["1"]),
+        (&[("", "")], &[], vec![""]),
+        (
+            &[("ACME", "1"), ("ACME", "2")],
+            &[],
+            vec!["ACME (1)", "ACME (2)"],
+        ),
+        (
+            &[("ACME", "1"), ("AC\u{7}ME", "2")],
+            &[],
+            vec!["ACME (1)", "ACME (2)"],
+        ),
+        (
+            &[("ACME", "1"), ("ACME", "2")],
+            &[("2", "Zed")],
+            vec!["ACME", "Zed"],
+        ),
+        (
+            &[("ACME", "1"), ("Beta", "2")],
+            &[("1", "Both"), ("2", "Both")],
+            vec!["Both", "Both"],
+        ),
+        (&[("other", "7")], &[], vec!["other (7)"]),
+        (&[("other", "")], &[], vec!["other (as sent)"]),
+        (&[("a\nb\u{0}c", "1")], &[], vec!["abc"]),
+        (
+            &[("Ünïcödé 東京 \"q\" \\", "1")],
+            &[],
+            vec!["Ünïcödé 東京 \"q\" \\"],
+        ),
+        (&[(long, "1")], &[], vec![ellipsis.as_str()]),
+    ] {
+        assert_eq!(shown(pairs, aliases).0, want, "{pairs:?} {aliases:?}");
+    }
+}
+
+#[test]
+fn info_series_tell_the_id_behind_a_name_and_nothing_where_there_are_several() {
+    let info = |shown: &str, id: &str| Info {
+        shown: shown.into(),
+        id: id.into(),
+        description: "".into(),
+    };
+    let (_, infos) = shown(&[("ACME", "1"), ("plain", "plain")], &[]);
+    assert_eq!(infos, [info("ACME", "1")]);
+    let (_, infos) = shown(&[("ACME", "1"), ("ACME", "2")], &[]);
+    assert_eq!(infos, [info("ACME (1)", "1"), info("ACME (2)", "2")]);
+    let (_, infos) = shown(
+        &[("ACME", "1"), ("Beta", "2")],
+        &[("1", "Both"), ("2", "Both")],
+    );
+    assert_eq!(infos, [info("Both", "")]);
+}
+
+#[test]
+fn label_sets_are_named_anew_where_there_are_others_or_they_are_called_otherwise() {
+    let now = at("2025-03-10T12:00:00Z");
+    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    let mut named = Named::default();
+    let mut shown = |account: &Arc<Account>, state: &Arc<AccountState>| {
+        let views = named.views([(account, Arc::clone(state))].into_iter(), now);
+        let [view] = views.as_slice() else {
+            panic!("one account has one view");
+        };
+        let fresh = crate::view::view(account, state, now);
+        assert_eq!(
+            (&view.labels, &view.families),
+            (&fresh.labels, &fresh.families)
+        );
+        Arc::clone(&view.labels)
+    };
+    let charges = [
+        cost(month("2025-03"), "a", 1.0),
+        cost(month("2025-03"), "b", 2.0),
+    ];
+    let plain = Arc::new(account(Arc::clone(&provider) as _, "UTC"));
+    let state = Arc::new(state_of(&plain, now, &charges[..1]));
+    let first = shown(&plain, &state);
+    // The same keys in another state, as after a poll that brought no new label set.
+    let polled = Arc::new(AccountState::clone(&state));
+    assert!(
+        Arc::ptr_eq(&first, &shown(&plain, &polled)),
+        "they are named once"
+    );
+    let other = Arc::new(state_of(&plain, now, &charges));
+    assert_eq!(shown(&plain, &other).len(), 2);
+    let mut aliased = account(provider, "UTC");
+    aliased.labels.slots[0].aliases = [("a".to_owned(), "ACME".to_owned())].into();
+    let labels = shown(&Arc::new(aliased), &other);
+    assert_eq!(labels.texts(0).next(), Some("ACME"));
+}
