@@ -10,7 +10,7 @@ use crate::{
     charge::Measure,
     ledger::Sum,
     snapshot::Failure,
-    window::{Family, Folded, View, Window},
+    window::{Family, Folded, View, Window, WithheldParts},
 };
 
 /// Of an account with more failures, so many are told in words.
@@ -34,6 +34,8 @@ pub struct AccountSummary {
     pub parts: usize,
     /// How many of them failed last time, or are stale.
     pub failing_parts: usize,
+    /// How many parts lack one of the two months.
+    pub withheld: WithheldParts,
     /// Why, of the first few.
     pub failures: Vec<(String, Failure)>,
     /// Whether the values are withdrawn because every part is stale.
@@ -146,6 +148,7 @@ impl AccountSummary {
         Self {
             parts: health.parts,
             failing_parts: health.failing_parts,
+            withheld: health.withheld.unwrap_or_default(),
             failures: health
                 .failures
                 .iter()
@@ -214,6 +217,7 @@ mod tests {
         AccountSummary {
             parts: 1,
             failing_parts: 0,
+            withheld: WithheldParts::default(),
             failures: Vec::new(),
             withdrawn: false,
             data: None,
