@@ -119,13 +119,14 @@ mod tests {
         cost(month("2025-03"), "a", value)
     }
 
-    /// The count after one poll in March that asked for these months, as it is at a moment.
+    /// The count after one poll in March that asked for these months, as it is at a moment: month to date and previous
+    /// month.
     fn count(
         measures: &[(Measure, Grain)],
         asked: &[&str],
         reports: &[Report<'_>],
         now: &str,
-    ) -> Option<WithheldParts> {
+    ) -> Option<[usize; 2]> {
         let account = account(Scripted::new(measures, MonthsAsked::Both), "UTC");
         let mut state = AccountState::new(account.labels.slots.len());
         let parts: Vec<_> = reports.iter().map(|(part, ..)| Part::new(*part)).collect();
@@ -149,29 +150,23 @@ mod tests {
         }
         state.status.last_attempt = Some(polled);
         let view = view(&Arc::new(account), &Arc::new(state), at(now));
-        view.health.withheld
-    }
-
-    fn some(month_to_date: usize, previous_month: usize) -> Option<WithheldParts> {
-        Some(WithheldParts {
-            month_to_date,
-            previous_month,
-        })
+        let parts = view.health.withheld?;
+        Some([parts.month_to_date, parts.previous_month])
     }
 
     #[test]
     fn parts_with_money_in_one_month_count_for_the_other() {
         let both: &[&str] = &["2025-02", "2025-03"];
         for (charges, withheld, want) in [
-            (vec![previous(3.0), current(1.0)], &[][..], some(0, 0)),
-            (vec![current(1.0)], &["2025-02"], some(0, 1)),
-            (vec![previous(3.0)], &["2025-03"], some(1, 0)),
+            (vec![previous(3.0), current(1.0)], &[][..], Some([0, 0])),
+            (vec![current(1.0)], &["2025-02"], Some([0, 1])),
+            (vec![previous(3.0)], &["2025-03"], Some([1, 0])),
             // A month that is reported and empty is 0, not missing.
-            (vec![current(1.0)], &[], some(0, 0)),
+            (vec![current(1.0)], &[], Some([0, 0])),
             // Nothing is known to be missing from a part without money.
-            (vec![], &["2025-02", "2025-03"], some(0, 0)),
-            (vec![current(0.0)], &["2025-02"], some(0, 0)),
-            (vec![current(-1.0)], &["2025-02"], some(0, 1)),
+            (vec![], &["2025-02", "2025-03"], Some([0, 0])),
+            (vec![current(0.0)], &["2025-02"], Some([0, 0])),
+            (vec![current(-1.0)], &["2025-02"], Some([0, 1])),
         ] {
             let reports = [
                 ("part", charges.clone(), withheld),
@@ -184,7 +179,7 @@ mod tests {
     #[test]
     fn a_previous_month_that_was_never_asked_for_counts() {
         let reports = [("part", vec![current(1.0)], &[][..])];
-        assert_eq!(count(MONEY, &["2025-03"], &reports, NOW), some(0, 1));
+        assert_eq!(count(MONEY, &["2025-03"], &reports, NOW), Some([0, 1]));
     }
 
     #[test]
@@ -192,7 +187,7 @@ mod tests {
         let both: &[&str] = &["2025-02", "2025-03"];
         let reports = [("part", vec![previous(3.0), current(1.0)], &[][..])];
         let turned = "2025-04-01T00:00:00Z";
-        assert_eq!(count(MONEY, both, &reports, turned), some(0, 0));
+        assert_eq!(count(MONEY, both, &reports, turned), Some([0, 0]));
     }
 
     #[test]
@@ -201,15 +196,15 @@ mod tests {
         let used = current(1.0).of(Measure::ConsumedQuantity, "h");
         let reports = [("part", vec![used], &["2025-02"][..])];
         let usage = (Measure::ConsumedQuantity, Grain::Day);
-        assert_eq!(count(&[usage], both, &reports, NOW), some(0, 1));
+        assert_eq!(count(&[usage], both, &reports, NOW), Some([0, 1]));
         let money = [usage, MONEY[0]];
-        assert_eq!(count(&money, both, &reports, NOW), some(0, 0));
+        assert_eq!(count(&money, both, &reports, NOW), Some([0, 0]));
     }
 
     #[test]
     fn accounts_without_months_have_no_count() {
         assert_eq!(count(&[(Measure::Seats, Grain::Now)], &[], &[], NOW), None);
-        assert_eq!(count(MONEY, &[], &[], NOW), some(0, 0));
+        assert_eq!(count(MONEY, &[], &[], NOW), Some([0, 0]));
     }
 
     #[test]
