@@ -20,10 +20,12 @@ pub mod forecast;
 mod labels;
 mod past;
 pub mod summary;
+mod withheld;
 
 pub use crate::view::folding::Folded;
 pub use crate::view::labels::{Chosen, Info, LabelSets};
 pub use crate::view::past::{Past, Series};
+pub use crate::view::withheld::WithheldParts;
 
 /// Over which time a family adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +66,8 @@ pub struct Health {
     pub parts: usize,
     /// How many of them failed last time, or are stale.
     pub failing_parts: usize,
+    /// How many of all parts lack one of the two months; `None` where the account has no months.
+    pub withheld: Option<WithheldParts>,
     /// The oldest last success of a listed part, if all of them ever succeeded.
     pub oldest_success: Option<Timestamp>,
     /// The end of the newest day or hour seen, or the time of the answer.
@@ -81,7 +85,7 @@ pub struct Spend {
     pub labels: Arc<LabelSets>,
     /// Month to date and forecast, each a family a currency.
     pub families: Vec<Family>,
-    /// Whether every listed part has told its running month and is not stale.
+    /// Whether every listed part has reported the current month and is not stale, and no other part withholds it.
     pub complete: bool,
 }
 
@@ -169,7 +173,11 @@ fn view_of(
     let month = Month::of(today);
     let measures = account.provider.measures();
     let has = |wanted: &[Grain]| measures.iter().any(|(_, grain)| wanted.contains(grain));
-    let health = health(state, now, account.poll.stale_after);
+    let has_months = has(&[Grain::RunningDay, Grain::Day, Grain::Month]);
+    let health = Health {
+        withheld: has_months.then(|| WithheldParts::of(state, &measures, month)),
+        ..health(state, now, account.poll.stale_after)
+    };
     let previous_day = has(&[Grain::RunningDay, Grain::Day])
         .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
@@ -183,7 +191,9 @@ fn view_of(
     };
     let outlook = Outlook::new(state, month, previous_day, zone);
     let families = families(state, &measures, &moment, &outlook, all);
-    let spend = spend(state, &families, &moment, all);
+    let mut spend = spend(state, &families, &moment, all);
+    // A part that is no longer listed may lack the current month, too.
+    spend.complete &= (health.withheld).is_none_or(|parts| parts.month_to_date == 0);
     let bounds = bounds(&spend, &outlook);
     let limit = account.poll.max_series;
     let (labels, families, folded) = fold(state, &measures, &moment, all, families, limit);
@@ -194,8 +204,7 @@ fn view_of(
         (labels, families, folded, bounds)
     };
     View {
-        billing_period: has(&[Grain::RunningDay, Grain::Day, Grain::Month])
-            .then(|| (month.start(zone), month.end(zone))),
+        billing_period: has_months.then(|| (month.start(zone), month.end(zone))),
         previous_day: previous_day
             .filter(|_| !health.withdrawn)
             .map(|day| start_of_day(day, zone)),
@@ -766,6 +775,7 @@ fn health(state: &AccountState, now: Timestamp, stale_after: Duration) -> Health
         data: state.parts.values().filter_map(|part| part.newest).max(),
         withdrawn: state.parts.values().all(|part| too_old(part)),
         failures,
+        withheld: None,
     }
 }
 

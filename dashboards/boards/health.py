@@ -67,7 +67,7 @@ def build():
     table = grid(
         "Accounts now",
         "State, ages and size of each account, and how long its credential is valid. Read: since the oldest part was read with success. Data: since the "
-        "end of the newest day or hour in the data.",
+        "end of the newest day or hour in the data. Withheld: parts with money that do not report this month or the month before.",
         [
             Query(f"max by ({BY}) ({success})"),
             Query(f"time() - {_account('cloudspend_poll_last_success_timestamp_seconds')}"),
@@ -81,6 +81,7 @@ def build():
             Query(_account("cloudspend_folded_series")),
             Query(_account(shared.FOLDED)),
             Query(f"{_account(EXPIRY)} - time()"),
+            Query(shared.withheld(BY)),
         ],
         [
             Column("provider", "Provider"), Column("account", "Account"),
@@ -90,6 +91,7 @@ def build():
             Column("Value #D", "Data", unit="s", decimals=0, steps=shared.DATA_AGE_STEPS),
             Column("Value #E", "Parts", unit="locale"),
             Column("Value #F", "Failing", unit="locale", steps=(GREEN, (1, RED))),
+            Column("Value #M", "Withheld", unit="locale", steps=(GREEN, (1, YELLOW))),
             Column("Value #G", "Poll took", unit="s", decimals=1),
             Column("Value #H", "Rows", unit="locale"),
             Column("Value #I", "Label sets", unit="locale"),

@@ -165,13 +165,15 @@ def freshness():
     success = q.once("cloudspend_poll_success", q.ACCOUNT)
     return grid(
         "Freshness by account",
-        "Whether the last poll wholly succeeded, how long ago everything that is shown was read, how far the data reaches, and "
-        "how many parts fail. A part that fails keeps its last good values.",
+        "Whether the last poll wholly succeeded, how long ago everything that is shown was read, how far the data reaches, "
+        "how many parts fail, and how many with money do not report this month or the month before. A part that fails keeps its "
+        "last good values; a month that is not reported is missing from sums.",
         [
             Query(success.replace("max without (instance, pod)", "max by (provider, account)")),
             Query(f"time() - max by (provider, account) ({q.once(shared.OLDEST, q.ACCOUNT)})"),
             Query(f"time() - max by (provider, account) ({q.once(shared.DATA, q.ACCOUNT)})"),
             Query(f"max by (provider, account) ({q.once('cloudspend_failing_parts', q.ACCOUNT)})"),
+            Query(shared.withheld("provider, account")),
         ],
         [
             Column("provider", "Provider"),
@@ -181,7 +183,8 @@ def freshness():
                    mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
             Column("Value #B", "Read", unit="s", decimals=0, width=90, steps=shared.AGE_STEPS),
             Column("Value #C", "Data", unit="s", decimals=0, width=90, steps=shared.DATA_AGE_STEPS),
-            Column("Value #D", "Failing parts", unit="none", width=115, steps=(GREEN, (1, YELLOW))),
+            Column("Value #D", "Failing", unit="none", width=75, steps=(GREEN, (1, YELLOW))),
+            Column("Value #E", "Withheld", unit="none", width=85, steps=(GREEN, (1, YELLOW))),
         ],
         sort=[("Poll", False), ("Read", True)],
     )

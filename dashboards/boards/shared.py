@@ -15,6 +15,7 @@ USED_STEPS = (GREEN, (0.8, ORANGE), (1, RED))
 OLDEST = "cloudspend_oldest_part_success_timestamp_seconds"
 DATA = "cloudspend_data_timestamp_seconds"
 FOLDED = "cloudspend_folded_cost_ratio"
+WITHHELD = "cloudspend_withheld_parts"
 
 
 def trust(select_money):
@@ -26,7 +27,8 @@ def trust(select_money):
         "Failing: accounts whose last poll did not wholly succeed; their last good values are shown. Read: the longest time since "
         "anything that is shown was read with success. Data: how far back the newest day or hour of the most belated account "
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
-        "with money but without an exchange rate, which the sums in one currency leave out. Stale values, and accounts that are "
+        "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
+        "or the month before that do not report the other, so that its sum lacks them. Stale values, and accounts that are "
         "withdrawn, show up under Failing and Read.",
         [
             Query(f"count({failing} == 0) {nothing}", "failing"),
@@ -34,6 +36,7 @@ def trust(select_money):
             Query(f"max(time() - {q.once(DATA, q.ACCOUNT)})", "data"),
             Query(f"max({q.once(FOLDED, q.ACCOUNT)})", "in other"),
             Query(f"(count({q.without_rate('currency', select_money)}) and on () cloudspend_exchange_rate) {nothing}", "no rate"),
+            Query(f"sum({withheld('provider, account')})", "withheld"),
         ],
         unit="none",
         steps=(GREEN, (1, RED)),
@@ -43,8 +46,14 @@ def trust(select_money):
     panel.override_by_name("read", [prop("unit", "s"), prop("decimals", 0), threshold_prop(*AGE_STEPS)])
     panel.override_by_name("data", [prop("unit", "s"), prop("decimals", 0), threshold_prop(*DATA_AGE_STEPS)])
     panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), threshold_prop(*FOLDED_STEPS)])
-    panel.override_by_name("no rate", [threshold_prop(GREEN, (1, YELLOW))])
+    for name in ("no rate", "withheld"):
+        panel.override_by_name(name, [threshold_prop(GREEN, (1, YELLOW))])
     return panel
+
+
+def withheld(by):
+    """Parts that lack one of the two months. A month that one of two replicas has is shown, so the smaller count is the right one."""
+    return f"sum by ({by}) (min without (instance, pod) ({WITHHELD}{{{q.ACCOUNT}}}))"
 
 
 def spent_this_month(select):

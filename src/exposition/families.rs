@@ -262,6 +262,7 @@ pub const FAMILIES: &[Name] = &[
     LAST_SUCCESS,
     PARTS,
     FAILING_PARTS,
+    WITHHELD_PARTS,
     OLDEST_SUCCESS,
     DATA,
     DURATION,
@@ -385,6 +386,11 @@ pub(super) const FAILING_PARTS: Name = gauge(
     "cloudspend_failing_parts",
     ACCOUNT,
     "How many listed parts failed in the last poll or are stale; their last good values are served.",
+);
+pub(super) const WITHHELD_PARTS: Name = gauge(
+    "cloudspend_withheld_parts",
+    "provider, account, window",
+    "How many parts had charges in the current or the previous month but do not report this window, so that sums over it lack them. A part in its first month may count for previous_month.",
 );
 pub(super) const OLDEST_SUCCESS: Name = gauge(
     "cloudspend_oldest_part_success_timestamp_seconds",

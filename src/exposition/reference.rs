@@ -92,6 +92,7 @@ const ABSENT: &[(&str, &str)] = &[
     ),
     ("parts", NEVER),
     ("failing_parts", NEVER),
+    ("withheld_parts", NO_MONTHS),
     (
         "oldest_part_success_timestamp_seconds",
         "until every listed part has succeeded once",

@@ -13,8 +13,9 @@ use prometheus_client::{
 use crate::exposition::families::{
     CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FOLDED_RATIO, FOLDED_SERIES, LAST_ATTEMPT,
     LAST_SUCCESS, Name, OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS,
-    PREVIOUS_DAY_START, ROWS, SERIES,
+    PREVIOUS_DAY_START, ROWS, SERIES, WITHHELD_PARTS,
 };
+use crate::exposition::samples::{Gathered, Labels};
 use crate::{charge::start_of_day, view::View};
 
 type Read = fn(&View) -> Option<f64>;
@@ -73,6 +74,32 @@ pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
             read,
             views: Arc::clone(views),
         }));
+        if name == FAILING_PARTS {
+            registry.register_collector(Box::new(withheld_parts(views)));
+        }
+    }
+}
+
+/// The parts that lack a month, by the window that lacks them.
+fn withheld_parts(views: &[View]) -> Gathered {
+    let of_view = |view: &View| {
+        let parts = view.health.withheld?;
+        let sample = |window: &str, parts: usize| -> (Labels, f64) {
+            let labels = vec![
+                ("provider", view.account.provider_name.as_str().to_owned()),
+                ("account", view.account.name.clone()),
+                ("window", window.to_owned()),
+            ];
+            (labels, parts as f64)
+        };
+        Some([
+            sample("month_to_date", parts.month_to_date),
+            sample("previous_month", parts.previous_month),
+        ])
+    };
+    Gathered {
+        name: WITHHELD_PARTS,
+        samples: views.iter().filter_map(of_view).flatten().collect(),
     }
 }
 

@@ -313,6 +313,9 @@ fn account(
                         div { dt { "Credential ends" } dd.number { (day) } }
                     }
                 }
+                @for sentence in summary.withheld.sentences() {
+                    p.small { strong { "Incomplete: " } (sentence) }
+                }
                 @if in_words { (failures(&summary.failures, summary.failing_parts)) }
             }
             @if in_words {

@@ -10,7 +10,7 @@ use crate::{
     ledger::Sum,
     state::Failure,
     view::{
-        Family, Folded, View, Window,
+        Family, Folded, View, Window, WithheldParts,
         budgets::{Money, Spent},
     },
 };
@@ -36,6 +36,8 @@ pub struct AccountSummary {
     pub parts: usize,
     /// How many of them failed last time, or are stale.
     pub failing_parts: usize,
+    /// How many parts lack one of the two months.
+    pub withheld: WithheldParts,
     /// Why, of the first few.
     pub failures: Vec<(String, Failure)>,
     /// Whether the values are withdrawn because every part is stale.
@@ -148,6 +150,7 @@ impl AccountSummary {
         Self {
             parts: health.parts,
             failing_parts: health.failing_parts,
+            withheld: health.withheld.unwrap_or_default(),
             failures: health
                 .failures
                 .iter()
@@ -216,6 +219,7 @@ mod tests {
         AccountSummary {
             parts: 1,
             failing_parts: 0,
+            withheld: WithheldParts::default(),
             failures: Vec::new(),
             withdrawn: false,
             data: None,

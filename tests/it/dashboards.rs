@@ -16,6 +16,7 @@ use super::support::{
 
 mod alerts;
 mod queries;
+mod withheld;
 
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(repository(folder))

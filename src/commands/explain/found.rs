@@ -12,7 +12,7 @@ use crate::{
     ledger::Sum,
     state::MonthState,
     view::{
-        View, Window,
+        View, Window, WithheldParts,
         budgets::{Matched, Money},
     },
 };
@@ -72,6 +72,9 @@ pub struct Found {
     pub clashes: Vec<Clash>,
     /// The months that the provider does not report.
     pub withheld: Vec<Withheld>,
+    /// How many parts with charges lack one of the two months, as `cloudspend_withheld_parts` counts them; absent where
+    /// the provider reports no months.
+    pub withheld_parts: Option<WithheldParts>,
     /// What the provider's rows have about them that an operator should know, and what is odd about the outcome.
     pub remarks: Vec<String>,
     /// What failed: finding the parts, then the parts.
@@ -228,6 +231,7 @@ impl Found {
             folded_cost_ratio: view.folded.cost_ratio,
             clashes: clashes(view),
             withheld: withheld(view),
+            withheld_parts: view.health.withheld,
             remarks: remarks(view, money, &totals),
             failures: failures
                 .map(|(part, failure)| Failed::new(part, failure.reason, &failure.message))

@@ -224,6 +224,12 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
         let (part, month) = (plain(&month.part), &month.month);
         format!("part {part}: {month} is not reported by the provider, so it is absent and not 0")
     }));
+    let incomplete = found.withheld_parts.unwrap_or_default().sentences();
+    said.extend(
+        incomplete
+            .into_iter()
+            .map(|line| ("incomplete", YELLOW, line)),
+    );
     said.extend(some(&found.remarks, "remark", |remark| plain(remark)));
     match &found.health {
         Some(Health::Said(words)) => {

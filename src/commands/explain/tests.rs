@@ -67,6 +67,10 @@ fn scripted() -> Arc<Scripted> {
 async fn explained(max_series: usize) -> Explained {
     let mut account = account(scripted(), "UTC");
     account.poll.max_series = max_series;
+    explained_of(account).await
+}
+
+async fn explained_of(account: crate::account::Account) -> Explained {
     let clock = Clock::from_fn(|| at("2025-03-10T12:00:00Z"));
     let (_stop, stopped) = watch::channel(false);
     run(
@@ -84,6 +88,27 @@ async fn explained(max_series: usize) -> Explained {
 async fn a_table_says_what_was_read_and_what_to_do() {
     let text = explained(1000).await.text(false);
     insta::assert_snapshot!(text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withheld_month_is_named_and_its_part_counted() {
+    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    provider.says("account", vec![cost(month("2025-03"), "ACME", 5.0)]);
+    let withheld = vec!["2025-02".parse().unwrap()];
+    *provider.withheld.lock().unwrap() = withheld;
+    let explained = explained_of(account(provider, "UTC")).await;
+    let text = explained.text(false);
+    for line in [
+        "  withheld     part account: 2025-02 is not reported by the provider, so it is absent and not 0\n",
+        "  incomplete   1 part with charges this month does not report the previous month: sums over it are too low.\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&explained.json()).unwrap();
+    assert_eq!(
+        json["accounts"][0]["withheld_parts"],
+        serde_json::json!({"month_to_date": 0, "previous_month": 1})
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,9 +6,9 @@ use regex::Regex;
 
 use super::*;
 use crate::{
-    charge::Measure,
-    provider::{Grain, MonthsAsked},
-    test_support::{Said, Scripted, account, at, cost, month, state_of},
+    charge::{Measure, Month},
+    provider::{Ask, Grain, MonthsAsked, Part},
+    test_support::{Said, Scripted, account, at, cost, month, state_of, told},
     view::view,
 };
 
@@ -124,6 +124,46 @@ fn folding_and_withdrawal_take_nothing_from_a_budget() {
     let spent = first(&money, &turned).unwrap();
     assert_eq!(spent.amount.to_bits(), 0.0_f64.to_bits());
     assert!(!spent.complete);
+}
+
+#[test]
+fn a_budget_is_complete_while_every_part_reports_the_current_month() {
+    let polled = at(NOW);
+    for (withheld, listed, want) in [
+        ("", true, true),
+        // A budget is about the current month.
+        ("2025-02", true, true),
+        ("2025-03", true, false),
+        ("2025-03", false, false),
+        ("", false, true),
+    ] {
+        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let account = account(provider, "UTC");
+        let mut state = state_of(&account, polled, &charges());
+        let [main, second] = ["account", "second"].map(Part::new);
+        state.list(&[main.clone(), second]);
+        let both = [("2025-02", 3.0), ("2025-03", 1.0)];
+        let reported = both.into_iter().filter(|(month, _)| *month != withheld);
+        let said: Vec<_> = reported
+            .map(|(name, value)| cost(month(name), "ACME", value))
+            .collect();
+        let mut said = told(&account, &said);
+        said.withheld.extend(withheld.parse::<Month>());
+        let ask = Ask {
+            months: both.map(|(name, _)| name.parse().unwrap()).into(),
+            current: "2025-03".parse().unwrap(),
+            today: "2025-03-10".parse().unwrap(),
+            now: polled,
+        };
+        let _ = state.accept("second", said, &ask, &account.zone);
+        if !listed {
+            state.list(&[main]);
+        }
+        let view = view(&Arc::new(account), &Arc::new(state), polled);
+        let money = money(budget(&[("customer", "ACME")], "EUR"));
+        let spent = first(&money, &view).unwrap();
+        assert_eq!(spent.complete, want, "{withheld:?}, listed: {listed}");
+    }
 }
 
 #[test]
