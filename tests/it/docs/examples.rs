@@ -154,7 +154,7 @@ async fn the_forecast_is_that_of_the_example() {
         "cloudspend_forecast_cost_month_end",
         &[("account", "fee")],
         350.0,
-        "not stretched: **350**.",
+        "not extrapolated: **350**.",
     );
 }
 
