@@ -86,7 +86,7 @@ fn providers(golden: &Exposition, family: &str) -> Option<String> {
 }
 
 #[test]
-fn the_metric_reference_is_generated() {
+fn metric_reference() {
     let golden = std::fs::read_to_string(repository("tests/fixtures/golden/metrics.txt")).unwrap();
     let (_, golden) = golden.split_once('\n').unwrap();
     let golden = Exposition::read(golden).unwrap();
@@ -180,7 +180,7 @@ fn allowed(about: &Value) -> String {
 }
 
 #[test]
-fn the_keys_of_every_provider_are_generated_from_the_schema() {
+fn keys_of_every_provider() {
     let schema = config::schema();
     let poll = &schema["properties"]["poll"]["properties"];
     let variants = &schema["properties"]["accounts"]["additionalProperties"]["oneOf"];
@@ -205,7 +205,7 @@ fn the_keys_of_every_provider_are_generated_from_the_schema() {
 }
 
 #[test]
-fn every_provider_page_names_every_dimension() {
+fn provider_pages_name_every_dimension() {
     if writes_golden_files() {
         // Another test is writing the pages.
         return;
@@ -226,9 +226,9 @@ fn every_provider_page_names_every_dimension() {
     }
 }
 
-/// Every request that the exporter makes over the demo, as the page on security lists it.
+/// Every request that the exporter sends to the demo, as listed in docs/security.md.
 #[tokio::test]
-async fn the_list_of_what_is_sent_is_generated() {
+async fn list_of_requests() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     exporter.polled().await;
