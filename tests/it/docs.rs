@@ -1,4 +1,4 @@
-//! The documentation is held to what is there: marks, links, names, configurations, queries; its commands are run.
+//! Checks the documentation against the program: marks, links, names, configurations, queries; its commands are run.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,20 +18,29 @@ mod examples;
 mod generated;
 mod page;
 
-/// What a block may be, by the words behind its fence, and what becomes of it.
+/// The marks that may follow a fence, and what the tests check for each.
 const MARKS: [(&str, &str); 11] = [
-    ("sh run", "is run as it is written"),
-    ("sh run serve", "is started, and runs until the page's end"),
+    ("sh run", "is run as written"),
+    (
+        "sh run serve",
+        "is started, and runs until the end of the page",
+    ),
     ("sh make", "names targets of the Makefile"),
-    ("sh not-tried", "is not tried, and says so to the reader"),
-    ("yaml config", "is a whole configuration without a fault"),
-    ("yaml prometheus", "is a configuration that promtool takes"),
+    ("sh not-tried", "is not tried, and a comment says so"),
+    ("yaml config", "is a complete configuration without errors"),
+    (
+        "yaml prometheus",
+        "is a configuration that promtool accepts",
+    ),
     ("yaml", "parses: a part of a file that is not ours"),
     ("promql", "parses"),
     ("json", "parses"),
-    ("text demo", "are samples of series that the demo has"),
+    ("text demo", "holds samples of series that the demo has"),
     ("text", "holds no command"),
 ];
+
+/// The lines of the README that a reader sees first.
+const FIRST_SCREEN: usize = 30;
 
 /// The blocks of all pages that have a mark.
 fn marked(mark: &str) -> Vec<(Page, Fence)> {
@@ -44,7 +53,7 @@ fn marked(mark: &str) -> Vec<(Page, Fence)> {
 }
 
 #[test]
-fn every_block_says_what_becomes_of_it() {
+fn every_block_has_a_known_mark() {
     let mut seen = BTreeSet::new();
     for page in pages() {
         for fence in &page.fences {
@@ -55,7 +64,7 @@ fn every_block_says_what_becomes_of_it() {
             match *mark {
                 "sh not-tried" => assert!(
                     fence.text.to_lowercase().contains("# not tried"),
-                    "{place}: a comment must say to the reader that it was not tried"
+                    "{place}: a comment must say that it was not tried"
                 ),
                 "json" => {
                     let json: Result<serde_json::Value, _> = serde_json::from_str(&fence.text);
@@ -76,7 +85,7 @@ fn every_block_says_what_becomes_of_it() {
         assert_eq!(
             page.indented,
             None,
-            "{}: an indented block has no mark; fence it",
+            "{}: an indented block has no mark: use a fence",
             page.place(page.indented.unwrap_or_default())
         );
     }
@@ -86,7 +95,38 @@ fn every_block_says_what_becomes_of_it() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn readme_begins_with_demo_and_test() {
+    let page = Page::read("README.md");
+    let first = page.fences.iter().filter(|fence| fence.line < FIRST_SCREEN);
+    let commands: BTreeSet<&str> = first
+        .flat_map(|fence| fence.text.lines())
+        .map(|line| line.split('#').next().unwrap().trim())
+        .collect();
+    for command in ["make demo", "make test"] {
+        assert!(commands.contains(command), "{command}: {commands:?}");
+    }
+    let (first, _) = page.text.split_once("\n## ").unwrap();
+    for says in [
+        "docs/pictures/overview.png",
+        "No real provider was ever contacted",
+        "Nothing is published",
+    ] {
+        assert!(first.contains(says), "the first screen lacks {says}");
+    }
+    // CI runs the same command.
+    let run = std::fs::read_to_string(repository(".ci/run")).unwrap();
+    assert!(run.lines().any(|line| line.trim() == "make test"), "{run}");
+}
+
+#[test]
+fn architecture_fits_on_a_few_screens() {
+    let text = std::fs::read_to_string(repository("ARCHITECTURE.md")).unwrap();
+    let lines = text.lines().count();
+    assert!(lines <= 150, "{lines} lines: move details to docs/");
+}
+
+#[test]
+fn every_link_has_a_target() {
     let link = Regex::new(r"\]\(<?([^)\s>]+)>?\)").unwrap();
     let all = pages();
     let mut links = 0;
@@ -114,7 +154,7 @@ fn every_link_leads_somewhere() {
                         repository(&page.name).canonicalize().ok().as_ref() == Some(&path)
                     };
                     let other = all.iter().find(is_it);
-                    let other = other.unwrap_or_else(|| panic!("{place}: {target} is no page"));
+                    let other = other.unwrap_or_else(|| panic!("{place}: {target} is not a page"));
                     assert!(
                         other.anchors().contains(anchor),
                         "{place}: no heading {target}"
@@ -126,9 +166,9 @@ fn every_link_leads_somewhere() {
     assert!(links > 50, "{links} links");
 }
 
-/// Everything that looks like one of our metrics is one, or the beginning of some.
+/// Every name that looks like one of our metrics is one, or a prefix of one.
 #[test]
-fn every_metric_that_is_named_is_there() {
+fn every_named_metric_exists() {
     let name = Regex::new(r"\b(cloudspend|process)_[a-z_]+\b").unwrap();
     let mut names = 0;
     for page in pages() {
@@ -162,7 +202,7 @@ fn every_metric_that_is_named_is_there() {
 }
 
 #[test]
-fn every_configuration_is_without_a_fault() {
+fn every_configuration_loads() {
     for (page, fence) in marked("yaml config") {
         let folder = Folder::with(&[("cloudspend.yml", &fence.text)]);
         let sources = Sources {
@@ -175,7 +215,7 @@ fn every_configuration_is_without_a_fault() {
     }
 }
 
-/// What promtool says of a file.
+/// Checks a file with promtool.
 async fn checked(what: &str, page: &Page, fence: &Fence, text: &str) {
     let folder = Folder::with(&[("file.yml", text)]);
     let said = tool("promtool")
@@ -183,16 +223,20 @@ async fn checked(what: &str, page: &Page, fence: &Fence, text: &str) {
         .arg(folder.path().join("file.yml"))
         .output()
         .await
-        .unwrap_or_else(|error| panic!("promtool: {error}; `make test` fetches it"));
-    let told = String::from_utf8_lossy(&said.stdout) + String::from_utf8_lossy(&said.stderr);
-    assert!(said.status.success(), "{}: {told}", page.place(fence.line));
+        .unwrap_or_else(|error| panic!("promtool: {error}; `make tools` fetches it"));
+    let output = String::from_utf8_lossy(&said.stdout) + String::from_utf8_lossy(&said.stderr);
+    assert!(
+        said.status.success(),
+        "{}: {output}",
+        page.place(fence.line)
+    );
 }
 
-/// That expressions parse, each of one place of a page.
+/// Checks that all expressions from one place of a page parse.
 async fn parse(page: &Page, fence: &Fence, expressions: &[&str]) {
     let rules: Vec<_> = (0..)
         .zip(expressions)
-        // Equal names would be told as duplicates.
+        // Equal names would be reported as duplicates.
         .map(|(number, expression)| json!({"record": format!("a:b{number}"), "expr": expression}))
         .collect();
     // JSON is YAML.
@@ -201,7 +245,7 @@ async fn parse(page: &Page, fence: &Fence, expressions: &[&str]) {
 }
 
 #[tokio::test]
-async fn promtool_takes_every_configuration_and_query() {
+async fn promtool_accepts_configurations_and_queries() {
     for (page, fence) in marked("yaml prometheus") {
         checked("config", &page, &fence, &fence.text).await;
     }
@@ -209,7 +253,7 @@ async fn promtool_takes_every_configuration_and_query() {
         let expressions: Vec<&str> = fence.text.split("\n\n").collect();
         parse(&page, &fence, &expressions).await;
     }
-    // Queries within the text, as the runbooks have them.
+    // Queries in the prose, as in the runbooks.
     let span = Regex::new(r"`([^`]*cloudspend_[a-z_]+[^`]*)`").unwrap();
     let asks = [" by (", " on (", "["];
     let mut queries = 0;
@@ -228,11 +272,11 @@ async fn promtool_takes_every_configuration_and_query() {
             }
         }
     }
-    assert!(queries > 5, "{queries} queries within the text");
+    assert!(queries > 5, "{queries} queries in the prose");
 }
 
 #[test]
-fn every_sample_is_of_a_series_that_the_demo_has() {
+fn every_sample_is_a_series_of_the_demo() {
     let golden = std::fs::read_to_string(repository("tests/fixtures/golden/metrics.txt")).unwrap();
     let (_, golden) = golden.split_once('\n').unwrap();
     let known = Exposition::read(golden).unwrap();

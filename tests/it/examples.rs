@@ -1,4 +1,4 @@
-//! The example answers of the providers' documents, served as documented, and what becomes of them on `/metrics`.
+//! The example responses of the providers' documents, served as documented, and the metrics made of them.
 
 use axum::{
     Router,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::support::{Exporter, Exposition, Folder, fixture, serve, stopped_at};
 
-/// Where the examples' accounts find their secret.
+/// The secret of the examples' accounts.
 const SECRET: &str = "p4ssw0rd";
 
 /// The query of a request, in order.
@@ -32,7 +32,7 @@ fn json_text(body: String) -> Response {
     ([("content-type", "application/json")], body).into_response()
 }
 
-/// What the exporter shows over an account, once it was polled.
+/// The metrics of an account after its first poll.
 async fn shown(account: &str, moment: &str) -> Exposition {
     let folder = Folder::with(&[("secret", SECRET)]);
     let secret = folder.yaml("secret");
@@ -50,7 +50,7 @@ async fn shown(account: &str, moment: &str) -> Exposition {
     shown
 }
 
-/// A value that is exactly what was sent.
+/// Checks that a value is exactly the one that was sent.
 #[track_caller]
 fn assert_is(shown: &Exposition, family: &str, labels: &[(&str, &str)], want: f64) {
     let got = shown.value(family, labels);
@@ -61,7 +61,7 @@ fn assert_is(shown: &Exposition, family: &str, labels: &[(&str, &str)], want: f6
     );
 }
 
-/// enube's API, which answers the documented questions alone.
+/// enube's API, which accepts only the documented requests.
 fn rocket() -> Router {
     async fn login(Json(body): Json<Value>) -> Response {
         let documented: Value = serde_json::from_str(&fixture("enube/login-request.json")).unwrap();
@@ -91,7 +91,7 @@ fn rocket() -> Router {
 }
 
 #[tokio::test]
-async fn enubes_acme_is_shown_as_documented() {
+async fn enube_acme() {
     let url = serve(rocket()).await;
     let account = format!(
         "provider: enube, base_url: {url}/rocketsvc/api/v4, username: user, cloud: azure, \
@@ -135,7 +135,7 @@ async fn enubes_acme_is_shown_as_documented() {
     assert_is(&shown, start, &[], 1_748_736_000.0);
 }
 
-/// `ActivePlatform`'s monthly analytics, which tell June and July.
+/// `ActivePlatform`'s monthly analytics, with June and July.
 fn activeplatform() -> Router {
     async fn analytics(pairs: Pairs, headers: HeaderMap) -> Response {
         if !has(&headers, "x-api-token", SECRET) {
@@ -154,7 +154,7 @@ fn activeplatform() -> Router {
 }
 
 #[tokio::test]
-async fn activeplatforms_resources_are_shown_in_the_month_that_they_were_billed_for() {
+async fn activeplatform_resources_in_their_month() {
     const MONTH_TO_DATE: &str = "cloudspend_billed_cost_month_to_date";
     const PREVIOUS: &str = "cloudspend_billed_cost_previous_month";
     let url = serve(activeplatform()).await;
@@ -177,20 +177,20 @@ async fn activeplatforms_resources_are_shown_in_the_month_that_they_were_billed_
     };
 
     let june = shown(&account, "2023-06-20T12:00:00Z").await;
-    // The answer does not name May: what it came to is not known, and is not 0.
+    // The response does not name May: its total is unknown, not 0.
     assert!(!june.has(PREVIOUS));
     let july = shown(&account, "2023-07-10T12:00:00Z").await;
     for (resource, want) in resources {
         assert_is(&june, MONTH_TO_DATE, &labels(resource), want);
         assert_is(&july, PREVIOUS, &labels(resource), want);
-        // The answer names July and tells no row of it.
+        // The response names July and has no row of it.
         assert_is(&july, MONTH_TO_DATE, &labels(resource), 0.0);
     }
 }
 
-/// Open Telekom Cloud's two tables; each has the rows of one month.
+/// Open Telekom Cloud's two endpoints; each has the rows of one month.
 fn otc() -> Router {
-    fn answer(pairs: &Pairs, headers: &HeaderMap, month: &str, rows: &str) -> Response {
+    fn consumption(pairs: &Pairs, headers: &HeaderMap, month: &str, rows: &str) -> Response {
         if !has(headers, "authorization", &format!("Bearer {SECRET}")) {
             return StatusCode::UNAUTHORIZED.into_response();
         }
@@ -204,10 +204,10 @@ fn otc() -> Router {
         })
     }
     async fn daily(pairs: Pairs, headers: HeaderMap) -> Response {
-        answer(&pairs, &headers, "7", "otc/daily.json")
+        consumption(&pairs, &headers, "7", "otc/daily.json")
     }
     async fn hourly(pairs: Pairs, headers: HeaderMap) -> Response {
-        answer(&pairs, &headers, "8", "otc/hourly.json")
+        consumption(&pairs, &headers, "8", "otc/hourly.json")
     }
     Router::new()
         .route("/v2/daily/consumption/", get(daily))
@@ -215,7 +215,7 @@ fn otc() -> Router {
 }
 
 #[tokio::test]
-async fn otcs_daily_row_is_shown_in_its_day_and_month() {
+async fn otc_daily_row_in_its_day_and_month() {
     let url = serve(otc()).await;
     let account = format!("provider: otc, base_url: {url}");
     let key = [
@@ -278,7 +278,7 @@ async fn otcs_daily_row_is_shown_in_its_day_and_month() {
 }
 
 #[tokio::test]
-async fn otcs_hourly_row_is_shown_today_with_its_list_cost() {
+async fn otc_hourly_row_today_with_list_cost() {
     let url = serve(otc()).await;
     let account = format!("provider: otc, base_url: {url}, granularity: hourly");
     let key = [
@@ -308,7 +308,7 @@ async fn otcs_hourly_row_is_shown_today_with_its_list_cost() {
     }
 }
 
-/// A portal whose lists may not be read.
+/// A portal whose lists are forbidden.
 fn cockpit() -> Router {
     async fn token(body: String) -> Response {
         let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes())
@@ -352,7 +352,7 @@ fn cockpit() -> Router {
 }
 
 #[tokio::test]
-async fn cloudcockpits_seats_are_shown_as_sent() {
+async fn cloudcockpit_seats_as_sent() {
     let url = serve(cockpit()).await;
     let account = format!(
         "provider: cloudcockpit, base_url: {url}, token_url: {url}/oauth2/v2.0/token, \
@@ -373,7 +373,7 @@ async fn cloudcockpits_seats_are_shown_as_sent() {
     assert!(!shown.has("cloudspend_billing_period_start_timestamp_seconds"));
 }
 
-/// MIKE's log, which holds one flow of one page and no level.
+/// MIKE's log, with one page of flows and no level.
 fn mike(row: fn() -> Value) -> Router {
     fn log(row: fn() -> Value, headers: &HeaderMap, body: &Value) -> Response {
         if !has(headers, "dhi-open-api-key", SECRET) {
@@ -395,7 +395,7 @@ fn mike(row: fn() -> Value) -> Router {
 }
 
 #[tokio::test]
-async fn mikes_row_of_four_months_is_counted_on_the_day_it_begins() {
+async fn mike_long_row_counts_on_its_first_day() {
     let url = serve(mike(|| {
         serde_json::from_str(&fixture("mike/my-list.json")).unwrap()
     }))
@@ -445,7 +445,7 @@ async fn mikes_row_of_four_months_is_counted_on_the_day_it_begins() {
     }
 }
 
-/// Names as no one should choose them: those that an exposition must escape, and many scripts.
+/// Names that an exposition must escape, or in other scripts.
 const HOSTILE: [&str; 8] = [
     "a \"quoted\" one",
     "back\\slash\\",
@@ -458,7 +458,7 @@ const HOSTILE: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn hostile_names_come_back_as_they_were_sent_in_both_formats() {
+async fn hostile_names_survive_both_formats() {
     let url = serve(mike(|| {
         let rows: Vec<_> = HOSTILE
             .iter()

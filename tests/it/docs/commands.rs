@@ -1,8 +1,8 @@
-//! The commands of the pages are run as they are written, page by page, in a folder that is like a fresh clone.
+//! Runs the commands of the pages as written, page by page, in a folder like a fresh clone.
 //!
-//! What differs from a reader's terminal: cargo is replaced by what it would have built, which is the program under test;
-//! the ports are free ones; `YOUR-...` is replaced by what the simulated APIs know, and an account that names a real
-//! API asks a simulated one. Blocks with the mark `sh run serve` go on running in the background.
+//! Differences to a reader's terminal: cargo is replaced by the program under test; the ports are free ones; `YOUR-...`
+//! is replaced by a secret of the simulated APIs, which also replace real ones. Blocks with the mark `sh run serve` keep
+//! running in the background.
 
 use std::{
     os::unix::fs::{PermissionsExt, symlink},
@@ -27,25 +27,25 @@ use super::{
     page::{Fence, Page, pages},
 };
 
-/// The ports of the pages: the exporter's, that of Prometheus, that of `VictoriaMetrics`.
+/// The ports in the pages: of the exporter, Prometheus and `VictoriaMetrics`.
 const PORTS: [&str; 3] = ["10190", "9090", "8428"];
 /// How long a block may take: one of them reads and writes ninety days.
-const LONGEST: Duration = Duration::from_mins(10);
-/// What a configuration of a page names, and the simulated API that is asked in its place.
-const REAL: [(&str, ProviderName); 1] = [(
+const BLOCK_TIMEOUT: Duration = Duration::from_mins(10);
+/// The URLs in the pages, and the simulated API that replaces each.
+const REAL_URLS: [(&str, ProviderName); 1] = [(
     "https://api-enterprise-dashboard.otc-service.com",
     ProviderName::Otc,
 )];
 
-/// A folder like a fresh clone, and what its reader has beside it.
-struct Fresh {
+/// A folder like a fresh clone, with the reader's home folder and running programs.
+struct FreshClone {
     folder: tempfile::TempDir,
     demo: Demo,
     ports: Vec<(String, String)>,
     running: Vec<Child>,
 }
 
-impl Fresh {
+impl FreshClone {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let demo = Demo::start(Clock::system(), Options::default())
@@ -119,7 +119,7 @@ impl Fresh {
         &known.unwrap().1
     }
 
-    /// Puts the accounts of the simulated APIs where the program looks for its configuration.
+    /// Writes a configuration with the accounts of the simulated APIs to the default place.
     fn configure(&self) {
         for (name, secret) in Demo::secrets() {
             std::fs::write(self.home().join(name), secret).unwrap();
@@ -128,10 +128,10 @@ impl Fresh {
         std::fs::write(self.place().join("config/cloudspend.yml"), config).unwrap();
     }
 
-    /// A block as it is run here.
+    /// The script of a block, with the replacements made.
     fn script(&self, fence: &Fence) -> String {
         let mut script = fence.text.replace("YOUR-API-KEY", "demo-otc-key");
-        for (url, provider) in REAL {
+        for (url, provider) in REAL_URLS {
             let api = self.demo.api(provider).at("");
             script = script.replace(url, api.trim_end_matches('/'));
         }
@@ -157,23 +157,23 @@ impl Fresh {
                 ),
             )
             .env("HOME", self.home())
-            // The demo's own is for a machine that does nothing else.
+            // The demo's own timeout is for an idle machine.
             .env("CLOUDSPEND_POLL__TIMEOUT", "2m")
             .env("PROMETHEUS_DATA", self.home().join("data"))
             .stdin(Stdio::null())
             .kill_on_drop(true)
-            // All that a block starts is ended with it.
+            // Everything that a block starts ends with it.
             .process_group(0);
         command
     }
 
-    /// Runs a block to its end.
+    /// Runs a block and waits for its end.
     async fn run(&self, page: &Page, fence: &Fence) {
         let place = page.place(fence.line);
         let ended = self.shell(&self.script(fence)).output();
-        let ended = tokio::time::timeout(LONGEST, ended)
+        let ended = tokio::time::timeout(BLOCK_TIMEOUT, ended)
             .await
-            .unwrap_or_else(|_| panic!("{place}: it does not end"))
+            .unwrap_or_else(|_| panic!("{place}: does not end"))
             .unwrap();
         assert!(
             ended.status.success(),
@@ -188,7 +188,7 @@ impl Fresh {
     /// Starts a block and waits until it serves.
     async fn serve(&mut self, page: &Page, fence: &Fence) {
         let script = self.script(fence);
-        // A reader ends one exporter before the next, which wants its port.
+        // A reader stops one exporter before starting the next, which needs its port.
         if !script.contains("victoria-metrics") {
             self.end();
         }
@@ -208,10 +208,10 @@ impl Fresh {
             if let Ok(Some(status)) = running.try_wait() {
                 panic!("{}: {status}\n{log}", page.place(fence.line));
             }
-            // What speaks TLS, or asks for a user, tells no stranger whether it is ready.
+            // With TLS or users, the response without credentials does not show whether it is ready.
             let guarded = script.contains("--web.config.file");
             let there = match get(&url).await {
-                Ok(answer) => guarded || answer.status.is_success(),
+                Ok(response) => guarded || response.status.is_success(),
                 Err(error) => guarded && !error.is_connect(),
             };
             if there { Ok(()) } else { Err(log) }
@@ -220,7 +220,7 @@ impl Fresh {
         self.running.push(running);
     }
 
-    /// What amtool takes for an Alertmanager, which the runbooks take for granted. Gives what is silenced there.
+    /// A server that accepts silences as an Alertmanager does, configured for amtool. Returns the silences.
     async fn alertmanager(&self) -> Arc<Mutex<Vec<Value>>> {
         let silences: Arc<Mutex<Vec<Value>>> = Arc::default();
         let kept = Arc::clone(&silences);
@@ -230,7 +230,7 @@ impl Fresh {
         };
         let url = serve(Router::new().route("/api/v2/silences", post(add))).await;
         let config = format!("alertmanager.url: {url}\nauthor: reader\ncomment_required: true\n");
-        // Where its makers look for it, and where Debian does.
+        // The path of upstream, and that of Debian.
         for path in ["amtool/config.yml", "prometheus/amtool.yml"] {
             let path = self.home().join(".config").join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -240,8 +240,8 @@ impl Fresh {
     }
 }
 
-impl Fresh {
-    /// Ends what was started, with all that it started.
+impl FreshClone {
+    /// Stops everything that was started.
     fn end(&mut self) {
         for running in self.running.drain(..) {
             if let Some(id) = running.id() {
@@ -255,14 +255,14 @@ impl Fresh {
     }
 }
 
-impl Drop for Fresh {
+impl Drop for FreshClone {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-/// Runs the blocks of a page one after the other.
-async fn follow(clone: &mut Fresh, page: &Page) -> usize {
+/// Runs the blocks of a page in order.
+async fn follow(clone: &mut FreshClone, page: &Page) -> usize {
     let mut blocks = 0;
     for fence in &page.fences {
         match fence.mark.as_str() {
@@ -276,7 +276,7 @@ async fn follow(clone: &mut Fresh, page: &Page) -> usize {
 }
 
 async fn follow_alone(name: &str) {
-    let mut clone = Fresh::new().await;
+    let mut clone = FreshClone::new().await;
     let page = Page::read(name);
     assert!(
         follow(&mut clone, &page).await > 0,
@@ -284,34 +284,34 @@ async fn follow_alone(name: &str) {
     );
 }
 
-/// The pages that have a test of their own.
-const ALONE: [&str; 3] = ["README.md", "docs/backfill.md", "docs/dashboards.md"];
+/// The pages with a test of their own.
+const OWN_TEST: [&str; 3] = ["README.md", "docs/backfill.md", "docs/dashboards.md"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_readme_says_works() {
-    follow_alone(ALONE[0]).await;
+async fn readme_commands_work() {
+    follow_alone(OWN_TEST[0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_page_of_backfill_says_works() {
-    let mut clone = Fresh::new().await;
+async fn backfill_commands_work() {
+    let mut clone = FreshClone::new().await;
     clone.configure();
-    let page = Page::read(ALONE[1]);
+    let page = Page::read(OWN_TEST[1]);
     assert!(follow(&mut clone, &page).await > 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_page_of_dashboards_says_works() {
-    let mut clone = Fresh::new().await;
+async fn dashboards_commands_work() {
+    let mut clone = FreshClone::new().await;
     clone.configure();
-    let page = Page::read(ALONE[2]);
+    let page = Page::read(OWN_TEST[2]);
     assert!(follow(&mut clone, &page).await > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_other_pages_say_works() {
+async fn commands_of_other_pages_work() {
     for page in pages() {
-        if ALONE.contains(&page.name.as_str()) || page.name.starts_with("docs/runbooks/") {
+        if OWN_TEST.contains(&page.name.as_str()) || page.name.starts_with("docs/runbooks/") {
             continue;
         }
         if page
@@ -319,23 +319,23 @@ async fn what_the_other_pages_say_works() {
             .iter()
             .any(|fence| fence.mark.starts_with("sh run"))
         {
-            let mut clone = Fresh::new().await;
+            let mut clone = FreshClone::new().await;
             follow(&mut clone, &page).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_runbooks_say_works() {
-    let mut clone = Fresh::new().await;
+async fn runbook_commands_work() {
+    let mut clone = FreshClone::new().await;
     let silences = clone.alertmanager().await;
-    let mut books = 0;
+    let mut pages_run = 0;
     for page in pages() {
         let Some(alert) = page.name.strip_prefix("docs/runbooks/") else {
             continue;
         };
         follow(&mut clone, &page).await;
-        books += 1;
+        pages_run += 1;
         let silence = silences.lock().unwrap().pop();
         let matchers = silence.unwrap_or_else(|| panic!("{} silences nothing", page.name));
         let alert = json!(alert.trim_end_matches(".md"));
@@ -343,11 +343,11 @@ async fn what_the_runbooks_say_works() {
         let matchers = matchers["matchers"].as_array().unwrap();
         assert!(matchers.iter().any(own), "{}: {matchers:?}", page.name);
     }
-    assert!(books >= 15, "{books} books");
+    assert!(pages_run >= 15, "{pages_run} pages");
 }
 
 #[tokio::test]
-async fn every_target_of_make_that_is_named_is_there() {
+async fn every_make_target_exists() {
     let makefile = std::fs::read_to_string(repository("Makefile")).unwrap();
     let mut targets = 0;
     for page in pages() {
@@ -356,7 +356,7 @@ async fn every_target_of_make_that_is_named_is_there() {
                 let command = text.split('#').next().unwrap().trim();
                 let target = command.strip_prefix("make ");
                 let place = page.place(line);
-                let target = target.unwrap_or_else(|| panic!("{place}: {text} is no make"));
+                let target = target.unwrap_or_else(|| panic!("{place}: {text} is no make command"));
                 let known = makefile.contains(&format!("\n{target}:"));
                 assert!(known, "{place}: the Makefile has no {target}");
                 targets += 1;
@@ -366,10 +366,10 @@ async fn every_target_of_make_that_is_named_is_there() {
     assert!(targets > 4, "{targets} targets");
 }
 
-/// The helper itself: a block that fails fails the test.
+/// Checks the helper itself: a failing block fails the test.
 #[tokio::test]
 #[should_panic(expected = "page.md:3")]
-async fn a_command_that_fails_is_noticed() {
+async fn failing_command_fails_the_test() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.md");
     std::fs::write(&path, "# A\n\n```sh run\nfalse | cat\n```\n").unwrap();

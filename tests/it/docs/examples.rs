@@ -1,4 +1,4 @@
-//! The worked examples of `docs/numbers.md`, over an API that says what they take for granted.
+//! The worked examples of `docs/numbers.md`, run against an API that serves their charges.
 
 use std::fmt::Write;
 
@@ -12,14 +12,14 @@ use serde_json::json;
 
 use super::super::support::{Exporter, Exposition, Folder, repository, serve, stopped_at};
 
-/// The month that is asked for.
+/// The requested month.
 #[derive(serde::Deserialize)]
-struct Asked {
+struct Requested {
     year: i16,
     month: i8,
 }
 
-/// Rows: when, which product, how much, how it is charged.
+/// A row: date, product, amount, kind of charge.
 type Row = (String, &'static str, f64, &'static str);
 
 /// Every day from one to another.
@@ -46,7 +46,7 @@ fn hours(day: &str) -> Vec<Row> {
         .collect()
 }
 
-/// What each account of an example is charged.
+/// The charges of each account of an example.
 fn rows(account: &str) -> Vec<Row> {
     let even = || {
         days("2025-05-01", "2025-06-10")
@@ -73,12 +73,12 @@ fn rows(account: &str) -> Vec<Row> {
     }
 }
 
-/// The API, each account of which has its own prefix.
+/// The API, with a prefix for each account.
 fn api() -> Router {
-    let answer =
-        async |Path((account, _)): Path<(String, String)>, Query(asked): Query<Asked>| {
+    let consumption =
+        async |Path((account, _)): Path<(String, String)>, Query(requested): Query<Requested>| {
             let lines = rows(&account).into_iter().filter_map(|(when, product, amount, kind)| {
-            let begins = format!("{:04}-{:02}", asked.year, asked.month);
+            let begins = format!("{:04}-{:02}", requested.year, requested.month);
             let when = when.starts_with(&begins).then_some(when)?;
             let row = json!({
                 "amount": amount, "amount_excluding_discount": amount, "consumption_date": when,
@@ -88,10 +88,10 @@ fn api() -> Router {
         });
             lines.collect::<String>()
         };
-    Router::new().route("/{account}/v2/{grain}/consumption/", get(answer))
+    Router::new().route("/{account}/v2/{grain}/consumption/", get(consumption))
 }
 
-/// What accounts show at a moment.
+/// The metrics of accounts at a point in time.
 async fn shown(accounts: &[(&str, &str)], more: &str, moment: &str) -> Exposition {
     let url = serve(api()).await;
     let folder = Folder::with(&[("key", "k")]);
@@ -111,7 +111,7 @@ async fn shown(accounts: &[(&str, &str)], more: &str, moment: &str) -> Expositio
     shown
 }
 
-/// That a family is a value, and that the page says so.
+/// Checks the value of a series, and that the page states it.
 #[track_caller]
 fn assert_is(shown: &Exposition, family: &str, labels: &[(&str, &str)], want: f64, says: &str) {
     let got = shown.value(family, labels);
@@ -128,7 +128,7 @@ fn seconds(moment: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn the_forecast_is_that_of_the_example() {
+async fn forecast() {
     let accounts = [
         ("even", "granularity: daily"),
         ("fee", "granularity: daily"),
@@ -154,12 +154,12 @@ async fn the_forecast_is_that_of_the_example() {
         "cloudspend_forecast_cost_month_end",
         &[("account", "fee")],
         350.0,
-        "not stretched: **350**.",
+        "not extrapolated: **350**.",
     );
 }
 
 #[tokio::test]
-async fn a_day_closes_as_in_the_example() {
+async fn closing_of_a_day() {
     for (moment, day) in [
         ("2025-06-11T03:30:00Z", "2025-06-08T22:00:00Z"),
         ("2025-06-11T04:10:00Z", "2025-06-09T22:00:00Z"),
@@ -177,7 +177,7 @@ async fn a_day_closes_as_in_the_example() {
 }
 
 #[tokio::test]
-async fn days_of_23_and_25_hours_cost_what_their_hours_cost() {
+async fn days_of_23_and_25_hours() {
     for (account, moment, hours) in [
         ("spring", "2025-03-31T08:00:00Z", 23.0),
         ("autumn", "2025-10-27T08:00:00Z", 25.0),
@@ -217,7 +217,7 @@ async fn days_of_23_and_25_hours_cost_what_their_hours_cost() {
 }
 
 #[tokio::test]
-async fn small_products_fold_as_in_the_example() {
+async fn folding() {
     let shown = shown(&[("many", "max_series: 3")], "", "2025-06-11T08:30:00Z").await;
     let other = [("product", "other")];
     assert_is(
@@ -244,7 +244,7 @@ async fn small_products_fold_as_in_the_example() {
 }
 
 #[tokio::test]
-async fn a_budget_is_spent_as_in_the_example() {
+async fn budget_in_two_currencies() {
     let more = "budgets:\n  b: {match: {provider: otc}, limit: 5000, currency: BRL}\n\
                 reporting_currency: EUR\nexchange_rates: {BRL: 0.16, USD: 0.92}\n";
     let accounts = [("brl", "currency: BRL"), ("usd", "currency: USD")];

@@ -1,4 +1,4 @@
-//! The parts of the documentation that are made from the code: the metric reference, and every provider's keys.
+//! The generated parts of the documentation: the metric reference, every provider's keys, the list of requests.
 
 use std::fmt::Write;
 
@@ -16,23 +16,26 @@ use super::super::support::{
 /// What each request is for, by how its path ends.
 const PURPOSES: [(&str, &str); 12] = [
     ("/consumption/", "cost and quantity of a month"),
-    ("/auth/login", "a token for a user and a password"),
+    ("/auth/login", "a token for user name and password"),
     ("/usages", "cost of a month"),
-    ("/filters/customers", "which customers there are"),
-    ("/oauth2/v2.0/token", "a token for a client id and a secret"),
+    ("/filters/customers", "the list of customers"),
+    (
+        "/oauth2/v2.0/token",
+        "a token for client id and client secret",
+    ),
     ("/licenses", "seats of a customer in a provider instance"),
-    ("/Customers", "which customers there are"),
-    ("/Providers/Instances", "which provider instances there are"),
+    ("/Customers", "the list of customers"),
+    ("/Providers/Instances", "the list of provider instances"),
     (
         "/analytics_monthly",
         "cost of both months of a subscription",
     ),
-    ("/subscriptions", "which subscriptions there are"),
+    ("/subscriptions", "the list of subscriptions"),
     ("/resellers/{id}", "the reseller's currency"),
     ("/log/list", "usage by day, and levels"),
 ];
 
-/// Compares what stands between two marks of a page with what is generated, or writes it.
+/// Compares the text between two marks of a page with the generated text, or writes it.
 #[track_caller]
 fn check(page: &str, what: &str, generated: &str) {
     let (begin, end) = (
@@ -41,8 +44,8 @@ fn check(page: &str, what: &str, generated: &str) {
     );
     let path = repository(page);
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(&begin).expect("where it begins");
-    let (there, after) = rest.split_once(&end).expect("where it ends");
+    let (before, rest) = text.split_once(&begin).expect("a begin mark");
+    let (there, after) = rest.split_once(&end).expect("an end mark");
     if writes_golden_files() {
         let written = format!("{before}{begin}\n{generated}{end}{after}");
         std::fs::write(&path, written).unwrap();
@@ -50,13 +53,13 @@ fn check(page: &str, what: &str, generated: &str) {
     }
     let there = there.strip_prefix('\n').unwrap_or(there);
     for (got, want) in there.lines().zip(generated.lines()) {
-        assert_eq!(got, want, "{page}: `make golden` writes it anew");
+        assert_eq!(got, want, "{page}: `run `make golden`");
     }
-    assert_eq!(there, generated, "{page}: `make golden` writes it anew");
+    assert_eq!(there, generated, "{page}: `run `make golden`");
 }
 
-/// Which providers have a family in the demo, in which all five have accounts, each with all that it can tell; in
-/// words. What the demo cannot have is told by its nearest kin.
+/// The providers that report a family, as text: those with series of it in the demo, where each of the five has an
+/// account with every feature. Families that the demo cannot have are looked up by a related one.
 fn providers(golden: &Exposition, family: &str) -> Option<String> {
     let family = match family {
         "cloudspend_forecast_error_ratio"
@@ -83,7 +86,7 @@ fn providers(golden: &Exposition, family: &str) -> Option<String> {
 }
 
 #[test]
-fn the_metric_reference_is_generated() {
+fn metric_reference() {
     let golden = std::fs::read_to_string(repository("tests/fixtures/golden/metrics.txt")).unwrap();
     let (_, golden) = golden.split_once('\n').unwrap();
     let golden = Exposition::read(golden).unwrap();
@@ -93,7 +96,7 @@ fn the_metric_reference_is_generated() {
     {
         assert!(
             providers(&golden, family.name).is_some(),
-            "{} is of no provider",
+            "no provider reports {}",
             family.name
         );
     }
@@ -101,10 +104,12 @@ fn the_metric_reference_is_generated() {
     check("docs/metrics.md", "metrics", &generated);
 }
 
-/// The keys of a section, those below others with their whole path.
+/// The keys of an object, nested ones with their whole path.
 fn rows(properties: &Value, before: &str, table: &mut String) {
     for (key, about) in properties.as_object().unwrap() {
+        // A line break would end the row of the table.
         let text = about["description"].as_str().unwrap_or_default();
+        let text = text.replace('\n', " ");
         let default = match &about["default"] {
             Value::Null => String::new(),
             Value::String(text) => format!(" Default: {text}."),
@@ -122,7 +127,7 @@ fn rows(properties: &Value, before: &str, table: &mut String) {
     }
 }
 
-/// What may be written for a key, in words.
+/// The allowed values of a key, as text.
 fn allowed(about: &Value) -> String {
     if let Some(Value::String(only)) = about.get("const") {
         return format!("`{only}`");
@@ -134,7 +139,8 @@ fn allowed(about: &Value) -> String {
             .collect();
         return all.join(", ");
     }
-    if let Some(either) = about["anyOf"].as_array() {
+    let either = about["anyOf"].as_array().or(about["oneOf"].as_array());
+    if let Some(either) = either {
         let either: Vec<String> = either
             .iter()
             .map(allowed)
@@ -157,7 +163,7 @@ fn allowed(about: &Value) -> String {
     } else if is("string") && about["pattern"].is_string() {
         "duration".to_owned()
     } else if is("string") {
-        "text".to_owned()
+        "string".to_owned()
     } else if is("boolean") {
         "`true`, `false`".to_owned()
     } else if is("integer") || is("number") {
@@ -165,23 +171,23 @@ fn allowed(about: &Value) -> String {
     } else if is("array") {
         format!("list of {}s", allowed(&about["items"]))
     } else if is("object") && about["properties"].is_object() {
-        "section".to_owned()
+        "object".to_owned()
     } else if is("object") {
-        "texts by key".to_owned()
+        "map of strings".to_owned()
     } else {
         String::new()
     }
 }
 
 #[test]
-fn the_keys_of_every_provider_are_generated_from_the_schema() {
+fn keys_of_every_provider() {
     let schema = config::schema();
     let poll = &schema["properties"]["poll"]["properties"];
     let variants = &schema["properties"]["accounts"]["additionalProperties"]["oneOf"];
     let mut pages = 0;
     for variant in variants.as_array().unwrap() {
         let mut properties = variant["properties"].clone();
-        // An account takes what `poll` says, and that has its defaults there.
+        // An account inherits the keys of `poll`, and their defaults.
         for (key, about) in properties.as_object_mut().unwrap() {
             if about["default"].is_null()
                 && let Some(default) = poll[key].get("default")
@@ -189,7 +195,7 @@ fn the_keys_of_every_provider_are_generated_from_the_schema() {
                 about["default"] = default.clone();
             }
         }
-        let mut table = "| key | allowed | what it does |\n|---|---|---|\n".to_owned();
+        let mut table = "| key | allowed | description |\n|---|---|---|\n".to_owned();
         rows(&properties, "", &mut table);
         let name = variant["title"].as_str().unwrap();
         check(&format!("docs/providers/{name}.md"), "keys", &table);
@@ -199,7 +205,11 @@ fn the_keys_of_every_provider_are_generated_from_the_schema() {
 }
 
 #[test]
-fn every_provider_page_names_every_dimension() {
+fn provider_pages_name_every_dimension() {
+    if writes_golden_files() {
+        // Another test is writing the pages.
+        return;
+    }
     for provider in ProviderName::all() {
         let wiring = provider.wiring();
         let page = repository("docs/providers").join(format!("{}.md", wiring.name));
@@ -216,20 +226,20 @@ fn every_provider_page_names_every_dimension() {
     }
 }
 
-/// Every request that the exporter makes over the demo, as the page on security lists it.
+/// Every request that the exporter sends to the demo, as listed in docs/security.md.
 #[tokio::test]
-async fn the_list_of_what_is_sent_is_generated() {
+async fn list_of_requests() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     exporter.polled().await;
     exporter.stop().await;
-    let mut table = "| provider | request | what for |\n|---|---|---|\n".to_owned();
+    let mut table = "| provider | request | purpose |\n|---|---|---|\n".to_owned();
     for provider in ProviderName::all() {
         let api = demo.api(provider);
         assert_eq!(api.refused(), 0, "{provider:?}");
         for request in api.requests().keys() {
             let known = PURPOSES.iter().find(|(end, _)| request.ends_with(end));
-            let (_, purpose) = known.unwrap_or_else(|| panic!("what is {request} for?"));
+            let (_, purpose) = known.unwrap_or_else(|| panic!("no purpose for {request}"));
             writeln!(
                 table,
                 "| `{}` | `{request}` | {purpose} |",

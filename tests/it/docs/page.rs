@@ -10,7 +10,7 @@ pub(super) struct Page {
     pub(super) name: String,
     pub(super) text: String,
     pub(super) fences: Vec<Fence>,
-    /// The line of the first block that is indented in place of fenced.
+    /// The line of the first block that is indented instead of fenced.
     pub(super) indented: Option<usize>,
 }
 
@@ -19,12 +19,12 @@ pub(super) struct Page {
 pub(super) struct Fence {
     /// The line of the fence, counted from 1.
     pub(super) line: usize,
-    /// The words behind the fence.
+    /// The words after the opening fence.
     pub(super) mark: String,
     pub(super) text: String,
 }
 
-/// Every page that people read, in order.
+/// Every page of the documentation, in order.
 pub(super) fn pages() -> Vec<Page> {
     let mut names = Vec::new();
     below(&repository(""), &mut names);
@@ -46,7 +46,7 @@ fn walk(folder: &Path, names: &mut Vec<String>) {
     }
 }
 
-/// The pages that lie in a folder itself.
+/// The pages directly in a folder.
 fn below(folder: &Path, names: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -97,11 +97,14 @@ impl Page {
                 }
             }
         }
-        assert!(open.is_none(), "{name}: a block without an end: {open:?}");
+        assert!(
+            open.is_none(),
+            "{name}: a block that is not closed: {open:?}"
+        );
         page
     }
 
-    /// Where a line is.
+    /// The place of a line, for messages.
     pub(super) fn place(&self, line: usize) -> String {
         format!("{}:{line}", self.name)
     }
@@ -117,7 +120,7 @@ impl Page {
         })
     }
 
-    /// The headings as links name them.
+    /// The headings, in the form of link anchors.
     pub(super) fn anchors(&self) -> BTreeSet<String> {
         self.prose()
             .filter_map(|(_, text)| text.strip_prefix('#'))
@@ -137,7 +140,7 @@ impl Page {
 }
 
 #[test]
-fn a_page_knows_its_blocks_headings_and_prose() {
+fn page_has_blocks_headings_and_prose() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.md");
     let text =
