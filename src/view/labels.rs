@@ -1,4 +1,4 @@
-//! From the values of label sets to what labels say: aliases, names that two ids share, hostile text, order, info series.
+//! From the values of label sets to what labels say: label sets in order, names that ids share, info series.
 
 use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::Arc};
 
@@ -7,12 +7,16 @@ use crate::{
     ledger::{Keys, Value},
 };
 
+mod distinct;
+
+use distinct::{Named, clean, cut, make_distinct};
+
 /// How many labels have info series: customer, project, product.
 pub(super) const NAMED: usize = 3;
 /// The value that folded rows carry.
 pub(super) const OTHER: &str = "other";
 /// The longest label value, in characters.
-const LONGEST: usize = 200;
+const MAX_CHARS: usize = 200;
 
 /// One info series of one label value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,13 +188,16 @@ impl LabelSets {
         })
     }
 
-    /// The names that several ids share: the position of the label, the name, and the texts that it became.
+    /// The names that several ids share: the position of the label, the name, and the texts that it became, the name
+    /// itself where one of them has kept it.
     pub fn shared(&self) -> impl Iterator<Item = (usize, &str, Vec<&str>)> {
         let labels = self.plain.iter().zip(&*self.texts).enumerate();
         labels.flat_map(|(label, (plain, all))| {
             let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (&text, name) in plain {
-                texts.entry(name).or_default().push(all.get(text));
+                let is_kept = || &**name != OTHER && all.place_of(name).1;
+                let kept = || is_kept().then_some(&**name).into_iter().collect();
+                texts.entry(name).or_insert_with(kept).push(all.get(text));
             }
             texts
                 .into_iter()
@@ -305,15 +312,6 @@ struct Names {
     infos: Vec<Info>,
 }
 
-/// One value of one label on its way to its text.
-struct Named<'a> {
-    number: u32,
-    value: &'a Value,
-    shown: Arc<str>,
-    /// The name before an id was added to it.
-    plain: Option<Arc<str>>,
-}
-
 impl Names {
     fn new(keys: &Keys, slot: usize, label: &LabelSlot) -> Self {
         let values = keys.all_values();
@@ -325,31 +323,10 @@ impl Names {
             .zip(values)
             .zip(&has)
             .filter_map(|(value, has)| has.then_some(value));
-        let mut named = Vec::new();
-        let mut by_name: Vec<(Cow<'_, str>, u32, &Value)> = Vec::new();
-        for (number, value) in of_label {
-            match label.aliases.get(&*value.id) {
-                Some(alias) => named.push(Named {
-                    number,
-                    value,
-                    shown: cut(clean(alias), LONGEST).into(),
-                    plain: None,
-                }),
-                None => by_name.push((clean(&value.shown), number, value)),
-            }
-        }
-        by_name.sort_unstable_by(|left, right| (&left.0, &left.2.id).cmp(&(&right.0, &right.2.id)));
-        for same in by_name.chunk_by(|left, right| left.0 == right.0) {
-            let shared = same[0].2.id != same[same.len() - 1].2.id;
-            named.extend(same.iter().map(|(name, number, value)| Named {
-                number: *number,
-                value,
-                shown: name_of(name, value, shared),
-                plain: (shared || name == OTHER).then(|| name.as_ref().into()),
-            }));
-        }
-        // Nearly in order already.
-        named.sort_by(|left, right| left.shown.cmp(&right.shown));
+        let mut named: Vec<Named<'_>> = of_label
+            .map(|(number, value)| Named::new(number, value, label))
+            .collect();
+        make_distinct(&mut named);
         let mut all = Self {
             texts: Texts::default(),
             by_value: vec![0; values.len()],
@@ -358,10 +335,10 @@ impl Names {
         };
         let mut other = Some(OTHER);
         for same in named.chunk_by(|left, right| left.shown == right.shown) {
-            let shown = &same[0].shown;
-            if other.is_some_and(|other| other <= &**shown) {
+            let shown = &*same[0].shown;
+            if other.is_some_and(|other| other <= shown) {
                 other = None;
-                if **shown != *OTHER {
+                if shown != OTHER {
                     all.texts.push(OTHER);
                 }
             }
@@ -370,10 +347,10 @@ impl Names {
                 all.by_value[one.number as usize] = text;
             }
             // Of names that became the same text, the last one stands for it.
-            if let Some(plain) = same.iter().rev().find_map(|one| one.plain.clone()) {
-                all.plain.insert(text, plain);
+            if let Some(plain) = same.iter().rev().find_map(Named::plain) {
+                all.plain.insert(text, plain.into());
             }
-            all.infos.extend(info(shown, same));
+            all.infos.extend(info(same));
         }
         if other.is_some() {
             all.texts.push(OTHER);
@@ -382,64 +359,28 @@ impl Names {
     }
 }
 
-fn name_of(name: &str, value: &Value, shared: bool) -> Arc<str> {
-    let reserved = name == OTHER;
-    if shared || reserved {
-        let id = clean(&value.id);
-        if id != name {
-            let id = cut(id, LONGEST / 2);
-            let name = cut(name.into(), LONGEST - 3 - id.chars().count());
-            return format!("{name} ({id})").into();
-        }
-    }
-    if reserved {
-        return format!("{OTHER} (as sent)").into();
-    }
-    let name = cut(name.into(), LONGEST);
-    if *name == *value.shown {
-        Arc::clone(&value.shown)
-    } else {
-        name.into()
-    }
-}
-
-/// The info series of one shown value; none where it would say nothing new.
-fn info(shown: &Arc<str>, values: &[Named<'_>]) -> Option<Info> {
+/// The info series of one shown value; none where it would say nothing new, or nothing that folded rows do not change.
+fn info(values: &[Named<'_>]) -> Option<Info> {
+    let (shown, value) = (&*values[0].shown, values[0].value);
     let only = |text: fn(&Value) -> &Arc<str>| -> Cow<'_, str> {
-        let first = text(values[0].value);
+        let first = text(value);
         if values.iter().all(|named| text(named.value) == first) {
-            cut(clean(first), LONGEST)
+            cut(clean(first), MAX_CHARS)
         } else {
             "".into()
         }
     };
     let (id, description) = (only(|value| &value.id), only(|value| &value.description));
-    let tells = (*id != **shown || !description.is_empty()) && !shown.is_empty();
+    let tells = (id != shown || !description.is_empty()) && !shown.is_empty() && shown != OTHER;
     tells.then(|| Info {
-        shown: Arc::clone(shown),
+        shown: if *shown == *value.shown {
+            Arc::clone(&value.shown)
+        } else {
+            shown.into()
+        },
         id: id.into(),
         description: description.into(),
     })
-}
-
-/// A text without control characters.
-fn clean(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte);
-    if text.bytes().all(is_plain) || !text.chars().any(char::is_control) {
-        return text.into();
-    }
-    text.chars().filter(|char| !char.is_control()).collect()
-}
-
-/// A text of at most a number of characters, the last being an ellipsis where it was longer.
-fn cut(text: Cow<'_, str>, longest: usize) -> Cow<'_, str> {
-    if text.len() <= longest || text.chars().nth(longest).is_none() {
-        return text;
-    }
-    text.chars()
-        .take(longest.saturating_sub(1))
-        .chain(['…'])
-        .collect()
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ mod golden;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod negotiation;
 #[cfg(test)]
 mod prometheus;

@@ -10,11 +10,13 @@ use crate::{
     view::Named,
 };
 
-/// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
-fn shown(
+mod distinct;
+
+/// The label sets of customers by a number of (name, id) pairs, with aliases, and the ledger's numbers of them.
+fn named(
     pairs: &[(&'static str, &'static str)],
     aliases: &[(&str, &str)],
-) -> (Vec<String>, Vec<Info>) {
+) -> (LabelSets, std::ops::Range<u32>) {
     let provider = Scripted::new(&[], crate::provider::MonthsAsked::Both);
     let mut account = account(provider, "UTC");
     account.labels.slots[0].aliases = aliases
@@ -26,9 +28,17 @@ fn shown(
         .map(|(name, id)| cost(day("2025-03-01"), name, 1.0).id(id))
         .collect();
     let said = told(&account, &charges);
-    let sets = LabelSets::new(&said.keys, &account.labels);
-    let texts = (0u32..)
-        .take(said.keys.len())
+    let keys = 0..u32::try_from(said.keys.len()).unwrap();
+    (LabelSets::new(&said.keys, &account.labels), keys)
+}
+
+/// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
+fn shown(
+    pairs: &[(&'static str, &'static str)],
+    aliases: &[(&str, &str)],
+) -> (Vec<String>, Vec<Info>) {
+    let (sets, keys) = named(pairs, aliases);
+    let texts = keys
         .map(|key| sets.texts(sets.set_of(key)).next().unwrap().to_owned())
         .collect();
     (texts, sets.infos()[0].clone())

@@ -1,0 +1,252 @@
+//! Makes shown texts distinct: no two identities share a label value, compared as shown, after aliases, cleaning and cutting.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::{MAX_CHARS, OTHER};
+use crate::{account::LabelSlot, ledger::Value};
+
+/// The longest id, in characters, that is added to a name; a longer one would leave too little of the name.
+const MAX_ID_CHARS: usize = MAX_CHARS / 2;
+/// How much of an id's hash is added to a name first, in hexadecimal digits.
+const SHORT_HASH: usize = 12;
+
+/// One value of one label with the text that shows it.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    /// The number of the value in the ledger's table.
+    pub(super) number: u32,
+    pub(super) value: &'a Value,
+    /// What the label says.
+    pub(super) shown: Cow<'a, str>,
+    /// Whose value it is: the alias where there is one, else the id as sent. Values of one identity may share a text,
+    /// so ids with the same alias do, and so does an id that an alias names.
+    identity: Cow<'a, str>,
+    is_aliased: bool,
+    form: Form,
+}
+
+/// How a value is told apart from others, from the preferred form to the last resort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// `name`
+    Plain,
+    /// `name (id)`, or `other (as sent)`
+    WithId,
+    /// `name (hash)`, with the first digits of the id's hash
+    WithHash,
+    /// `name (hash)`, with the whole hash
+    WithWholeHash,
+}
+
+impl Form {
+    fn next(self) -> Self {
+        match self {
+            Self::Plain => Self::WithId,
+            Self::WithId => Self::WithHash,
+            Self::WithHash | Self::WithWholeHash => Self::WithWholeHash,
+        }
+    }
+}
+
+impl<'a> Named<'a> {
+    /// A value with the text that it has where nothing else has the same.
+    pub(super) fn new(number: u32, value: &'a Value, label: &'a LabelSlot) -> Self {
+        let alias = label.aliases.get(&*value.id);
+        let mut named = Self {
+            number,
+            value,
+            shown: Cow::Borrowed(""),
+            identity: alias.map_or(Cow::Borrowed(&*value.id), |alias| clean(alias)),
+            is_aliased: alias.is_some(),
+            form: Form::Plain,
+        };
+        named.shown = cut(named.name(), MAX_CHARS);
+        named
+    }
+
+    /// What it was called before it was told apart from others, where it was.
+    pub(super) fn plain(&self) -> Option<Cow<'a, str>> {
+        (self.form != Form::Plain).then(|| cut(self.name(), MAX_CHARS))
+    }
+
+    fn plain_text(&self) -> Cow<'_, str> {
+        self.plain().unwrap_or(Cow::Borrowed(&self.shown))
+    }
+
+    /// The whole name; the id where there is none.
+    fn name(&self) -> Cow<'a, str> {
+        if self.is_aliased {
+            return self.identity.clone();
+        }
+        let name = clean(&self.value.shown);
+        if name.is_empty() {
+            clean(&self.value.id)
+        } else {
+            name
+        }
+    }
+
+    /// Takes the next form that this value has.
+    fn advance(&mut self) {
+        self.form = self.form.next();
+        let name = self.name();
+        let suffix = match self.form {
+            Form::Plain => return,
+            Form::WithId => match self.id_suffix(&name) {
+                Some(suffix) => suffix,
+                None => return self.advance(),
+            },
+            Form::WithHash => self.hash()[..SHORT_HASH].to_owned().into(),
+            Form::WithWholeHash => self.hash().into(),
+        };
+        let name = cut(name, MAX_CHARS - 3 - suffix.chars().count());
+        self.shown = if name.is_empty() {
+            format!("({suffix})").into()
+        } else {
+            format!("{name} ({suffix})").into()
+        };
+    }
+
+    /// The id where it can be added to the name: it is one, not the name itself, and short enough.
+    fn id_suffix(&self, name: &str) -> Option<Cow<'a, str>> {
+        if self.is_aliased {
+            return None;
+        }
+        let id = clean(&self.value.id);
+        if id == name {
+            return (name == OTHER).then_some("as sent".into());
+        }
+        let fits = !id.is_empty() && id.chars().count() <= MAX_ID_CHARS;
+        fits.then_some(id)
+    }
+
+    /// SHA-256 of the identity in hexadecimal: the same in every process and version.
+    fn hash(&self) -> String {
+        let digest = digest(&SHA256, self.identity.as_bytes());
+        let halves = |byte: &u8| [byte >> 4, byte & 15];
+        let halves = digest.as_ref().iter().flat_map(halves);
+        halves
+            .filter_map(|half| char::from_digit(half.into(), 16))
+            .collect()
+    }
+
+    /// Who keeps a text that several have: an alias, since it was written to be shown; then whoever has taken another
+    /// form already, so that one new name changes no others; then an id that is that text.
+    fn rank(&self) -> (bool, Form, bool) {
+        let is_alias = self.is_aliased && self.form == Form::Plain;
+        (is_alias, self.form, *self.identity == *self.shown)
+    }
+}
+
+/// Gives every identity texts of its own, and puts the values in the order of their texts.
+///
+/// The result depends on the set of values alone, not on their order. Forms only advance, at most three times each, and
+/// only texts that were just taken are looked at again, so the work stays that of sorting. Where all names differ, as
+/// in most accounts, nothing is done but the sorting.
+pub(super) fn make_distinct(named: &mut [Named<'_>]) {
+    sort(named);
+    let mut advancing = Vec::new();
+    let mut start = 0;
+    for same in named.chunk_by(|left, right| left.shown == right.shown) {
+        let end = start + same.len();
+        if is_contested(same) {
+            let members: Vec<usize> = (start..end).collect();
+            advancing.extend(losers(named, &members));
+        }
+        start = end;
+    }
+    if advancing.is_empty() {
+        return;
+    }
+    // By text, the values that have advanced to it; some may have left it since.
+    let mut arrived: HashMap<String, Vec<usize>> = HashMap::new();
+    while !advancing.is_empty() {
+        let mut taken = BTreeSet::new();
+        for member in advancing.drain(..) {
+            named[member].advance();
+            let text = named[member].shown.clone().into_owned();
+            arrived.entry(text.clone()).or_default().push(member);
+            taken.insert(text);
+        }
+        for text in taken {
+            let mut members = plain_holders(named, &text);
+            if let Some(arrived) = arrived.get_mut(&text) {
+                arrived.retain(|&member| named[member].shown == text);
+                members.extend_from_slice(arrived);
+            }
+            advancing.extend(losers(named, &members));
+        }
+    }
+    sort(named);
+}
+
+fn sort(named: &mut [Named<'_>]) {
+    named.sort_unstable_by(|left, right| {
+        (&left.shown, &left.identity, left.value).cmp(&(&right.shown, &right.identity, right.value))
+    });
+}
+
+/// Whether values of one text have to be told apart.
+fn is_contested(same: &[Named<'_>]) -> bool {
+    let first = &same[0];
+    same.iter().any(|one| one.identity != first.identity)
+        || (first.shown == OTHER && same.iter().any(|one| !one.is_aliased))
+}
+
+/// The values that are still shown by their plain name, which is this text. They are in the order of their plain names.
+fn plain_holders(named: &[Named<'_>], text: &str) -> Vec<usize> {
+    let first = named.partition_point(|one| *one.plain_text() < *text);
+    let holders = named[first..]
+        .iter()
+        .take_while(|one| *one.plain_text() == *text);
+    (first..)
+        .zip(holders)
+        .filter_map(|(member, one)| (one.form == Form::Plain).then_some(member))
+        .collect()
+}
+
+/// Those of one text that have to take another, which are none where they are of one identity.
+fn losers(named: &[Named<'_>], members: &[usize]) -> Vec<usize> {
+    let all = || members.iter().map(|&member| &named[member]);
+    let Some(best) = all().max_by_key(|one| one.rank()) else {
+        return Vec::new();
+    };
+    let is_reserved = best.shown == OTHER;
+    let is_tie = all().any(|one| one.rank() == best.rank() && one.identity != best.identity);
+    let stays = |one: &Named<'_>| match one.form {
+        // Ends in the hash of its identity, so only an alias that was written with that hash can be the same.
+        Form::WithWholeHash => true,
+        _ if is_reserved => one.is_aliased,
+        _ => !is_tie && one.identity == best.identity,
+    };
+    members
+        .iter()
+        .copied()
+        .filter(|&member| !stays(&named[member]))
+        .collect()
+}
+
+/// A text without control characters.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte);
+    if text.bytes().all(is_plain) || !text.chars().any(char::is_control) {
+        return text.into();
+    }
+    text.chars().filter(|char| !char.is_control()).collect()
+}
+
+/// A text of at most a number of characters, the last being an ellipsis where it was longer.
+pub(super) fn cut(text: Cow<'_, str>, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest || text.chars().nth(longest).is_none() {
+        return text;
+    }
+    text.chars()
+        .take(longest.saturating_sub(1))
+        .chain(['…'])
+        .collect()
+}
