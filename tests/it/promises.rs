@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use cloudspend_exporter::{exposition::FAMILIES, provider::Reason};
+use cloudspend_exporter::{error::Reason, exposition::FAMILIES};
 
 use super::support::repository;
 
