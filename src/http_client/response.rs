@@ -1,10 +1,11 @@
 //! The body of an answer as it arrives: decompressed here, and known to be whole or not by how it was framed.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, future::poll_fn, pin::Pin};
 
 use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress, Status};
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Response, Version, header};
+use http_body::Body as _;
 
 use crate::{error::ProviderError, http_client::status::body_fault};
 
@@ -16,10 +17,16 @@ const WINDOW_BITS: u8 = 15;
 /// A body that is still being read.
 #[derive(Debug)]
 pub(super) struct Body {
-    answer: reqwest::Response,
+    frames: reqwest::Body,
     place: String,
     gzip: Option<Gzip>,
     framed: bool,
+    /// Whether its last frame says that it is the last, as in HTTP/2.
+    marked: bool,
+    /// How many bytes it was said to have, before decompression.
+    length: Option<u64>,
+    /// How many of them have arrived.
+    arrived: u64,
 }
 
 impl Body {
@@ -34,9 +41,14 @@ impl Body {
                 )));
             }
         };
+        let (head, frames) = Response::from(answer).into_parts();
+        let length = frames.size_hint().exact();
         Ok(Self {
-            framed: is_framed(answer.version(), answer.headers(), answer.content_length()),
-            answer,
+            framed: is_framed(head.version, &head.headers, length),
+            marked: head.version >= Version::HTTP_2,
+            length,
+            arrived: 0,
+            frames,
             place,
             gzip,
         })
@@ -63,12 +75,7 @@ impl Body {
             {
                 return Ok(Some(piece));
             }
-            let arrived = self
-                .answer
-                .chunk()
-                .await
-                .map_err(|error| body_fault(&self.place, error))?;
-            match (arrived, &mut self.gzip) {
+            match (self.arrives().await?, &mut self.gzip) {
                 (Some(chunk), _) if chunk.is_empty() => {}
                 (Some(chunk), None) => return Ok(Some(chunk)),
                 (Some(chunk), Some(gzip)) => gzip.waiting.push_back(chunk),
@@ -80,6 +87,39 @@ impl Body {
                 }
                 (None, _) => return Ok(None),
             }
+        }
+    }
+
+    /// What comes next, as it was sent.
+    async fn arrives(&mut self) -> Result<Option<Bytes>, ProviderError> {
+        loop {
+            let frame = poll_fn(|context| Pin::new(&mut self.frames).poll_frame(context)).await;
+            let Some(frame) = frame else {
+                return self.must_be_whole().map(|()| None);
+            };
+            let frame = frame.map_err(|error| body_fault(&self.place, error))?;
+            // Trailers hold nothing that is needed here.
+            if let Ok(chunk) = frame.into_data() {
+                self.arrived += chunk.len() as u64;
+                return Ok(Some(chunk));
+            }
+        }
+    }
+
+    /// Refuses a body that stopped before its end. hyper reports no error where a stream of HTTP/2 is reset, or its
+    /// connection goes away, with `NO_ERROR`: a server may do so when it wants no more of the request. A proxy whose
+    /// upstream breaks does the same in the middle of a body.
+    fn must_be_whole(&self) -> Result<(), ProviderError> {
+        let place = &self.place;
+        match self.length {
+            Some(length) if self.arrived != length => Err(ProviderError::truncated(format!(
+                "{place}: {} of {length} bytes of the answer arrived",
+                self.arrived
+            ))),
+            None if self.marked && !self.frames.is_end_stream() => Err(ProviderError::truncated(
+                format!("{place}: the answer was reset before its end"),
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -4,6 +4,8 @@ mod bench;
 mod bodies;
 mod cases;
 mod credentials;
+mod ends;
+mod frames;
 mod pace;
 pub(crate) mod server;
 mod statuses;

@@ -142,11 +142,7 @@ impl Answer {
 }
 
 /// A client that asks for no encoding and undoes none. It keeps no connection: each test has its own runtime.
-pub(crate) static PLAIN: LazyLock<reqwest::Client> = LazyLock::new(|| client(false));
-/// A client that asks for gzip and undoes it.
-pub(crate) static UNZIPPING: LazyLock<reqwest::Client> = LazyLock::new(|| client(true));
-
-fn client(gzip: bool) -> reqwest::Client {
+pub(crate) static PLAIN: LazyLock<reqwest::Client> = LazyLock::new(|| {
     #[expect(
         clippy::disallowed_methods,
         reason = "the exporter is asked by a client that is not its own"
@@ -154,12 +150,11 @@ fn client(gzip: bool) -> reqwest::Client {
     let client = reqwest::Client::builder();
     client
         .no_proxy()
-        .gzip(gzip)
         .pool_max_idle_per_host(0)
         .timeout(PATIENCE)
         .build()
         .unwrap()
-}
+});
 
 /// Sends a request and reads the answer whole.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {

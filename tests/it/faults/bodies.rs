@@ -345,7 +345,7 @@ async fn random_bytes(case: &Case, answer: fn(&Seen, Version) -> String, faults:
 }
 
 /// Runs something on a thread of its own, in a runtime of its own.
-fn alone<T: Send>(work: impl Future<Output = T>) -> T {
+pub(crate) fn alone<T: Send>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -369,6 +369,6 @@ fn whatever_breaks_an_answer_what_is_served_is_the_last_values_or_the_new_ones()
 }
 
 #[expect(clippy::print_stderr, reason = "the number stands in the README")]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }

@@ -321,7 +321,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     }
 }
 
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "the test measures time")]
     Instant::now()
 }
