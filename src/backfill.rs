@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock, add},
     config::Account,
     exposition::{Written, write_past},
-    ledger,
+    ledger::{self, Shape},
     poller::Asking,
     progress::Progress,
     provider::{Ask, Grain, Part, ProviderError},
@@ -240,7 +240,7 @@ async fn read(
             account: account.name.clone(),
             source: Box::new(source),
         })?;
-    let mut state = AccountState::new(account.labels.slots.len());
+    let mut state = AccountState::new(Shape::of(&account).width());
     state.list(&parts);
     let questions: Vec<(&Part, Ask)> = parts
         .iter()

@@ -36,6 +36,7 @@ pub(super) struct Notes {
     pub(super) charges: Vec<String>,
     pub(super) rows: u64,
     pub(super) withheld: Vec<String>,
+    pub(super) reported: Vec<String>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -70,6 +71,10 @@ impl Sink for Notes {
 
     fn withhold(&mut self, month: Month) {
         self.withheld.push(month.to_string());
+    }
+
+    fn report(&mut self, month: Month) {
+        self.reported.push(month.to_string());
     }
 
     fn remark(&mut self, text: &str) {
