@@ -133,8 +133,12 @@ pub trait Sink: Send {
     /// Counts rows read, whether or not they made a charge.
     fn rows(&mut self, count: u64);
 
-    /// Says that the provider does not report this month: it is withheld, which is not 0.
+    /// Says that the provider does not report this month: it is withheld, which is not 0. What is known of it stays.
     fn withhold(&mut self, month: Month);
+
+    /// Says that the answer holds the whole of this month, so that what is not charged in it was not charged. A month
+    /// of which there are rows needs no such word.
+    fn report(&mut self, month: Month);
 
     /// Says something an operator should know about the data; the same text counts once.
     fn remark(&mut self, text: &str);

@@ -5,9 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::civil::{Date, DateTime, Time};
 
 use crate::{
-    account::Labels,
+    account::Account as Configured,
     charge::{Amount, Charge, Measure, Month, Period, Refused, Sink},
-    provider::Dimension,
 };
 
 mod column;
@@ -27,33 +26,50 @@ struct Source {
     description: Option<usize>,
 }
 
-/// Which dimensions become which labels, in the order customer, project, product, extra labels.
+/// Which dimensions become which labels, in the order customer, project, product, extra labels; behind them, shown
+/// nowhere, what else rows are known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape(Vec<Option<Source>>);
+pub struct Shape {
+    sources: Vec<Option<Source>>,
+    identity: Vec<usize>,
+}
 
 impl Shape {
     /// The shape that an account's labels give to the dimensions of its provider.
-    pub fn new(labels: &Labels, dimensions: &[Dimension]) -> Self {
-        Self(
-            labels
-                .slots
-                .iter()
-                .map(|slot| {
-                    let shown = slot.dimension?;
-                    let dimension = dimensions.get(shown)?;
-                    Some(Source {
-                        shown,
-                        id: dimension.id,
-                        description: dimension.description,
-                    })
+    pub fn of(account: &Configured) -> Self {
+        let dimensions = account.provider.dimensions();
+        let slots = account.labels.slots.iter();
+        let mut sources: Vec<Option<Source>> = slots
+            .map(|slot| {
+                let shown = slot.dimension?;
+                let dimension = dimensions.get(shown)?;
+                Some(Source {
+                    shown,
+                    id: dimension.id,
+                    description: dimension.description,
                 })
-                .collect(),
-        )
+            })
+            .collect();
+        let identity = account.provider.identity().iter().map(|&known_by| {
+            let holds = |source: &Option<Source>| {
+                source.is_some_and(|source| source.id.unwrap_or(source.shown) == known_by)
+            };
+            sources.iter().position(holds).unwrap_or_else(|| {
+                sources.push(Some(Source {
+                    shown: known_by,
+                    id: None,
+                    description: None,
+                }));
+                sources.len() - 1
+            })
+        });
+        let identity = identity.collect();
+        Self { sources, identity }
     }
 
-    /// How many labels a label set has.
+    /// How many values a label set has: one a label, and those that are shown nowhere.
     pub fn width(&self) -> usize {
-        self.0.len()
+        self.sources.len()
     }
 
     /// The texts of one charge, a triple of what is shown, its id and its description for every label.
@@ -62,7 +78,7 @@ impl Shape {
         dimensions: &'a [&'a str],
     ) -> impl ExactSizeIterator<Item = label_table::Texts<'a>> + Clone {
         let text = |position: usize| dimensions.get(position).copied().unwrap_or_default();
-        self.0.iter().map(move |source| {
+        self.sources.iter().map(move |source| {
             let Some(source) = source else {
                 return label_table::Texts::default();
             };
@@ -192,6 +208,10 @@ pub struct Account {
     pub now: Sums,
     /// Months that the provider does not report yet.
     pub withheld: BTreeSet<Month>,
+    /// Months that it reports as a whole, even where nothing was charged in them.
+    pub reported: BTreeSet<Month>,
+    /// The places in a label set whose ids tell a row of a closed month from another; empty where a month comes whole.
+    pub identity: Vec<usize>,
     /// How many rows were read.
     pub rows: u64,
     /// The local end of the newest day or hour seen.
@@ -209,6 +229,7 @@ pub struct Ledger {
     months: Vec<(Month, OpenMonth)>,
     now: OpenMonth,
     withheld: BTreeSet<Month>,
+    reported: BTreeSet<Month>,
     rows: u64,
     newest_hour: Option<DateTime>,
     newest_day: Option<Date>,
@@ -228,6 +249,7 @@ impl Ledger {
             months: Vec::new(),
             now: OpenMonth::default(),
             withheld: BTreeSet::new(),
+            reported: BTreeSet::new(),
             rows: 0,
             newest_hour: None,
             newest_day: None,
@@ -253,6 +275,8 @@ impl Ledger {
                 .collect(),
             now: self.now.close(),
             withheld: self.withheld,
+            reported: self.reported,
+            identity: self.shape.identity.clone(),
             rows: self.rows,
             newest: self
                 .newest_hour
@@ -314,6 +338,10 @@ impl Sink for Ledger {
 
     fn withhold(&mut self, month: Month) {
         self.withheld.insert(month);
+    }
+
+    fn report(&mut self, month: Month) {
+        self.reported.insert(month);
     }
 
     fn remark(&mut self, text: &str) {

@@ -102,7 +102,7 @@ pub enum MonthsAsked {
 /// What is asked for in one poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// The months wanted, oldest first. After a success exactly these are replaced.
+    /// The months wanted, oldest first. After a success these are replaced, as far as they were reported.
     pub months: Vec<Month>,
     /// The running billing month in the account's zone.
     pub current: Month,
@@ -164,6 +164,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// How the previous month is had.
     fn months_asked(&self) -> MonthsAsked;
+
+    /// The positions of the dimensions by which a row of a closed month is known, where an answer may leave rows out:
+    /// what was known of a row that is missing stays. Without any, the rows of a month are all of it.
+    fn identity(&self) -> &[usize] {
+        &[]
+    }
 
     /// Which parts there are now.
     fn parts<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;

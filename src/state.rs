@@ -14,10 +14,11 @@ use crate::{
     charge::{Measure, Month},
     clock::add,
     error::Reason,
-    ledger::{self, Keys, Sums},
+    ledger::{self, Keys, Shape, Sums},
     provider::{Ask, Part},
 };
 
+mod kept;
 mod plausibility;
 pub mod store;
 
@@ -29,7 +30,7 @@ pub use crate::state::plausibility::{AGREEING, Held, Implausible, Size};
 pub enum MonthState {
     /// Its sums, as of the moment the poll that brought them began.
     Reported {
-        /// When it was asked.
+        /// When the last poll began that reported something of it.
         at: Timestamp,
         /// The sums.
         sums: Arc<Sums>,
@@ -83,7 +84,7 @@ pub struct PartState {
     pub held: Option<Held>,
     /// Levels, seats, forecasts.
     pub now: Option<NowState>,
-    /// Seats that an answer of this month listed and a later one did not: they are 0 until the month ends.
+    /// Seats that one answer listed and the next, in this month, did not: they are 0 until the month ends.
     pub ended: BTreeMap<(Measure, u32), Month>,
     /// When it last answered whole.
     pub last_success: Option<Timestamp>,
@@ -197,7 +198,7 @@ pub struct Noted {
 pub const NOTED_ON: std::ops::RangeInclusive<i8> = 16..=18;
 
 impl AccountState {
-    /// An account that was never polled, with a number of labels.
+    /// An account that was never polled, with a number of values a label set.
     pub fn new(width: usize) -> Self {
         Self {
             keys: Arc::new(Keys::new(width)),
@@ -235,8 +236,8 @@ impl AccountState {
         self.parts.remove(id);
     }
 
-    /// Takes what a part said: the months asked for are replaced, whole, and what holds now is, too. Returns what
-    /// changed in a month that was closed already.
+    /// Takes what a part said: the months asked for are replaced as far as they are reported, and what holds now is
+    /// replaced whole. Returns what changed in a month that was closed already.
     pub fn accept(
         &mut self,
         id: &str,
@@ -249,18 +250,34 @@ impl AccountState {
         };
         let state = Arc::make_mut(state);
         let before = state.closed_totals(ask.current);
+        let replaced = ask.months.iter().filter_map(|&month| {
+            let known = state.months.get(&month);
+            kept::is_replaced(known, &said, month, ask).then(|| {
+                (
+                    month,
+                    kept::missing_rows(known, &self.keys, &said, month, ask),
+                )
+            })
+        });
+        let replaced: Vec<(Month, Sums)> = replaced.collect();
         let names = Keys::absorb(&mut self.keys, &said.keys);
         let mut months: BTreeMap<Month, Sums> = said.months.into_iter().collect();
-        for month in &ask.months {
-            let said_of_it = match months.remove(month) {
-                None if said.withheld.contains(month) => MonthState::Withheld,
-                sums => reported(sums.unwrap_or_default(), &names, ask.now),
+        for (month, missing) in replaced {
+            let said_of_it = match months.remove(&month) {
+                None if said.withheld.contains(&month) => MonthState::Withheld,
+                sums => {
+                    let mut sums = sums.unwrap_or_default();
+                    sums.rename(&names);
+                    sums.join(missing);
+                    reported(sums, ask.now)
+                }
             };
-            state.months.insert(*month, said_of_it);
+            state.months.insert(month, said_of_it);
         }
         // Rows of tomorrow, where that is another month already.
-        for (month, sums) in months {
-            state.months.insert(month, reported(sums, &names, ask.now));
+        for (month, mut sums) in months {
+            sums.rename(&names);
+            state.months.insert(month, reported(sums, ask.now));
         }
         let mut sums = said.now;
         sums.rename(&names);
@@ -292,7 +309,7 @@ impl AccountState {
         let Some(state) = self.parts.get_mut(id) else {
             return Ok(());
         };
-        let Err(implausible) = plausible(state, said, ask) else {
+        let Err(implausible) = plausible(state, &self.keys, said, ask) else {
             return Ok(());
         };
         let held = Held::of(said, ask, state.held.as_ref());
@@ -421,7 +438,7 @@ impl PartState {
     fn end_seats(&mut self, next: &Sums, current: Month) {
         let listed: BTreeSet<(Measure, u32)> = seats(next).collect();
         if let Some(last) = &self.now
-            && last.month == current
+            && last.month >= current.previous()
         {
             for seat in seats(&last.sums) {
                 self.ended.insert(seat, current);
@@ -439,8 +456,7 @@ fn seats(sums: &Sums) -> impl Iterator<Item = (Measure, u32)> {
         .flat_map(|column| column.iter().map(|cells| (column.measure, cells.key)))
 }
 
-fn reported(mut sums: Sums, names: &[u32], at: Timestamp) -> MonthState {
-    sums.rename(names);
+fn reported(sums: Sums, at: Timestamp) -> MonthState {
     MonthState::Reported {
         at,
         sums: Arc::new(sums),
@@ -459,7 +475,7 @@ pub struct Cell {
 impl Cell {
     /// An account that was never polled.
     pub fn new(account: Arc<Account>) -> Self {
-        let width = account.labels.slots.len();
+        let width = Shape::of(&account).width();
         Self {
             account,
             state: ArcSwap::from_pointee(AccountState::new(width)),

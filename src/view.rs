@@ -378,7 +378,8 @@ fn spend(
     let told = |part: &PartState| {
         !part.is_stale(moment.now, moment.stale_after)
             && match part.months.get(&moment.month) {
-                Some(MonthState::Reported { .. }) => true,
+                // What the last answer did not report is what it was before.
+                Some(MonthState::Reported { at, .. }) => Some(*at) >= part.last_success,
                 // The month has just begun, and there was no poll since.
                 None => part.months.contains_key(&moment.month.previous()),
                 Some(MonthState::Withheld) => false,

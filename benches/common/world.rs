@@ -48,7 +48,7 @@ impl World {
         let (account, money) = account(limit, now);
         let mut ledger = empty_ledger(&account, sets.max(limit));
         charge_all(&mut ledger, &ids_of(sets, labels), days);
-        let mut state = AccountState::new(account.labels.slots.len());
+        let mut state = AccountState::new(Shape::of(&account).width());
         state.list(&[Part::whole_account()]);
         let today = now.to_zoned(account.zone.clone()).date();
         let current = Month::of(today);
@@ -91,7 +91,7 @@ impl World {
 
 /// A ledger of an account for a number of label sets.
 pub(crate) fn empty_ledger(account: &Account, sets: usize) -> Ledger {
-    let shape = Shape::new(&account.labels, account.provider.dimensions());
+    let shape = Shape::of(account);
     Ledger::new(Arc::new(shape), 10 * sets)
 }
 

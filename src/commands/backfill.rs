@@ -18,7 +18,7 @@ use crate::{
     clock::{Clock, add},
     error::ProviderError,
     exposition::{Written, write_past},
-    ledger,
+    ledger::{self, Shape},
     poller::Asking,
     provider::{Ask, Grain, Part},
     state::{AccountState, MonthState},
@@ -241,7 +241,7 @@ async fn read(
             account: account.name.clone(),
             source: Box::new(source),
         })?;
-    let mut state = AccountState::new(account.labels.slots.len());
+    let mut state = AccountState::new(Shape::of(&account).width());
     state.list(&parts);
     let questions: Vec<(&Part, Ask)> = parts
         .iter()

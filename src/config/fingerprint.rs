@@ -5,6 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::schema;
+use crate::ledger::Shape;
 use crate::{
     account::{Account, LabelSlot},
     config::sections::{CommonSection, PollSection},
@@ -45,7 +46,13 @@ impl Account {
                 slot.aliases
             ])
         };
-        let labels: Vec<_> = self.labels.slots.iter().map(shown).collect();
+        let mut labels: Vec<_> = self.labels.slots.iter().map(shown).collect();
+        // Where rows are known by what no label shows, label sets hold that, too.
+        if Shape::of(self).width() > labels.len() {
+            let names = self.provider.identity().iter();
+            let names = names.map(|&position| dimensions.get(position).map(|known| &known.name));
+            labels.push(json!(names.collect::<Vec<_>>()));
+        }
         let text = json!([
             self.provider_name.as_str(),
             self.zone.iana_name(),
@@ -155,5 +162,21 @@ mod tests {
             .map(|key| (key.clone(), written()[key].clone()))
             .collect();
         assert_eq!(of(&turned, |_| ()), of(&written(), |_| ()));
+    }
+
+    #[test]
+    fn what_rows_are_known_by_counts_where_no_label_holds_it() {
+        let known_by = |identity: &[usize]| {
+            of(&written(), |account| {
+                account.provider =
+                    Scripted::with_rows_known_by(identity, &[], MonthsAsked::Both) as _;
+            })
+        };
+        let before = of(&written(), |_| ());
+        assert_eq!(known_by(&[1]), before);
+        assert_eq!(known_by(&[3, 1, 4]), before);
+        assert_ne!(known_by(&[0]), before);
+        assert_ne!(known_by(&[1, 5]), before);
+        assert_ne!(known_by(&[1, 5]), known_by(&[0]));
     }
 }

@@ -220,9 +220,9 @@ fn unit(family: &Name) -> &'static str {
 /// When an account whose provider can tell the family does not have it; beside the account having no values at all.
 fn absent(family: &Name) -> Option<&'static str> {
     let of_charges = family.shows().map(|shows| match shows {
-        (_, Window::MonthToDate) => "where the provider withholds the month",
+        (_, Window::MonthToDate) => "where the provider withholds the month and has told nothing of it before",
         (_, Window::PreviousMonth) => {
-            "where the provider withholds the month, or was not yet asked for it"
+            "where the provider withholds the month and has told nothing of it before, or was not yet asked for it"
         }
         (_, Window::PreviousDay) => "until a day has closed and was asked for since",
         (_, Window::Today | Window::Now) => "only with all of its values",

@@ -1,8 +1,11 @@
 //! What a poll leaves of a billing month: one sum a label set and day, with what is asked of them at every rendering.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
-use super::Sum;
+use super::{Keys, Sum};
 use crate::charge::Measure;
 
 /// Cell 0 is the whole month (or now), cells 1 to 31 are its days.
@@ -175,6 +178,42 @@ impl Column {
             entry.key = names[entry.key as usize];
         }
     }
+
+    /// Only the label sets that are wanted. Of the rows behind them no more is known than their sums, so these are the
+    /// gross amount as far as they are positive.
+    fn only(&self, wanted: impl Fn(u32) -> bool) -> Self {
+        let (mut entries, mut sums, mut gross) = (Vec::new(), Vec::new(), Sum::default());
+        for (entry, cells) in self.entries.iter().zip(self.iter()) {
+            if wanted(entry.key) {
+                entries.push(*entry);
+                sums.extend_from_slice(cells.sums);
+                cells.sums.iter().for_each(|&sum| gross.add(sum.max(0.0)));
+            }
+        }
+        Self::new(
+            self.measure,
+            Arc::clone(&self.unit),
+            gross.value(),
+            entries,
+            sums,
+        )
+    }
+
+    /// Takes over the label sets of another column, none of which it has itself.
+    fn join(&mut self, mut other: Self) {
+        self.entries.append(&mut other.entries);
+        self.sums.append(&mut other.sums);
+        *self = Self::new(
+            self.measure,
+            Arc::clone(&self.unit),
+            [self.gross, other.gross]
+                .into_iter()
+                .collect::<Sum>()
+                .value(),
+            std::mem::take(&mut self.entries),
+            std::mem::take(&mut self.sums),
+        );
+    }
 }
 
 /// The sums of one billing month, or of now.
@@ -232,6 +271,46 @@ impl Sums {
         self.columns
             .iter()
             .filter(move |column| column.measure == measure)
+    }
+
+    /// What is known of the rows that a later answer about the same month leaves out; empty where it has all of them.
+    /// Rows are told apart by the ids at some places of their label sets, whatever else these say.
+    pub fn missing_from(
+        &self,
+        later: &Self,
+        keys: &Keys,
+        later_keys: &Keys,
+        identity: &[usize],
+    ) -> Self {
+        let told: HashSet<Vec<&str>> = later
+            .keys()
+            .map(|key| later_keys.ids(key, identity))
+            .collect();
+        let missing: BTreeSet<u32> = self
+            .keys()
+            .filter(|&key| !told.contains(&keys.ids(key, identity)))
+            .collect();
+        let columns = self.columns.iter();
+        let columns = columns.map(|column| column.only(|key| missing.contains(&key)));
+        Self {
+            rows: missing.len() as u64,
+            columns: columns.filter(|column| !column.is_empty()).collect(),
+        }
+    }
+
+    /// Takes over the sums of other rows of the same month.
+    pub fn join(&mut self, other: Self) {
+        self.rows += other.rows;
+        for theirs in other.columns {
+            let ours = self
+                .columns
+                .iter_mut()
+                .find(|ours| ours.measure == theirs.measure && ours.unit == theirs.unit);
+            match ours {
+                Some(ours) => ours.join(theirs),
+                None => self.columns.push(theirs),
+            }
+        }
     }
 
     /// The label sets in use, each perhaps several times.

@@ -118,6 +118,13 @@ impl Keys {
             .map(|&value| &self.values[value as usize])
     }
 
+    /// The ids at some places of a label set.
+    pub(super) fn ids<'a>(&'a self, key: u32, places: &[usize]) -> Vec<&'a str> {
+        let set = self.set(key);
+        let id = |&place: &usize| &*self.values[set[place] as usize].id;
+        places.iter().map(id).collect()
+    }
+
     /// The numbers of a label set's values; equal numbers are equal values.
     pub fn set(&self, key: u32) -> &[u32] {
         let start = key as usize * self.width;

@@ -1,5 +1,9 @@
 //! Sums against exact decimal arithmetic, over many rows, in any order.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     provider::MonthsAsked,
@@ -50,7 +54,7 @@ fn ten_million_rows_add_up_exactly_in_any_order() {
 #[test]
 fn the_ledger_adds_as_exactly_as_its_sums() {
     let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
-    let shape = Arc::new(Shape::new(&account.labels, account.provider.dimensions()));
+    let shape = Arc::new(Shape::of(&account));
     let names: Vec<String> = (0..SERIES)
         .map(|series| format!("customer {series:02}"))
         .collect();
@@ -97,7 +101,7 @@ fn the_ledger_adds_as_exactly_as_its_sums() {
 #[test]
 fn an_amount_that_is_no_finite_number_is_refused() {
     let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
-    let shape = Arc::new(Shape::new(&account.labels, account.provider.dimensions()));
+    let shape = Arc::new(Shape::of(&account));
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut ledger = Ledger::new(Arc::clone(&shape), 10);
         let refused = ledger.charge(&Charge {
@@ -169,4 +173,77 @@ fn a_table_that_learns_nothing_stays_the_same_one() {
     assert!(Arc::ptr_eq(&all, &before));
     assert_eq!(Keys::absorb(&mut all, &keys(&["c", "d", "b"])), [2, 3, 1]);
     assert_eq!((all.len(), before.len()), (4, 3));
+}
+
+/// Rows of a month: id, catalog, and what was charged.
+fn rows() -> impl Strategy<Value = BTreeMap<(u8, u8), i16>> {
+    prop::collection::btree_map((0..6_u8, 0..3_u8), -50..1000_i16, 0..12)
+}
+
+proptest! {
+    #[test]
+    fn rows_that_a_later_answer_leaves_out_stay_whatever_labels_show(
+        before in rows(),
+        later in rows(),
+        renamed: bool,
+    ) {
+        // The labels show the id's name and id, or names that rows share; the catalog is in no label.
+        for shares_names in [false, true] {
+            let known_by: &[usize] = if shares_names { &[2, 5] } else { &[1, 5] };
+            let provider = Scripted::with_rows_known_by(known_by, &[], MonthsAsked::Both);
+            let account = account(provider, "UTC");
+            let said = |rows: &BTreeMap<(u8, u8), i16>, suffix: &str| {
+                let mut ledger = Ledger::new(Arc::new(Shape::of(&account)), 1000);
+                for (&(id, catalog), &cost) in rows {
+                    let (id, catalog) = (id.to_string(), catalog.to_string());
+                    let name = if shares_names { "all".to_owned() } else { format!("{id}{suffix}") };
+                    let shown_id = if shares_names { "" } else { &id };
+                    ledger
+                        .charge(&Charge {
+                            period: Period::Month("2025-03".parse().unwrap()),
+                            dimensions: &[&name, shown_id, &id, "", "", &catalog],
+                            amounts: &[Amount {
+                                measure: Measure::BilledCost,
+                                value: f64::from(cost),
+                                unit: "EUR",
+                            }],
+                        })
+                        .unwrap();
+                }
+                ledger.close()
+            };
+            let (known, told) = (said(&before, ""), said(&later, if renamed { "'" } else { "" }));
+            let sums = |said: &Account| {
+                said.months.first().map(|(_, sums)| sums.clone()).unwrap_or_default()
+            };
+            let missing = sums(&known).missing_from(
+                &sums(&told),
+                &known.keys,
+                &told.keys,
+                &told.identity,
+            );
+            let mut keys = Arc::new(known.keys);
+            let mut became = sums(&told);
+            became.rename(&Keys::absorb(&mut keys, &told.keys));
+            became.join(missing);
+
+            let mut want = before.clone();
+            want.extend(&later);
+            let got: BTreeMap<(u8, u8), f64> = became
+                .of(Measure::BilledCost)
+                .flat_map(Column::iter)
+                .map(|cells| {
+                    let ids = keys.ids(cells.key, &told.identity);
+                    ((ids[0].parse().unwrap(), ids[1].parse().unwrap()), cells.total)
+                })
+                .collect();
+            let want_costs = want.iter().map(|(&row, &cost)| (row, f64::from(cost)));
+            prop_assert_eq!(got, want_costs.collect::<BTreeMap<_, _>>());
+            prop_assert_eq!(became.rows, want.len() as u64);
+            let gross: f64 = want.values().map(|&cost| f64::from(cost.max(0))).sum();
+            let column = became.of(Measure::BilledCost).next();
+            let got = column.map_or(0.0, |column| column.gross);
+            prop_assert!((got - gross).abs() < 1e-9, "{got} instead of {gross}");
+        }
+    }
 }

@@ -28,7 +28,7 @@ impl Asking {
     /// Asks the API of an account.
     pub fn new(account: Arc<Account>) -> Self {
         Self {
-            shape: Arc::new(Shape::new(&account.labels, account.provider.dimensions())),
+            shape: Arc::new(Shape::of(&account)),
             account,
             backoff: Backoff::PART,
         }

@@ -600,10 +600,7 @@ async fn more_label_sets_than_ten_times_max_series_are_too_large() {
         .map(|number| cost(month("2025-03"), format!("customer {number}").leak(), 1.0))
         .collect::<Vec<_>>();
     // The scripted provider unwraps what the ledger says, so it is asked for directly.
-    let shape = Arc::new(Shape::new(
-        &bench.cell.account.labels,
-        bench.cell.account.provider.dimensions(),
-    ));
+    let shape = Arc::new(Shape::of(&bench.cell.account));
     let mut ledger = Ledger::new(shape, 10);
     let told: Vec<_> = charges
         .iter()

@@ -574,8 +574,8 @@ impl Fold for Expenses {
 }
 
 impl Expenses {
-    /// Holds the rows against what stood around them, and withholds the months that the answer does not name: they are
-    /// unknown, not 0. A row of such a month makes the answer malformed: what else it holds would be as doubtful.
+    /// Holds the rows against what stood around them. A month that the answer names is reported, rows or none, and one
+    /// that it does not name is withheld: it is unknown, not 0. A row of such a month makes the answer malformed: what else it holds would be as doubtful.
     fn conclude(
         &self,
         answer: &AnalyticsResponse<'_>,
@@ -604,7 +604,9 @@ impl Expenses {
             }
         }
         for month in &self.months {
-            if !named.contains(month) {
+            if named.contains(month) {
+                sink.report(*month);
+            } else {
                 sink.withhold(*month);
             }
         }

@@ -247,13 +247,15 @@ impl config::Section for Section {
             password: password?,
             token_url,
         };
+        let catalogs = catalogs?;
         Some(Box::new(Enube {
             http: Http::new(
                 base_url?,
                 Auth::Login(Box::new(login)),
                 context.http.clone(),
             ),
-            catalogs: catalogs?,
+            identity: identity(detail, &catalogs),
+            catalogs,
             cost: cost?,
             invoice_type: invoice_type?,
             filters,
@@ -276,6 +278,7 @@ struct Enube {
     invoice_type: String,
     filters: [(&'static str, Vec<String>); 6],
     dimensions: Vec<Dimension>,
+    identity: Vec<usize>,
     terms: Terms,
 }
 
@@ -302,6 +305,7 @@ const NAME: &str = "name";
 
 /// Where the dimensions stand that others refer to.
 const CUSTOMER: usize = 1;
+const CATALOG: usize = 2;
 const ALIAS: usize = 4;
 const SUBSCRIPTION: usize = 6;
 
@@ -332,9 +336,24 @@ fn dimensions(detail: Detail) -> Vec<Dimension> {
     all
 }
 
+/// What a row is known by: its id, and its catalog where there are several. In the first days of a month the API may
+/// leave out who has not used anything yet.
+fn identity(detail: Detail, catalogs: &[String]) -> Vec<usize> {
+    let id = match detail {
+        Detail::Customers => CUSTOMER,
+        Detail::Subscriptions => SUBSCRIPTION,
+    };
+    let catalog = (catalogs.len() > 1).then_some(CATALOG);
+    [id].into_iter().chain(catalog).collect()
+}
+
 impl Provider for Enube {
     fn dimensions(&self) -> &[Dimension] {
         &self.dimensions
+    }
+
+    fn identity(&self) -> &[usize] {
+        &self.identity
     }
 
     fn measures(&self) -> Vec<(Measure, Grain)> {
@@ -656,12 +675,12 @@ fn customers(listed: &[Box<RawValue>], wanted: &[String]) -> Result<Vec<Part>, (
 }
 
 /// What `explain` says of rows without a value for the month before.
-const NO_LAST: &str = "rows without last are counted as nothing charged in the previous month";
+const NO_LAST: &str = "rows without last leave what is known of the previous month as it is";
 
 /// The answers of one part and month, to their charges.
 ///
-/// A row without `actual` is malformed. One without `last` is new: it was charged nothing in the month before. Where
-/// no row at all has it, that month is not told, and withheld. A row without forecast or estimate just has none.
+/// A row without `actual` is malformed. One without `last` tells nothing of the month before. Where no row at all has
+/// it, or there is no row, that month is not told, and withheld. A row without forecast or estimate just has none.
 fn decode(
     answers: &[Answer<'_>],
     part: &Part,
@@ -690,14 +709,13 @@ fn decode(
         }
         read.push((answer.catalog, rows));
     }
-    let mut rows = read.iter().flat_map(|(_, rows)| rows).peekable();
-    let any = rows.peek().is_some();
-    let with_last = rows.filter(|row| row.last.is_some()).count();
+    let mut rows = read.iter().flat_map(|(_, rows)| rows);
+    let told = rows.any(|row| row.last.is_some());
     let last = scope.last.filter(|&previous| {
-        if any && with_last == 0 {
+        if !told {
             sink.withhold(previous);
         }
-        with_last > 0
+        told
     });
     for (answer, (catalog, rows)) in answers.iter().zip(&read) {
         for (number, row) in (1..).zip(rows) {
@@ -961,7 +979,8 @@ mod tests {
         assert_eq!(notes.withheld, ["2025-05"]);
 
         let notes = read(Detail::Customers, &[("a", "[]"), ("b", "[]")]).unwrap();
-        assert_eq!(notes, Notes::default());
+        assert!(notes.charges.is_empty(), "{:?}", notes.charges);
+        assert_eq!(notes.withheld, ["2025-05"]);
     }
 
     #[test]
@@ -1275,7 +1294,11 @@ mod tests {
         let parts = enube.parts(&ask).await.unwrap();
         assert_eq!(parts.len(), 3);
         let notes = test_support::fetch(&*enube, &parts[2], &ask).await.unwrap();
-        assert_eq!(notes, Notes::default());
+        let nothing = Notes {
+            withheld: vec!["2023-12".to_owned()],
+            ..Notes::default()
+        };
+        assert_eq!(notes, nothing);
         let seen = api.seen();
         assert_eq!(
             api.lines(),

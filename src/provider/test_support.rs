@@ -40,6 +40,7 @@ pub(crate) struct Notes {
     pub(crate) charges: Vec<String>,
     pub(crate) rows: u64,
     pub(crate) withheld: Vec<String>,
+    pub(crate) reported: Vec<String>,
     pub(crate) remarks: Vec<String>,
 }
 
@@ -74,6 +75,10 @@ impl Sink for Notes {
 
     fn withhold(&mut self, month: Month) {
         self.withheld.push(month.to_string());
+    }
+
+    fn report(&mut self, month: Month) {
+        self.reported.push(month.to_string());
     }
 
     fn remark(&mut self, text: &str) {

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::state::{MonthState, PartState};
+use crate::state::{MonthState, PartState, kept};
 use crate::{
     charge::{Measure, Month},
-    ledger::{Account, Sums},
+    ledger::{Account, Keys, Sums},
     provider::Ask,
 };
 
@@ -45,6 +45,15 @@ impl Size {
                 .map(|column| ((column.measure, Arc::clone(&column.unit)), column.gross))
                 .collect(),
         }
+    }
+
+    /// The size of two sets of rows together.
+    fn with(mut self, other: Self) -> Self {
+        self.rows += other.rows;
+        for (of, gross) in other.gross {
+            *self.gross.entry(of).or_default() += gross;
+        }
+        self
     }
 
     fn gross(&self, of: &(Measure, Arc<str>)) -> f64 {
@@ -117,25 +126,31 @@ impl fmt::Display for Implausible {
 }
 
 fn size_of(said: &Account, month: Month) -> Size {
-    said.months
-        .iter()
-        .find(|(known, _)| *known == month)
-        .map(|(_, sums)| Size::of(sums))
-        .unwrap_or_default()
+    kept::sums_of(said, month).map(Size::of).unwrap_or_default()
 }
 
-/// Compares an answer with the last accepted one, month by month. A month that was not reported before, credits,
-/// levels and seats never meet the guard.
-pub(super) fn plausible(state: &PartState, said: &Account, ask: &Ask) -> Result<(), Implausible> {
+/// Compares what an answer would leave of each month with what is known of it. A month that was not reported before or
+/// is not now, credits, levels and seats never meet the guard.
+pub(super) fn plausible(
+    state: &PartState,
+    keys: &Keys,
+    said: &Account,
+    ask: &Ask,
+) -> Result<(), Implausible> {
     for month in &ask.months {
-        let Some(MonthState::Reported { sums, .. }) = state.months.get(month) else {
+        let known = state.months.get(month);
+        let Some(MonthState::Reported { sums, .. }) = known else {
             continue;
         };
+        if !kept::is_replaced(known, said, *month, ask) {
+            continue;
+        }
         let last = Size::of(sums);
         if last.rows < FEWEST_ROWS {
             continue;
         }
-        let now = size_of(said, *month);
+        let missing = kept::missing_rows(known, keys, said, *month, ask);
+        let now = size_of(said, *month).with(Size::of(&missing));
         let implausible = |what: String, from: f64, to: f64| Implausible {
             month: *month,
             what,

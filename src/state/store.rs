@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     account::Account,
     charge::Month,
+    ledger::Shape,
     state::{AccountState, Cell},
 };
 
@@ -75,7 +76,7 @@ impl Store {
         let found = match file::read(&path) {
             Ok(None) => return None,
             Ok(Some(bytes)) => {
-                file::decode(&bytes, account.fingerprint(), account.labels.slots.len())
+                file::decode(&bytes, account.fingerprint(), Shape::of(account).width())
             }
             Err(error) => {
                 self.set_aside(account, &name, "damaged", now, &error.to_string());

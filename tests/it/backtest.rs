@@ -250,6 +250,8 @@ impl Sink for Recorder {
         panic!("{month} is withheld");
     }
 
+    fn report(&mut self, _: Month) {}
+
     fn remark(&mut self, _: &str) {}
 }
 

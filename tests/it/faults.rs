@@ -10,3 +10,4 @@ mod pace;
 pub(crate) mod server;
 mod statuses;
 mod time;
+mod turn;

@@ -108,6 +108,17 @@ impl Bench {
         Clock::from_fn(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap())
     }
 
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    /// Moves to a moment.
+    pub(crate) fn at(&self, moment: &str) {
+        let moment: Timestamp = moment.parse().unwrap();
+        self.seconds.store(moment.as_second(), Ordering::SeqCst);
+    }
+
     /// Lets time pass.
     pub(crate) fn later(&self, time: Duration) {
         let seconds = i64::try_from(time.as_secs()).unwrap();

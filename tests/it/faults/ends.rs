@@ -11,8 +11,8 @@ use std::{
 
 use cloudspend_exporter::{
     charge::Measure,
-    provider::Reason::{self, Truncated, Unreachable},
-    window::Window,
+    error::Reason::{self, Truncated, Unreachable},
+    view::Window,
 };
 
 use super::{

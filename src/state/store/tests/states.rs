@@ -106,8 +106,8 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
         MonthsAsked::Both,
     );
     let account = account(Arc::clone(&provider) as _, "Europe/Berlin");
-    let shape = Arc::new(Shape::new(&account.labels, &provider.dimensions));
-    let mut state = AccountState::new(account.labels.slots.len());
+    let shape = Arc::new(Shape::of(&account));
+    let mut state = AccountState::new(Shape::of(&account).width());
     let mut now = at("2025-01-30T12:00:00Z");
     for poll in polls {
         now += SignedDuration::try_from(poll.after).unwrap();

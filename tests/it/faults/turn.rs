@@ -1,0 +1,534 @@
+//! The turn of a month: what is shown of the closed month while the API does not tell it, or not all of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use cloudspend_exporter::{
+    charge::Measure::{self, BilledCost, ConsumedQuantity, ProviderForecast, Seats},
+    state::Cell,
+    state::store::Store,
+    view::Window::{self, MonthEnd, MonthToDate, Now, PreviousMonth, Restatement},
+};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use super::{
+    bench::{Bench, Manner, secret},
+    cases::{ACTIVEPLATFORM, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES},
+    server::{Reply, Seen, Server},
+};
+
+const LAST_MINUTE: &str = "2024-11-30T23:59:00Z";
+const FIRST_MINUTE: &str = "2024-12-01T00:01:00Z";
+const LATER: &str = "2024-12-01T02:00:00Z";
+
+/// An account that is taken over the turn of a month.
+struct Turn {
+    server: Server,
+    bench: Bench,
+    _secret: NamedTempFile,
+}
+
+impl Turn {
+    /// An account in UTC, with more keys of its section.
+    async fn new(section: fn(&str, &str) -> Value, more: &Value) -> Self {
+        let secret = secret("s3cret-of-the-account");
+        let server = Server::start(|_| Reply::good("")).await;
+        let mut section = section(&server.url(), secret.path().to_str().unwrap());
+        section["timezone"] = json!("UTC");
+        for (key, value) in more.as_object().unwrap() {
+            section[key] = value.clone();
+        }
+        Self {
+            bench: Bench::new(&section, Manner::once()),
+            server,
+            _secret: secret,
+        }
+    }
+
+    /// Polls at a moment; the poll is to succeed.
+    async fn poll(&self, moment: &str, answer: impl FnMut(&Seen) -> String + Send + 'static) {
+        let mut answer = answer;
+        self.server.now(move |seen| Reply::good(answer(seen)));
+        self.bench.at(moment);
+        self.bench.poll().await;
+        assert_eq!(self.bench.failure(), None, "{moment}");
+    }
+
+    /// Ends the program and starts it again over the state that it left.
+    async fn restart(&mut self) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        store.keep(&self.bench.cell).await;
+        let account = Arc::clone(&self.bench.cell.account);
+        let state = store.restore(&account, self.bench.now()).unwrap();
+        self.bench.cell = Arc::new(Cell::restored(account, state));
+    }
+
+    /// One family by the labels customer, project and product, without the empty ones; empty where it is absent.
+    fn shows(&self, measure: Measure, window: Window) -> BTreeMap<String, f64> {
+        let view = self.bench.view();
+        let families = view.families.iter();
+        families
+            .filter(|family| family.measure == measure && family.window == window)
+            .flat_map(|family| &family.values)
+            .map(|&(set, value)| {
+                let labels = view.labels.texts(set).filter(|text| !text.is_empty());
+                (labels.collect::<Vec<_>>().join(" "), value)
+            })
+            .collect()
+    }
+
+    /// The sum of a family; `None` where it is absent.
+    fn sum(&self, measure: Measure, window: Window) -> Option<f64> {
+        let shown = self.shows(measure, window);
+        (!shown.is_empty()).then(|| shown.values().sum())
+    }
+
+    /// Month to date and previous month of the billed cost.
+    fn months(&self) -> [Option<f64>; 2] {
+        [MonthToDate, PreviousMonth].map(|window| self.sum(BilledCost, window))
+    }
+}
+
+fn by_labels<const N: usize>(values: [(&str, f64); N]) -> BTreeMap<String, f64> {
+    values.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// A row of enube: what it cost this month, and last month if that is told.
+fn row(id: &str, actual: f64, last: impl Into<Option<f64>>) -> Value {
+    json!({"id": id, "name": id, "actual": actual, "last": last.into(), "forecast": actual})
+}
+
+/// Answers logins, and what was spent with these rows.
+fn rows(rows: Vec<Value>) -> impl FnMut(&Seen) -> String {
+    catalogs(move |_| rows.clone())
+}
+
+/// The same, by what the body asks for.
+fn catalogs(rows: impl Fn(&str) -> Vec<Value>) -> impl FnMut(&Seen) -> String {
+    move |seen| {
+        if seen.line.ends_with("/auth/login") {
+            return json!({"token": "t", "expiresAt": 4_000_000_000_u64}).to_string();
+        }
+        json!(rows(&seen.body)).to_string()
+    }
+}
+
+#[tokio::test]
+async fn enube_a_row_that_is_missing_keeps_its_month_and_one_that_says_0_replaces_it() {
+    let turn = Turn::new(ENUBE.section, &json!({})).await;
+    let november = vec![
+        row("A", 500.0, 90.0),
+        row("B", 300.0, 90.0),
+        row("C", 200.0, 90.0),
+    ];
+    turn.poll(LAST_MINUTE, rows(november)).await;
+    assert_eq!(turn.months(), [Some(1000.0), Some(270.0)]);
+
+    turn.bench.at(FIRST_MINUTE);
+    assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+
+    turn.poll(FIRST_MINUTE, rows(vec![])).await;
+    let whole = by_labels([("A", 500.0), ("B", 300.0), ("C", 200.0)]);
+    assert_eq!(turn.shows(BilledCost, PreviousMonth), whole);
+    let nothing = by_labels([("A", 0.0), ("B", 0.0), ("C", 0.0)]);
+    assert_eq!(turn.shows(BilledCost, MonthToDate), nothing);
+    assert_eq!(turn.sum(ProviderForecast, MonthEnd), None);
+
+    turn.poll("2024-12-01T01:00:00Z", rows(vec![row("B", 2.0, 300.0)]))
+        .await;
+    assert_eq!(turn.shows(BilledCost, PreviousMonth), whole);
+    assert_eq!(
+        turn.shows(BilledCost, MonthToDate),
+        by_labels([("A", 0.0), ("B", 2.0), ("C", 0.0)])
+    );
+
+    let some = vec![
+        row("A", 1.0, 510.0),
+        row("B", 2.0, 0.0),
+        row("D", 4.0, 50.0),
+        row("E", 8.0, None),
+    ];
+    turn.poll(LATER, rows(some)).await;
+    let told = by_labels([
+        ("A", 510.0),
+        ("B", 0.0),
+        ("C", 200.0),
+        ("D", 50.0),
+        ("E", 0.0),
+    ]);
+    assert_eq!(turn.shows(BilledCost, PreviousMonth), told);
+    assert_eq!(
+        turn.shows(BilledCost, MonthToDate),
+        by_labels([("A", 1.0), ("B", 2.0), ("C", 0.0), ("D", 4.0), ("E", 8.0)])
+    );
+
+    // A row that does not say what it was keeps it, among others and where none says it.
+    turn.poll(
+        "2024-12-01T03:00:00Z",
+        rows(vec![row("A", 1.0, None), row("D", 4.0, 60.0)]),
+    )
+    .await;
+    assert_eq!(turn.months(), [Some(5.0), Some(770.0)]);
+    turn.poll("2024-12-01T04:00:00Z", rows(vec![row("A", 1.5, None)]))
+        .await;
+    assert_eq!(turn.months(), [Some(1.5), Some(770.0)]);
+    turn.poll("2024-12-01T05:00:00Z", rows(vec![])).await;
+    assert_eq!(turn.months(), [Some(0.0), Some(770.0)]);
+}
+
+#[tokio::test]
+async fn enube_the_first_answer_of_all_that_has_no_rows_tells_nothing_of_the_month_before() {
+    let turn = Turn::new(ENUBE.section, &json!({})).await;
+    turn.poll(FIRST_MINUTE, rows(vec![])).await;
+    assert_eq!(turn.months(), [None, None]);
+    turn.poll(LATER, rows(vec![row("A", 2.0, None)])).await;
+    assert_eq!(turn.months(), [Some(2.0), None]);
+    turn.poll("2024-12-01T03:00:00Z", rows(vec![row("A", 2.0, 7.0)]))
+        .await;
+    assert_eq!(turn.months(), [Some(2.0), Some(7.0)]);
+}
+
+#[tokio::test]
+async fn enube_a_row_is_known_by_its_id_and_its_catalog() {
+    for labels in [
+        json!({}),
+        json!({"dimensions": {"customer": "alias", "product": "cloud"}}),
+        json!({"dimensions": {"customer": "alias"}}),
+        json!({"dimensions": {"customer": "customer_id", "product": "cloud"}}),
+        json!({"dimensions": {"customer": "cloud", "project": "customer_name"}}),
+    ] {
+        let mut more = labels.clone();
+        more["catalogs"] = json!(["consumption", "marketplace"]);
+        let mut turn = Turn::new(ENUBE.section, &more).await;
+        let of = |consumption: Vec<Value>, marketplace: Vec<Value>| {
+            catalogs(move |body| {
+                if body.contains("marketplace") {
+                    marketplace.clone()
+                } else {
+                    consumption.clone()
+                }
+            })
+        };
+        let november = of(
+            vec![row("A", 500.0, 9.0), row("B", 300.0, 9.0)],
+            vec![row("A", 150.0, 9.0), row("B", 50.0, 9.0)],
+        );
+        turn.poll(LAST_MINUTE, november).await;
+        assert_eq!(turn.months(), [Some(1000.0), Some(36.0)], "{labels}");
+        turn.restart().await;
+        assert_eq!(turn.months(), [Some(1000.0), Some(36.0)], "{labels}");
+        turn.poll(FIRST_MINUTE, of(vec![], vec![])).await;
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)], "{labels}");
+        // A of the one catalog, B of the other; each says a little more than was known of it.
+        let some = of(vec![row("A", 1.0, 501.0)], vec![row("B", 2.0, 52.0)]);
+        turn.poll(LATER, some).await;
+        assert_eq!(turn.months(), [Some(3.0), Some(1003.0)], "{labels}");
+        // A customer with another name is the same customer.
+        let mut renamed = row("A", 1.0, 504.0);
+        renamed["name"] = json!("A, renamed");
+        turn.poll("2024-12-01T03:00:00Z", of(vec![renamed], vec![]))
+            .await;
+        assert_eq!(turn.months(), [Some(1.0), Some(1006.0)], "{labels}");
+    }
+}
+
+#[tokio::test]
+async fn enube_subscriptions_keep_their_month_in_a_customer_that_is_asked() {
+    let more = json!({"detail": "subscriptions", "catalogs": []});
+    for labels in [json!({}), json!({"project": "cloud"})] {
+        let mut more = more.clone();
+        more["dimensions"] = labels;
+        let turn = Turn::new(ENUBE.section, &more).await;
+        let of = |customers: Vec<&'static str>, one: Vec<Value>, two: Vec<Value>| {
+            move |seen: &Seen| {
+                if seen.line.ends_with("/filters/customers") {
+                    let customers = customers.iter();
+                    let listed: Vec<Value> = customers
+                        .map(|id| json!({"label": id, "value": id}))
+                        .collect();
+                    return json!(listed).to_string();
+                }
+                let (one, two) = (one.clone(), two.clone());
+                catalogs(move |body| {
+                    if body.contains(r#""one""#) {
+                        one.clone()
+                    } else {
+                        two.clone()
+                    }
+                })(seen)
+            }
+        };
+        let november = of(
+            vec!["one", "two"],
+            vec![row("s1", 500.0, 1.0), row("s2", 300.0, 1.0)],
+            vec![row("s3", 200.0, 1.0)],
+        );
+        turn.poll(LAST_MINUTE, november).await;
+        assert_eq!(turn.months(), [Some(1000.0), Some(3.0)]);
+        turn.bench.at(FIRST_MINUTE);
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        // Both customers answer with nothing, then one is not listed any more.
+        turn.poll(FIRST_MINUTE, of(vec!["one", "two"], vec![], vec![]))
+            .await;
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        turn.poll("2024-12-01T01:00:00Z", of(vec!["one"], vec![], vec![]))
+            .await;
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        let some = of(
+            vec!["one", "two"],
+            vec![row("s1", 1.0, 0.0), row("s4", 2.0, 7.0)],
+            vec![],
+        );
+        turn.poll(LATER, some).await;
+        assert_eq!(turn.months(), [Some(3.0), Some(507.0)]);
+    }
+}
+
+/// Many rows, so that the plausibility guard looks at them.
+fn many(count: usize, actual: f64, last: f64) -> Vec<Value> {
+    (0..count)
+        .map(|number| row(&format!("customer {number}"), actual, last))
+        .collect()
+}
+
+#[tokio::test]
+async fn enube_rows_that_are_missing_of_a_closed_month_are_not_implausible() {
+    let turn = Turn::new(ENUBE.section, &json!({})).await;
+    turn.poll(LAST_MINUTE, rows(many(40, 25.0, 1.0))).await;
+    turn.poll(FIRST_MINUTE, rows(vec![])).await;
+    assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+    turn.poll(LATER, rows(many(12, 0.5, 25.0))).await;
+    assert_eq!(turn.months(), [Some(6.0), Some(1000.0)]);
+    turn.poll("2024-12-01T03:00:00Z", rows(many(5, 0.5, 20.0)))
+        .await;
+    assert_eq!(turn.months(), [Some(2.5), Some(975.0)]);
+
+    // Rows that all say 0 are: they are held back until two more answers say the same.
+    for hour in ["04", "05", "06"] {
+        turn.server.now({
+            let mut answer = rows(many(40, 0.5, 0.0));
+            move |seen| Reply::good(answer(seen))
+        });
+        turn.bench.at(&format!("2024-12-01T{hour}:00:00Z"));
+        turn.bench.poll().await;
+        let held = hour != "06";
+        assert_eq!(turn.bench.failure().is_some(), held, "{hour}");
+        let previous = if held { 975.0 } else { 0.0 };
+        assert_eq!(turn.months()[1], Some(previous), "{hour}");
+    }
+}
+
+#[tokio::test]
+async fn enube_what_was_not_read_after_the_months_end_is_no_baseline() {
+    let turn = Turn::new(ENUBE.section, &json!({})).await;
+    turn.poll(
+        LAST_MINUTE,
+        rows(vec![row("A", 700.0, 1.0), row("B", 300.0, 1.0)]),
+    )
+    .await;
+    turn.poll("2024-12-03T00:20:00Z", rows(vec![])).await;
+    assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+    assert_eq!(turn.sum(BilledCost, Restatement), None);
+    turn.poll("2024-12-03T01:20:00Z", rows(vec![row("A", 1.0, 702.0)]))
+        .await;
+    assert_eq!(turn.months(), [Some(1.0), Some(1002.0)]);
+    assert_eq!(turn.sum(BilledCost, Restatement), Some(0.0));
+    turn.poll(
+        "2024-12-04T01:20:00Z",
+        rows(vec![row("A", 1.0, 702.0), row("B", 1.0, 310.0)]),
+    )
+    .await;
+    assert_eq!(turn.months(), [Some(2.0), Some(1012.0)]);
+    assert_eq!(
+        turn.shows(BilledCost, Restatement),
+        by_labels([("A", 0.0), ("B", 10.0)])
+    );
+    turn.poll("2024-12-05T01:20:00Z", rows(vec![])).await;
+    assert_eq!(turn.sum(BilledCost, Restatement), Some(10.0));
+}
+
+/// An answer of ActivePlatform: the periods that it names, and the rows of each.
+fn expenses(named: &[&str], rows: &[(&str, &str)]) -> impl FnMut(&Seen) -> String + use<> {
+    let items: Vec<_> = rows
+        .iter()
+        .zip(0..)
+        .map(|((period, total), number)| {
+            json!({"category": format!("c{number}"), "billing_period": period, "total": total})
+        })
+        .collect();
+    let answer = json!({
+        "billing_periods": named,
+        "subscription": {"id": "7", "items": items},
+    });
+    move |_| answer.to_string()
+}
+
+#[tokio::test]
+async fn activeplatform_a_period_that_is_named_is_replaced_whole_and_another_one_is_kept() {
+    // Few rows, and so many that the plausibility guard looks at them.
+    for count in [2_u8, 40] {
+        let turn = Turn::new(ACTIVEPLATFORM.section, &json!({})).await;
+        let each = (1000.0 / f64::from(count)).to_string();
+        let november = vec![("2024-11", each.as_str()); usize::from(count)];
+        turn.poll(LAST_MINUTE, expenses(&["2024-10", "2024-11"], &november))
+            .await;
+        assert_eq!(turn.months(), [Some(1000.0), Some(0.0)]);
+        turn.bench.at(FIRST_MINUTE);
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+
+        turn.poll(FIRST_MINUTE, expenses(&[], &[])).await;
+        assert_eq!(turn.months(), [None, Some(1000.0)]);
+        assert!(!turn.bench.view().spend.complete);
+        turn.poll(LATER, expenses(&["2024-12"], &[("2024-12", "4")]))
+            .await;
+        assert_eq!(turn.months(), [Some(4.0), Some(1000.0)]);
+        assert!(turn.bench.view().spend.complete);
+        // The running month that is not named any more is kept, too, and a budget knows that it is.
+        turn.poll("2024-12-01T03:00:00Z", expenses(&["2024-11"], &november))
+            .await;
+        assert_eq!(turn.months(), [Some(4.0), Some(1000.0)]);
+        assert!(!turn.bench.view().spend.complete);
+        turn.poll(
+            "2024-12-01T04:00:00Z",
+            expenses(&["2024-11", "2024-12"], &november[1..]),
+        )
+        .await;
+        assert_eq!(
+            turn.months(),
+            [Some(0.0), Some(1000.0 - 1000.0 / f64::from(count))]
+        );
+        if count == 2 {
+            let december = expenses(&["2024-11", "2024-12"], &[("2024-12", "3")]);
+            turn.poll("2024-12-01T05:00:00Z", december).await;
+            assert_eq!(turn.months(), [Some(3.0), Some(0.0)]);
+        }
+    }
+}
+
+/// Lines of OTC: those of November or December, by what is asked.
+fn lines(november: &[&str], december: &[&str]) -> impl FnMut(&Seen) -> String + use<> {
+    let lines = |amounts: &[&str], day: &str| {
+        let lines = amounts.iter().map(|amount| {
+            format!(
+                r#"{{"amount":{amount},"amount_excluding_discount":{amount},"consumption_date":"{day}","product":"p"}}"#
+            )
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let (november, december) = (lines(november, "2024-11-16"), lines(december, "2024-12-01"));
+    move |seen| {
+        if seen.line.contains("month=11") {
+            november.clone()
+        } else if seen.line.contains("month=12") {
+            december.clone()
+        } else {
+            String::new()
+        }
+    }
+}
+
+#[tokio::test]
+async fn otc_an_empty_answer_about_a_closed_month_does_not_replace_it() {
+    // Few rows, and so many that the plausibility guard looks at them.
+    for amounts in [vec!["700", "300"], vec!["25"; 40]] {
+        let turn = Turn::new(OTC_LINES.section, &json!({"granularity": "daily"})).await;
+        turn.poll(LAST_MINUTE, lines(&amounts, &[])).await;
+        assert_eq!(turn.months(), [Some(1000.0), Some(0.0)]);
+        turn.bench.at(FIRST_MINUTE);
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        turn.server.take();
+        turn.poll(FIRST_MINUTE, lines(&[], &[])).await;
+        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        assert_eq!(turn.server.take().len(), 2);
+        // It was not read, so it is asked for again with the next poll, and then not before its last day has closed.
+        let late = [amounts.as_slice(), &["10"]].concat();
+        turn.poll(LATER, lines(&late, &["4"])).await;
+        assert_eq!(turn.months(), [Some(4.0), Some(1010.0)]);
+        assert_eq!(turn.server.take().len(), 2);
+        turn.poll("2024-12-01T03:00:00Z", lines(&[], &["4"])).await;
+        assert_eq!(turn.months(), [Some(4.0), Some(1010.0)]);
+        assert_eq!(turn.server.take().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn mike_an_empty_answer_keeps_the_closed_month() {
+    let usage = |rows: &[(&str, &str)]| {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(day, value)| {
+                json!({
+                    "projectId": "p", "unit": "m", "value": value,
+                    "validFrom": format!("{day}T00:00:00Z"),
+                })
+            })
+            .collect();
+        move |seen: &Seen| {
+            let first = seen.body.contains(r#""offset":0"#);
+            json!({"data": if first { rows.clone() } else { Vec::new() }}).to_string()
+        }
+    };
+    let turn = Turn::new(MIKE_FIRST_PAGE.section, &json!({})).await;
+    let months = || [MonthToDate, PreviousMonth].map(|window| turn.sum(ConsumedQuantity, window));
+    turn.poll(
+        LAST_MINUTE,
+        usage(&[("2024-11-16", "700"), ("2024-11-30", "300")]),
+    )
+    .await;
+    assert_eq!(months(), [Some(1000.0), Some(0.0)]);
+    turn.bench.at(FIRST_MINUTE);
+    assert_eq!(months(), [Some(0.0), Some(1000.0)]);
+    turn.poll(FIRST_MINUTE, usage(&[])).await;
+    assert_eq!(months(), [Some(0.0), Some(1000.0)]);
+    // Nothing was read of the month since it ended, so its last day is not known to be whole.
+    let day = |turn: &Turn| turn.bench.view().previous_day.unwrap().to_string();
+    turn.poll(LATER, usage(&[("2024-12-01", "4")])).await;
+    assert_eq!(months(), [Some(4.0), Some(1000.0)]);
+    assert_eq!(day(&turn), "2024-11-29T00:00:00Z");
+    let both = [
+        ("2024-11-16", "700"),
+        ("2024-11-30", "305"),
+        ("2024-12-01", "4"),
+    ];
+    turn.poll("2024-12-01T03:00:00Z", usage(&both)).await;
+    assert_eq!(months(), [Some(4.0), Some(1005.0)]);
+    assert_eq!(day(&turn), "2024-11-30T00:00:00Z");
+}
+
+#[tokio::test]
+async fn cloudcockpit_seats_that_the_first_answer_of_a_month_does_not_list_are_0() {
+    let licences = |seats: &[(&str, u32)]| {
+        let listed: Vec<_> = seats
+            .iter()
+            .map(|(sku, total)| json!({"skuId": sku, "name": sku, "totalLicenses": total}))
+            .collect();
+        move |seen: &Seen| {
+            if seen.line == "POST /token" {
+                json!({"access_token": "t", "expires_in": 3599}).to_string()
+            } else if seen.line.contains("/Instances") {
+                json!({"items": [{"id": "i", "alias": "I"}], "hasNextPage": false}).to_string()
+            } else if seen.line.contains("/licenses") {
+                json!(listed).to_string()
+            } else {
+                json!({"items": [], "hasNextPage": false}).to_string()
+            }
+        }
+    };
+    let turn = Turn::new(LICENCES.section, &json!({})).await;
+    turn.poll(LAST_MINUTE, licences(&[("s", 5), ("t", 7)]))
+        .await;
+    assert_eq!(turn.sum(Seats, Now), Some(12.0));
+    turn.bench.at(FIRST_MINUTE);
+    assert_eq!(turn.sum(Seats, Now), Some(12.0));
+    turn.poll(FIRST_MINUTE, licences(&[])).await;
+    assert_eq!(turn.sum(Seats, Now), Some(0.0));
+    assert_eq!(turn.shows(Seats, Now).len(), 2);
+    turn.poll(LATER, licences(&[("s", 6)])).await;
+    assert_eq!(turn.sum(Seats, Now), Some(6.0));
+    assert_eq!(turn.shows(Seats, Now).len(), 2);
+    assert_eq!(turn.months(), [None, None]);
+    turn.poll("2025-01-01T00:01:00Z", licences(&[("s", 6)]))
+        .await;
+    assert_eq!(turn.shows(Seats, Now).len(), 1);
+}
