@@ -79,7 +79,7 @@ fn to_charge() -> (ledger::Ledger, Ids) {
 // Charges to sums: 5,000 label sets on 40 days each, and the end of the poll.
 #[library_benchmark]
 #[bench::of(setup = to_charge, config = at_most(counted::CHARGE))]
-fn charge((mut ledger, ids): (ledger::Ledger, Ids)) -> (ledger::Account, Ids) {
+fn charge((mut ledger, ids): (ledger::Ledger, Ids)) -> (ledger::PartTotals, Ids) {
     charge_all(&mut ledger, &ids, DAYS);
     (black_box(ledger.close()), ids)
 }

@@ -1,4 +1,4 @@
-//! Configuration: defaults, the file, the environment and flags, layered by figment, checked once, every fault told at once.
+//! Configuration: defaults, the file, the environment and flags, layered by figment, checked once, every diagnostic reported at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,8 +41,8 @@ use crate::{
     account::Account,
     clock::Clock,
     counters::Counters,
-    diagnostics::{Faults, Report},
-    provider::registry::{ProviderName, Wiring},
+    diagnostics::{Diagnostics, Report},
+    provider::registry::{ProviderEntry, ProviderName},
     secret::SecretSource,
     telemetry::LogLevel,
 };
@@ -66,7 +66,7 @@ poll:
 ";
 
 /// A configuration file is written by people: this is far more than they write.
-const LARGEST_FILE: u64 = 16 << 20;
+const MAX_FILE: u64 = 16 << 20;
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
@@ -203,8 +203,8 @@ pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Resul
     let path = sources.path();
     let mut loader = Loader::new(clock, counters, ProviderName::wiring);
     match loader.load(sources, &path) {
-        Some(config) if loader.faults.is_empty() => Ok(config),
-        _ => Err(loader.faults.into_report(path, loader.warnings)),
+        Some(config) if loader.diagnostics.is_empty() => Ok(config),
+        _ => Err(loader.diagnostics.into_report(path, loader.warnings)),
     }
 }
 
@@ -215,15 +215,15 @@ pub fn check(sources: &Sources, clock: &Clock) -> Report {
     let mut loader = Loader::new(clock, &mut counters, ProviderName::wiring);
     loader.load(sources, &path);
     loader.read_secrets();
-    loader.faults.into_report(path, loader.warnings)
+    loader.diagnostics.into_report(path, loader.warnings)
 }
 
 /// How a provider's section is found; tests put their own in its place.
-type WiringOf = fn(ProviderName) -> Wiring;
+type WiringOf = fn(ProviderName) -> ProviderEntry;
 
 /// What is gathered while a configuration is read.
 struct Loader<'a> {
-    faults: Faults,
+    diagnostics: Diagnostics,
     warnings: Vec<String>,
     secrets: Vec<(String, SecretSource)>,
     overlaps: Overlaps,
@@ -239,7 +239,7 @@ struct Loader<'a> {
 impl<'a> Loader<'a> {
     fn new(clock: &'a Clock, counters: CountersOf<'a>, wiring: WiringOf) -> Self {
         Self {
-            faults: Faults::default(),
+            diagnostics: Diagnostics::default(),
             warnings: Vec::new(),
             secrets: Vec::new(),
             overlaps: Overlaps::default(),
@@ -251,31 +251,31 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Reads everything. Where faults were told, what is returned lacks what they are about.
+    /// Reads everything. Where diagnostics were reported, what is returned lacks what they are about.
     fn load(&mut self, sources: &Sources, path: &Path) -> Option<Config> {
         let text = match read(path) {
             Ok(text) => text,
             Err(error) => {
-                self.faults.tell("", sources.missing(&error));
+                self.diagnostics.push("", sources.missing(&error));
                 return None;
             }
         };
         let values = self.layer(sources, &text)?;
-        let mut file: FileSection = self.faults.read(values, "").unwrap_or_default();
+        let mut file: FileSection = self.diagnostics.read(values, "").unwrap_or_default();
         let mut accounts = self.accounts(&mut file);
         let mut budgets = Vec::new();
         for (name, section) in file.budgets.unwrap_or_default() {
-            budgets.extend(section.build(&name, &self.extra_labels, &mut self.faults));
+            budgets.extend(section.build(&name, &self.extra_labels, &mut self.diagnostics));
         }
         let exchange_rates = file.exchange_rates.unwrap_or_default();
         let reporting_currency = file.reporting_currency;
         budgets::check_currencies(
             reporting_currency.as_deref(),
             &exchange_rates,
-            &mut self.faults,
+            &mut self.diagnostics,
         );
         self.warnings.extend(self.overlaps.warnings());
-        let own = Shard::read(sources.shard, &sources.environment, &mut self.faults);
+        let own = Shard::read(sources.shard, &sources.environment, &mut self.diagnostics);
         let share = own.map(|shard| {
             let of = accounts.len();
             accounts = shard.select(std::mem::take(&mut accounts), &mut budgets);
@@ -297,11 +297,11 @@ impl<'a> Loader<'a> {
     /// Puts the layers on each other. `None` where the file is no YAML.
     fn layer(&mut self, sources: &Sources, text: &str) -> Option<Dict> {
         let defaults = defaults();
-        let file = Layer::yaml("file", text, &mut self.faults).without_nulls_over(&defaults);
+        let file = Layer::yaml("file", text, &mut self.diagnostics).without_nulls_over(&defaults);
         let mut origins = defaults.origins.nowhere();
         origins.extend(file.origins.clone());
-        if file.values.is_empty() && !self.faults.is_empty() {
-            self.faults.origins = origins;
+        if file.values.is_empty() && !self.diagnostics.is_empty() {
+            self.diagnostics.origins = origins;
             return None;
         }
         let figment = Figment::from(defaults).merge(file);
@@ -310,10 +310,10 @@ impl<'a> Loader<'a> {
             &sources.environment,
             &below,
             &schema::of(self.wiring),
-            &mut self.faults,
+            &mut self.diagnostics,
         );
         origins.extend(environment.origins.clone());
-        self.faults.origins = origins;
+        self.diagnostics.origins = origins;
         let flags = Layer {
             name: "flags",
             values: sources.log_level.map(flag_values).unwrap_or_default(),
@@ -325,15 +325,15 @@ impl<'a> Loader<'a> {
     fn accounts(&mut self, file: &mut FileSection) -> Vec<Account> {
         let poll_written: Dict = file.poll.take().unwrap_or_default();
         let mut poll: PollSection = self
-            .faults
+            .diagnostics
             .read(poll_written.clone(), "poll")
             .unwrap_or_default();
         poll.check("poll", self);
         self.general = general();
         let written = file.accounts.take().unwrap_or_default();
         if written.is_empty() {
-            self.faults
-                .tell("accounts", "at least one account is required");
+            self.diagnostics
+                .push("accounts", "at least one account is required");
         }
         self.refuse_alike(written.keys());
         let poll = (poll_written, poll);
@@ -347,8 +347,8 @@ impl<'a> Loader<'a> {
                     accounts.extend(sections::build(&name, Dict::new(), &poll, self));
                 }
                 _ => self
-                    .faults
-                    .tell(join("accounts", &name), "must be a map of keys and values"),
+                    .diagnostics
+                    .push(join("accounts", &name), "must be a map of keys and values"),
             }
         }
         accounts
@@ -358,12 +358,12 @@ impl<'a> Loader<'a> {
     fn refuse_alike<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         let mut known: BTreeMap<String, &str> = BTreeMap::new();
         for name in names {
-            let shouted = env::shout(name);
+            let shouted = env::env_segment(name);
             if let Some(other) = known.get(&shouted) {
                 let message = format!(
                     "environment variables cannot tell it from {other}: both are {shouted} there"
                 );
-                self.faults.tell(join("accounts", name), message);
+                self.diagnostics.push(join("accounts", name), message);
             } else {
                 known.insert(shouted, name);
             }
@@ -378,14 +378,14 @@ impl<'a> Loader<'a> {
                     Some(cause) => format!("{error}: {cause}"),
                     None => error.to_string(),
                 };
-                self.faults.tell(key, message);
+                self.diagnostics.push(key, message);
             }
         }
     }
 }
 
 fn defaults() -> Layer {
-    Layer::yaml("defaults", DEFAULTS, &mut Faults::default())
+    Layer::yaml("defaults", DEFAULTS, &mut Diagnostics::default())
 }
 
 /// The program's own settings of `poll`.
@@ -395,12 +395,12 @@ fn general() -> PollSection {
         origins,
         ..
     } = defaults();
-    let mut faults = Faults::default();
-    faults.origins = origins;
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.origins = origins;
     values
         .remove("poll")
         .and_then(Value::into_dict)
-        .and_then(|poll| faults.read(poll, "poll"))
+        .and_then(|poll| diagnostics.read(poll, "poll"))
         .unwrap_or_default()
 }
 
@@ -418,9 +418,9 @@ fn extract(figment: &Figment) -> Dict {
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let length = std::fs::File::open(path)?
-        .take(LARGEST_FILE + 1)
+        .take(MAX_FILE + 1)
         .read_to_string(&mut text)?;
-    if length as u64 > LARGEST_FILE {
+    if length as u64 > MAX_FILE {
         return Err(io::Error::other("it is larger than 16 MiB"));
     }
     Ok(text)

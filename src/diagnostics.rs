@@ -1,4 +1,4 @@
-//! The faults of a configuration: gathered, so that all are told at once, each with its place, its key and what is allowed.
+//! The diagnostics of a configuration: gathered, so that all are reported at once, each with its place, its key and what is allowed.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
+pub struct Diagnostic {
     /// The keys that lead to it, joined by full stops: `accounts.otc-main.interval`.
     pub key: String,
     /// What is wrong and what is allowed.
@@ -99,29 +99,29 @@ impl Origins {
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Faults {
-    list: Vec<Fault>,
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
     pub(super) origins: Origins,
 }
 
-impl Faults {
-    /// Adds a fault, unless one of the same key or of one below it is known: the others follow from the first.
-    pub fn tell(&mut self, key: impl Into<String>, message: impl Into<String>) {
+impl Diagnostics {
+    /// Adds a diagnostic, unless one of the same key or of one below it is known: the others follow from the first.
+    pub fn push(&mut self, key: impl Into<String>, message: impl Into<String>) {
         let key = key.into();
-        let below = |known: &Fault| {
+        let below = |known: &Diagnostic| {
             let rest = known.key.strip_prefix(&key);
             rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with('.') && !key.is_empty()))
         };
         if !self.list.iter().any(below) {
-            self.list.push(Fault {
+            self.list.push(Diagnostic {
                 key,
                 message: message.into(),
             });
         }
     }
 
-    /// All faults in the order they were met.
-    pub fn list(&self) -> &[Fault] {
+    /// All diagnostics in the order they were met.
+    pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
@@ -135,7 +135,7 @@ impl Faults {
         self.list.len()
     }
 
-    /// Reads a structure of optional fields from values. A key that cannot be read is told as a fault and left
+    /// Reads a structure of optional fields from values. A key that cannot be read is reported as a diagnostic and left
     /// out, so that the next one is found too; `None` only if nothing could be read.
     pub fn read<S: DeserializeOwned>(&mut self, mut values: Dict, place: &str) -> Option<S> {
         loop {
@@ -165,23 +165,24 @@ impl Faults {
                 *value = typed.clone();
                 continue;
             }
-            self.tell(key, say(&error.kind));
+            self.push(key, say(&error.kind));
             if !remove(&mut values, &path) {
                 return None;
             }
         }
     }
 
-    /// The report about a file: every fault with its place, in the order of the lines.
+    /// The report about a file: every diagnostic with its place, in the order of the lines.
     pub(crate) fn into_report(self, file: PathBuf, warnings: Vec<String>) -> Report {
         let Self { list, origins } = self;
         let mut findings: Vec<_> = list
             .into_iter()
-            .map(|fault| {
-                let place = origins.place_of(&fault.key).cloned();
+            .map(|diagnostic| {
+                let place = origins.place_of(&diagnostic.key).cloned();
                 // A key that is missing at the top belongs to no line but the first.
-                let place = place.or_else(|| (!fault.key.is_empty()).then_some(Place::Line(1)));
-                Finding { place, fault }
+                let place =
+                    place.or_else(|| (!diagnostic.key.is_empty()).then_some(Place::Line(1)));
+                Finding { place, diagnostic }
             })
             .collect();
         findings.sort();
@@ -193,16 +194,16 @@ impl Faults {
     }
 }
 
-/// One fault and where it is.
+/// One diagnostic and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// The line or the environment variable; `None` where the whole file is meant.
     pub place: Option<Place>,
     /// What is wrong.
-    pub fault: Fault,
+    pub diagnostic: Diagnostic,
 }
 
-/// What there is to say about a configuration file. Displayed it is one line a fault, `file:line: key: message`,
+/// What there is to say about a configuration file. Displayed it is one line a diagnostic, `file:line: key: message`,
 /// then one line a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -222,7 +223,7 @@ impl Report {
         &self.file
     }
 
-    /// Every fault, in the order of the file's lines.
+    /// Every diagnostic, in the order of the file's lines.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -239,7 +240,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
         let mut first = true;
-        for Finding { place, fault } in &self.findings {
+        for Finding { place, diagnostic } in &self.findings {
             if !std::mem::take(&mut first) {
                 f.write_str("\n")?;
             }
@@ -250,11 +251,11 @@ impl fmt::Display for Report {
                 None => write!(f, "{file}: ")?,
             }
             match place {
-                Some(Place::Variable(name)) if *name == fault.key => {}
-                _ if fault.key.is_empty() => {}
-                _ => write!(f, "{}: ", fault.key)?,
+                Some(Place::Variable(name)) if *name == diagnostic.key => {}
+                _ if diagnostic.key.is_empty() => {}
+                _ => write!(f, "{}: ", diagnostic.key)?,
             }
-            f.write_str(&fault.message)?;
+            f.write_str(&diagnostic.message)?;
         }
         for warning in &self.warnings {
             if !std::mem::take(&mut first) {
@@ -266,7 +267,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The fault in words. Values are never repeated: a secret may have been put in the wrong place.
+/// The diagnostic in words. Values are never repeated: a secret may have been put in the wrong place.
 fn say(kind: &Kind) -> String {
     match kind {
         Kind::UnknownField(_, allowed) => unknown_key(allowed.iter().copied()),
@@ -286,7 +287,7 @@ fn say(kind: &Kind) -> String {
     }
 }
 
-/// The fault of a key that nobody knows.
+/// The diagnostic of a key that nobody knows.
 pub(super) fn unknown_key<'a>(allowed: impl IntoIterator<Item = &'a str>) -> String {
     let allowed: Vec<_> = allowed.into_iter().collect();
     if allowed.is_empty() {

@@ -100,7 +100,7 @@ impl ProviderError {
         Self::new(Reason::Malformed, message)
     }
 
-    /// An answer that stops early. Asking again may help.
+    /// An answer that stops early. PartFetcher again may help.
     pub fn truncated(message: impl Into<String>) -> Self {
         Self::new(Reason::Truncated, message).retryable()
     }
@@ -149,7 +149,7 @@ impl ProviderError {
 
     /// Marks that the part may not exist at all: one that never succeeded is then skipped and fails nothing.
     #[must_use]
-    pub fn perhaps_not_a_part(mut self) -> Self {
+    pub fn not_applicable(mut self) -> Self {
         self.not_a_part = true;
         self
     }
@@ -175,7 +175,7 @@ impl ProviderError {
     }
 
     /// Whether the part may not exist at all.
-    pub fn is_perhaps_not_a_part(&self) -> bool {
+    pub fn is_not_applicable(&self) -> bool {
         self.not_a_part
     }
 

@@ -25,7 +25,7 @@ mod render_thread;
 mod samples;
 mod self_metrics;
 
-pub use crate::exposition::families::{FAMILIES, Kind, Name};
+pub use crate::exposition::families::{FAMILIES, Kind, MetricFamily};
 pub use history::{GoOn, Written, write_past};
 pub use live::{Live, Reload, Source};
 pub use reference::reference;

@@ -14,7 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use crate::json::row_splitter::Frame;
-use crate::json::without_texts;
+use crate::json::without_quoted_values;
 use crate::{
     charge::SharedSink,
     clock::Clock,
@@ -225,7 +225,7 @@ impl Request {
             self.correlate(if self.anonymous {
                 fault
             } else {
-                fault.because(without_texts(&error))
+                fault.because(without_quoted_values(&error))
             })
         })
     }
@@ -242,16 +242,16 @@ pub struct Http {
 }
 
 /// The longest Retry-After that is waited for within a request; after that the poller decides.
-const PATIENCE: Duration = Duration::from_secs(15);
-const REDIRECTS: usize = 5;
-const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
+const MAX_REDIRECTS: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer that is silent for so long will not come: half-open connections look like this.
-const LONGEST_SILENCE: Duration = Duration::from_mins(5);
+const SILENCE_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl Http {
     /// A way to the API below a base URL, whose path is kept as a prefix.
     pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
-        let silence = (settings.timeout / 2).min(LONGEST_SILENCE);
+        let silence = (settings.timeout / 2).min(SILENCE_TIMEOUT);
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place where clients are made, with their bounds"
@@ -265,7 +265,7 @@ impl Http {
                 header::ACCEPT_ENCODING,
                 HeaderValue::from_static("gzip"),
             )]))
-            .connect_timeout(silence.min(LONGEST_CONNECT))
+            .connect_timeout(silence.min(CONNECT_TIMEOUT))
             .read_timeout(silence)
             .pool_idle_timeout(Duration::from_secs(30))
             .referer(false)
@@ -426,7 +426,10 @@ impl Http {
         attempt: u32,
     ) -> Result<(), ProviderError> {
         let asked = error.retry_after().unwrap_or_default();
-        if !error.is_retryable() || attempt >= self.settings.backoff.attempts || asked > PATIENCE {
+        if !error.is_retryable()
+            || attempt >= self.settings.backoff.attempts
+            || asked > MAX_RETRY_AFTER
+        {
             return Err(error.given_up());
         }
         let wait = self.settings.backoff.wait(attempt).max(asked);
@@ -454,7 +457,7 @@ impl Http {
             id
         });
         let mut url = request.url.clone();
-        for redirects in 0..=REDIRECTS {
+        for redirects in 0..=MAX_REDIRECTS {
             if redirects > 0 {
                 self.pace.turn().await.map_err(held)?;
             }
@@ -521,7 +524,7 @@ impl Http {
         }
         Err(ProviderError::new(
             Reason::UpstreamError,
-            format!("{}: more than {REDIRECTS} redirects", request.place()),
+            format!("{}: more than {MAX_REDIRECTS} redirects", request.place()),
         ))
     }
 }

@@ -6,5 +6,5 @@ mod row_error;
 pub(crate) mod row_splitter;
 pub(crate) mod scalars;
 
-pub(crate) use row_error::without_texts;
-pub(crate) use row_error::{PageFault, RowFault};
+pub(crate) use row_error::without_quoted_values;
+pub(crate) use row_error::{PageError, RowError};

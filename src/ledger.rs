@@ -13,14 +13,14 @@ mod column;
 mod label_table;
 mod sum;
 
-pub use crate::ledger::label_table::{Keys, Value};
+pub use crate::ledger::label_table::{LabelTable, Value};
 use column::Entry;
-pub use column::{Cells, Column, Sums};
+pub use column::{Column, DailySums, Sums};
 pub use sum::Sum;
 
 /// Where the texts of one label stand among a charge's dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Source {
+struct LabelSource {
     shown: usize,
     id: Option<usize>,
     description: Option<usize>,
@@ -29,21 +29,21 @@ struct Source {
 /// Which dimensions become which labels, in the order customer, project, product, extra labels; behind them, shown
 /// nowhere, what else rows are known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
-    sources: Vec<Option<Source>>,
+pub struct LabelMapping {
+    sources: Vec<Option<LabelSource>>,
     identity: Vec<usize>,
 }
 
-impl Shape {
+impl LabelMapping {
     /// The shape that an account's labels give to the dimensions of its provider.
     pub fn of(account: &Configured) -> Self {
         let dimensions = account.provider.dimensions();
         let slots = account.labels.slots.iter();
-        let mut sources: Vec<Option<Source>> = slots
+        let mut sources: Vec<Option<LabelSource>> = slots
             .map(|slot| {
                 let shown = slot.dimension?;
                 let dimension = dimensions.get(shown)?;
-                Some(Source {
+                Some(LabelSource {
                     shown,
                     id: dimension.id,
                     description: dimension.description,
@@ -51,11 +51,11 @@ impl Shape {
             })
             .collect();
         let identity = account.provider.identity().iter().map(|&known_by| {
-            let holds = |source: &Option<Source>| {
+            let holds = |source: &Option<LabelSource>| {
                 source.is_some_and(|source| source.id.unwrap_or(source.shown) == known_by)
             };
             sources.iter().position(holds).unwrap_or_else(|| {
-                sources.push(Some(Source {
+                sources.push(Some(LabelSource {
                     shown: known_by,
                     id: None,
                     description: None,
@@ -129,7 +129,7 @@ impl OpenCells {
 }
 
 /// In a loop over label sets: now and then lets those have the processor that wait for it, scrapes above all.
-fn give_way(key: u32) {
+fn yield_periodically(key: u32) {
     if key.is_multiple_of(1024) {
         std::thread::yield_now();
     }
@@ -178,7 +178,7 @@ impl OpenMonth {
                     let mut entries = Vec::new();
                     let mut sums = Vec::new();
                     for (key, cells) in (0u32..).zip(open.cells) {
-                        give_way(key);
+                        yield_periodically(key);
                         if cells.sums.is_empty() {
                             continue;
                         }
@@ -199,9 +199,9 @@ impl OpenMonth {
 
 /// What one part said in one poll: sums of whole months, and of now.
 #[derive(Debug)]
-pub struct Account {
+pub struct PartTotals {
     /// The label sets that the sums refer to.
-    pub keys: Keys,
+    pub keys: LabelTable,
     /// The sums of each month that was charged.
     pub months: Vec<(Month, Sums)>,
     /// Levels, seats, forecasts.
@@ -223,8 +223,8 @@ pub struct Account {
 /// The ledger of one part in one poll: the sink that charges go into.
 #[derive(Debug)]
 pub struct Ledger {
-    shape: Arc<Shape>,
-    keys: Keys,
+    shape: Arc<LabelMapping>,
+    keys: LabelTable,
     most_keys: usize,
     months: Vec<(Month, OpenMonth)>,
     now: OpenMonth,
@@ -237,13 +237,13 @@ pub struct Ledger {
 }
 
 /// More remarks than this tell nothing new.
-const MOST_REMARKS: usize = 100;
+const MAX_REMARKS: usize = 100;
 
 impl Ledger {
     /// An empty ledger that refuses more than a number of distinct label sets.
-    pub fn new(shape: Arc<Shape>, most_keys: usize) -> Self {
+    pub fn new(shape: Arc<LabelMapping>, most_keys: usize) -> Self {
         Self {
-            keys: Keys::new(shape.width()),
+            keys: LabelTable::new(shape.width()),
             shape,
             most_keys,
             months: Vec::new(),
@@ -263,10 +263,10 @@ impl Ledger {
     }
 
     /// Ends the poll of the part.
-    pub fn close(self) -> Account {
+    pub fn close(self) -> PartTotals {
         let end_of_hour = |hour: DateTime| hour.saturating_add(HOUR);
         let end_of_day = |day: Date| day.saturating_add(DAY).to_datetime(Time::midnight());
-        Account {
+        PartTotals {
             keys: self.keys,
             months: self
                 .months
@@ -345,7 +345,7 @@ impl Sink for Ledger {
     }
 
     fn remark(&mut self, text: &str) {
-        if self.remarks.len() < MOST_REMARKS {
+        if self.remarks.len() < MAX_REMARKS {
             self.remarks.insert(text.to_owned());
         }
     }

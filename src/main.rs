@@ -1,4 +1,4 @@
-//! Wiring only: the command line to the rooms, signals to an orderly end, and the exit code.
+//! ProviderEntry only: the command line to the rooms, signals to an orderly end, and the exit code.
 
 use std::{
     io::{self, IsTerminal},
@@ -33,16 +33,16 @@ use tokio::{
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match carry_out(cli) {
+    match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            tell(&format!("{error:#}"));
+            print_err(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let sources = Sources::of_process(cli.flags.config_file.clone(), cli.flags.log_level).sharded(
         ShardFlags {
             index: cli.flags.shard_index,
@@ -58,31 +58,31 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             let report = config::check(&sources, &Clock::system());
             let text = report.to_string();
             if !text.is_empty() {
-                tell(&text);
+                print_err(&text);
             }
             let web = access(&cli.flags);
             if let Err(faults) = &web {
-                tell(&faults.to_string());
+                print_err(&faults.to_string());
             }
             if !report.is_ok() || web.is_err() {
                 return Ok(ExitCode::FAILURE);
             }
-            say(&format!("{}: good", report.file().display()));
+            print_out(&format!("{}: good", report.file().display()));
             if let Some(file) = cli.flags.web_config_file {
-                say(&format!("{}: good", file.display()));
+                print_out(&format!("{}: good", file.display()));
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Schema => {
-            say(&format!("{:#}", config::schema()));
+            print_out(&format!("{:#}", config::schema()));
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
-            say(cli::completions(shell).trim_end());
+            print_out(cli::completions(shell).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Manual => {
-            say(cli::manual()?.trim_end());
+            print_out(cli::manual()?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Health(whom) => start(async move {
@@ -94,7 +94,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// How long what runs on other threads may take to end.
-const LONGEST_END: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn start(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -103,7 +103,7 @@ fn start(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result
         .context("cannot start the runtime")?;
     let ended = runtime.block_on(work);
     // A state that is being written gets its time; a disk that hangs does not keep the program from ending.
-    runtime.shutdown_timeout(LONGEST_END);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     ended
 }
 
@@ -171,10 +171,10 @@ async fn explain(
     let progress = Progress::on_terminal();
     let explained = explain::run(config, account, &clock, &progress, signals()?).await?;
     if wanted.json {
-        say(&explained.json());
+        print_out(&explained.json());
     } else {
         let colour = io::stdout().is_terminal() && sources.allow_colour();
-        say(explained.text(colour).trim_end());
+        print_out(explained.text(colour).trim_end());
     }
     Ok(if explained.failed {
         ExitCode::FAILURE
@@ -202,23 +202,23 @@ async fn simulate(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode
     let store = open(&flags)?;
     let access = access(&flags)?;
     let listeners = listen(&flags).await?;
-    say("Simulated provider APIs, and what they answer:");
+    print_out("Simulated provider APIs, and what they answer:");
     for line in demo.curl_lines() {
-        say(&format!("  {line}"));
+        print_out(&format!("  {line}"));
     }
     let scheme = if access.is_encrypted() {
         "https"
     } else {
         "http"
     };
-    say("The exporter over them:");
+    print_out("The exporter over them:");
     for listener in &listeners {
         let port = listener.local_addr()?.port();
-        say(&format!(
+        print_out(&format!(
             "  curl {scheme}://127.0.0.1:{port}{}",
             flags.telemetry_path
         ));
-        say(&format!(
+        print_out(&format!(
             "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
         ));
     }
@@ -292,11 +292,11 @@ fn signals() -> io::Result<watch::Receiver<bool>> {
     clippy::print_stdout,
     reason = "the product of a command goes to stdout"
 )]
-fn say(line: &str) {
+fn print_out(line: &str) {
     println!("{line}");
 }
 
 #[expect(clippy::print_stderr, reason = "faults come before there is a log")]
-fn tell(line: &str) {
+fn print_err(line: &str) {
     eprintln!("{line}");
 }

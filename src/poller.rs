@@ -14,8 +14,8 @@ use crate::{
     charge::Month,
     clock::{Clock, add, until},
     http_client::retry::Backoff,
-    provider::{Ask, Grain, MonthsAsked, Part},
-    state::{AccountState, Cell, MonthState, store::Store},
+    provider::{Granularity, MonthFetch, Part, PollRequest},
+    state::{AccountHandle, AccountState, MonthState, store::Store},
     view::day_closes,
 };
 
@@ -23,9 +23,9 @@ mod commit;
 mod fetch;
 pub mod supervisor;
 
-use crate::poller::commit::Settling;
-pub use crate::poller::fetch::Asking;
-use crate::poller::fetch::{beside, instant};
+use crate::poller::commit::PollCommit;
+pub use crate::poller::fetch::PartFetcher;
+use crate::poller::fetch::{instant, run_blocking_if_large};
 
 /// The start of the second poll is spread over this share of the interval, so that accounts do not march in step.
 const JITTER: f64 = 0.1;
@@ -36,13 +36,13 @@ const FIRST_APART: Duration = Duration::from_millis(20);
 /// secret need not wait for an interval, and a program that crashes in a loop does not press an API.
 const AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// No provider is left alone for longer than this because it asked for it.
-const LONGEST_REST: Duration = Duration::from_hours(24);
+const MAX_REST: Duration = Duration::from_hours(24);
 
 /// Polls one account until it is told to stop. A poll ends before the next begins.
 pub struct Poller {
-    cell: Arc<Cell>,
-    asking: Asking,
-    settling: Arc<Settling>,
+    cell: Arc<AccountHandle>,
+    asking: PartFetcher,
+    settling: Arc<PollCommit>,
     clock: Clock,
     store: Option<Arc<Store>>,
     /// How long the first poll waits for those of other accounts.
@@ -51,10 +51,10 @@ pub struct Poller {
 
 impl Poller {
     /// A poller that writes to a cell and tells when it has.
-    pub fn new(cell: Arc<Cell>, clock: Clock, changed: Arc<tokio::sync::Notify>) -> Self {
+    pub fn new(cell: Arc<AccountHandle>, clock: Clock, changed: Arc<tokio::sync::Notify>) -> Self {
         Self {
-            asking: Asking::new(Arc::clone(&cell.account)),
-            settling: Arc::new(Settling::new(Arc::clone(&cell), clock.clone(), changed)),
+            asking: PartFetcher::new(Arc::clone(&cell.account)),
+            settling: Arc::new(PollCommit::new(Arc::clone(&cell), clock.clone(), changed)),
             cell,
             clock,
             store: None,
@@ -135,7 +135,7 @@ impl Poller {
         let due = state.status.last_attempt;
         let due = due.map(|last| left(add(last, rest), rest));
         let held = state.status.held_until;
-        let held = held.map(|held| left(held, LONGEST_REST));
+        let held = held.map(|held| left(held, MAX_REST));
         due.max(held).unwrap_or_default()
     }
 
@@ -181,7 +181,7 @@ impl Poller {
         let answered = answers.iter().flat_map(|(_, answer)| answer);
         let label_sets = state.keys.len() + answered.map(|said| said.keys.len()).sum::<usize>();
         let settle = move || settling.settle(state, answers, &ask, wait, began);
-        let wait = beside(label_sets, settle).await;
+        let wait = run_blocking_if_large(label_sets, settle).await;
         if let Some(store) = &self.store {
             store.keep(&self.cell).await;
         }
@@ -190,20 +190,20 @@ impl Poller {
 }
 
 /// What to ask for now: the running month, and the one before while it may still change.
-fn ask(account: &Account, state: &AccountState, now: Timestamp) -> Ask {
+fn ask(account: &Account, state: &AccountState, now: Timestamp) -> PollRequest {
     let today = now.to_zoned(account.zone.clone()).date();
     let current = Month::of(today);
     let previous = current.previous();
-    let both = match account.provider.months_asked() {
-        MonthsAsked::Both => true,
-        MonthsAsked::Each => {
+    let both = match account.provider.month_fetch() {
+        MonthFetch::Both => true,
+        MonthFetch::Each => {
             state.parts.is_empty()
                 || state.parts.values().any(|part| {
                     part.listed && previous_is_due(account, part.months.get(&previous), today, now)
                 })
         }
     };
-    Ask {
+    PollRequest {
         months: if both {
             vec![previous, current]
         } else {
@@ -234,7 +234,7 @@ fn previous_is_due(
         .provider
         .measures()
         .iter()
-        .any(|(_, grain)| matches!(grain, Grain::Day | Grain::RunningDay));
+        .any(|(_, grain)| matches!(grain, Granularity::Day | Granularity::RunningDay));
     let closes = day_closes(
         current.previous().last_day(),
         zone,

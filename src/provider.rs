@@ -79,7 +79,7 @@ impl Dimension {
 
 /// How finely a provider tells a measure in time, and so which windows can be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grain {
+pub enum Granularity {
     /// Hours or days, the running day included: every window.
     RunningDay,
     /// Days that are told once they are over: every window but today.
@@ -92,7 +92,7 @@ pub enum Grain {
 
 /// How the previous month is had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MonthsAsked {
+pub enum MonthFetch {
     /// Each month is a request of its own, so the closed one is asked for only while it may be restated.
     Each,
     /// Both months come with every poll.
@@ -101,7 +101,7 @@ pub enum MonthsAsked {
 
 /// What is asked for in one poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct PollRequest {
     /// The months wanted, oldest first. After a success these are replaced, as far as they were reported.
     pub months: Vec<Month>,
     /// The running billing month in the account's zone.
@@ -160,10 +160,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn dimensions(&self) -> &[Dimension];
 
     /// The measures it may report, and how finely.
-    fn measures(&self) -> Vec<(Measure, Grain)>;
+    fn measures(&self) -> Vec<(Measure, Granularity)>;
 
     /// How the previous month is had.
-    fn months_asked(&self) -> MonthsAsked;
+    fn month_fetch(&self) -> MonthFetch;
 
     /// The positions of the dimensions by which a row of a closed month is known, where an answer may leave rows out:
     /// what was known of a row that is missing stays. Without any, the rows of a month are all of it.
@@ -172,13 +172,14 @@ pub trait Provider: Send + Sync + fmt::Debug {
     }
 
     /// Which parts there are now.
-    fn parts<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;
+    fn parts<'a>(&'a self, ask: &'a PollRequest)
+    -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;
 
     /// Asks for one part and hands its charges to the sink. On an error the sink's content is thrown away.
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>>;
 

@@ -29,7 +29,7 @@ pub enum SecretError {
 }
 
 /// A file larger than this holds no secret that any of the APIs gives out.
-const LARGEST: u64 = 64 * 1024;
+const MAX_FILE: u64 = 64 * 1024;
 
 impl SecretSource {
     /// Whether the name of the file or of the variable is empty.
@@ -62,9 +62,9 @@ fn read_bounded(path: &std::path::Path) -> io::Result<String> {
     use io::Read;
     let mut text = String::new();
     let read = std::fs::File::open(path)?
-        .take(LARGEST + 1)
+        .take(MAX_FILE + 1)
         .read_to_string(&mut text)?;
-    if read as u64 > LARGEST {
+    if read as u64 > MAX_FILE {
         return Err(io::Error::other("more than 64 KiB"));
     }
     Ok(text)

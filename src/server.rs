@@ -93,7 +93,7 @@ async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
     let format = negotiate::format(headers);
     let shown = web.supervisor.page().shown();
     let rendered = &shown.rendered;
-    let live = source.live(&shown.books.cells, web.supervisor.loaded());
+    let live = source.live(&shown.account_set.cells, web.supervisor.loaded());
     let zipped = negotiate::takes_gzip(headers);
     let body = if zipped {
         Pieces::new(rendered.gzip(&live, format))
@@ -138,7 +138,7 @@ async fn reload(State(web): State<Arc<Web>>) -> Response {
     }
     let (status, text) = match web.supervisor.reload().await {
         Ok(changes) => return format!("reloaded; {changes}\n").into_response(),
-        Err(faults @ NotReloaded::Faults(_)) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
+        Err(faults @ NotReloaded::Diagnostics(_)) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error),
     };
     let text = format!("not reloaded, the configuration before stays in force:\n{text}\n");

@@ -14,8 +14,8 @@ use crate::{
     charge::{Measure, Month},
     clock::add,
     error::Reason,
-    ledger::{self, Keys, Shape, Sums},
-    provider::{Ask, Part},
+    ledger::{self, LabelMapping, LabelTable, Sums},
+    provider::{Part, PollRequest},
 };
 
 mod kept;
@@ -176,18 +176,18 @@ pub struct Status {
 #[derive(Debug, Clone)]
 pub struct AccountState {
     /// The label sets that all sums refer to.
-    pub keys: Arc<Keys>,
+    pub keys: Arc<LabelTable>,
     /// The parts by id.
     pub parts: BTreeMap<String, Arc<PartState>>,
     /// The forecasts as they stood after the 15th day of a month: the running one's and the one's before.
-    pub noted: Vec<Noted>,
+    pub noted: Vec<ForecastRecord>,
     /// How the last poll went.
     pub status: Status,
 }
 
 /// What a month was forecast to cost after its 15th day.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Noted {
+pub struct ForecastRecord {
     /// Which month.
     pub month: Month,
     /// The account's forecasts, by currency.
@@ -195,13 +195,13 @@ pub struct Noted {
 }
 
 /// The days of a month on which its forecast is noted: the first success on one of them.
-pub const NOTED_ON: std::ops::RangeInclusive<i8> = 16..=18;
+pub const FORECAST_RECORD_DAYS: std::ops::RangeInclusive<i8> = 16..=18;
 
 impl AccountState {
     /// An account that was never polled, with a number of values a label set.
     pub fn new(width: usize) -> Self {
         Self {
-            keys: Arc::new(Keys::new(width)),
+            keys: Arc::new(LabelTable::new(width)),
             parts: BTreeMap::new(),
             noted: Vec::new(),
             status: Status::default(),
@@ -241,8 +241,8 @@ impl AccountState {
     pub fn accept(
         &mut self,
         id: &str,
-        said: ledger::Account,
-        ask: &Ask,
+        said: ledger::PartTotals,
+        ask: &PollRequest,
         zone: &TimeZone,
     ) -> Vec<Restated> {
         let Some(state) = self.parts.get_mut(id) else {
@@ -260,7 +260,7 @@ impl AccountState {
             })
         });
         let replaced: Vec<(Month, Sums)> = replaced.collect();
-        let names = Keys::absorb(&mut self.keys, &said.keys);
+        let names = LabelTable::merge(&mut self.keys, &said.keys);
         let mut months: BTreeMap<Month, Sums> = said.months.into_iter().collect();
         for (month, missing) in replaced {
             let said_of_it = match months.remove(&month) {
@@ -300,11 +300,11 @@ impl AccountState {
 
     /// Weighs what a part said against its last accepted answer. An answer that is far too small is kept back, and
     /// let through once two more polls have said the same.
-    pub fn weigh(
+    pub fn check_plausibility(
         &mut self,
         id: &str,
-        said: &ledger::Account,
-        ask: &Ask,
+        said: &ledger::PartTotals,
+        ask: &PollRequest,
     ) -> Result<(), Implausible> {
         let Some(state) = self.parts.get_mut(id) else {
             return Ok(());
@@ -326,12 +326,12 @@ impl AccountState {
     }
 
     /// Notes the month's forecasts, once, soon after its 15th day.
-    pub fn note_forecasts(&mut self, ask: &Ask, forecasts: BTreeMap<Arc<str>, f64>) {
+    pub fn record_forecasts(&mut self, ask: &PollRequest, forecasts: BTreeMap<Arc<str>, f64>) {
         self.noted
             .retain(|noted| noted.month >= ask.current.previous());
         let known = self.noted.iter().any(|noted| noted.month == ask.current);
-        if !known && NOTED_ON.contains(&ask.today.day()) && !forecasts.is_empty() {
-            self.noted.push(Noted {
+        if !known && FORECAST_RECORD_DAYS.contains(&ask.today.day()) && !forecasts.is_empty() {
+            self.noted.push(ForecastRecord {
                 month: ask.current,
                 forecasts,
             });
@@ -465,17 +465,17 @@ fn reported(sums: Sums, at: Timestamp) -> MonthState {
 
 /// One account as the rest of the program sees it: what the operator wrote, and what its poller last found.
 #[derive(Debug)]
-pub struct Cell {
+pub struct AccountHandle {
     /// What the operator wrote.
     pub account: Arc<Account>,
     /// What the poller last found. The poller alone writes it.
     pub state: ArcSwap<AccountState>,
 }
 
-impl Cell {
+impl AccountHandle {
     /// An account that was never polled.
     pub fn new(account: Arc<Account>) -> Self {
-        let width = Shape::of(&account).width();
+        let width = LabelMapping::of(&account).width();
         Self {
             account,
             state: ArcSwap::from_pointee(AccountState::new(width)),

@@ -14,8 +14,10 @@ use crate::{
     charge::{Amount, Charge, Measure, Month, Period, SharedSink},
     counters::Counters,
     error::ProviderError,
-    ledger::{self, Ledger, Shape},
-    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, registry::ProviderName},
+    ledger::{self, LabelMapping, Ledger},
+    provider::{
+        Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, registry::ProviderName,
+    },
     state::AccountState,
 };
 
@@ -69,7 +71,8 @@ impl Said {
 }
 
 /// What a scripted provider answers when it is asked for a part.
-pub(crate) type Answer = Box<dyn Fn(&Ask) -> Result<Vec<Said>, ProviderError> + Send + Sync>;
+pub(crate) type Answer =
+    Box<dyn Fn(&PollRequest) -> Result<Vec<Said>, ProviderError> + Send + Sync>;
 
 /// How a scripted provider fails to find its parts.
 pub(crate) type Fail = fn() -> ProviderError;
@@ -77,13 +80,13 @@ pub(crate) type Fail = fn() -> ProviderError;
 /// A provider whose answers are scripted.
 pub(crate) struct Scripted {
     pub(crate) dimensions: Vec<Dimension>,
-    pub(crate) measures: Vec<(Measure, Grain)>,
-    pub(crate) months_asked: MonthsAsked,
+    pub(crate) measures: Vec<(Measure, Granularity)>,
+    pub(crate) month_fetch: MonthFetch,
     pub(crate) identity: Vec<usize>,
     pub(crate) parts: Mutex<Result<Vec<Part>, Fail>>,
     pub(crate) answers: Mutex<HashMap<String, Answer>>,
     pub(crate) withheld: Mutex<Vec<Month>>,
-    pub(crate) asked: Mutex<Vec<(String, Ask)>>,
+    pub(crate) asked: Mutex<Vec<(String, PollRequest)>>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -93,15 +96,15 @@ impl std::fmt::Debug for Scripted {
 }
 
 impl Scripted {
-    pub(crate) fn new(measures: &[(Measure, Grain)], months_asked: MonthsAsked) -> Arc<Self> {
-        Self::with_rows_known_by(&[], measures, months_asked)
+    pub(crate) fn new(measures: &[(Measure, Granularity)], month_fetch: MonthFetch) -> Arc<Self> {
+        Self::with_rows_known_by(&[], measures, month_fetch)
     }
 
     /// One that may leave out rows of a closed month, which it knows by these dimensions.
     pub(crate) fn with_rows_known_by(
         identity: &[usize],
-        measures: &[(Measure, Grain)],
-        months_asked: MonthsAsked,
+        measures: &[(Measure, Granularity)],
+        month_fetch: MonthFetch,
     ) -> Arc<Self> {
         Arc::new(Self {
             identity: identity.to_vec(),
@@ -114,7 +117,7 @@ impl Scripted {
                 Dimension::new("description"),
             ],
             measures: measures.to_vec(),
-            months_asked,
+            month_fetch,
             parts: Mutex::new(Ok(vec![Part::whole_account()])),
             answers: Mutex::default(),
             withheld: Mutex::default(),
@@ -130,7 +133,7 @@ impl Scripted {
     pub(crate) fn answers(
         &self,
         part: &str,
-        answer: impl Fn(&Ask) -> Result<Vec<Said>, ProviderError> + Send + Sync + 'static,
+        answer: impl Fn(&PollRequest) -> Result<Vec<Said>, ProviderError> + Send + Sync + 'static,
     ) {
         self.answers
             .lock()
@@ -148,19 +151,19 @@ impl Provider for Scripted {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         self.measures.clone()
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        self.months_asked
+    fn month_fetch(&self) -> MonthFetch {
+        self.month_fetch
     }
 
     fn identity(&self) -> &[usize] {
         &self.identity
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         let parts = self
             .parts
             .lock()
@@ -174,7 +177,7 @@ impl Provider for Scripted {
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         self.asked
@@ -239,8 +242,8 @@ pub(crate) fn account(provider: Arc<dyn Provider>, zone: &str) -> Account {
 }
 
 /// What the ledger of an account makes of charges.
-pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::Account {
-    let shape = Shape::of(account);
+pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::PartTotals {
+    let shape = LabelMapping::of(account);
     let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
     let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
     for said in charges {
@@ -255,9 +258,9 @@ pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::Account {
 pub(crate) fn state_of(account: &Account, asked: Timestamp, charges: &[Said]) -> AccountState {
     let today = asked.to_zoned(account.zone.clone()).date();
     let current = Month::of(today);
-    let mut state = AccountState::new(Shape::of(account).width());
+    let mut state = AccountState::new(LabelMapping::of(account).width());
     state.list(&[Part::whole_account()]);
-    let ask = Ask {
+    let ask = PollRequest {
         months: vec![current.previous(), current],
         current,
         today,

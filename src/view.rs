@@ -8,10 +8,10 @@ use crate::{
     account::Account,
     charge::{Measure, Month, start_of_day},
     clock::add,
-    ledger::{Cells, Column, Keys, Sum, Sums},
-    provider::Grain,
+    ledger::{Column, DailySums, LabelTable, Sum, Sums},
+    provider::Granularity,
     state::{AccountState, Failure, MonthState, PartState},
-    view::forecast::{Bounds, Outlook},
+    view::forecast::{Bounds, ForecastModel},
 };
 
 pub mod budgets;
@@ -23,7 +23,7 @@ pub mod summary;
 mod withheld;
 
 pub use crate::view::folding::Folded;
-pub use crate::view::labels::{Chosen, Info, LabelSets};
+pub use crate::view::labels::{Info, LabelSetMask, LabelSets};
 pub use crate::view::past::{Past, Series};
 pub use crate::view::withheld::WithheldParts;
 
@@ -127,16 +127,16 @@ pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -
 /// The label sets of accounts as they were last named, for the next rendering: naming them costs more than all windows
 /// together, and most polls bring no new ones.
 #[derive(Debug, Default)]
-pub struct Named(BTreeMap<String, Name>);
+pub struct LabelCache(BTreeMap<String, CachedLabels>);
 
 #[derive(Debug)]
-struct Name {
+struct CachedLabels {
     account: Arc<Account>,
-    keys: Arc<Keys>,
+    keys: Arc<LabelTable>,
     labels: Arc<LabelSets>,
 }
 
-impl Named {
+impl LabelCache {
     /// What accounts show at a moment, in their order; only these are remembered.
     pub fn views<'a>(
         &mut self,
@@ -149,7 +149,7 @@ impl Named {
                 let known = before.remove(&account.name).filter(|known| {
                     Arc::ptr_eq(&known.account, account) && Arc::ptr_eq(&known.keys, &state.keys)
                 });
-                let known = known.unwrap_or_else(|| Name {
+                let known = known.unwrap_or_else(|| CachedLabels {
                     account: Arc::clone(account),
                     keys: Arc::clone(&state.keys),
                     labels: Arc::new(LabelSets::new(&state.keys, &account.labels)),
@@ -172,13 +172,17 @@ fn view_of(
     let today = now.to_zoned(zone.clone()).date();
     let month = Month::of(today);
     let measures = account.provider.measures();
-    let has = |wanted: &[Grain]| measures.iter().any(|(_, grain)| wanted.contains(grain));
-    let has_months = has(&[Grain::RunningDay, Grain::Day, Grain::Month]);
+    let has = |wanted: &[Granularity]| measures.iter().any(|(_, grain)| wanted.contains(grain));
+    let has_months = has(&[
+        Granularity::RunningDay,
+        Granularity::Day,
+        Granularity::Month,
+    ]);
     let health = Health {
         withheld: has_months.then(|| WithheldParts::of(state, &measures, month)),
         ..health(state, now, account.poll.stale_after)
     };
-    let previous_day = has(&[Grain::RunningDay, Grain::Day])
+    let previous_day = has(&[Granularity::RunningDay, Granularity::Day])
         .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
     let moment = Moment {
@@ -189,7 +193,7 @@ fn view_of(
         stale_after: account.poll.stale_after,
         through: None,
     };
-    let outlook = Outlook::new(state, month, previous_day, zone);
+    let outlook = ForecastModel::new(state, month, previous_day, zone);
     let families = families(state, &measures, &moment, &outlook, all);
     let mut spend = spend(state, &families, &moment, all);
     // A part that is no longer listed may lack the current month, too.
@@ -235,14 +239,14 @@ struct Moment {
 
 /// Which sums of a month a window adds.
 #[derive(Debug, Clone, Copy)]
-enum Cut {
+enum DateRange {
     Month(Month),
     /// The days of a month up to this one.
     Through(Date),
     Day(Date),
 }
 
-impl Cut {
+impl DateRange {
     fn month(self) -> Month {
         match self {
             Self::Month(month) => month,
@@ -250,7 +254,7 @@ impl Cut {
         }
     }
 
-    fn of(self, cells: &Cells<'_>) -> f64 {
+    fn of(self, cells: &DailySums<'_>) -> f64 {
         match self {
             Self::Month(_) => cells.total,
             Self::Through(day) => cells.through(cell_of(day)),
@@ -267,7 +271,7 @@ fn cell_of(day: Date) -> u8 {
 /// Folds the smallest label sets and what they were charged, if there are too many.
 fn fold(
     state: &AccountState,
-    measures: &[(Measure, Grain)],
+    measures: &[(Measure, Granularity)],
     moment: &Moment,
     all: &Arc<LabelSets>,
     families: Vec<Family>,
@@ -295,7 +299,7 @@ fn fold(
         },
     };
     let (labels, became) = all.folded(&kept);
-    let mut adder = Adder::new(labels.len());
+    let mut adder = Accumulator::new(labels.len());
     let families = families.into_iter().map(|family| {
         let values = family.values.iter();
         adder.take(values.map(|&(set, value)| (became[set as usize], value)));
@@ -309,7 +313,7 @@ fn fold(
 }
 
 /// The account's forecasts with their bounds.
-fn bounds(spend: &Spend, outlook: &Outlook) -> BTreeMap<Arc<str>, Bounds> {
+fn bounds(spend: &Spend, outlook: &ForecastModel) -> BTreeMap<Arc<str>, Bounds> {
     spend
         .forecasts()
         .into_iter()
@@ -396,7 +400,7 @@ fn spend(
 /// its unit, or by seats, where the account has no money.
 fn weights(
     state: &AccountState,
-    measures: &[(Measure, Grain)],
+    measures: &[(Measure, Granularity)],
     moment: &Moment,
     labels: &LabelSets,
 ) -> Vec<f64> {
@@ -441,12 +445,12 @@ fn weights(
 
 /// What makes up families. It is added family by family from where it lies, not copied for all of them first.
 #[derive(Default)]
-struct Gathered<'a>(BTreeMap<(Measure, Window, Arc<str>), Vec<Piece<'a>>>);
+struct FamilyBuilder<'a>(BTreeMap<(Measure, Window, Arc<str>), Vec<Contribution<'a>>>);
 
 /// Adds the values of some label sets.
-type Piece<'a> = Box<dyn FnOnce(&mut Adder) + 'a>;
+type Contribution<'a> = Box<dyn FnOnce(&mut Accumulator) + 'a>;
 
-impl<'a> Gathered<'a> {
+impl<'a> FamilyBuilder<'a> {
     fn push(
         &mut self,
         measure: Measure,
@@ -455,13 +459,13 @@ impl<'a> Gathered<'a> {
         values: impl Iterator<Item = (u32, f64)> + 'a,
     ) {
         let pieces = self.0.entry((measure, window, Arc::clone(unit)));
-        let piece = move |adder: &mut Adder| adder.take(values);
+        let piece = move |adder: &mut Accumulator| adder.take(values);
         pieces.or_default().push(Box::new(piece));
     }
 
     /// Adds family by family.
     fn added(self, labels: &LabelSets) -> Vec<Family> {
-        let mut adder = Adder::new(labels.len());
+        let mut adder = Accumulator::new(labels.len());
         self.0
             .into_iter()
             .map(|((measure, window, unit), pieces)| {
@@ -483,15 +487,15 @@ impl<'a> Gathered<'a> {
 
 fn families(
     state: &AccountState,
-    measures: &[(Measure, Grain)],
+    measures: &[(Measure, Granularity)],
     moment: &Moment,
-    outlook: &Outlook,
+    outlook: &ForecastModel,
     labels: &LabelSets,
 ) -> Vec<Family> {
-    let mut gathered = Gathered::default();
+    let mut gathered = FamilyBuilder::default();
     for part in state.parts.values() {
         for &(measure, grain) in measures {
-            if grain == Grain::Now {
+            if grain == Granularity::Now {
                 gather_now(part, measure, moment, labels, &mut gathered);
                 continue;
             }
@@ -508,21 +512,21 @@ fn families(
 }
 
 /// The windows over which a flow is shown that is told in this grain, and what each adds.
-fn windows(grain: Grain, moment: &Moment) -> Vec<(Window, Cut)> {
+fn windows(grain: Granularity, moment: &Moment) -> Vec<(Window, DateRange)> {
     let to_date = match (moment.through, grain) {
-        (None, _) => Some(Cut::Month(moment.month)),
-        (Some(day), Grain::RunningDay | Grain::Day) => Some(Cut::Through(day)),
+        (None, _) => Some(DateRange::Month(moment.month)),
+        (Some(day), Granularity::RunningDay | Granularity::Day) => Some(DateRange::Through(day)),
         // What a month had come to in its course is not known where it is told as a whole.
-        (Some(_), Grain::Month | Grain::Now) => None,
+        (Some(_), Granularity::Month | Granularity::Now) => None,
     };
-    let has_days = matches!(grain, Grain::RunningDay | Grain::Day);
-    let previous_day = moment.previous_day.filter(|_| has_days).map(Cut::Day);
-    let today = (grain == Grain::RunningDay).then_some(Cut::Day(moment.today));
+    let has_days = matches!(grain, Granularity::RunningDay | Granularity::Day);
+    let previous_day = moment.previous_day.filter(|_| has_days).map(DateRange::Day);
+    let today = (grain == Granularity::RunningDay).then_some(DateRange::Day(moment.today));
     [
         (Window::MonthToDate, to_date),
         (
             Window::PreviousMonth,
-            Some(Cut::Month(moment.month.previous())),
+            Some(DateRange::Month(moment.month.previous())),
         ),
         (Window::PreviousDay, previous_day),
         (Window::Today, today),
@@ -538,10 +542,10 @@ fn gather_flow<'a>(
     part: &'a PartState,
     measure: Measure,
     window: Window,
-    cut: Cut,
+    cut: DateRange,
     moment: &Moment,
     labels: &'a LabelSets,
-    gathered: &mut Gathered<'a>,
+    gathered: &mut FamilyBuilder<'a>,
 ) {
     // A month that was never asked for is 0 so far only if it has just begun.
     let begins = cut.month() == moment.month;
@@ -572,9 +576,9 @@ fn gather_flow<'a>(
 /// Our forecast of the running month for one part.
 fn gather_forecast<'a>(
     part: &PartState,
-    outlook: &Outlook,
+    outlook: &ForecastModel,
     labels: &'a LabelSets,
-    gathered: &mut Gathered<'a>,
+    gathered: &mut FamilyBuilder<'a>,
 ) {
     for (unit, values) in outlook.of_part(part) {
         let values = values
@@ -589,7 +593,7 @@ fn gather_restatement<'a>(
     part: &'a PartState,
     moment: &Moment,
     labels: &'a LabelSets,
-    gathered: &mut Gathered<'a>,
+    gathered: &mut FamilyBuilder<'a>,
 ) {
     let month = moment.month.previous();
     let Some(baseline) = part
@@ -622,7 +626,7 @@ fn gather_now<'a>(
     measure: Measure,
     moment: &Moment,
     labels: &'a LabelSets,
-    gathered: &mut Gathered<'a>,
+    gathered: &mut FamilyBuilder<'a>,
 ) {
     let window = match measure {
         Measure::ProviderForecast | Measure::ProviderEstimate => Window::MonthEnd,
@@ -681,14 +685,14 @@ fn of_measure(sums: &Sums, measure: Measure) -> impl Iterator<Item = &Column> {
 
 /// Adds the values of equal label sets and puts them in order. The order of parts is fixed, so the same sums give the
 /// same bits.
-struct Adder {
+struct Accumulator {
     /// By label set; 0 between two families.
     sums: Vec<Sum>,
     /// Which label sets have a value, a bit each.
     seen: Vec<u64>,
 }
 
-impl Adder {
+impl Accumulator {
     /// An adder for so many label sets.
     fn new(sets: usize) -> Self {
         Self {

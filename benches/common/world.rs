@@ -8,11 +8,11 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Sources},
     exposition::Rendered,
-    ledger::{Ledger, Shape},
-    provider::{Ask, Part},
+    ledger::{LabelMapping, Ledger},
+    provider::{Part, PollRequest},
     state::AccountState,
     view::{
-        Named, View,
+        LabelCache, View,
         budgets::{Matched, Money},
     },
 };
@@ -33,7 +33,7 @@ pub(crate) struct World {
     pub(crate) state: Arc<AccountState>,
     pub(crate) money: Money,
     pub(crate) now: Timestamp,
-    named: Named,
+    named: LabelCache,
     matched: Matched,
 }
 
@@ -48,11 +48,11 @@ impl World {
         let (account, money) = account(limit, now);
         let mut ledger = empty_ledger(&account, sets.max(limit));
         charge_all(&mut ledger, &ids_of(sets, labels), days);
-        let mut state = AccountState::new(Shape::of(&account).width());
+        let mut state = AccountState::new(LabelMapping::of(&account).width());
         state.list(&[Part::whole_account()]);
         let today = now.to_zoned(account.zone.clone()).date();
         let current = Month::of(today);
-        let ask = Ask {
+        let ask = PollRequest {
             months: vec![current.previous(), current],
             current,
             today,
@@ -64,7 +64,7 @@ impl World {
             state: Arc::new(state),
             money,
             now,
-            named: Named::default(),
+            named: LabelCache::default(),
             matched: Matched::default(),
         }
     }
@@ -77,7 +77,7 @@ impl World {
 
     /// Forgets how its label sets were named, and which of them budgets match.
     pub(crate) fn forget(&mut self) {
-        self.named = Named::default();
+        self.named = LabelCache::default();
         self.matched = Matched::default();
     }
 
@@ -91,7 +91,7 @@ impl World {
 
 /// A ledger of an account for a number of label sets.
 pub(crate) fn empty_ledger(account: &Account, sets: usize) -> Ledger {
-    let shape = Shape::of(account);
+    let shape = LabelMapping::of(account);
     Ledger::new(Arc::new(shape), 10 * sets)
 }
 

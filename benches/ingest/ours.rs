@@ -8,7 +8,7 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Config, Sources},
     poller::Poller,
-    state::Cell,
+    state::AccountHandle,
     view::{Window, view},
 };
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub(crate) fn poll(port: &str, form: &str, rows: u64) -> anyhow::Result<()> {
         .build()?;
     let (config, _secret) = load(&[format!("http://127.0.0.1:{port}/{form}/{rows}")])?;
     let account = config.accounts.into_iter().next().context("no account")?;
-    let cell = Arc::new(Cell::new(Arc::new(account)));
+    let cell = Arc::new(AccountHandle::new(Arc::new(account)));
     let poller = Poller::new(Arc::clone(&cell), clock(), Arc::new(Notify::new()));
     let (_, idle) = memory()?;
     let began = now();

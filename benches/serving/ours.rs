@@ -16,12 +16,14 @@ use cloudspend_exporter::{
     config::{Config, LogSettings, Sources},
     counters::Counters,
     error::{ProviderError, Reason},
-    exposition::publisher::{Books, Page},
+    exposition::publisher::{AccountSet, Publisher},
     poller::{
         Poller,
         supervisor::{Supervisor, Tools},
     },
-    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, registry::ProviderName},
+    provider::{
+        Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, registry::ProviderName,
+    },
     server::{self, Access, Web},
     telemetry::{LogLevel, log::Log},
     view::budgets::Money,
@@ -56,25 +58,25 @@ impl Provider for Scripted {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         match self.reported.days {
-            0 => vec![(Measure::ProviderForecast, Grain::Now)],
-            _ => vec![(Measure::BilledCost, Grain::Day)],
+            0 => vec![(Measure::ProviderForecast, Granularity::Now)],
+            _ => vec![(Measure::BilledCost, Granularity::Day)],
         }
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async { Ok(vec![Part::whole_account()]) })
     }
 
     fn fetch<'a>(
         &'a self,
         _: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         let (reported, ask, sink) = (self.reported, ask.clone(), Arc::clone(sink));
@@ -87,7 +89,7 @@ impl Provider for Scripted {
     }
 }
 
-fn report(reported: Reported, ask: &Ask, sink: &SharedSink) -> Result<(), ProviderError> {
+fn report(reported: Reported, ask: &PollRequest, sink: &SharedSink) -> Result<(), ProviderError> {
     let refused = |error: &dyn std::error::Error| {
         ProviderError::new(Reason::UpstreamError, error.to_string())
     };
@@ -198,12 +200,12 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
         let (stop, stopped) = watch::channel(false);
         let supervisor = Supervisor::start(config, tools, stopped.clone()).await;
         let page = Arc::clone(supervisor.page());
-        tokio::spawn(Arc::clone(&page).keep_fresh(stopped.clone()));
+        tokio::spawn(Arc::clone(&page).run(stopped.clone()));
         while !supervisor.waited_for().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         serve_news(&page).await;
-        let cell = Arc::clone(&page.shown().books.cells[0]);
+        let cell = Arc::clone(&page.shown().account_set.cells[0]);
         let poller = Poller::new(cell, clock, page.changed());
         let listener = server::bind(Some("127.0.0.1"), 0).await?;
         let port = listener.local_addr()?.port();
@@ -234,9 +236,9 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
 }
 
 /// Returns when what the last poll found is served.
-async fn serve_news(page: &Page) {
-    let cells = page.shown().books.cells.clone();
-    page.turn_to(Books::new(cells, Money::default(), String::new()))
+async fn serve_news(page: &Publisher) {
+    let cells = page.shown().account_set.cells.clone();
+    page.replace(AccountSet::new(cells, Money::default(), String::new()))
         .await;
 }
 

@@ -18,9 +18,9 @@ use crate::{
     clock::{Clock, add},
     error::ProviderError,
     exposition::{Written, write_past},
-    ledger::{self, Shape},
-    poller::Asking,
-    provider::{Ask, Grain, Part},
+    ledger::{self, LabelMapping},
+    poller::PartFetcher,
+    provider::{Granularity, Part, PollRequest},
     state::{AccountState, MonthState},
     telemetry::progress::Progress,
     view::{Past, day_closes},
@@ -31,10 +31,10 @@ mod output;
 use crate::commands::backfill::output::Output;
 
 /// The longest time that is written at once, in days.
-const MOST_DAYS: i32 = 3660;
+const MAX_DAYS: i32 = 3660;
 /// A provider that asks to be left alone is: this long at the most, and this often in a row. Live, the next poll waits.
-const LONGEST_PAUSE: Duration = Duration::from_mins(15);
-const MOST_PAUSES: u32 = 8;
+const MAX_PAUSE: Duration = Duration::from_mins(15);
+const MAX_PAUSES: u32 = 8;
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum BackfillError {
         to: Date,
     },
     /// The days are too many.
-    #[error("--from and --to must lie {MOST_DAYS} days apart at the most")]
+    #[error("--from and --to must lie {MAX_DAYS} days apart at the most")]
     TooManyDays,
     /// The flag names no account.
     #[error("there is no account {0} in the configuration, or none in this shard of it")]
@@ -169,7 +169,7 @@ fn chosen(
     if from >= to {
         return Err(BackfillError::NoDays { from, to });
     }
-    if from.saturating_add(MOST_DAYS.days()) < to {
+    if from.saturating_add(MAX_DAYS.days()) < to {
         return Err(BackfillError::TooManyDays);
     }
     let wanted = |account: &Account| {
@@ -215,7 +215,7 @@ fn chosen(
 /// Whether an account tells of days or months.
 fn has_past(account: &Account) -> bool {
     let measures = account.provider.measures();
-    measures.iter().any(|(_, grain)| *grain != Grain::Now)
+    measures.iter().any(|(_, grain)| *grain != Granularity::Now)
 }
 
 /// Asks for all that the moments of one account need: the months they lie in and the one before the first, one month
@@ -228,22 +228,22 @@ async fn read(
 ) -> Result<Past, BackfillError> {
     let zone = account.zone.clone();
     let today = now.to_zoned(zone.clone()).date();
-    let ask = Ask {
+    let ask = PollRequest {
         months: months(flags.from, flags.to),
         current: Month::of(today),
         today,
         now,
     };
-    let asking = Asking::new(Arc::clone(&account));
+    let asking = PartFetcher::new(Arc::clone(&account));
     let parts = patiently(&account, async || asking.parts(&ask, None).await)
         .await
         .map_err(|source| BackfillError::Discovery {
             account: account.name.clone(),
             source: Box::new(source),
         })?;
-    let mut state = AccountState::new(Shape::of(&account).width());
+    let mut state = AccountState::new(LabelMapping::of(&account).width());
     state.list(&parts);
-    let questions: Vec<(&Part, Ask)> = parts
+    let questions: Vec<(&Part, PollRequest)> = parts
         .iter()
         .flat_map(|part| {
             ask.months.iter().map(move |month| {
@@ -254,7 +254,7 @@ async fn read(
         .map(|(part, months)| {
             (
                 part,
-                Ask {
+                PollRequest {
                     months,
                     ..ask.clone()
                 },
@@ -280,10 +280,10 @@ async fn read(
 /// What one part said about one month.
 async fn answer<'a>(
     account: &Account,
-    asking: &Asking,
+    asking: &PartFetcher,
     part: &'a Part,
-    ask: &'a Ask,
-) -> Result<(&'a Part, &'a Ask, ledger::Account), BackfillError> {
+    ask: &'a PollRequest,
+) -> Result<(&'a Part, &'a PollRequest, ledger::PartTotals), BackfillError> {
     match patiently(account, async || asking.fetch(part, ask, None).await).await {
         Ok(said) => Ok((part, ask, said)),
         Err(source) => Err(BackfillError::Part {
@@ -307,7 +307,7 @@ async fn patiently<T>(
             Err(error) => error,
         };
         match error.retry_after() {
-            Some(pause) if pause <= LONGEST_PAUSE && pauses < MOST_PAUSES => {
+            Some(pause) if pause <= MAX_PAUSE && pauses < MAX_PAUSES => {
                 let seconds = pause.as_secs_f64();
                 tracing::info!(
                     account = account.name,

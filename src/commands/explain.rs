@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     error::{ProviderError, Reason},
     poller::Poller,
-    state::Cell,
+    state::AccountHandle,
     telemetry::progress::Progress,
     view::{budgets::Money, view},
 };
@@ -25,7 +25,7 @@ pub use crate::commands::explain::found::{
 };
 
 /// So many accounts are polled at the same time.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 /// How often the line of progress is looked at.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -59,11 +59,11 @@ pub async fn run(
         .iter()
         .map(|account| account.name.clone())
         .collect();
-    let cells: Vec<Arc<Cell>> = config
+    let cells: Vec<Arc<AccountHandle>> = config
         .accounts
         .into_iter()
         .filter(|account| wanted.is_none_or(|name| name == account.name))
-        .map(|account| Arc::new(Cell::new(Arc::new(account))))
+        .map(|account| Arc::new(AccountHandle::new(Arc::new(account))))
         .collect();
     if let (Some(name), []) = (wanted, cells.as_slice()) {
         let name = terminal::plain(name);
@@ -71,7 +71,7 @@ pub async fn run(
     }
     let polling = stream::iter(&cells)
         .map(|cell| explain(cell, &money, clock))
-        .buffered(AT_ONCE)
+        .buffered(MAX_CONCURRENT)
         .collect::<Vec<_>>();
     let accounts = tokio::select! {
         accounts = polling => accounts,
@@ -85,7 +85,7 @@ pub async fn run(
 }
 
 /// Polls one account, asks for the provider's own health where it tells it, and looks at what came of both.
-async fn explain(cell: &Arc<Cell>, money: &Money, clock: &Clock) -> Found {
+async fn explain(cell: &Arc<AccountHandle>, money: &Money, clock: &Clock) -> Found {
     let account = &cell.account;
     let health = async {
         let timeout = account.poll.timeout;
@@ -104,7 +104,7 @@ async fn explain(cell: &Arc<Cell>, money: &Money, clock: &Clock) -> Found {
 }
 
 /// Says on the terminal what is still waited for. It never ends.
-async fn tell(progress: &Progress, cells: &[Arc<Cell>]) -> ! {
+async fn tell(progress: &Progress, cells: &[Arc<AccountHandle>]) -> ! {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;

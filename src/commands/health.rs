@@ -11,7 +11,7 @@ use crate::cli::ListenAddress;
 mod handshake;
 
 /// How long one address may take for its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is asked for where an address has no path.
 const PATH: &str = "/-/healthy";
 /// The default of `--web.listen-address`.
@@ -84,7 +84,7 @@ fn client() -> reqwest::Result<Client> {
         .http1_only()
         // The certificate is made for another name than the one under which a machine calls itself.
         .danger_accept_invalid_certs(true)
-        .timeout(PATIENCE)
+        .timeout(HEALTH_TIMEOUT)
         .build()
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::charge::Measure;
 use crate::{
-    account::Account, charge::currency::is_currency, config::yaml::join, diagnostics::Faults,
+    account::Account, charge::currency::is_currency, config::yaml::join, diagnostics::Diagnostics,
 };
 
 /// A budget of one currency over the series that its matchers select.
@@ -22,7 +22,7 @@ pub struct Budget {
     pub limit: f64,
     /// The currency of the limit.
     pub currency: String,
-    /// By severity, the share of the limit above which it is told: 0.8 is 80 %.
+    /// By severity, the share of the limit above which it is reported: 0.8 is 80 %.
     pub thresholds: BTreeMap<String, f64>,
     /// Whether accounts of other shards may spend of it.
     pub elsewhere: bool,
@@ -63,7 +63,7 @@ pub(super) struct BudgetSection {
     /// The currency of the limit, ISO 4217.
     #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
     currency: Option<String>,
-    /// By severity, the share of the limit above which it is told: 0.8 is 80 %.
+    /// By severity, the share of the limit above which it is reported: 0.8 is 80 %.
     #[schemars(extend("propertyNames" = { "pattern": "^.+$" }))]
     thresholds: Option<BTreeMap<String, f64>>,
 }
@@ -73,17 +73,17 @@ const LABELS: [&str; 5] = ["provider", "account", "customer", "project", "produc
 pub(super) const CURRENCY: &str = "must be three capital letters (ISO 4217), such as EUR";
 
 impl BudgetSection {
-    /// Checks a budget. `None` once a fault was told.
+    /// Checks a budget. `None` once a diagnostic was reported.
     pub(super) fn build(
         self,
         name: &str,
         extra_labels: &BTreeSet<String>,
-        faults: &mut Faults,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Budget> {
         let place = join("budgets", name);
-        let before = faults.len();
+        let before = diagnostics.len();
         if name.is_empty() || name.chars().any(char::is_control) {
-            faults.tell(
+            diagnostics.push(
                 place.as_str(),
                 "the name must not be empty nor hold control characters",
             );
@@ -94,7 +94,7 @@ impl BudgetSection {
             if !LABELS.contains(&label.as_str()) && !extra_labels.contains(&label) {
                 let extra = extra_labels.iter().map(String::as_str);
                 let known: Vec<_> = LABELS.into_iter().chain(extra).collect();
-                faults.tell(
+                diagnostics.push(
                     key,
                     format!("unknown label; allowed are {}", known.join(", ")),
                 );
@@ -102,20 +102,20 @@ impl BudgetSection {
             }
             match anchored(&pattern) {
                 Some(regex) => matchers.push((label, regex)),
-                None => faults.tell(key, "must be a regular expression, such as ACME.*"),
+                None => diagnostics.push(key, "must be a regular expression, such as ACME.*"),
             }
         }
         match self.limit {
-            None => faults.tell(join(&place, "limit"), "is required"),
+            None => diagnostics.push(join(&place, "limit"), "is required"),
             Some(limit) if !(limit.is_finite() && limit > 0.0) => {
-                faults.tell(join(&place, "limit"), "must be a number above 0");
+                diagnostics.push(join(&place, "limit"), "must be a number above 0");
             }
             Some(_) => {}
         }
         match &self.currency {
-            None => faults.tell(join(&place, "currency"), "is required"),
+            None => diagnostics.push(join(&place, "currency"), "is required"),
             Some(currency) if !is_currency(currency) => {
-                faults.tell(join(&place, "currency"), CURRENCY);
+                diagnostics.push(join(&place, "currency"), CURRENCY);
             }
             Some(_) => {}
         }
@@ -123,12 +123,12 @@ impl BudgetSection {
         for (severity, share) in &thresholds {
             let key = join(&place, &format!("thresholds.{severity}"));
             if severity.is_empty() {
-                faults.tell(key, "the severity must not be empty");
+                diagnostics.push(key, "the severity must not be empty");
             } else if !(share.is_finite() && *share > 0.0) {
-                faults.tell(key, "must be a number above 0, such as 0.8 for 80 %");
+                diagnostics.push(key, "must be a number above 0, such as 0.8 for 80 %");
             }
         }
-        if faults.len() > before {
+        if diagnostics.len() > before {
             return None;
         }
         Some(Budget {
@@ -152,25 +152,25 @@ fn anchored(pattern: &str) -> Option<Regex> {
 pub(super) fn check_currencies(
     reporting: Option<&str>,
     rates: &BTreeMap<String, f64>,
-    faults: &mut Faults,
+    diagnostics: &mut Diagnostics,
 ) {
     if reporting.is_some_and(|currency| !is_currency(currency)) {
-        faults.tell("reporting_currency", CURRENCY);
+        diagnostics.push("reporting_currency", CURRENCY);
     }
     if reporting.is_none() && !rates.is_empty() {
-        faults.tell("exchange_rates", "needs reporting_currency");
+        diagnostics.push("exchange_rates", "needs reporting_currency");
     }
     for (currency, rate) in rates {
         let key = join("exchange_rates", currency);
         if !is_currency(currency) {
-            faults.tell(key, format!("the key {CURRENCY}"));
+            diagnostics.push(key, format!("the key {CURRENCY}"));
         } else if !(rate.is_finite() && *rate > 0.0) {
-            faults.tell(
+            diagnostics.push(
                 key,
                 "must be a number above 0: so much of the reporting currency is one of this",
             );
         } else if reporting == Some(currency) && rate.to_bits() != 1.0_f64.to_bits() {
-            faults.tell(key, "the reporting currency itself is always 1");
+            diagnostics.push(key, "the reporting currency itself is always 1");
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::{
     config::yaml::{Layer, typed},
-    diagnostics::{Faults, Origin, Origins, Place},
+    diagnostics::{Diagnostics, Origin, Origins, Place},
 };
 
 const PREFIX: &str = "CLOUDSPEND_";
@@ -19,7 +19,7 @@ pub(super) fn layer(
     variables: &[(OsString, OsString)],
     below: &Dict,
     schema: &Json,
-    faults: &mut Faults,
+    diagnostics: &mut Diagnostics,
 ) -> Layer {
     let mut layer = Layer {
         name: "environment",
@@ -58,13 +58,13 @@ pub(super) fn layer(
             name.to_owned(),
             Origin::new(Place::Variable(name.to_owned())),
         );
-        faults.tell(name, wrong);
+        diagnostics.push(name, wrong);
     }
     layer
 }
 
 /// A key as a variable spells it.
-pub(super) fn shout(key: &str) -> String {
+pub(super) fn env_segment(key: &str) -> String {
     key.to_uppercase().replace('-', "_")
 }
 
@@ -103,15 +103,18 @@ impl Search {
     fn look(&mut self, rest: &str, schemas: &[&Json], file: Option<&Dict>, path: &mut Vec<String>) {
         let mut keys = keys(schemas, file);
         if let Some(new) = new_key(rest, schemas)
-            && keys.iter().all(|key| shout(key) != shout(&new))
+            && keys.iter().all(|key| env_segment(key) != env_segment(&new))
         {
             keys.insert(new);
         }
         if path.len() >= self.deepest.0.len() {
-            self.deepest = (path.clone(), keys.iter().map(|key| shout(key)).collect());
+            self.deepest = (
+                path.clone(),
+                keys.iter().map(|key| env_segment(key)).collect(),
+            );
         }
         for key in keys {
-            let Some(after) = rest.strip_prefix(shout(&key).as_str()) else {
+            let Some(after) = rest.strip_prefix(env_segment(&key).as_str()) else {
                 continue;
             };
             let children: Vec<_> = schemas
@@ -140,7 +143,7 @@ impl Search {
     /// Why nothing was found.
     fn nothing(&self) -> String {
         let (path, keys) = &self.deepest;
-        let place = path.iter().map(|key| shout(key) + BETWEEN);
+        let place = path.iter().map(|key| env_segment(key) + BETWEEN);
         let place = std::iter::once(PREFIX.to_owned())
             .chain(place)
             .collect::<String>();

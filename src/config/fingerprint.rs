@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::schema;
-use crate::ledger::Shape;
+use crate::ledger::LabelMapping;
 use crate::{
     account::{Account, LabelSlot},
     config::sections::{CommonSection, PollSection},
@@ -48,7 +48,7 @@ impl Account {
         };
         let mut labels: Vec<_> = self.labels.slots.iter().map(shown).collect();
         // Where rows are known by what no label shows, label sets hold that, too.
-        if Shape::of(self).width() > labels.len() {
+        if LabelMapping::of(self).width() > labels.len() {
             let names = self.provider.identity().iter();
             let names = names.map(|&position| dimensions.get(position).map(|known| &known.name));
             labels.push(json!(names.collect::<Vec<_>>()));
@@ -72,13 +72,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        provider::MonthsAsked,
+        provider::MonthFetch,
         test_support::{Scripted, account},
     };
 
     fn of(written: &Json, change: impl FnOnce(&mut Account)) -> Uuid {
         let mut account = account(
-            Scripted::new(&[], MonthsAsked::Both) as Arc<_>,
+            Scripted::new(&[], MonthFetch::Both) as Arc<_>,
             "Europe/Berlin",
         );
         account.written = Value::serialize(written).unwrap().into_dict().unwrap();
@@ -169,7 +169,7 @@ mod tests {
         let known_by = |identity: &[usize]| {
             of(&written(), |account| {
                 account.provider =
-                    Scripted::with_rows_known_by(identity, &[], MonthsAsked::Both) as _;
+                    Scripted::with_rows_known_by(identity, &[], MonthFetch::Both) as _;
             })
         };
         let before = of(&written(), |_| ());

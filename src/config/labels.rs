@@ -7,7 +7,7 @@ use crate::account::{LabelSlot, Labels, SLOTS};
 use crate::provider::{Dimension, Slot, config::Text};
 use crate::{
     config::{sections::CommonSection, yaml::join},
-    diagnostics::Faults,
+    diagnostics::Diagnostics,
 };
 
 /// Labels that mean something already, here or in Prometheus.
@@ -88,20 +88,20 @@ impl CommonSection {
 }
 
 impl Labels {
-    /// Checks what was written. `None` once a fault was told.
+    /// Checks what was written. `None` once a diagnostic was reported.
     pub(super) fn build(
         place: &str,
         common: &CommonSection,
         offered: Offered<'_>,
         loader: &mut Loader<'_>,
     ) -> Option<Self> {
-        let before = loader.faults.len();
-        let faults = &mut loader.faults;
+        let before = loader.diagnostics.len();
+        let diagnostics = &mut loader.diagnostics;
         let mut slots = Vec::new();
         for (slot, label) in SLOTS {
             let key = join(place, &format!("dimensions.{label}"));
             let dimension = match (common.dimension(slot), offered) {
-                (Some(name), _) => find(name, &key, offered, faults),
+                (Some(name), _) => find(name, &key, offered, diagnostics),
                 (None, Offered::By(dimensions)) => dimensions
                     .iter()
                     .position(|dimension| dimension.default_for == Some(slot)),
@@ -111,11 +111,11 @@ impl Labels {
         }
         for (position, name) in common.extra_labels.iter().flatten().enumerate() {
             let key = join(place, &format!("extra_labels.{position}"));
-            let told = faults.len();
-            let dimension = find(name, &key, offered, faults);
+            let reported = diagnostics.len();
+            let dimension = find(name, &key, offered, diagnostics);
             let label = label_of(name);
             if slots[SLOTS.len()..].iter().any(|slot| slot.label == label) {
-                faults.tell(
+                diagnostics.push(
                     key,
                     format!(
                         "the label {label} is there already; two extra labels cannot share a name"
@@ -124,33 +124,33 @@ impl Labels {
                 continue;
             }
             if TAKEN.contains(&label.as_str()) || label.starts_with("__") {
-                faults.tell(
+                diagnostics.push(
                     key,
                     format!("the label {label} has another meaning already"),
                 );
                 continue;
             }
-            if faults.len() == told {
+            if diagnostics.len() == reported {
                 loader.extra_labels.insert(label.clone());
             }
             slots.push(LabelSlot::new(label, dimension));
         }
         let mut labels = Self { slots };
-        labels.rename(place, common.aliases.as_ref(), faults);
-        (loader.faults.len() == before).then_some(labels)
+        labels.rename(place, common.aliases.as_ref(), diagnostics);
+        (loader.diagnostics.len() == before).then_some(labels)
     }
 
     fn rename(
         &mut self,
         place: &str,
         aliases: Option<&BTreeMap<String, BTreeMap<String, Text>>>,
-        faults: &mut Faults,
+        diagnostics: &mut Diagnostics,
     ) {
         for (label, names) in aliases.into_iter().flatten() {
             let key = join(place, &format!("aliases.{label}"));
             for (id, Text(name)) in names {
                 if name.trim().is_empty() {
-                    faults.tell(join(&key, id), "must not be empty");
+                    diagnostics.push(join(&key, id), "must not be empty");
                 }
             }
             match self.slots.iter_mut().find(|slot| slot.label == *label) {
@@ -160,7 +160,7 @@ impl Labels {
                         .map(|(id, Text(name))| (id.clone(), name.clone()));
                     slot.aliases.extend(names);
                 }
-                None => faults.tell(
+                None => diagnostics.push(
                     key,
                     format!("unknown label; allowed are {}", self.names().join(", ")),
                 ),
@@ -169,13 +169,18 @@ impl Labels {
     }
 }
 
-fn find(name: &str, key: &str, offered: Offered<'_>, faults: &mut Faults) -> Option<usize> {
+fn find(
+    name: &str,
+    key: &str,
+    offered: Offered<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<usize> {
     if name == TAG {
-        faults.tell(key, "the key of a tag must not be empty");
+        diagnostics.push(key, "the key of a tag must not be empty");
         return None;
     }
     offered.position(name).unwrap_or_else(|names| {
-        faults.tell(key, format!("unknown dimension; offered are {names}"));
+        diagnostics.push(key, format!("unknown dimension; offered are {names}"));
         None
     })
 }

@@ -118,7 +118,7 @@ fn values(value: &Value) -> BTreeSet<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::yaml::Layer, diagnostics::Faults};
+    use crate::{config::yaml::Layer, diagnostics::Diagnostics};
 
     #[test]
     fn two_accounts_are_apart_where_a_scope_or_filter_has_nothing_in_common() {
@@ -150,7 +150,7 @@ mod tests {
             ),
             ("{granularity: daily}", "{granularity: hourly}", false),
         ] {
-            let read = |text| Layer::yaml("test", text, &mut Faults::default()).values;
+            let read = |text| Layer::yaml("test", text, &mut Diagnostics::default()).values;
             assert_eq!(apart(&read(one), &read(other)), want, "{one} {other}");
             assert_eq!(apart(&read(other), &read(one)), want, "{other} {one}");
         }

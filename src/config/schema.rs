@@ -12,7 +12,7 @@ use crate::config::{
     budgets::BudgetSection,
     sections::{CommonSection, PollSection},
 };
-use crate::provider::registry::{ProviderName, Wiring};
+use crate::provider::registry::{ProviderEntry, ProviderName};
 
 /// The configuration of cloudspend-exporter.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -66,7 +66,7 @@ pub(super) fn of(wiring: WiringOf) -> Json {
 }
 
 /// The schema of one provider's accounts: its own keys and those that every account has.
-fn account(name: ProviderName, wiring: &Wiring, generator: &mut SchemaGenerator) -> Json {
+fn account(name: ProviderName, wiring: &ProviderEntry, generator: &mut SchemaGenerator) -> Json {
     let mut properties = Map::new();
     properties.insert(
         "provider".to_owned(),
@@ -170,7 +170,7 @@ pub(super) fn keys_of<S: JsonSchema>() -> Vec<String> {
 }
 
 /// The keys of its own that a provider reads.
-pub(super) fn keys_of_provider(wiring: &Wiring) -> Vec<String> {
+pub(super) fn keys_of_provider(wiring: &ProviderEntry) -> Vec<String> {
     keys(&(wiring.schema)(&mut generator()))
 }
 

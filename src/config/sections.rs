@@ -23,8 +23,8 @@ use crate::{
     http_client::{self, retry::Backoff},
     provider::{
         Provider,
-        config::{Context, Text, Uses},
-        registry::{ProviderName, Wiring},
+        config::{BuildContext, Text, Uses},
+        registry::{ProviderEntry, ProviderName},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) struct PollSection {
     /// A part without success for this long is stale.
     stale_after: Option<Span>,
     /// The most label sets of an account that are served; the rest is folded, the sum kept.
-    #[schemars(range(min = 1, max = MOST_SERIES))]
+    #[schemars(range(min = 1, max = MAX_SERIES))]
     max_series: Option<usize>,
     /// How long after a month's end it is read again, daily.
     restatement: Option<Span>,
@@ -84,20 +84,20 @@ pub(super) struct DimensionsSection {
 }
 
 /// No span of time in this file is longer: it keeps every sum of a time and a span within the calendar.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+const MAX_SPAN: Duration = Duration::from_hours(366 * 24);
 const SECOND: Duration = Duration::from_secs(1);
-const MOST_SERIES: usize = 10_000_000;
+const MAX_SERIES: usize = 10_000_000;
 const PACE: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
 const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=64;
 /// Label values are cut at this many characters; a name that is cut could meet another one.
-const LONGEST_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
 impl PollSection {
     /// Tells and drops what is out of bounds.
     pub(super) fn check(&mut self, place: &str, loader: &mut Loader<'_>) {
         let mut tell = |key: &str, wrong: bool, message: String| {
             if wrong {
-                loader.faults.tell(join(place, key), message);
+                loader.diagnostics.push(join(place, key), message);
             }
             wrong
         };
@@ -107,16 +107,16 @@ impl PollSection {
             ("stale_after", &mut self.stale_after, SECOND),
             ("restatement", &mut self.restatement, Duration::ZERO),
         ] {
-            let wrong = span.is_some_and(|Span(span)| span < least || span > LONGEST);
+            let wrong = span.is_some_and(|Span(span)| span < least || span > MAX_SPAN);
             if tell(key, wrong, bounds(least)) {
                 *span = None;
             }
         }
-        let wrong = |series| !(1..=MOST_SERIES).contains(&series);
+        let wrong = |series| !(1..=MAX_SERIES).contains(&series);
         if tell(
             "max_series",
             self.max_series.is_some_and(wrong),
-            format!("must be from 1 to {MOST_SERIES}"),
+            format!("must be from 1 to {MAX_SERIES}"),
         ) {
             self.max_series = None;
         }
@@ -157,7 +157,7 @@ impl PollSection {
     }
 
     /// The settings, where every key has a value; the provider says the last two.
-    fn settle(&self, wiring: &Wiring) -> Option<Poll> {
+    fn settle(&self, wiring: &ProviderEntry) -> Option<Poll> {
         Some(Poll {
             interval: self.interval?.0,
             timeout: self.timeout?.0,
@@ -213,7 +213,7 @@ impl Written {
     }
 }
 
-/// Reads, checks and builds one account. `None` once a fault was told.
+/// Reads, checks and builds one account. `None` once a diagnostic was reported.
 pub(super) fn build(
     name: &str,
     values: Dict,
@@ -221,11 +221,10 @@ pub(super) fn build(
     loader: &mut Loader<'_>,
 ) -> Option<Account> {
     let place = join("accounts", name);
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control)
-    {
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
         let message =
-            format!("the name must have 1 to {LONGEST_NAME} characters and no control characters");
-        loader.faults.tell(place.clone(), message);
+            format!("the name must have 1 to {MAX_NAME} characters and no control characters");
+        loader.diagnostics.push(place.clone(), message);
     }
     let (poll_written, poll) = poll;
     let mut everything = poll_written.clone();
@@ -236,17 +235,20 @@ pub(super) fn build(
     if let Some(provider_name) = provider_name {
         refuse_unknown(&place, provider_name, &mut written.own, loader);
     }
-    let mut own_poll: PollSection = loader.faults.read(written.poll, &place).unwrap_or_default();
+    let mut own_poll: PollSection = loader
+        .diagnostics
+        .read(written.poll, &place)
+        .unwrap_or_default();
     own_poll.check(&place, loader);
     let common: CommonSection = loader
-        .faults
+        .diagnostics
         .read(written.common, &place)
         .unwrap_or_default();
     let day_closes_after = common.day_closes_after.map(|Span(span)| span);
-    if day_closes_after.is_some_and(|span| span > LONGEST) {
+    if day_closes_after.is_some_and(|span| span > MAX_SPAN) {
         loader
-            .faults
-            .tell(join(&place, "day_closes_after"), bounds(Duration::ZERO));
+            .diagnostics
+            .push(join(&place, "day_closes_after"), bounds(Duration::ZERO));
     }
     let zone = zone(&place, &common, provider_name, loader);
     let wiring = provider_name.map(loader.wiring);
@@ -333,7 +335,7 @@ fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Op
             None | Some(Value::Empty(..)) => format!("is required; one of {all}"),
             Some(_) => format!("unknown provider; allowed are {all}"),
         };
-        loader.faults.tell(join(place, "provider"), message);
+        loader.diagnostics.push(join(place, "provider"), message);
     }
     known
 }
@@ -351,7 +353,7 @@ fn refuse_unknown(place: &str, provider: ProviderName, own: &mut Dict, loader: &
                 .chain(allowed.iter().map(String::as_str))
                 .chain(common.iter().map(String::as_str))
                 .chain(poll.iter().map(String::as_str));
-            loader.faults.tell(join(place, key), unknown_key(all));
+            loader.diagnostics.push(join(place, key), unknown_key(all));
         }
         known
     });
@@ -368,7 +370,7 @@ fn zone(
     });
     let name = common.timezone.as_deref().unwrap_or(default);
     TimeZone::get(name).unwrap_or_else(|_| {
-        loader.faults.tell(
+        loader.diagnostics.push(
             join(place, "timezone"),
             "must be the IANA name of a time zone, such as Europe/Berlin or UTC",
         );
@@ -380,27 +382,29 @@ fn zone(
 fn connect(
     place: &str,
     own: Dict,
-    wiring: &Wiring,
+    wiring: &ProviderEntry,
     http: http_client::Settings,
     zone: TimeZone,
     common: &CommonSection,
     loader: &mut Loader<'_>,
 ) -> (Option<Box<dyn Provider>>, Option<Url>) {
-    let before = loader.faults.len();
-    let mut context = Context {
+    let before = loader.diagnostics.len();
+    let mut context = BuildContext {
         place: place.to_owned(),
         zone,
         tags: common.tags(),
         http,
-        faults: &mut loader.faults,
+        diagnostics: &mut loader.diagnostics,
         uses: Uses::default(),
     };
     let provider = (wiring.build)(own, &mut context);
     let Uses { secrets, mut urls } = context.uses;
     loader.secrets.extend(secrets);
-    if provider.is_none() && loader.faults.len() == before {
+    if provider.is_none() && loader.diagnostics.len() == before {
         // A provider that says nothing about why must not make its account vanish.
-        loader.faults.tell(place, "cannot be used as it is written");
+        loader
+            .diagnostics
+            .push(place, "cannot be used as it is written");
     }
     (provider, urls.remove("base_url"))
 }

@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::Budget;
 use crate::{
     account::Account,
-    diagnostics::{Faults, Origin, Place},
+    diagnostics::{Diagnostics, Origin, Place},
 };
 
 /// Where the hashes come from. Any number, as long as it stays: another one would move accounts between shards.
 const SHARDS: Uuid = Uuid::from_u128(0x7c3d_5b0e_94a1_4f62_b8d7_2e60_41c9_a5f3);
 /// More processes than this share no accounts.
-const MOST: u32 = 1000;
+const MAX_SHARDS: u32 = 1000;
 /// Where the index is looked for when no flag says it, in this order: the label `apps.kubernetes.io/pod-index`, the
 /// pod's name, the host's name, which in Kubernetes is the pod's.
 const INDEX: &str = "POD_INDEX";
@@ -47,15 +47,17 @@ impl fmt::Display for Shard {
 
 impl Shard {
     /// The shard that flags and variables name; the flags win. `None` where there is but one process, and where a
-    /// fault was told.
+    /// diagnostic was reported.
     pub(super) fn read(
         flags: ShardFlags,
         variables: &[(OsString, OsString)],
-        faults: &mut Faults,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let mut tell = |key: &str, place: Place, message: String| {
-            faults.origins.insert(key.to_owned(), Origin::new(place));
-            faults.tell(key, message);
+            diagnostics
+                .origins
+                .insert(key.to_owned(), Origin::new(place));
+            diagnostics.push(key, message);
         };
         let Some(count) = flags.count else {
             if flags.index.is_some() {
@@ -64,8 +66,12 @@ impl Shard {
             }
             return None;
         };
-        if !(1..=MOST).contains(&count) {
-            tell(COUNT_FLAG, Place::Flag, format!("must be from 1 to {MOST}"));
+        if !(1..=MAX_SHARDS).contains(&count) {
+            tell(
+                COUNT_FLAG,
+                Place::Flag,
+                format!("must be from 1 to {MAX_SHARDS}"),
+            );
             return None;
         }
         let named = flags.index.map(|index| (INDEX_FLAG, Ok(index)));
@@ -157,12 +163,14 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        let mut faults = Faults::default();
-        let shard = Shard::read(ShardFlags { index, count }, &variables, &mut faults);
-        if faults.is_empty() {
+        let mut diagnostics = Diagnostics::default();
+        let shard = Shard::read(ShardFlags { index, count }, &variables, &mut diagnostics);
+        if diagnostics.is_empty() {
             return Ok(shard.map(|shard| shard.to_string()));
         }
-        Err(faults.into_report("file".into(), Vec::new()).to_string())
+        Err(diagnostics
+            .into_report("file".into(), Vec::new())
+            .to_string())
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::{
     charge::{Measure, SharedSink},
     error::ProviderError,
     provider::{
-        Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot,
-        config::{Context, Defaults, Section, Text},
+        Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+        config::{BuildContext, Defaults, ProviderConfig, Text},
     },
 };
 
@@ -50,7 +50,7 @@ struct Filters {
     contract: Option<Text>,
 }
 
-impl Section for Bank {
+impl ProviderConfig for Bank {
     const NAME: &'static str = "bank";
 
     const DEFAULTS: Defaults = Defaults {
@@ -62,15 +62,15 @@ impl Section for Bank {
     const OFFERS: &'static [&'static str] =
         &["owner", "owner_id", "cloud_region", "job", "tag:KEY"];
 
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
-        let told = context.faults.len();
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let reported = context.diagnostics.len();
         let url = self
             .base_url
             .unwrap_or_else(|| "https://bank.example/api".to_owned());
         context.url("base_url", Some(url));
         context.secret("api_key", self.api_key_file, self.api_key_env);
         self.currency.map(|currency| context.currency(currency));
-        if context.faults.len() > told {
+        if context.diagnostics.len() > reported {
             return None;
         }
         let mut dimensions = vec![
@@ -110,22 +110,22 @@ impl Provider for Branch {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         Vec::new()
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
     fn fetch<'a>(
         &'a self,
         _: &'a Part,
-        _: &'a Ask,
+        _: &'a PollRequest,
         _: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async { Ok(()) })
@@ -153,26 +153,28 @@ fn load_all(
     let now: Timestamp = "2025-06-25T12:00:00Z".parse().unwrap();
     let clock = Clock::from_fn(move || now);
     let mut counters = |_: &str| Arc::default();
-    let mut loader = Loader::new(&clock, &mut counters, |_| Wiring::of::<Bank>());
+    let mut loader = Loader::new(&clock, &mut counters, |_| ProviderEntry::of::<Bank>());
     let config = loader.load(&sources, &path);
     let secrets = std::mem::take(&mut loader.secrets);
-    let report = loader.faults.into_report(path.clone(), loader.warnings);
+    let report = loader
+        .diagnostics
+        .into_report(path.clone(), loader.warnings);
     let prefix = path.display().to_string();
-    let told = report
+    let reported = report
         .to_string()
         .lines()
         .map(|line| line.strip_prefix(&prefix).unwrap_or(line))
         .map(|line| line.trim_start_matches([':', ' ']).to_owned())
         .collect();
-    (config.filter(|_| report.is_ok()), told, secrets)
+    (config.filter(|_| report.is_ok()), reported, secrets)
 }
 
 fn load_with(text: &str, variables: &[(&str, &str)]) -> Config {
-    let (config, told, _) = load_all(text, variables, None);
-    config.unwrap_or_else(|| panic!("{told:#?}"))
+    let (config, reported, _) = load_all(text, variables, None);
+    config.unwrap_or_else(|| panic!("{reported:#?}"))
 }
 
-fn told(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+fn reported(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     load_all(text, variables, None).1
 }
 
@@ -230,11 +232,11 @@ fn the_environment_wins_over_the_file_and_the_flag_over_both() {
         (&variable[..], None, LogLevel::Debug),
         (&variable[..], Some(LogLevel::Trace), LogLevel::Trace),
     ] {
-        let (config, told, _) = load_all(&text, variables, flag);
+        let (config, reported, _) = load_all(&text, variables, flag);
         assert_eq!(
             config.map(|config| config.log.level),
             Some(want),
-            "{told:?}"
+            "{reported:?}"
         );
     }
     // YAML 1.1 would read a bare `off` as false.
@@ -310,7 +312,10 @@ fn variables_that_are_not_ours_are_ignored_and_those_that_could_be_are_not() {
         "cloudspend_poll__interval",
         "XCLOUDSPEND_POLL__NOTHING",
     ] {
-        assert_eq!(told(&text, &[(name, "never-told")]), Vec::<String>::new());
+        assert_eq!(
+            reported(&text, &[(name, "never-reported")]),
+            Vec::<String>::new()
+        );
     }
     for (name, want) in [
         (
@@ -343,22 +348,22 @@ fn variables_that_are_not_ours_are_ignored_and_those_that_could_be_are_not() {
         ),
         ("CLOUDSPEND_Poll__INTERVAL", "unknown variable; "),
     ] {
-        let told = told(&text, &[(name, "never-told")]);
-        assert_eq!(told.len(), 1, "{told:?}");
+        let reported = reported(&text, &[(name, "never-reported")]);
+        assert_eq!(reported.len(), 1, "{reported:?}");
         let want = format!("environment variable {name}: {want}");
-        assert!(told[0].starts_with(&want), "{told:?}");
+        assert!(reported[0].starts_with(&want), "{reported:?}");
     }
 }
 
 #[test]
 fn a_fault_in_the_environment_names_the_variable_and_the_key() {
     let variables = [
-        ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL", "never-told"),
-        ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__DEPTH", "never-told"),
-        ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__CURRENCY", "never-told"),
+        ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL", "never-reported"),
+        ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__DEPTH", "never-reported"),
+        ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__CURRENCY", "never-reported"),
     ];
     assert_eq!(
-        told(&account(""), &variables),
+        reported(&account(""), &variables),
         [
             "environment variable CLOUDSPEND_ACCOUNTS__OTC_MAIN__CURRENCY: accounts.otc-main.currency: must be three capital letters (ISO 4217), such as EUR",
             "environment variable CLOUDSPEND_ACCOUNTS__OTC_MAIN__DEPTH: accounts.otc-main.depth: must be a whole number of 0 or more, found a text",
@@ -375,7 +380,7 @@ accounts:
   OTC_main: {provider: otc, api_key_env: KEY, subscriptions: [2]}
 ";
     assert_eq!(
-        told(text, &[]),
+        reported(text, &[]),
         [
             "3: accounts.otc-main: environment variables cannot tell it from OTC_main: both are OTC_MAIN there"
         ]
@@ -424,7 +429,7 @@ budgets:
 reporting_currency: Eur
 exchange_rates: {BRL: 0, brl: 1}
 ";
-    insta::assert_snapshot!(told(text, &[]).join("\n"));
+    insta::assert_snapshot!(reported(text, &[]).join("\n"));
 }
 
 #[test]
@@ -436,15 +441,15 @@ fn a_file_without_accounts_is_refused() {
         "accounts: {}\n",
         "log:\npoll:\n",
     ] {
-        let told = told(text, &[]);
-        assert_eq!(told.len(), 1, "{told:?}");
+        let reported = reported(text, &[]);
+        assert_eq!(reported.len(), 1, "{reported:?}");
         assert!(
-            told[0].ends_with(": accounts: at least one account is required"),
-            "{told:?}"
+            reported[0].ends_with(": accounts: at least one account is required"),
+            "{reported:?}"
         );
     }
     assert_eq!(
-        told("accounts: [a]\n", &[]),
+        reported("accounts: [a]\n", &[]),
         ["1: accounts: must be a map, found a list"]
     );
 }
@@ -463,14 +468,14 @@ fn a_section_whose_lines_are_all_comments_keeps_its_defaults() {
 
 #[test]
 fn what_follows_from_a_fault_is_not_told() {
-    let mut faults = Faults::default();
+    let mut diagnostics = Diagnostics::default();
     for key in ["a.b.c", "a.b", "a.b.c", "a.bc", "a", "ab", ""] {
-        faults.tell(key, "wrong");
+        diagnostics.push(key, "wrong");
     }
-    let keys: Vec<_> = faults
+    let keys: Vec<_> = diagnostics
         .list()
         .iter()
-        .map(|fault| fault.key.as_str())
+        .map(|diagnostic| diagnostic.key.as_str())
         .collect();
     assert_eq!(keys, ["a.b.c", "a.bc", "ab", ""]);
 }
@@ -478,7 +483,7 @@ fn what_follows_from_a_fault_is_not_told() {
 #[test]
 fn a_list_with_an_empty_element_is_not_an_empty_list() {
     assert_eq!(
-        told(&account("    subscriptions: [null]\n"), &[]),
+        reported(&account("    subscriptions: [null]\n"), &[]),
         ["5: accounts.otc-main.subscriptions.0: must be a string or an integer, found nothing"]
     );
 }
@@ -521,18 +526,18 @@ fn bounds_are_kept() {
         ("currency: EURO", false),
         ("currency: eur", false),
     ] {
-        let (config, told, _) = load_all(&account(&format!("    {key}\n")), &[], None);
-        assert_eq!(config.is_some(), want, "{key}: {told:?}");
+        let (config, reported, _) = load_all(&account(&format!("    {key}\n")), &[], None);
+        assert_eq!(config.is_some(), want, "{key}: {reported:?}");
         assert!(
-            told.iter().all(|line| line.starts_with("5: ")) || want,
-            "{told:?}"
+            reported.iter().all(|line| line.starts_with("5: ")) || want,
+            "{reported:?}"
         );
     }
 }
 
 #[test]
 fn values_are_never_repeated() {
-    let secret = "never-told";
+    let secret = "never-reported";
     for key in [
         "api_key",
         "depth",
@@ -549,9 +554,12 @@ fn values_are_never_repeated() {
         "aliases",
     ] {
         let text = format!("accounts:\n  a:\n    api_key_env: KEY\n    {key}: {secret}\n");
-        let told = told(&text, &[]);
-        assert!(!told.is_empty(), "{key}");
-        assert!(told.iter().all(|line| !line.contains(secret)), "{told:?}");
+        let reported = reported(&text, &[]);
+        assert!(!reported.is_empty(), "{key}");
+        assert!(
+            reported.iter().all(|line| !line.contains(secret)),
+            "{reported:?}"
+        );
     }
 }
 
@@ -610,8 +618,8 @@ fn labels_that_would_meet_are_refused() {
             "extra_labels.0: the key of a tag must not be empty",
         ),
     ] {
-        let told = told(&account(&format!("    extra_labels: {extra}\n")), &[]);
-        assert_eq!(told, [format!("5: accounts.otc-main.{want}")]);
+        let reported = reported(&account(&format!("    extra_labels: {extra}\n")), &[]);
+        assert_eq!(reported, [format!("5: accounts.otc-main.{want}")]);
     }
 }
 
@@ -619,7 +627,7 @@ fn labels_that_would_meet_are_refused() {
 fn a_wrong_dimension_is_told_even_where_the_provider_cannot_be_built() {
     let text = "accounts:\n  a:\n    provider: otc\n    extra_labels: [regoin, 'tag:x']\n";
     assert_eq!(
-        told(text, &[]),
+        reported(text, &[]),
         [
             "2: accounts.a.api_key_file: exactly one of api_key_file and api_key_env is required",
             "4: accounts.a.extra_labels.0: unknown dimension; offered are owner, owner_id, cloud_region, job, tag:KEY",
@@ -634,8 +642,8 @@ accounts:
   a: {provider: otc, api_key_file: /run/secrets/a, subscriptions: [1]}
   b: {provider: otc, api_key_env: B, subscriptions: [2]}
 ";
-    let (_, told, secrets) = load_all(text, &[], None);
-    assert_eq!(told, Vec::<String>::new());
+    let (_, reported, secrets) = load_all(text, &[], None);
+    assert_eq!(reported, Vec::<String>::new());
     assert_eq!(
         secrets,
         [
@@ -684,14 +692,14 @@ accounts:
 fn what_is_odd_but_allowed_is_a_warning() {
     let text = account("    credential_expires: 2025-06-24\n    stale_after: 30m\n");
     assert_eq!(
-        told(&text, &[]),
+        reported(&text, &[]),
         [
             "warning: accounts.otc-main: stale_after is not longer than interval, so that the account is stale before its next poll ends",
             "warning: accounts.otc-main: the credential expired on 2025-06-24",
         ]
     );
     let text = account("    credential_expires: 2025-06-25\n");
-    assert_eq!(told(&text, &[]), Vec::<String>::new());
+    assert_eq!(reported(&text, &[]), Vec::<String>::new());
 }
 
 #[test]
@@ -735,9 +743,9 @@ fn exchange_rates_need_the_currency_that_they_lead_to() {
             Some("5: reporting_currency: must be three capital letters (ISO 4217), such as EUR"),
         ),
     ] {
-        let told = told(&format!("{}{keys}\n", account("")), &[]);
+        let reported = reported(&format!("{}{keys}\n", account("")), &[]);
         assert_eq!(
-            told,
+            reported,
             want.map_or_else(Vec::new, |want| vec![want.to_owned()])
         );
     }
@@ -779,7 +787,7 @@ fn counters_are_asked_for_by_name_so_that_they_can_survive() {
         asked.push(name.to_owned());
         Arc::clone(&kept)
     };
-    let mut loader = Loader::new(&clock, &mut counters, |_| Wiring::of::<Bank>());
+    let mut loader = Loader::new(&clock, &mut counters, |_| ProviderEntry::of::<Bank>());
     let config = loader.load(&Sources::default(), &path).unwrap();
     assert_eq!(config.accounts[0].counters.polls(), 1);
     assert_eq!(asked, ["otc-main"]);
@@ -787,7 +795,7 @@ fn counters_are_asked_for_by_name_so_that_they_can_survive() {
 
 #[test]
 fn the_schema_shows_defaults_and_common_keys_in_every_account() {
-    let schema = schema::of(|_| Wiring::of::<Bank>());
+    let schema = schema::of(|_| ProviderEntry::of::<Bank>());
     for (pointer, want) in [
         ("/properties/poll/properties/interval/default", "\"1h\""),
         ("/properties/poll/properties/max_series/default", "20000"),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::scalar::Span;
 use crate::{
     config::yaml::{Layer, join},
-    diagnostics::{Faults, unknown_key},
+    diagnostics::{Diagnostics, unknown_key},
 };
 
 mod watched;
@@ -160,12 +160,12 @@ struct RateSection {
     burst: Option<u32>,
 }
 
-/// Reads the file and those that it names. Where faults were told, what is returned lacks what they are about.
-pub fn read(path: &Path, faults: &mut Faults) -> WebFile {
+/// Reads the file and those that it names. Where diagnostics were reported, what is returned lacks what they are about.
+pub fn read(path: &Path, diagnostics: &mut Diagnostics) -> WebFile {
     let mut reader = Reader {
         folder: path.parent().unwrap_or(Path::new("")),
         watched: Vec::new(),
-        faults,
+        diagnostics,
     };
     let section = reader.section(path);
     let tls = section.tls_server_config;
@@ -184,7 +184,7 @@ pub fn read(path: &Path, faults: &mut Faults) -> WebFile {
 struct Reader<'a> {
     folder: &'a Path,
     watched: Vec<Watched>,
-    faults: &'a mut Faults,
+    diagnostics: &'a mut Diagnostics,
 }
 
 impl Reader<'_> {
@@ -195,13 +195,14 @@ impl Reader<'_> {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
-                self.faults.tell("", format!("cannot be read: {error}"));
+                self.diagnostics
+                    .push("", format!("cannot be read: {error}"));
                 return FileSection::default();
             }
         };
-        let layer = Layer::yaml("web", &text, self.faults);
-        self.faults.origins = layer.origins;
-        self.faults.read(layer.values, "").unwrap_or_default()
+        let layer = Layer::yaml("web", &text, self.diagnostics);
+        self.diagnostics.origins = layer.origins;
+        self.diagnostics.read(layer.values, "").unwrap_or_default()
     }
 
     fn file(&mut self, path: PathBuf) -> io::Result<Vec<u8>> {
@@ -211,7 +212,7 @@ impl Reader<'_> {
         read
     }
 
-    /// Fails only where the section lacks what no TLS can be without; a fault is told then.
+    /// Fails only where the section lacks what no TLS can be without; a diagnostic is reported then.
     fn tls(&mut self, section: TlsSection) -> Option<Tls> {
         let place = |key: &str| join("tls_server_config", key);
         let certificates = self.pem("cert", section.cert, section.cert_file);
@@ -226,19 +227,19 @@ impl Reader<'_> {
         if !sans.is_empty() && !client_auth.is_mandatory() {
             let message =
                 "needs client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert";
-            self.faults.tell(place("client_allowed_sans"), message);
+            self.diagnostics.push(place("client_allowed_sans"), message);
         }
         let cas = self.pem("client_ca", section.client_ca, section.client_ca_file);
         let client_cas = match cas {
             Pem::Found(key, _) if client_auth == ClientAuth::None => {
                 let message = "needs a client_auth_type, such as RequireAndVerifyClientCert";
-                self.faults.tell(key, message);
+                self.diagnostics.push(key, message);
                 None
             }
             Pem::Found(key, bytes) => self.certificates(&key, &bytes, "certificate"),
             Pem::Absent if client_auth.verifies() => {
                 let message = "must name the authorities that issue clients' certificates with this client_auth_type";
-                self.faults.tell(place("client_ca_file"), message);
+                self.diagnostics.push(place("client_ca_file"), message);
                 None
             }
             Pem::Absent | Pem::Unreadable => None,
@@ -248,8 +249,8 @@ impl Reader<'_> {
         let min_version = min_version.unwrap_or(TlsVersion::Tls12);
         let max_version = max_version.unwrap_or(TlsVersion::Tls13);
         if min_version > max_version {
-            self.faults
-                .tell(place("min_version"), "is newer than max_version");
+            self.diagnostics
+                .push(place("min_version"), "is newer than max_version");
         }
         Some(Tls {
             certificates: certificates?,
@@ -272,15 +273,15 @@ impl Reader<'_> {
         match (inline.filter(given), path.filter(given)) {
             (Some(_), Some(_)) => {
                 let message = format!("stands beside {name}; only one of them may be given");
-                self.faults.tell(file_key, message);
+                self.diagnostics.push(file_key, message);
                 Pem::Unreadable
             }
             (Some(text), None) => Pem::Found(join("tls_server_config", name), text.into_bytes()),
             (None, Some(path)) => match self.file(self.folder.join(path)) {
                 Ok(bytes) => Pem::Found(file_key, bytes),
                 Err(error) => {
-                    self.faults
-                        .tell(file_key, format!("cannot be read: {error}"));
+                    self.diagnostics
+                        .push(file_key, format!("cannot be read: {error}"));
                     Pem::Unreadable
                 }
             },
@@ -294,8 +295,8 @@ impl Reader<'_> {
             Pem::Unreadable => None,
             Pem::Absent => {
                 let key = join("tls_server_config", &format!("{name}_file"));
-                self.faults
-                    .tell(key, format!("is required, or {name} in its place"));
+                self.diagnostics
+                    .push(key, format!("is required, or {name} in its place"));
                 None
             }
         }
@@ -310,7 +311,8 @@ impl Reader<'_> {
         let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
         let read = read.ok().filter(|certificates| !certificates.is_empty());
         if read.is_none() {
-            self.faults.tell(key, format!("holds no {what} in PEM"));
+            self.diagnostics
+                .push(key, format!("holds no {what} in PEM"));
         }
         read
     }
@@ -319,7 +321,7 @@ impl Reader<'_> {
         let read = PrivateKeyDer::from_pem_slice(bytes).ok();
         if read.is_none() {
             let message = "holds no private key in PEM (one that is encrypted cannot be read)";
-            self.faults.tell(key, message);
+            self.diagnostics.push(key, message);
         }
         read
     }
@@ -334,9 +336,9 @@ impl Reader<'_> {
             _ => {
                 let message = "unknown value; allowed are NoClientCert, RequestClientCert, RequireAnyClientCert, \
                                VerifyClientCertIfGiven, RequireAndVerifyClientCert";
-                self.faults
-                    .tell("tls_server_config.client_auth_type", message);
-                // Nothing follows from it that would be a fault of its own.
+                self.diagnostics
+                    .push("tls_server_config.client_auth_type", message);
+                // Nothing follows from it that would be a diagnostic of its own.
                 ClientAuth::RequireAny
             }
         }
@@ -352,7 +354,8 @@ impl Reader<'_> {
             "" => return None,
             _ => "unknown value; allowed are TLS12, TLS13".to_owned(),
         };
-        self.faults.tell(join("tls_server_config", name), message);
+        self.diagnostics
+            .push(join("tls_server_config", name), message);
         None
     }
 
@@ -362,7 +365,7 @@ impl Reader<'_> {
             let key = join("http_server_config.headers", &name);
             let Some((known, allowed)) = HEADERS.iter().find(|(known, _)| *known == name) else {
                 let message = unknown_key(HEADERS.iter().map(|(name, _)| *name));
-                self.faults.tell(key, message);
+                self.diagnostics.push(key, message);
                 continue;
             };
             if text.is_empty() {
@@ -370,7 +373,7 @@ impl Reader<'_> {
             }
             if !allowed.is_empty() && !allowed.contains(&text.as_str()) {
                 let message = format!("unknown value; allowed are {}", allowed.join(", "));
-                self.faults.tell(key, message);
+                self.diagnostics.push(key, message);
                 continue;
             }
             match HeaderValue::from_str(&text) {
@@ -378,7 +381,7 @@ impl Reader<'_> {
                     let name = HeaderName::from_bytes(known.as_bytes());
                     headers.insert(name.expect("the names of the table are tokens"), value);
                 }
-                Err(_) => self.faults.tell(key, "holds what no header can hold"),
+                Err(_) => self.diagnostics.push(key, "holds what no header can hold"),
             }
         }
         headers
@@ -388,7 +391,7 @@ impl Reader<'_> {
         for (name, hash) in &written {
             let key = join("basic_auth_users", name);
             if name.contains(':') || name.chars().any(char::is_control) {
-                self.faults.tell(
+                self.diagnostics.push(
                     key,
                     "a user's name holds no colon and no control characters",
                 );
@@ -399,11 +402,11 @@ impl Reader<'_> {
                 Ok(4..=HIGHEST_COST) => {}
                 Ok(_) => {
                     let message = format!("must have a cost of 4 to {HIGHEST_COST}");
-                    self.faults.tell(key, message);
+                    self.diagnostics.push(key, message);
                 }
                 Err(_) => {
                     let message = "must be a bcrypt hash, such as htpasswd -nBC 10 makes";
-                    self.faults.tell(key, message);
+                    self.diagnostics.push(key, message);
                 }
             }
         }
@@ -421,7 +424,7 @@ impl Reader<'_> {
         let burst = section.burst.filter(|burst| *burst > 0);
         if burst.is_none() {
             let message = "must be at least 1, or no request is ever answered";
-            self.faults.tell("rate_limit.burst", message);
+            self.diagnostics.push("rate_limit.burst", message);
         }
         burst.map(|burst| RateLimit { interval, burst })
     }
@@ -430,7 +433,7 @@ impl Reader<'_> {
 enum Pem {
     /// The key under which it was given, and the text.
     Found(String, Vec<u8>),
-    /// A fault was told.
+    /// A diagnostic was reported.
     Unreadable,
     Absent,
 }

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_saphyr::{Spanned, options::DuplicateKeyPolicy, options::NonFiniteFloatPolicy};
 
-use crate::diagnostics::{Faults, Origin, Origins, Place};
+use crate::diagnostics::{Diagnostics, Origin, Origins, Place};
 
 /// Values that one source gives. What YAML reads as a number or a boolean is held as it was written, so that a
 /// text keeps its digits; [`Origin::typed`] holds the other reading.
@@ -34,24 +34,24 @@ impl figment::Provider for Layer {
 }
 
 impl Layer {
-    /// Reads YAML. A key given twice is told and its first value kept; text that is no YAML gives an empty layer.
-    pub(super) fn yaml(name: &'static str, text: &str, faults: &mut Faults) -> Self {
+    /// Reads YAML. A key given twice is reported and its first value kept; text that is no YAML gives an empty layer.
+    pub(super) fn yaml(name: &'static str, text: &str, diagnostics: &mut Diagnostics) -> Self {
         let mut layer = Self {
             name,
             ..Self::default()
         };
         match parse(text) {
             Ok(Node::Map(entries)) => {
-                layer.values = layer.origins.map(text, "", entries, faults);
+                layer.values = layer.origins.map(text, "", entries, diagnostics);
             }
             Ok(Node::Null) => {}
-            Ok(_) => faults.tell("", "must be a map of keys and values"),
+            Ok(_) => diagnostics.push("", "must be a map of keys and values"),
             Err(error) => {
                 let error = error.without_snippet();
                 if let Some(location) = error.location() {
                     layer.origins.at(String::new(), location.line());
                 }
-                faults.tell("", format!("is not YAML: {}", reason(error)));
+                diagnostics.push("", format!("is not YAML: {}", reason(error)));
             }
         }
         layer
@@ -85,7 +85,7 @@ pub(super) fn typed(text: &str) -> Option<Value> {
 }
 
 fn parse(text: &str) -> Result<Node, serde_saphyr::Error> {
-    // Duplicates pass through to be told with all other faults; nothing that is written here nests deeper than 32.
+    // Duplicates pass through to be reported with all other diagnostics; nothing that is written here nests deeper than 32.
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
@@ -197,7 +197,7 @@ impl Origins {
         text: &str,
         place: &str,
         entries: Vec<(Spanned<String>, Spanned<Node>)>,
-        faults: &mut Faults,
+        diagnostics: &mut Diagnostics,
     ) -> Dict {
         let mut lines = BTreeMap::new();
         let mut values = Dict::new();
@@ -205,18 +205,24 @@ impl Origins {
             let key = join(place, &name.value);
             let line = name.referenced.line();
             if let Some(first) = lines.get(&name.value) {
-                faults.tell(key, format!("given twice, in lines {first} and {line}"));
+                diagnostics.push(key, format!("given twice, in lines {first} and {line}"));
                 continue;
             }
             lines.insert(name.value.clone(), line);
             self.at(key.clone(), line);
-            let value = self.value(text, &key, node, faults);
+            let value = self.value(text, &key, node, diagnostics);
             values.insert(name.value, value);
         }
         values
     }
 
-    fn value(&mut self, text: &str, key: &str, node: Spanned<Node>, faults: &mut Faults) -> Value {
+    fn value(
+        &mut self,
+        text: &str,
+        key: &str,
+        node: Spanned<Node>,
+        diagnostics: &mut Diagnostics,
+    ) -> Value {
         match node.value {
             Node::Null => Empty::None.into(),
             Node::Text(text) => text.into(),
@@ -230,11 +236,11 @@ impl Origins {
                 for (position, item) in items.into_iter().enumerate() {
                     let key = join(key, &position.to_string());
                     self.at(key.clone(), item.referenced.line());
-                    values.push(self.value(text, &key, item, faults));
+                    values.push(self.value(text, &key, item, diagnostics));
                 }
                 values.into()
             }
-            Node::Map(entries) => self.map(text, key, entries, faults).into(),
+            Node::Map(entries) => self.map(text, key, entries, diagnostics).into(),
         }
     }
 }
@@ -285,14 +291,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (Layer, Vec<String>) {
-        let mut faults = Faults::default();
-        let layer = Layer::yaml("test", text, &mut faults);
-        let told = faults
+        let mut diagnostics = Diagnostics::default();
+        let layer = Layer::yaml("test", text, &mut diagnostics);
+        let reported = diagnostics
             .list()
             .iter()
-            .map(|fault| format!("{}: {}", fault.key, fault.message))
+            .map(|diagnostic| format!("{}: {}", diagnostic.key, diagnostic.message))
             .collect();
-        (layer, told)
+        (layer, reported)
     }
 
     #[test]
@@ -311,8 +317,8 @@ mod tests {
             "53840",
             "170141183460469231731687303715884105728",
         ] {
-            let (layer, faults) = read(&format!("key:   {text}   # a comment\n"));
-            assert_eq!(faults, Vec::<String>::new());
+            let (layer, diagnostics) = read(&format!("key:   {text}   # a comment\n"));
+            assert_eq!(diagnostics, Vec::<String>::new());
             assert_eq!(layer.values["key"].as_str(), Some(text));
             let (layer, _) = read(&format!("key: {{inner: [a, &x {text}, *x]}}\n"));
             let want: Value = vec!["a", text, text].into();
@@ -356,9 +362,9 @@ mod tests {
 
     #[test]
     fn a_key_given_twice_is_told_with_both_lines() {
-        let (_, faults) = read("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n");
+        let (_, diagnostics) = read("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n");
         assert_eq!(
-            faults,
+            diagnostics,
             [
                 "b.c: given twice, in lines 3 and 5",
                 "a: given twice, in lines 1 and 6"
@@ -375,22 +381,25 @@ mod tests {
             ("[1, 2]", Some(": must be a map of keys and values")),
             ("text", Some(": must be a map of keys and values")),
         ] {
-            let (_, faults) = read(text);
-            assert_eq!(faults.first().map(String::as_str), want, "{text}");
+            let (_, diagnostics) = read(text);
+            assert_eq!(diagnostics.first().map(String::as_str), want, "{text}");
         }
         for text in ["a: [1, 2", "a: b: c", "a: 'x", "a: 1\n---\nb: 2\n", "a: *x"] {
-            let (layer, faults) = read(text);
-            assert_eq!(faults.len(), 1, "{text}");
-            assert!(faults[0].starts_with(": is not YAML: "), "{faults:?}");
-            assert!(!faults[0].contains("line"), "{faults:?}");
+            let (layer, diagnostics) = read(text);
+            assert_eq!(diagnostics.len(), 1, "{text}");
+            assert!(
+                diagnostics[0].starts_with(": is not YAML: "),
+                "{diagnostics:?}"
+            );
+            assert!(!diagnostics[0].contains("line"), "{diagnostics:?}");
             assert!(layer.values.is_empty());
         }
     }
 
     #[test]
     fn json_is_yaml() {
-        let (layer, faults) = read("{\"a\": {\"b\": \"30m\", \"c\": [1, true, null]}}");
-        assert_eq!(faults, Vec::<String>::new());
+        let (layer, diagnostics) = read("{\"a\": {\"b\": \"30m\", \"c\": [1, true, null]}}");
+        assert_eq!(diagnostics, Vec::<String>::new());
         let inner = &layer.values["a"];
         assert_eq!(inner.find_ref("b").and_then(Value::as_str), Some("30m"));
         assert_eq!(layer.origins.place_of("a.c"), Some(&Place::Line(1)));

@@ -19,7 +19,7 @@ use crate::charge::Month;
 
 const MEDIA_TYPE: &str = "application/vnd.api+json";
 /// The most billing periods of one answer.
-const MOST_PERIODS: usize = 120;
+const MAX_PERIODS: usize = 120;
 
 pub(super) fn router() -> Router<Desk> {
     Router::new()
@@ -196,7 +196,7 @@ fn periods(query: &Query, demands_dates: bool) -> Result<Asked, Box<Response>> {
     };
     let months: Vec<_> = std::iter::successors(Some(first), |month: &Month| Some(month.next()))
         .take_while(|month| *month <= last)
-        .take(MOST_PERIODS)
+        .take(MAX_PERIODS)
         .collect();
     Ok((
         months,

@@ -20,7 +20,7 @@ use super::{
 
 /// How long a token is good.
 const LIFE: Duration = Duration::from_secs(3599);
-const LARGEST_PAGE: usize = 2000;
+const MAX_PAGE: usize = 2000;
 
 pub(super) fn router() -> Router<Desk> {
     Router::new()
@@ -240,7 +240,7 @@ fn page(headers: &HeaderMap, query: &Query, items: Vec<Value>) -> Response {
         return refusal(headers, StatusCode::BAD_REQUEST, "not a number");
     };
     let (number, size) = (number.unwrap_or(1), size.unwrap_or(25));
-    if number == 0 || size == 0 || size > LARGEST_PAGE {
+    if number == 0 || size == 0 || size > MAX_PAGE {
         return refusal(headers, StatusCode::BAD_REQUEST, "no such page");
     }
     let count = items.len();

@@ -15,7 +15,7 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 /// Questions and answers are smaller than this.
-const LARGEST: usize = 64 << 20;
+const MAX_ENTRIES: usize = 64 << 20;
 
 /// The answers of one API.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Memory {
     /// The answer as it was given before, or as it is given now; refusals are not kept.
     pub(super) async fn answer(&self, request: Request, next: Next) -> Response {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(body, LARGEST).await.unwrap_or_default();
+        let body = to_bytes(body, MAX_ENTRIES).await.unwrap_or_default();
         let question = Question {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -57,7 +57,7 @@ impl Memory {
         }
         let request = Request::from_parts(parts, Body::from(body));
         let (parts, body) = next.run(request).await.into_parts();
-        let body = to_bytes(body, LARGEST).await.unwrap_or_default();
+        let body = to_bytes(body, MAX_ENTRIES).await.unwrap_or_default();
         if parts.status == StatusCode::OK {
             let answer = Answer {
                 headers: parts.headers.clone(),

@@ -5,9 +5,9 @@ use prometheus_client::registry::Registry;
 use crate::exposition::{
     families::{
         BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
-        EXCHANGE_RATE, Name,
+        EXCHANGE_RATE, MetricFamily,
     },
-    samples::{Gathered, Labels},
+    samples::{Labels, Samples},
 };
 use crate::view::budgets::{Money, Spent};
 
@@ -59,6 +59,6 @@ pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Sp
     }
 }
 
-fn add(registry: &mut Registry, name: Name, samples: Vec<(Labels, f64)>) {
-    registry.register_collector(Box::new(Gathered { name, samples }));
+fn add(registry: &mut Registry, name: MetricFamily, samples: Vec<(Labels, f64)>) {
+    registry.register_collector(Box::new(Samples { name, samples }));
 }

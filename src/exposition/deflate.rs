@@ -117,14 +117,14 @@ impl fmt::Write for Packer {
 }
 
 /// The longest block that deflate stores as it is.
-const LONGEST_STORED: usize = 0xffff;
+const MAX_STORED: usize = 0xffff;
 
 /// The last blocks of raw deflate that begins at a byte border: the text as it is, since it is short and sent once.
 pub(super) fn stored(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 16);
     let mut rest = text;
     loop {
-        let (block, after) = rest.split_at(rest.len().min(LONGEST_STORED));
+        let (block, after) = rest.split_at(rest.len().min(MAX_STORED));
         let length = u16::try_from(block.len()).expect("a block is no longer than 16 bits tell");
         out.push(u8::from(after.is_empty()));
         out.extend_from_slice(&length.to_le_bytes());
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn stored_blocks_hold_a_text_of_any_length() {
-        for length in [0, 1, LONGEST_STORED, LONGEST_STORED + 1, 3 * LONGEST_STORED] {
+        for length in [0, 1, MAX_STORED, MAX_STORED + 1, 3 * MAX_STORED] {
             let text = "x".repeat(length);
             let mut got = String::new();
             let blocks = stored(text.as_bytes());

@@ -9,7 +9,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::exposition::families::{CUSTOMER_INFO, Name, PRODUCT_INFO, PROJECT_INFO, of_charges};
+use crate::exposition::families::{
+    CUSTOMER_INFO, MetricFamily, PRODUCT_INFO, PROJECT_INFO, of_charges,
+};
 use crate::{
     account::Account,
     charge::Measure,
@@ -39,7 +41,7 @@ pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
 }
 
 struct Charges {
-    name: Name,
+    name: MetricFamily,
     measure: Measure,
     window: Window,
     views: Arc<[View]>,
@@ -60,13 +62,13 @@ impl Collector for Charges {
         }
         let mut metric =
             encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
-        let mut head = Head::default();
+        let mut head = LabelPrefix::default();
         for view in self.views.iter() {
             for at in families(view) {
                 let family = &view.families[at];
                 head.begin(&view.account);
                 for &(set, value) in &family.values {
-                    let last = head.follow(&view.account, &view.labels, set);
+                    let last = head.update(&view.account, &view.labels, set);
                     let series = Series {
                         head: &head.text,
                         last,
@@ -87,9 +89,9 @@ impl fmt::Debug for Charges {
 }
 
 /// What stands before the last label's value: all other labels as they are written, and the last one's name. Series that
-/// follow each other often share it, and then it is written as a whole.
+/// update each other often share it, and then it is written as a whole.
 #[derive(Default)]
-struct Head {
+struct LabelPrefix {
     text: String,
     /// How much of it is about the account alone.
     of_account: usize,
@@ -97,7 +99,7 @@ struct Head {
     numbers: Vec<u32>,
 }
 
-impl Head {
+impl LabelPrefix {
     /// Becomes the beginning of an account's heads.
     fn begin(&mut self, account: &Account) {
         self.text.clear();
@@ -109,7 +111,7 @@ impl Head {
     }
 
     /// Becomes the head of a label set; the answer is the last label's value.
-    fn follow<'a>(&mut self, account: &Account, labels: &'a LabelSets, set: u32) -> &'a str {
+    fn update<'a>(&mut self, account: &Account, labels: &'a LabelSets, set: u32) -> &'a str {
         let mut texts = labels.texts(set);
         let last = texts.next_back().unwrap_or_default();
         let numbers = labels.numbers(set);
@@ -200,7 +202,7 @@ pub(super) fn labels<'a>(
 }
 
 struct Infos {
-    name: Name,
+    name: MetricFamily,
     slot: usize,
     views: Arc<[View]>,
 }
@@ -249,14 +251,17 @@ mod tests {
     use super::*;
     use crate::{
         exposition::Rendered,
-        provider::{Grain, MonthsAsked},
+        provider::{Granularity, MonthFetch},
         test_support::{Scripted, account, at, cost, month, state_of},
         view::{budgets::Money, view},
     };
 
     /// The bytes that are served for one customer of this name.
     fn served(customer: &'static str) -> String {
-        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let provider = Scripted::new(
+            &[(Measure::BilledCost, Granularity::Month)],
+            MonthFetch::Both,
+        );
         let account = account(provider, "UTC");
         let now = at("2025-03-10T12:00:00Z");
         let state = state_of(&account, now, &[cost(month("2025-03"), customer, 1.5)]);

@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 
 use crate::exposition::{
     families::{FORECAST_ERROR, FORECAST_LOWER, FORECAST_UPPER},
-    samples::{Gathered, Labels},
+    samples::{Labels, Samples},
 };
 use crate::view::View;
 
@@ -36,6 +36,6 @@ pub(super) fn register(registry: &mut Registry, views: &[View]) {
         (FORECAST_UPPER, upper),
         (FORECAST_ERROR, errors),
     ] {
-        registry.register_collector(Box::new(Gathered { name, samples }));
+        registry.register_collector(Box::new(Samples { name, samples }));
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::END_OF_OPEN_METRICS;
 use crate::exposition::{
     encode::labels,
-    families::{Name, PERIOD_END, PERIOD_START, of_charges},
+    families::{MetricFamily, PERIOD_END, PERIOD_START, of_charges},
     self_metrics::seconds,
 };
 use crate::{
@@ -32,7 +32,7 @@ pub type GoOn<'a> = &'a mut dyn FnMut(&Written, f64) -> io::Result<()>;
 
 /// Writes what accounts showed in the past, in their order, with further labels on every series. A family stands
 /// together with its header once, a series' samples together and in the order of time: Prometheus drops what is
-/// older than the series' last sample without a word.
+/// to_text_0_0_4 than the series' last sample without a word.
 pub fn write_past(
     out: &mut dyn Write,
     accounts: &[Past],
@@ -74,7 +74,7 @@ pub fn write_past(
 
 /// Which instant of a billing month a family shows: without it no query can tell a month's turn from a loss of money.
 type Pick = fn((Timestamp, Timestamp)) -> Timestamp;
-const PERIODS: [(Name, Pick); 2] = [
+const PERIODS: [(MetricFamily, Pick); 2] = [
     (PERIOD_START, |month| month.0),
     (PERIOD_END, |month| month.1),
 ];
@@ -91,7 +91,7 @@ impl Book<'_> {
     fn write(
         &mut self,
         past: &Past,
-        (name, measure, window): (Name, Measure, Window),
+        (name, measure, window): (MetricFamily, Measure, Window),
         begun: &mut bool,
         go_on: &mut dyn FnMut(&Written) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -109,7 +109,7 @@ impl Book<'_> {
     fn write_period(
         &mut self,
         past: &Past,
-        name: Name,
+        name: MetricFamily,
         pick: Pick,
         begun: &mut bool,
     ) -> io::Result<()> {
@@ -129,7 +129,11 @@ impl Book<'_> {
     }
 
     /// The family's header, before its first series.
-    fn begin(&mut self, Name { name, help, .. }: Name, begun: &mut bool) -> io::Result<()> {
+    fn begin(
+        &mut self,
+        MetricFamily { name, help, .. }: MetricFamily,
+        begun: &mut bool,
+    ) -> io::Result<()> {
         if !std::mem::replace(begun, true) {
             writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
         }
@@ -138,7 +142,7 @@ impl Book<'_> {
 
     fn write_series<'b>(
         &mut self,
-        name: Name,
+        name: MetricFamily,
         own: impl Iterator<Item = (&'b str, &'b str)>,
         values: impl IntoIterator<Item = (f64, &'b [Timestamp])>,
     ) -> io::Result<()> {

@@ -13,13 +13,13 @@ use super::{END_OF_OPEN_METRICS, Format};
 use crate::exposition::{
     deflate::Packed,
     families::{
-        BUILD_INFO, CPU, FAILURES, MAX_FDS, Name, OPEN_FDS, POLLS, RELOAD_SUCCESS, RELOAD_TIME,
-        REQUESTS, RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
+        BUILD_INFO, CPU, FAILURES, MAX_FDS, MetricFamily, OPEN_FDS, POLLS, RELOAD_SUCCESS,
+        RELOAD_TIME, REQUESTS, RESIDENT, RETRIES, STARTED, THREADS, VIRTUAL,
     },
-    samples::{Gathered, Labels},
+    samples::{Labels, Samples},
     self_metrics::seconds,
 };
-use crate::{account::Account, counters::Code, state::Cell};
+use crate::{account::Account, counters::Code, state::AccountHandle};
 
 /// What the operating system says about the process; absent where it says nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,7 +79,7 @@ impl Process {
         }
     }
 
-    fn families(self) -> [Gathered; 5] {
+    fn families(self) -> [Samples; 5] {
         [
             single(CPU, self.cpu),
             single(OPEN_FDS, self.open_fds),
@@ -133,7 +133,7 @@ impl Source {
     }
 
     /// The live part as it is now.
-    pub fn live(&self, cells: &[Arc<Cell>], reload: Reload) -> Live {
+    pub fn live(&self, cells: &[Arc<AccountHandle>], reload: Reload) -> Live {
         Live {
             counted: self.counted(cells, reload),
             process: self.me.as_ref().map(Process::read).unwrap_or_default(),
@@ -142,7 +142,7 @@ impl Source {
 
     /// The counters as they were last rendered, or anew where something has moved since. Of several scrapes that notice
     /// it at once each renders for itself.
-    fn counted(&self, cells: &[Arc<Cell>], reload: Reload) -> Arc<Counted> {
+    fn counted(&self, cells: &[Arc<AccountHandle>], reload: Reload) -> Arc<Counted> {
         if let Some(known) = &*self.counted.load()
             && known.holds(cells, reload)
         {
@@ -176,7 +176,7 @@ impl Live {
         let text = encoded(self.process.families());
         match format {
             Format::OpenMetrics => text + END_OF_OPEN_METRICS,
-            Format::Text => older(&text),
+            Format::Text => to_text_0_0_4(&text),
         }
     }
 }
@@ -208,7 +208,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(cells: &[Arc<Cell>], reload: Reload, constants: Constants) -> Self {
+    fn new(cells: &[Arc<AccountHandle>], reload: Reload, constants: Constants) -> Self {
         // Read before the counters are: what moves in between is rendered twice rather than missed.
         let accounts = cells
             .iter()
@@ -222,14 +222,14 @@ impl Counted {
         Self {
             accounts,
             reload,
-            text: Block::new(older(&text)),
+            text: Block::new(to_text_0_0_4(&text)),
             open_metrics: Block::new(text),
         }
     }
 
     /// Whether it is still right.
-    fn holds(&self, cells: &[Arc<Cell>], reload: Reload) -> bool {
-        let same = |(account, moves): &(Arc<Account>, u64), cell: &Arc<Cell>| {
+    fn holds(&self, cells: &[Arc<AccountHandle>], reload: Reload) -> bool {
+        let same = |(account, moves): &(Arc<Account>, u64), cell: &Arc<AccountHandle>| {
             Arc::ptr_eq(account, &cell.account) && *moves == cell.account.counters.moves()
         };
         self.reload == reload
@@ -242,7 +242,7 @@ impl Counted {
     }
 }
 
-fn encoded(families: impl IntoIterator<Item = Gathered>) -> String {
+fn encoded(families: impl IntoIterator<Item = Samples>) -> String {
     let mut registry = Registry::default();
     for family in families {
         registry.register_collector(Box::new(family));
@@ -253,7 +253,7 @@ fn encoded(families: impl IntoIterator<Item = Gathered>) -> String {
 }
 
 /// Text 0.0.4 names a counter's family with its `_total`.
-fn older(open_metrics: &str) -> String {
+fn to_text_0_0_4(open_metrics: &str) -> String {
     let counters: BTreeSet<&str> = open_metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
@@ -280,8 +280,8 @@ fn older(open_metrics: &str) -> String {
 /// A count with the label that tells it apart, if there is one.
 type Count = (Option<(&'static str, String)>, u64);
 
-fn single(name: Name, value: Option<f64>) -> Gathered {
-    Gathered {
+fn single(name: MetricFamily, value: Option<f64>) -> Samples {
+    Samples {
         name,
         samples: value
             .map(|value| (Labels::new(), value))
@@ -290,8 +290,8 @@ fn single(name: Name, value: Option<f64>) -> Gathered {
     }
 }
 
-fn families(cells: &[Arc<Cell>], reload: Reload, constants: Constants) -> Vec<Gathered> {
-    let by_account = |name, read: &dyn Fn(&Cell) -> Vec<Count>| {
+fn families(cells: &[Arc<AccountHandle>], reload: Reload, constants: Constants) -> Vec<Samples> {
+    let by_account = |name, read: &dyn Fn(&AccountHandle) -> Vec<Count>| {
         let samples = cells
             .iter()
             .flat_map(|cell| {
@@ -305,7 +305,7 @@ fn families(cells: &[Arc<Cell>], reload: Reload, constants: Constants) -> Vec<Ga
                 })
             })
             .collect();
-        Gathered { name, samples }
+        Samples { name, samples }
     };
     vec![
         by_account(POLLS, &|cell| vec![(None, cell.account.counters.polls())]),
@@ -330,7 +330,7 @@ fn families(cells: &[Arc<Cell>], reload: Reload, constants: Constants) -> Vec<Ga
         }),
         single(RELOAD_SUCCESS, Some(f64::from(u8::from(reload.successful)))),
         single(RELOAD_TIME, reload.last_success.map(seconds)),
-        Gathered {
+        Samples {
             name: BUILD_INFO,
             samples: vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)],
         },
@@ -352,7 +352,7 @@ mod tests {
     use crate::{
         counters::Counters,
         error::Reason,
-        provider::MonthsAsked,
+        provider::MonthFetch,
         test_support::{Scripted, account, at},
     };
 
@@ -360,8 +360,8 @@ mod tests {
 
     #[test]
     fn a_scrape_shows_what_was_counted_before_it() {
-        let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
-        let cells = [Arc::new(Cell::new(Arc::new(account)))];
+        let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
+        let cells = [Arc::new(AccountHandle::new(Arc::new(account)))];
         let counters = &cells[0].account.counters;
         let (source, reload) = (Source::new(), Reload::default());
         let shows = |line: &str| {

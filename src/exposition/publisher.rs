@@ -14,21 +14,21 @@ use crate::{
     clock::{Clock, until},
     config::Share,
     exposition::Rendered,
-    state::Cell,
+    state::AccountHandle,
     view::{
-        Named, View,
+        LabelCache, View,
         budgets::{Matched, Money, Spent},
         summary::Summary,
     },
 };
 
-use crate::exposition::render_thread::Bench;
+use crate::exposition::render_thread::RenderThread;
 
 /// The accounts and the budgets that a configuration names.
 #[derive(Debug)]
-pub struct Books {
+pub struct AccountSet {
     /// The accounts, sorted by name.
-    pub cells: Vec<Arc<Cell>>,
+    pub cells: Vec<Arc<AccountHandle>>,
     /// The budgets and what makes currencies comparable.
     pub money: Money,
     /// All that is in force, for people.
@@ -37,9 +37,9 @@ pub struct Books {
     pub share: Option<Share>,
 }
 
-impl Books {
-    /// Books over accounts in any order, of a process that polls all of them.
-    pub fn new(mut cells: Vec<Arc<Cell>>, money: Money, configuration: String) -> Self {
+impl AccountSet {
+    /// AccountSet over accounts in any order, of a process that polls all of them.
+    pub fn new(mut cells: Vec<Arc<AccountHandle>>, money: Money, configuration: String) -> Self {
         cells.sort_by(|left, right| left.account.name.cmp(&right.account.name));
         Self {
             cells,
@@ -50,12 +50,12 @@ impl Books {
     }
 }
 
-/// What is served: the books, and what was made of them. All are replaced at once, so that no answer mixes two
+/// What is served: the account_set, and what was made of them. All are replaced at once, so that no answer mixes two
 /// configurations.
 #[derive(Debug)]
-pub struct Shown {
+pub struct Published {
     /// The accounts and the budgets.
-    pub books: Arc<Books>,
+    pub account_set: Arc<AccountSet>,
     /// What they showed when they were last looked at.
     pub rendered: Arc<Rendered>,
     /// What that comes to, for people.
@@ -63,35 +63,35 @@ pub struct Shown {
 }
 
 /// What is served, kept up to date.
-pub struct Page {
-    shown: ArcSwap<Shown>,
+pub struct Publisher {
+    shown: ArcSwap<Published>,
     /// What is remembered from one rendering to the next.
     memory: Arc<Memory>,
-    bench: Arc<Bench>,
-    /// Held while rendering, so that an older rendering never replaces a newer one.
+    render_thread: Arc<RenderThread>,
+    /// Held while rendering, so that an to_text_0_0_4 rendering never replaces a newer one.
     rendering: tokio::sync::Mutex<()>,
     changed: Arc<Notify>,
     clock: Clock,
 }
 
 /// The longest sleep: a clock that jumps is noticed after this.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+const MAX_SLEEP: Duration = Duration::from_secs(30);
 
-impl Page {
-    /// A page over books; rendered at once, so that self-metrics are there from the first scrape on.
-    pub fn new(books: Books, clock: Clock) -> Arc<Self> {
-        let (books, memory) = (Arc::new(books), Arc::<Memory>::default());
-        let bench = Arc::new(Bench::start());
-        let (of, remembered, now) = (Arc::clone(&books), Arc::clone(&memory), clock.now());
-        let made = bench.run(move || render(&of, &remembered, now));
+impl Publisher {
+    /// A publisher over account_set; rendered at once, so that self-metrics are there from the first scrape on.
+    pub fn new(account_set: AccountSet, clock: Clock) -> Arc<Self> {
+        let (account_set, memory) = (Arc::new(account_set), Arc::<Memory>::default());
+        let render_thread = Arc::new(RenderThread::start());
+        let (of, remembered, now) = (Arc::clone(&account_set), Arc::clone(&memory), clock.now());
+        let made = render_thread.run(move || render(&of, &remembered, now));
         Arc::new(Self {
-            shown: ArcSwap::from_pointee(Shown {
-                books,
+            shown: ArcSwap::from_pointee(Published {
+                account_set,
                 rendered: Arc::new(made.rendered),
                 summary: Arc::new(made.summary),
             }),
             memory,
-            bench,
+            render_thread,
             rendering: tokio::sync::Mutex::default(),
             changed: Arc::new(Notify::new()),
             clock,
@@ -99,7 +99,7 @@ impl Page {
     }
 
     /// What is served now. Loads a pointer.
-    pub fn shown(&self) -> Arc<Shown> {
+    pub fn shown(&self) -> Arc<Published> {
         self.shown.load_full()
     }
 
@@ -108,20 +108,20 @@ impl Page {
         Arc::clone(&self.changed)
     }
 
-    /// The clock that the page goes by.
+    /// The clock that the publisher goes by.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Serves other books, from the moment on at which this returns.
-    pub async fn turn_to(&self, books: Books) {
-        self.render(|_| Arc::new(books)).await;
+    /// Serves other account_set, from the moment on at which this returns.
+    pub async fn replace(&self, account_set: AccountSet) {
+        self.render(|_| Arc::new(account_set)).await;
         // What will change next may be something else now.
         self.changed.notify_one();
     }
 
     /// Renders anew at every change until `stop` turns true.
-    pub async fn keep_fresh(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.refresh_for_ever() => {}
             _ = stop.wait_for(|stop| *stop) => {}
@@ -135,23 +135,23 @@ impl Page {
         }
     }
 
-    /// Renders the books that follow from those that are served, and serves both. Returns the moment that is shown and
+    /// Renders the account_set that follow from those that are served, and serves both. Returns the moment that is shown and
     /// when time alone changes something.
     async fn render(
         &self,
-        choose: impl FnOnce(&Arc<Books>) -> Arc<Books>,
+        choose: impl FnOnce(&Arc<AccountSet>) -> Arc<AccountSet>,
     ) -> (Timestamp, Timestamp) {
         let _one_at_a_time = self.rendering.lock().await;
         let before = self.shown();
-        let books = choose(&before.books);
+        let account_set = choose(&before.account_set);
         let now = self.clock.now();
-        let (of, memory) = (Arc::clone(&books), Arc::clone(&self.memory));
-        let bench = Arc::clone(&self.bench);
-        let rendering = move || bench.run(move || render(&of, &memory, now));
+        let (of, memory) = (Arc::clone(&account_set), Arc::clone(&self.memory));
+        let render_thread = Arc::clone(&self.render_thread);
+        let rendering = move || render_thread.run(move || render(&of, &memory, now));
         let rendering = tokio::task::spawn_blocking(rendering);
         let (shown, next_change) = if let Ok(made) = rendering.await {
-            let shown = Shown {
-                books,
+            let shown = Published {
+                account_set,
                 rendered: Arc::new(made.rendered),
                 summary: Arc::new(made.summary),
             };
@@ -159,8 +159,8 @@ impl Page {
         } else {
             tracing::error!("rendering failed; the last rendering is served on");
             let (rendered, summary) = (before.rendered.clone(), before.summary.clone());
-            let shown = Shown {
-                books,
+            let shown = Published {
+                account_set,
                 rendered,
                 summary,
             };
@@ -179,7 +179,7 @@ impl Page {
             }
             tokio::select! {
                 () = self.changed.notified() => return,
-                () = tokio::time::sleep(until(now, next_change).min(LONGEST_SLEEP)) => {}
+                () = tokio::time::sleep(until(now, next_change).min(MAX_SLEEP)) => {}
             }
         }
     }
@@ -189,7 +189,7 @@ impl Page {
 #[derive(Default)]
 struct Memory {
     told: Told,
-    named: Mutex<Named>,
+    named: Mutex<LabelCache>,
     matched: Mutex<Matched>,
 }
 
@@ -227,7 +227,7 @@ impl Told {
     }
 }
 
-/// What is made of books at a moment.
+/// What is made of account_set at a moment.
 struct Made {
     rendered: Rendered,
     summary: Summary,
@@ -235,8 +235,8 @@ struct Made {
     next_change: Timestamp,
 }
 
-fn render(books: &Books, memory: &Memory, now: Timestamp) -> Made {
-    let accounts = (books.cells.iter()).map(|cell| (&cell.account, cell.state.load_full()));
+fn render(account_set: &AccountSet, memory: &Memory, now: Timestamp) -> Made {
+    let accounts = (account_set.cells.iter()).map(|cell| (&cell.account, cell.state.load_full()));
     let mut named = memory.named.lock().unwrap_or_else(PoisonError::into_inner);
     let views: Arc<[View]> = named.views(accounts, now).into();
     drop(named);
@@ -246,17 +246,17 @@ fn render(books: &Books, memory: &Memory, now: Timestamp) -> Made {
         .min()
         .unwrap_or(Timestamp::MAX);
     let mut matched = (memory.matched.lock()).unwrap_or_else(PoisonError::into_inner);
-    let spent = books.money.spent_of_all(&views, &mut matched);
+    let spent = account_set.money.spent_of_all(&views, &mut matched);
     drop(matched);
     if views
         .iter()
         .all(|view| view.state.status.last_attempt.is_some())
     {
-        memory.told.tell_oddities(&books.money, &spent);
+        memory.told.tell_oddities(&account_set.money, &spent);
     }
-    let summary = Summary::of(&views, &books.money, &spent);
+    let summary = Summary::of(&views, &account_set.money, &spent);
     Made {
-        rendered: Rendered::new(&views, &books.money, &spent),
+        rendered: Rendered::new(&views, &account_set.money, &spent),
         summary,
         next_change,
     }
@@ -269,30 +269,33 @@ mod tests {
         charge::Measure,
         error::{ProviderError, Reason},
         poller::Poller,
-        provider::{Grain, MonthsAsked},
+        provider::{Granularity, MonthFetch},
         test_support::{Scripted, account, at, cost, month},
     };
 
     #[tokio::test(start_paused = true)]
     async fn a_month_turns_and_values_are_withdrawn_without_a_poll() {
-        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let provider = Scripted::new(
+            &[(Measure::BilledCost, Granularity::Month)],
+            MonthFetch::Both,
+        );
         provider.says("account", vec![cost(month("2025-03"), "a", 5.0)]);
         let account = account(Arc::clone(&provider) as _, "Europe/Berlin");
-        let cell = Arc::new(Cell::new(Arc::new(account)));
+        let cell = Arc::new(AccountHandle::new(Arc::new(account)));
         // Ten seconds before the month ends in Berlin.
         let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
-        let books = Books::new(vec![Arc::clone(&cell)], Money::default(), String::new());
-        let page = Page::new(books, clock.clone());
+        let account_set = AccountSet::new(vec![Arc::clone(&cell)], Money::default(), String::new());
+        let publisher = Publisher::new(account_set, clock.clone());
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(Arc::clone(&page).keep_fresh(stopped));
-        Poller::new(cell, clock, page.changed()).poll().await;
+        let task = tokio::spawn(Arc::clone(&publisher).run(stopped));
+        Poller::new(cell, clock, publisher.changed()).poll().await;
         provider.answers("account", |_| {
             Err(ProviderError::new(
                 Reason::UpstreamError,
                 "the provider failed",
             ))
         });
-        let text = || String::from_utf8(page.shown().rendered.plain_text().to_vec()).unwrap();
+        let text = || String::from_utf8(publisher.shown().rendered.plain_text().to_vec()).unwrap();
         let shows = |family: &str, value: &str| {
             text()
                 .lines()
@@ -324,26 +327,27 @@ mod tests {
     async fn other_books_are_served_at_once_whatever_is_being_rendered() {
         let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
         let cell = |name: &str| {
-            let mut account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+            let mut account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
             account.name = name.to_owned();
-            Arc::new(Cell::new(Arc::new(account)))
+            Arc::new(AccountHandle::new(Arc::new(account)))
         };
-        let books = |name: &str| Books::new(vec![cell(name)], Money::default(), String::new());
-        let page = Page::new(books("0"), clock);
+        let account_set =
+            |name: &str| AccountSet::new(vec![cell(name)], Money::default(), String::new());
+        let publisher = Publisher::new(account_set("0"), clock);
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(Arc::clone(&page).keep_fresh(stopped));
+        let task = tokio::spawn(Arc::clone(&publisher).run(stopped));
         for turn in 1..50 {
-            // The page is rendering what it shows whenever the next books come.
-            page.changed().notify_one();
+            // The publisher is rendering what it shows whenever the next account_set come.
+            publisher.changed().notify_one();
             tokio::task::yield_now().await;
-            page.turn_to(books(&turn.to_string())).await;
-            let shown = page.shown();
+            publisher.replace(account_set(&turn.to_string())).await;
+            let shown = publisher.shown();
             let text = String::from_utf8(shown.rendered.plain_text().to_vec()).unwrap();
             assert!(
                 text.contains(&format!("account=\"{turn}\"")),
                 "{turn}: {text}"
             );
-            assert_eq!(shown.books.cells[0].account.name, turn.to_string());
+            assert_eq!(shown.account_set.cells[0].account.name, turn.to_string());
             assert!(shown.summary.accounts.contains_key(&turn.to_string()));
         }
         stop.send(true).unwrap();

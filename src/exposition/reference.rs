@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::exposition::families::{FAMILIES, Kind, Name};
+use crate::exposition::families::{FAMILIES, Kind, MetricFamily};
 use crate::{charge::Measure, view::Window};
 
 /// Headings, and how the names of the families below them begin. The first that fits counts.
@@ -152,7 +152,7 @@ pub fn reference(providers: impl Fn(&str) -> Option<String>) -> String {
     text
 }
 
-fn section(text: &mut String, family: &Name, providers: Option<String>) {
+fn section(text: &mut String, family: &MetricFamily, providers: Option<String>) {
     let kind = match family.kind {
         Kind::Gauge => "gauge",
         Kind::Counter => "counter",
@@ -186,14 +186,14 @@ fn write(text: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 /// A name without the prefix of the exporter's own.
-fn bare(family: &Name) -> &'static str {
+fn bare(family: &MetricFamily) -> &'static str {
     family
         .name
         .strip_prefix("cloudspend_")
         .unwrap_or(family.name)
 }
 
-fn group(family: &Name) -> &'static str {
+fn group(family: &MetricFamily) -> &'static str {
     let own = bare(family) != family.name;
     GROUPS
         .iter()
@@ -202,7 +202,7 @@ fn group(family: &Name) -> &'static str {
         .map_or("", |(heading, _)| heading)
 }
 
-fn unit(family: &Name) -> &'static str {
+fn unit(family: &MetricFamily) -> &'static str {
     let has = |label: &str| family.labels.split(", ").any(|known| known == label);
     let is_share = family.name.ends_with("_ratio");
     if has("currency") && !is_share {
@@ -218,7 +218,7 @@ fn unit(family: &Name) -> &'static str {
 }
 
 /// When an account whose provider can tell the family does not have it; beside the account having no values at all.
-fn absent(family: &Name) -> Option<&'static str> {
+fn absent(family: &MetricFamily) -> Option<&'static str> {
     let of_charges = family.shows().map(|shows| match shows {
         (_, Window::MonthToDate) => "where the provider withholds the month and has told nothing of it before",
         (_, Window::PreviousMonth) => {

@@ -12,18 +12,18 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// A thread that does one thing after the other, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Bench(mpsc::Sender<Job>);
+pub(super) struct RenderThread(mpsc::Sender<Job>);
 
-impl Bench {
+impl RenderThread {
     /// Starts the thread.
     pub(super) fn start() -> Self {
-        let (bench, jobs) = mpsc::channel::<Job>();
+        let (sender, jobs) = mpsc::channel::<Job>();
         let work = move || jobs.into_iter().for_each(|job| job());
         let thread = thread::Builder::new().name("rendering".to_owned());
         if let Err(error) = thread.spawn(work) {
             tracing::warn!(%error, "there is no thread for rendering; it is done where it is asked for");
         }
-        Self(bench)
+        Self(sender)
     }
 
     /// Has something done and waits for it; panics if that did.
@@ -49,24 +49,24 @@ mod tests {
 
     #[test]
     fn everything_is_done_on_one_thread_which_outlives_a_panic() {
-        let bench = Bench::start();
+        let sender = RenderThread::start();
         let name = || thread::current().name().map(str::to_owned);
         let id = || thread::current().id();
-        let first = bench.run(id);
+        let first = sender.run(id);
         assert_ne!(first, id());
-        let panicked = panic::catch_unwind(AssertUnwindSafe(|| bench.run(|| panic!("for once"))));
+        let panicked = panic::catch_unwind(AssertUnwindSafe(|| sender.run(|| panic!("for once"))));
         assert_eq!(
             panicked.unwrap_err().downcast_ref::<&str>(),
             Some(&"for once")
         );
-        assert_eq!(bench.run(id), first);
-        assert_eq!(bench.run(name).as_deref(), Some("rendering"));
+        assert_eq!(sender.run(id), first);
+        assert_eq!(sender.run(name).as_deref(), Some("rendering"));
     }
 
     #[test]
     fn without_its_thread_things_are_done_where_they_are_asked_for() {
-        let bench = Bench(mpsc::channel().0);
+        let sender = RenderThread(mpsc::channel().0);
         let here = thread::current().id();
-        assert_eq!(bench.run(|| thread::current().id()), here);
+        assert_eq!(sender.run(|| thread::current().id()), here);
     }
 }

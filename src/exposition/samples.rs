@@ -8,18 +8,18 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::exposition::families::{Kind, Name};
+use crate::exposition::families::{Kind, MetricFamily};
 
 /// The labels of one sample.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// A family with all its samples; without any it is not rendered at all.
-pub(super) struct Gathered {
-    pub(super) name: Name,
+pub(super) struct Samples {
+    pub(super) name: MetricFamily,
     pub(super) samples: Vec<(Labels, f64)>,
 }
 
-impl Collector for Gathered {
+impl Collector for Samples {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         if self.samples.is_empty() {
             return Ok(());
@@ -52,7 +52,7 @@ impl Collector for Gathered {
     }
 }
 
-impl fmt::Debug for Gathered {
+impl fmt::Debug for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name.name)
     }

@@ -12,16 +12,16 @@ use prometheus_client::{
 
 use crate::exposition::families::{
     CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FOLDED_RATIO, FOLDED_SERIES, LAST_ATTEMPT,
-    LAST_SUCCESS, Name, OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS,
+    LAST_SUCCESS, MetricFamily, OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS,
     PREVIOUS_DAY_START, ROWS, SERIES, WITHHELD_PARTS,
 };
-use crate::exposition::samples::{Gathered, Labels};
+use crate::exposition::samples::{Labels, Samples};
 use crate::{charge::start_of_day, view::View};
 
 type Read = fn(&View) -> Option<f64>;
 
 /// Each family with what it reads from an account; absent where that is unknown.
-const FAMILIES: &[(Name, Read)] = &[
+const FAMILIES: &[(MetricFamily, Read)] = &[
     (PERIOD_START, |view| {
         view.billing_period.map(|(start, _)| seconds(start))
     }),
@@ -81,7 +81,7 @@ pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
 }
 
 /// The parts that lack a month, by the window that lacks them.
-fn withheld_parts(views: &[View]) -> Gathered {
+fn withheld_parts(views: &[View]) -> Samples {
     let of_view = |view: &View| {
         let parts = view.health.withheld?;
         let sample = |window: &str, parts: usize| -> (Labels, f64) {
@@ -97,14 +97,14 @@ fn withheld_parts(views: &[View]) -> Gathered {
             sample("previous_month", parts.previous_month),
         ])
     };
-    Gathered {
+    Samples {
         name: WITHHELD_PARTS,
         samples: views.iter().filter_map(of_view).flatten().collect(),
     }
 }
 
 struct About {
-    name: Name,
+    name: MetricFamily,
     read: Read,
     views: Arc<[View]>,
 }

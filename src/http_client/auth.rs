@@ -65,7 +65,7 @@ pub(super) struct Credential {
 /// twice as long as the one before. As long there is no second login because of a 401, and no token is thought to be
 /// over, whatever it says of its life.
 const FIRST_REST: Duration = Duration::from_secs(30);
-const LONGEST_REST: Duration = Duration::from_mins(15);
+const MAX_REST: Duration = Duration::from_mins(15);
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -148,7 +148,7 @@ impl Session {
             Err(error) => {
                 let refused = matches!(error.reason(), Reason::Unauthorized | Reason::Forbidden);
                 let rest = match &state.failed {
-                    Some(failed) if refused => (failed.rest * 2).min(LONGEST_REST),
+                    Some(failed) if refused => (failed.rest * 2).min(MAX_REST),
                     _ => FIRST_REST,
                 };
                 state.failed = Some(Failure {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::error::{ProviderError, Reason};
-use crate::json::PageFault;
+use crate::json::PageError;
 
 /// Watches the pages of one list as they come, row by row. Of each row it keeps a few bytes, to know it again.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Pages {
 
     /// Looks at the key of the next row of a page. True if the row is to be taken; false if it repeats one of a first
     /// page that is longer than asked for, so that the server does not page.
-    pub fn row<K: Hash>(&mut self, key: K) -> Result<bool, PageFault> {
+    pub fn row<K: Hash>(&mut self, key: K) -> Result<bool, PageError> {
         let key = self.hasher.hash_one(key);
         let number = self.next_number();
         let page = &mut self.page;
@@ -87,7 +87,7 @@ impl Pages {
             page.repeats =
                 number == 2 && self.first.rows > self.limit && self.first.first_key == key;
             if number > self.most && !page.repeats {
-                return Err(PageFault::TooMany(self.most));
+                return Err(PageError::TooMany(self.most));
             }
         }
         if page.repeats {
@@ -98,8 +98,8 @@ impl Pages {
                 entry.insert(number);
                 Ok(true)
             }
-            Entry::Occupied(entry) if *entry.get() != number => Err(PageFault::Again),
-            Entry::Occupied(_) if self.distinct => Err(PageFault::Twice),
+            Entry::Occupied(entry) if *entry.get() != number => Err(PageError::Again),
+            Entry::Occupied(_) if self.distinct => Err(PageError::Twice),
             Entry::Occupied(_) => Ok(true),
         }
     }
@@ -112,7 +112,7 @@ impl Pages {
             if (page.rows, page.digest) == (self.first.rows, self.first.digest) {
                 return Ok(false);
             }
-            return Err(self.fault(place, 1, PageFault::Again));
+            return Err(self.fault(place, 1, PageError::Again));
         }
         self.received += page.rows as u64;
         let has_rows = page.rows > 0;
@@ -140,13 +140,13 @@ impl Pages {
         self.end(place)
     }
 
-    fn fault(&self, place: &str, row: usize, fault: PageFault) -> ProviderError {
+    fn fault(&self, place: &str, row: usize, fault: PageError) -> ProviderError {
         let number = self.number;
         match fault {
-            PageFault::TooMany(_) => {
+            PageError::TooMany(_) => {
                 ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
             }
-            PageFault::Again | PageFault::Twice => {
+            PageError::Again | PageError::Twice => {
                 ProviderError::malformed(format!("{place}: page {number}: row {row} {fault}"))
             }
         }

@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::http_client::PATIENCE;
+use crate::http_client::MAX_RETRY_AFTER;
 
 /// Spaces requests evenly; on tokio's clock, so that a test may pause it.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Pace {
         let mut leave = next.free.max(now);
         if let Some(held) = next.held {
             let wait = held.saturating_duration_since(now);
-            if wait > PATIENCE {
+            if wait > MAX_RETRY_AFTER {
                 return Err(wait);
             }
             leave = leave.max(held);

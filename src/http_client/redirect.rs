@@ -10,7 +10,7 @@ use crate::clock::until;
 
 /// The longest Retry-After that is believed. A server that says more is wrong, or means for ever: we ask again a day
 /// later.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+const MAX_PAUSE: Duration = Duration::from_hours(24);
 
 /// Where a redirect leads, if it may be followed: to the same host and never from TLS to plain text, and never
 /// so that a POST becomes a GET.
@@ -44,7 +44,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
         // No date before 1970 can be read, so that one beyond the calendar is far away.
         until(now, Timestamp::try_from(date).unwrap_or(Timestamp::MAX))
     };
-    Some(wait.min(LONGEST_PAUSE))
+    Some(wait.min(MAX_PAUSE))
 }
 
 #[cfg(test)]

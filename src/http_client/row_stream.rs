@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::charge::{SharedSink, Sink};
-use crate::json::RowFault;
+use crate::json::RowError;
 use crate::{
     error::{ProviderError, Reason},
     json::{
@@ -27,7 +27,7 @@ pub trait Fold: Send + 'static {
     type Row<'a>: Deserialize<'a>;
 
     /// Takes one row: charges it and counts it.
-    fn fold(&mut self, row: Self::Row<'_>, sink: &mut dyn Sink) -> Result<(), RowFault>;
+    fn fold(&mut self, row: Self::Row<'_>, sink: &mut dyn Sink) -> Result<(), RowError>;
 }
 
 /// An answer that was read to its end.
@@ -137,7 +137,7 @@ impl<F: Fold> Reading<F> {
         let around = self
             .splitter
             .finish()
-            .map_err(|fault| RowFault::Frame(fault).at(&self.place, rows))?;
+            .map_err(|fault| RowError::Frame(fault).at(&self.place, rows))?;
         Ok(Read {
             fold: self.fold,
             around,
@@ -157,7 +157,7 @@ impl<F: Fold> Reading<F> {
         for chunk in &batch.chunks {
             self.splitter
                 .push(chunk, &mut taker)
-                .map_err(|fault: RowFault| fault.at(&self.place, self.splitter.rows() + 1))?;
+                .map_err(|fault: RowError| fault.at(&self.place, self.splitter.rows() + 1))?;
         }
         Ok(())
     }
@@ -170,8 +170,8 @@ struct Taker<'a, F> {
     sink: &'a mut dyn Sink,
 }
 
-impl<F: Fold> TakeRows<RowFault> for Taker<'_, F> {
-    fn begins(&mut self, text: &str) -> Result<Option<usize>, RowFault> {
+impl<F: Fold> TakeRows<RowError> for Taker<'_, F> {
+    fn begins(&mut self, text: &str) -> Result<Option<usize>, RowError> {
         let Some((row, length)) = fast_reader::read(text, self.order) else {
             return Ok(None);
         };
@@ -179,7 +179,7 @@ impl<F: Fold> TakeRows<RowFault> for Taker<'_, F> {
         Ok(Some(length))
     }
 
-    fn whole(&mut self, row: &[u8]) -> Result<(), RowFault> {
+    fn whole(&mut self, row: &[u8]) -> Result<(), RowError> {
         self.fold.fold(scalars::row(row)?, self.sink)
     }
 }
@@ -198,7 +198,7 @@ mod tests {
     use crate::provider::{
         Part,
         registry::ProviderName,
-        test_support::{Api, Notes, ask, build, fetch, secret, told},
+        test_support::{Api, RecordingSink, ask, build, fetch, secret, told},
     };
 
     /// Several batches of rows, each of which says its number.
@@ -214,7 +214,7 @@ mod tests {
     }
 
     /// What an account is told by a server that answers for May.
-    async fn answer(body: String) -> Result<Notes, String> {
+    async fn answer(body: String) -> Result<RecordingSink, String> {
         let api = Api::start(move |seen| {
             let body = if seen.line.contains("month=5") {
                 body.clone()
@@ -304,7 +304,7 @@ mod tests {
         let key = secret("key");
         let section = json!({ "base_url": url, "api_key_file": key.path() });
         let otc = build(ProviderName::Otc, section, &[]).unwrap();
-        let notes = Arc::new(Mutex::new(Notes::default()));
+        let notes = Arc::new(Mutex::new(RecordingSink::default()));
         let sink: crate::charge::SharedSink = notes.clone();
         let (part, mut ask) = (Part::whole_account(), ask("2024-05-10"));
         ask.months = vec![ask.current];

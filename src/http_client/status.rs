@@ -159,7 +159,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
 mod tests {
     use serde::{Deserialize, de::DeserializeOwned};
 
-    use crate::json::without_texts;
+    use crate::json::without_quoted_values;
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_json_is_told_without_its_texts() {
         fn told<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
-            without_texts(&serde_json::from_str::<T>(json).unwrap_err())
+            without_quoted_values(&serde_json::from_str::<T>(json).unwrap_err())
         }
         let (kind, count) = (Kind::Good, 1);
         let read: Row = serde_json::from_str(r#"{"kind":"good","count":1}"#).unwrap();

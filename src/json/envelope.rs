@@ -1,6 +1,6 @@
 //! What stands around an array inside an object: kept, without the rows, until the body's end tells whether it is JSON.
 
-use crate::json::row_splitter::FrameFault;
+use crate::json::row_splitter::FrameError;
 
 /// A body without the elements of one array.
 ///
@@ -38,10 +38,10 @@ impl Around {
     }
 
     /// Keeps bytes up to the bracket that opens the array: how many that are, or `None` if all are kept.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, FrameFault> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
         for (at, &byte) in bytes.iter().enumerate() {
             if self.bytes.len() >= self.longest {
-                return Err(FrameFault::AroundTooLong(self.longest));
+                return Err(FrameError::AroundTooLong(self.longest));
             }
             self.bytes.push(byte);
             if self.take(byte) {

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use crate::{
     charge::Refused,
     error::{ProviderError, Reason},
-    json::row_splitter::FrameFault,
+    json::row_splitter::FrameError,
 };
 
 /// A row that cannot be taken.
 #[derive(Debug, thiserror::Error)]
-pub enum RowFault {
+pub enum RowError {
     /// It is not JSON of the wanted shape.
     #[error("the row cannot be read")]
     Json(#[from] serde_json::Error),
@@ -27,19 +27,19 @@ pub enum RowFault {
     Refused(#[from] Refused),
     /// A list does not hold it there.
     #[error(transparent)]
-    Page(#[from] PageFault),
+    Page(#[from] PageError),
     /// The frame around the rows is broken.
     #[error("the frame of the rows is broken")]
-    Frame(#[source] FrameFault),
+    Frame(#[source] FrameError),
 }
 
-impl From<FrameFault> for RowFault {
-    fn from(fault: FrameFault) -> Self {
+impl From<FrameError> for RowError {
+    fn from(fault: FrameError) -> Self {
         Self::Frame(fault)
     }
 }
 
-impl RowFault {
+impl RowError {
     /// A field that does not hold what it must.
     pub fn field(field: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self::Field {
@@ -51,16 +51,16 @@ impl RowFault {
     /// The fault of one row, counted from 1, of one request or page.
     pub fn at(self, place: &str, row: u64) -> ProviderError {
         match self {
-            Self::Frame(fault @ (FrameFault::InsideRow(_) | FrameFault::InsideArray(_))) => {
+            Self::Frame(fault @ (FrameError::InsideRow(_) | FrameError::InsideArray(_))) => {
                 ProviderError::truncated(format!("{place}: {fault}"))
             }
-            Self::Frame(fault @ (FrameFault::RowTooLong(..) | FrameFault::AroundTooLong(_))) => {
+            Self::Frame(fault @ (FrameError::RowTooLong(..) | FrameError::AroundTooLong(_))) => {
                 ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
             }
-            Self::Frame(fault @ FrameFault::Unexpected(..)) => {
+            Self::Frame(fault @ FrameError::Unexpected(..)) => {
                 ProviderError::malformed(format!("{place}: {fault}"))
             }
-            Self::Page(fault @ PageFault::TooMany(_)) => {
+            Self::Page(fault @ PageError::TooMany(_)) => {
                 ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
             }
             Self::Page(fault) => ProviderError::malformed(format!("{place}: row {row} {fault}")),
@@ -69,7 +69,7 @@ impl RowFault {
             }
             Self::Json(error) => {
                 ProviderError::malformed(format!("{place}: row {row} cannot be read"))
-                    .because(without_texts(&error))
+                    .because(without_quoted_values(&error))
             }
             fault => ProviderError::malformed(format!("{place}: row {row}: {fault}")),
         }
@@ -78,7 +78,7 @@ impl RowFault {
 
 /// A row that a list must not hold there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PageFault {
+pub enum PageError {
     /// Rows moved while we read, so that some are missing, too.
     #[error("stood on an earlier page")]
     Again,
@@ -92,7 +92,7 @@ pub enum PageFault {
 
 /// What is wrong with JSON, without the texts that it holds: serde repeats what it cannot read, and a server may have
 /// sent back what it was sent.
-pub(crate) fn without_texts(error: &serde_json::Error) -> String {
+pub(crate) fn without_quoted_values(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let mut told = String::with_capacity(message.len());
     let mut rest = message.as_str();

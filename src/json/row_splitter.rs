@@ -5,7 +5,7 @@ use crate::json::envelope::Around;
 
 /// What is wrong with the frame around the rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FrameFault {
+pub enum FrameError {
     /// Something stands where a row, a comma or a bracket should.
     #[error("unexpected byte {0:?} after row {1}")]
     Unexpected(char, u64),
@@ -106,7 +106,7 @@ impl Splitter {
     }
 
     /// Takes the next chunk and hands on each whole row. Where chunks are cut does not matter.
-    pub(crate) fn push<E: From<FrameFault>>(
+    pub(crate) fn push<E: From<FrameError>>(
         &mut self,
         chunk: &[u8],
         taker: &mut impl TakeRows<E>,
@@ -178,22 +178,22 @@ impl Splitter {
     }
 
     /// Says whether the body may end here, and gives back what stood around the rows, which is JSON if the body is.
-    pub(crate) fn finish(self) -> Result<Vec<u8>, FrameFault> {
+    pub(crate) fn finish(self) -> Result<Vec<u8>, FrameError> {
         match self.state {
             State::Start(0) | State::Top | State::Around => {
                 Ok(self.around.map(Around::into_bytes).unwrap_or_default())
             }
-            State::Row { .. } => Err(FrameFault::InsideRow(self.rows + 1)),
-            State::Start(_) => Err(FrameFault::InsideRow(1)),
+            State::Row { .. } => Err(FrameError::InsideRow(self.rows + 1)),
+            State::Start(_) => Err(FrameError::InsideRow(1)),
             State::ArrayStart | State::AfterElement | State::NeedElement => {
-                Err(FrameFault::InsideArray(self.rows))
+                Err(FrameError::InsideArray(self.rows))
             }
         }
     }
 
     /// Hands on the row that the bytes begin with, if it is whole: its length. The text is as much of the bytes as is
     /// known to be one.
-    fn row<E: From<FrameFault>>(
+    fn row<E: From<FrameError>>(
         &mut self,
         bytes: &[u8],
         text: &str,
@@ -230,15 +230,15 @@ impl Splitter {
         }
     }
 
-    fn check_length(&self, length: usize) -> Result<(), FrameFault> {
+    fn check_length(&self, length: usize) -> Result<(), FrameError> {
         if length > self.longest_row {
-            return Err(FrameFault::RowTooLong(self.rows + 1, self.longest_row));
+            return Err(FrameError::RowTooLong(self.rows + 1, self.longest_row));
         }
         Ok(())
     }
 
-    fn unexpected<E: From<FrameFault>>(&self, byte: u8) -> E {
-        FrameFault::Unexpected(char::from(byte), self.rows).into()
+    fn unexpected<E: From<FrameError>>(&self, byte: u8) -> E {
+        FrameError::Unexpected(char::from(byte), self.rows).into()
     }
 }
 
@@ -319,8 +319,8 @@ mod tests {
         forward: bool,
     }
 
-    impl TakeRows<FrameFault> for Notes {
-        fn begins(&mut self, text: &str) -> Result<Option<usize>, FrameFault> {
+    impl TakeRows<FrameError> for Notes {
+        fn begins(&mut self, text: &str) -> Result<Option<usize>, FrameError> {
             if !self.forward {
                 return Ok(None);
             }
@@ -331,18 +331,18 @@ mod tests {
             }))
         }
 
-        fn whole(&mut self, row: &[u8]) -> Result<(), FrameFault> {
+        fn whole(&mut self, row: &[u8]) -> Result<(), FrameError> {
             self.rows.push(String::from_utf8_lossy(row).into_owned());
             Ok(())
         }
     }
 
-    const LONGEST: usize = 96;
+    const MAX_ROW: usize = 96;
 
     /// The rows, and what stands around them.
-    fn split_in(frame: Frame, chunks: &[&[u8]]) -> Result<(Vec<String>, String), FrameFault> {
+    fn split_in(frame: Frame, chunks: &[&[u8]]) -> Result<(Vec<String>, String), FrameError> {
         let [one, other] = [false, true].map(|forward| {
-            let mut splitter = Splitter::new(frame, LONGEST);
+            let mut splitter = Splitter::new(frame, MAX_ROW);
             let mut notes = Notes {
                 rows: Vec::new(),
                 forward,
@@ -358,7 +358,7 @@ mod tests {
         one
     }
 
-    fn split(chunks: &[&[u8]]) -> Result<Vec<String>, FrameFault> {
+    fn split(chunks: &[&[u8]]) -> Result<Vec<String>, FrameError> {
         split_in(Frame::Bare, chunks).map(|(rows, around)| {
             assert!(around.is_empty());
             rows
@@ -388,29 +388,29 @@ mod tests {
     #[test]
     fn a_broken_frame_is_told() {
         for (body, want) in [
-            ("{\"a\":1", FrameFault::InsideRow(1)),
-            ("{\"a\":1}\n{\"a\":\"", FrameFault::InsideRow(2)),
-            ("{\"a\":1}\n{\"a\":\"\\", FrameFault::InsideRow(2)),
-            ("[{\"a\":1}", FrameFault::InsideArray(1)),
-            ("[{\"a\":1},", FrameFault::InsideArray(1)),
-            ("[", FrameFault::InsideArray(0)),
-            ("[{\"a\":1},]", FrameFault::Unexpected(']', 1)),
-            ("[{\"a\":1}{\"a\":1}]", FrameFault::Unexpected('{', 1)),
-            ("[[{\"a\":1}]]", FrameFault::Unexpected('[', 0)),
-            ("{\"a\":1},{\"a\":1}", FrameFault::Unexpected(',', 1)),
-            ("<html>", FrameFault::Unexpected('<', 0)),
-            ("null", FrameFault::Unexpected('n', 0)),
-            ("]", FrameFault::Unexpected(']', 0)),
+            ("{\"a\":1", FrameError::InsideRow(1)),
+            ("{\"a\":1}\n{\"a\":\"", FrameError::InsideRow(2)),
+            ("{\"a\":1}\n{\"a\":\"\\", FrameError::InsideRow(2)),
+            ("[{\"a\":1}", FrameError::InsideArray(1)),
+            ("[{\"a\":1},", FrameError::InsideArray(1)),
+            ("[", FrameError::InsideArray(0)),
+            ("[{\"a\":1},]", FrameError::Unexpected(']', 1)),
+            ("[{\"a\":1}{\"a\":1}]", FrameError::Unexpected('{', 1)),
+            ("[[{\"a\":1}]]", FrameError::Unexpected('[', 0)),
+            ("{\"a\":1},{\"a\":1}", FrameError::Unexpected(',', 1)),
+            ("<html>", FrameError::Unexpected('<', 0)),
+            ("null", FrameError::Unexpected('n', 0)),
+            ("]", FrameError::Unexpected(']', 0)),
         ] {
             assert_eq!(split(&[body.as_bytes()]), Err(want), "{body}");
         }
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
         assert_eq!(
             split(&[long.as_bytes()]),
-            Err(FrameFault::RowTooLong(1, LONGEST))
+            Err(FrameError::RowTooLong(1, MAX_ROW))
         );
         let drips: Vec<&[u8]> = long.as_bytes().chunks(1).collect();
-        assert_eq!(split(&drips), Err(FrameFault::RowTooLong(1, LONGEST)));
+        assert_eq!(split(&drips), Err(FrameError::RowTooLong(1, MAX_ROW)));
     }
 
     const ITEMS: Frame = Frame::Inside(&["answer", "items"]);
@@ -469,19 +469,19 @@ mod tests {
     fn a_broken_array_inside_an_object_is_told() {
         let long = format!(r#"{{"x":"{}""#, "x".repeat(100));
         for (body, want) in [
-            (r#"{"answer":{"items":["#, FrameFault::InsideArray(0)),
-            (r#"{"answer":{"items":[{}"#, FrameFault::InsideArray(1)),
-            (r#"{"answer":{"items":[{},{"a"#, FrameFault::InsideRow(2)),
+            (r#"{"answer":{"items":["#, FrameError::InsideArray(0)),
+            (r#"{"answer":{"items":[{}"#, FrameError::InsideArray(1)),
+            (r#"{"answer":{"items":[{},{"a"#, FrameError::InsideRow(2)),
             (
                 r#"{"answer":{"items":[1]}}"#,
-                FrameFault::Unexpected('1', 0),
+                FrameError::Unexpected('1', 0),
             ),
             (
                 r#"{"answer":{"items":[{},null]}}"#,
-                FrameFault::Unexpected('n', 1),
+                FrameError::Unexpected('n', 1),
             ),
-            (r#"{"answer":{"items":[{}}"#, FrameFault::Unexpected('}', 1)),
-            (&long, FrameFault::AroundTooLong(LONGEST)),
+            (r#"{"answer":{"items":[{}}"#, FrameError::Unexpected('}', 1)),
+            (&long, FrameError::AroundTooLong(MAX_ROW)),
         ] {
             assert_eq!(split_in(ITEMS, &[body.as_bytes()]), Err(want), "{body}");
         }

@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::json::{RowFault, fast_reader, without_texts};
+use crate::json::{RowError, fast_reader, without_quoted_values};
 
 /// A finite number, sent as a number or as a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -222,7 +222,7 @@ pub(crate) fn local_time(text: &str, zone: &TimeZone) -> Option<DateTime> {
 const PROBLEM: usize = 200;
 
 /// Reads one row of a type whose fields are all optional. What cannot be read is named by its field.
-pub(crate) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowFault> {
+pub(crate) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let fields: BTreeMap<String, &'a RawValue> =
             serde_json::from_slice(bytes).unwrap_or_default();
@@ -231,14 +231,14 @@ pub(crate) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowFault
             let alone = MapDeserializer::new(iter::once((name.as_str(), value)));
             if let Err(problem) = T::deserialize(alone) {
                 let problem: serde_json::Error = problem;
-                let problem = without_texts(&problem)
+                let problem = without_quoted_values(&problem)
                     .chars()
                     .take(PROBLEM)
                     .collect::<String>();
-                return RowFault::field(name, problem);
+                return RowError::field(name, problem);
             }
         }
-        RowFault::Json(error)
+        RowError::Json(error)
     })
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Keys, Sum};
+use super::{LabelTable, Sum};
 use crate::charge::Measure;
 
 /// Cell 0 is the whole month (or now), cells 1 to 31 are its days.
@@ -39,7 +39,7 @@ pub struct Column {
 
 /// The sums of one label set in a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cells<'a> {
+pub struct DailySums<'a> {
     /// The label set.
     pub key: u32,
     /// The number of its first cell: 0 is the whole month (or now), 1 to 31 are its days.
@@ -50,7 +50,7 @@ pub struct Cells<'a> {
     pub total: f64,
 }
 
-impl Cells<'_> {
+impl DailySums<'_> {
     /// The sum of one cell, 0 where there is none.
     pub fn at(&self, cell: u8) -> f64 {
         let at = usize::from(cell).checked_sub(usize::from(self.first));
@@ -85,7 +85,7 @@ impl Column {
             days: Vec::new(),
         };
         if column.sums.len() > column.entries.len() {
-            let total = |cells: Cells<'_>| cells.sums.iter().copied().collect::<Sum>().value();
+            let total = |cells: DailySums<'_>| cells.sums.iter().copied().collect::<Sum>().value();
             column.totals = column.iter().map(total).collect();
         }
         let mut days = [None::<Sum>; CELLS as usize];
@@ -130,7 +130,7 @@ impl Column {
     }
 
     /// The sums of each label set.
-    pub fn iter(&self) -> impl Iterator<Item = Cells<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = DailySums<'_>> {
         let mut rest = self.sums.as_slice();
         let totals = if self.totals.is_empty() {
             &self.sums
@@ -140,7 +140,7 @@ impl Column {
         self.entries.iter().zip(totals).map(move |(entry, &total)| {
             let (sums, after) = rest.split_at(usize::from(entry.count));
             rest = after;
-            Cells {
+            DailySums {
                 key: entry.key,
                 first: entry.first,
                 sums,
@@ -278,8 +278,8 @@ impl Sums {
     pub fn missing_from(
         &self,
         later: &Self,
-        keys: &Keys,
-        later_keys: &Keys,
+        keys: &LabelTable,
+        later_keys: &LabelTable,
         identity: &[usize],
     ) -> Self {
         let told: HashSet<Vec<&str>> = later

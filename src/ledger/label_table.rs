@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::give_way;
+use super::yield_periodically;
 
 /// The texts of one label of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +48,7 @@ pub struct Value {
 
 /// Label sets by number. Numbers are given from 0 on and never change.
 #[derive(Clone)]
-pub struct Keys {
+pub struct LabelTable {
     width: usize,
     /// The values of all label sets, `width` of them each.
     sets: Vec<u32>,
@@ -59,7 +59,7 @@ pub struct Keys {
     last: Option<u32>,
 }
 
-impl Keys {
+impl LabelTable {
     /// An empty table of label sets with a number of labels each.
     pub fn new(width: usize) -> Self {
         Self {
@@ -176,11 +176,11 @@ impl Keys {
 
     /// Takes over all label sets of another table; the answer is the new number of each. Where there is nothing to take
     /// over, as in most polls, the table stays the same one.
-    pub fn absorb(this: &mut Arc<Self>, other: &Self) -> Vec<u32> {
+    pub fn merge(this: &mut Arc<Self>, other: &Self) -> Vec<u32> {
         let sets = || (0u32..).take(other.len());
         let texts = |key| other.values(key).map(Value::texts);
         let known = sets().map(|key| {
-            give_way(key);
+            yield_periodically(key);
             this.find(this.hash(texts(key)), &texts(key))
         });
         if let Some(known) = known.collect() {
@@ -268,7 +268,7 @@ impl Value {
     }
 }
 
-impl std::fmt::Debug for Keys {
+impl std::fmt::Debug for LabelTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
             .entries((0u32..).zip(0..self.len()).map(|(key, _)| self.set(key)))

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    provider::MonthsAsked,
+    provider::MonthFetch,
     test_support::{Scripted, account, cost, day, told},
 };
 
@@ -53,8 +53,8 @@ fn ten_million_rows_add_up_exactly_in_any_order() {
 
 #[test]
 fn the_ledger_adds_as_exactly_as_its_sums() {
-    let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
-    let shape = Arc::new(Shape::of(&account));
+    let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
+    let shape = Arc::new(LabelMapping::of(&account));
     let names: Vec<String> = (0..SERIES)
         .map(|series| format!("customer {series:02}"))
         .collect();
@@ -100,8 +100,8 @@ fn the_ledger_adds_as_exactly_as_its_sums() {
 
 #[test]
 fn an_amount_that_is_no_finite_number_is_refused() {
-    let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
-    let shape = Arc::new(Shape::of(&account));
+    let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
+    let shape = Arc::new(LabelMapping::of(&account));
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut ledger = Ledger::new(Arc::clone(&shape), 10);
         let refused = ledger.charge(&Charge {
@@ -159,7 +159,7 @@ fn a_column_knows_what_its_label_sets_and_days_come_to() {
 
 #[test]
 fn a_table_that_learns_nothing_stays_the_same_one() {
-    let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+    let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     let keys = |customers: &[&'static str]| {
         let charges: Vec<_> = customers
             .iter()
@@ -169,9 +169,12 @@ fn a_table_that_learns_nothing_stays_the_same_one() {
     };
     let mut all = Arc::new(keys(&["a", "b", "c"]));
     let before = Arc::clone(&all);
-    assert_eq!(Keys::absorb(&mut all, &keys(&["c", "a"])), [2, 0]);
+    assert_eq!(LabelTable::merge(&mut all, &keys(&["c", "a"])), [2, 0]);
     assert!(Arc::ptr_eq(&all, &before));
-    assert_eq!(Keys::absorb(&mut all, &keys(&["c", "d", "b"])), [2, 3, 1]);
+    assert_eq!(
+        LabelTable::merge(&mut all, &keys(&["c", "d", "b"])),
+        [2, 3, 1]
+    );
     assert_eq!((all.len(), before.len()), (4, 3));
 }
 
@@ -190,10 +193,10 @@ proptest! {
         // The labels show the id's name and id, or names that rows share; the catalog is in no label.
         for shares_names in [false, true] {
             let known_by: &[usize] = if shares_names { &[2, 5] } else { &[1, 5] };
-            let provider = Scripted::with_rows_known_by(known_by, &[], MonthsAsked::Both);
+            let provider = Scripted::with_rows_known_by(known_by, &[], MonthFetch::Both);
             let account = account(provider, "UTC");
             let said = |rows: &BTreeMap<(u8, u8), i16>, suffix: &str| {
-                let mut ledger = Ledger::new(Arc::new(Shape::of(&account)), 1000);
+                let mut ledger = Ledger::new(Arc::new(LabelMapping::of(&account)), 1000);
                 for (&(id, catalog), &cost) in rows {
                     let (id, catalog) = (id.to_string(), catalog.to_string());
                     let name = if shares_names { "all".to_owned() } else { format!("{id}{suffix}") };
@@ -213,7 +216,7 @@ proptest! {
                 ledger.close()
             };
             let (known, told) = (said(&before, ""), said(&later, if renamed { "'" } else { "" }));
-            let sums = |said: &Account| {
+            let sums = |said: &PartTotals| {
                 said.months.first().map(|(_, sums)| sums.clone()).unwrap_or_default()
             };
             let missing = sums(&known).missing_from(
@@ -224,7 +227,7 @@ proptest! {
             );
             let mut keys = Arc::new(known.keys);
             let mut became = sums(&told);
-            became.rename(&Keys::absorb(&mut keys, &told.keys));
+            became.rename(&LabelTable::merge(&mut keys, &told.keys));
             became.join(missing);
 
             let mut want = before.clone();

@@ -13,26 +13,26 @@ use crate::{
     clock::{Clock, add},
     error::{ProviderError, Reason},
     ledger,
-    provider::{Ask, Part},
-    state::{AccountState, Cell, Failure, NOTED_ON, Restated},
+    provider::{Part, PollRequest},
+    state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Restated},
     telemetry::error_chain::chain,
     view::view,
 };
 
 /// What a part answered.
-pub(super) type Answer = (Part, Result<ledger::Account, ProviderError>);
+pub(super) type Answer = (Part, Result<ledger::PartTotals, ProviderError>);
 
 /// The end of each poll of one account.
-pub(super) struct Settling {
-    cell: Arc<Cell>,
+pub(super) struct PollCommit {
+    cell: Arc<AccountHandle>,
     clock: Clock,
     changed: Arc<Notify>,
     /// The parts that turned out to be none, so that each is told once.
     skipped: Mutex<BTreeSet<String>>,
 }
 
-impl Settling {
-    pub(super) fn new(cell: Arc<Cell>, clock: Clock, changed: Arc<Notify>) -> Self {
+impl PollCommit {
+    pub(super) fn new(cell: Arc<AccountHandle>, clock: Clock, changed: Arc<Notify>) -> Self {
         Self {
             cell,
             clock,
@@ -47,7 +47,7 @@ impl Settling {
         &self,
         mut state: AccountState,
         answers: Vec<Answer>,
-        ask: &Ask,
+        ask: &PollRequest,
         mut wait: Duration,
         began: Instant,
     ) -> Duration {
@@ -58,9 +58,11 @@ impl Settling {
             let answer = answer.and_then(|said| {
                 rows += said.rows;
                 if account.poll.plausibility {
-                    state.weigh(&part.id, &said, ask).map_err(|implausible| {
-                        ProviderError::new(Reason::Implausible, implausible.to_string())
-                    })?;
+                    state
+                        .check_plausibility(&part.id, &said, ask)
+                        .map_err(|implausible| {
+                            ProviderError::new(Reason::Implausible, implausible.to_string())
+                        })?;
                 }
                 Ok(said)
             });
@@ -72,7 +74,7 @@ impl Settling {
                 }
                 Err(error) => {
                     let known = state.parts.get(&part.id);
-                    if error.is_perhaps_not_a_part()
+                    if error.is_not_applicable()
                         && known.is_none_or(|known| known.last_success.is_none())
                     {
                         self.skip(&part.id, &error);
@@ -91,7 +93,7 @@ impl Settling {
     }
 
     /// Makes what was found the account's state, and says so.
-    fn conclude(&self, mut state: AccountState, ask: &Ask, rows: u64, duration: Duration) {
+    fn conclude(&self, mut state: AccountState, ask: &PollRequest, rows: u64, duration: Duration) {
         let account = &self.cell.account;
         let listed = state.parts.values().filter(|part| part.listed);
         let failing = listed.filter(|part| part.failure.is_some()).count();
@@ -101,10 +103,10 @@ impl Settling {
         if success {
             state.status.last_success = Some(ask.now);
             let noted = state.noted.iter().any(|noted| noted.month == ask.current);
-            if !noted && NOTED_ON.contains(&ask.today.day()) {
+            if !noted && FORECAST_RECORD_DAYS.contains(&ask.today.day()) {
                 let state_now = Arc::new(state.clone());
                 let forecasts = view(account, &state_now, ask.now).spend.forecasts();
-                state.note_forecasts(ask, forecasts);
+                state.record_forecasts(ask, forecasts);
             }
         }
         state.status.duration = Some(duration);

@@ -9,26 +9,26 @@ use crate::{
     charge::SharedSink,
     error::{ProviderError, Reason},
     http_client::retry::Backoff,
-    ledger::{self, Ledger, Shape},
-    provider::{Ask, Part},
+    ledger::{self, LabelMapping, Ledger},
+    provider::{Part, PollRequest},
 };
 
 /// Label sets beyond this multiple of `max_series` are no account that folding could save.
-const MOST_KEYS: usize = 10;
+const MAX_KEYS: usize = 10;
 
 /// Asks one account's API.
 #[derive(Debug)]
-pub struct Asking {
+pub struct PartFetcher {
     account: Arc<Account>,
-    shape: Arc<Shape>,
+    shape: Arc<LabelMapping>,
     backoff: Backoff,
 }
 
-impl Asking {
+impl PartFetcher {
     /// Asks the API of an account.
     pub fn new(account: Arc<Account>) -> Self {
         Self {
-            shape: Arc::new(Shape::of(&account)),
+            shape: Arc::new(LabelMapping::of(&account)),
             account,
             backoff: Backoff::PART,
         }
@@ -44,7 +44,7 @@ impl Asking {
     /// Asks which parts there are, within the time of one part and before a deadline.
     pub async fn parts(
         &self,
-        ask: &Ask,
+        ask: &PollRequest,
         deadline: Option<Instant>,
     ) -> Result<Vec<Part>, ProviderError> {
         tokio::time::timeout_at(self.until(deadline), self.account.provider.parts(ask))
@@ -56,9 +56,9 @@ impl Asking {
     pub async fn fetch(
         &self,
         part: &Part,
-        ask: &Ask,
+        ask: &PollRequest,
         deadline: Option<Instant>,
-    ) -> Result<ledger::Account, ProviderError> {
+    ) -> Result<ledger::PartTotals, ProviderError> {
         let deadline = self.until(deadline);
         let mut attempt = 1;
         loop {
@@ -80,9 +80,13 @@ impl Asking {
         }
     }
 
-    async fn fetch_once(&self, part: &Part, ask: &Ask) -> Result<ledger::Account, ProviderError> {
+    async fn fetch_once(
+        &self,
+        part: &Part,
+        ask: &PollRequest,
+    ) -> Result<ledger::PartTotals, ProviderError> {
         let account = &self.account;
-        let most_keys = account.poll.max_series.saturating_mul(MOST_KEYS);
+        let most_keys = account.poll.max_series.saturating_mul(MAX_KEYS);
         let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(&self.shape), most_keys)));
         let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
         account.provider.fetch(part, ask, &sink).await?;
@@ -91,7 +95,7 @@ impl Asking {
             .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let said = beside(ledger.label_sets(), move || ledger.close()).await;
+        let said = run_blocking_if_large(ledger.label_sets(), move || ledger.close()).await;
         for (month, _) in &said.months {
             if !ask.months.contains(month) && *month <= ask.current {
                 return Err(ProviderError::malformed(format!(
@@ -113,7 +117,7 @@ impl Asking {
 const FEW: usize = 1_000;
 
 /// Does what takes the longer the more label sets it is about: beside the async threads where these are many.
-pub(super) async fn beside<T: Send + 'static>(
+pub(super) async fn run_blocking_if_large<T: Send + 'static>(
     label_sets: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

@@ -24,20 +24,20 @@ use crate::{
     diagnostics::Report,
     exposition::{
         Reload,
-        publisher::{Books, Page},
+        publisher::{AccountSet, Publisher},
     },
     poller::Poller,
-    state::{AccountState, Cell, store::Store},
+    state::{AccountHandle, AccountState, store::Store},
     telemetry::log::Log,
     view::budgets::Money,
 };
 
 /// A disk that hangs does not keep a reload waiting for ever.
-const LONGEST_LOAD: Duration = Duration::from_secs(30);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A reload that is under way when the program ends has so long.
-const LONGEST_END: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of a file with more faults, so many are in the log; the answer to a request holds all.
-const MOST_LOGGED: usize = 100;
+const MAX_LOGGED: usize = 100;
 
 /// What a configuration is loaded from, and what accounts are polled with.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub struct Tools {
 
 /// Runs one poller an account.
 pub struct Supervisor {
-    page: Arc<Page>,
+    page: Arc<Publisher>,
     tools: Tools,
     /// Held while the configuration is loaded and put in force: of two reloads the second begins when the first has
     /// ended.
@@ -77,10 +77,10 @@ impl Supervisor {
             .map(|account| Arc::new(cell_of(account, None, tools.store.as_deref(), now)))
             .collect();
         let supervisor = Self {
-            page: Page::new(
-                Books {
+            page: Publisher::new(
+                AccountSet {
                     share,
-                    ..Books::new(cells, money, in_force)
+                    ..AccountSet::new(cells, money, in_force)
                 },
                 tools.clock.clone(),
             ),
@@ -97,11 +97,11 @@ impl Supervisor {
             tracing::warn!(warning, "configuration");
         }
         let mut pollers = supervisor.pollers.lock().await;
-        let books = Arc::clone(&supervisor.page.shown().books);
-        if let Some(Share { shard, of }) = books.share {
-            tracing::info!(%shard, accounts = books.cells.len(), of, "polling a share of the accounts");
+        let account_set = Arc::clone(&supervisor.page.shown().account_set);
+        if let Some(Share { shard, of }) = account_set.share {
+            tracing::info!(%shard, accounts = account_set.cells.len(), of, "polling a share of the accounts");
         }
-        for (others, cell) in books.cells.iter().enumerate() {
+        for (others, cell) in account_set.cells.iter().enumerate() {
             supervisor.poll(cell, others, &mut pollers);
         }
         drop(pollers);
@@ -109,7 +109,7 @@ impl Supervisor {
     }
 
     /// What is served of the accounts.
-    pub fn page(&self) -> &Arc<Page> {
+    pub fn page(&self) -> &Arc<Publisher> {
         &self.page
     }
 
@@ -124,9 +124,9 @@ impl Supervisor {
             return Vec::new();
         }
         let shown = self.page.shown();
-        let untried = |cell: &&Arc<Cell>| cell.state.load().status.last_attempt.is_none();
+        let untried = |cell: &&Arc<AccountHandle>| cell.state.load().status.last_attempt.is_none();
         let waiting: Vec<_> = shown
-            .books
+            .account_set
             .cells
             .iter()
             .filter(untried)
@@ -155,7 +155,7 @@ impl Supervisor {
     ) -> Result<Changes, NotReloaded> {
         // Whoever was ready before stays so, whether it was asked about or not.
         self.waited_for();
-        let before = Arc::clone(&self.page.shown().books);
+        let before = Arc::clone(&self.page.shown().account_set);
         let config = self.load(Arc::clone(&before)).await?;
         let (money, in_force, share) = (Money::of(&config), config.in_force(), config.share);
         let level = config.log.level;
@@ -174,7 +174,7 @@ impl Supervisor {
         let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
         let begun = std::mem::take(&mut plan.begun);
         let building = tokio::task::spawn_blocking(move || {
-            let build = |(account, known): (Account, Option<Arc<Cell>>)| {
+            let build = |(account, known): (Account, Option<Arc<AccountHandle>>)| {
                 Arc::new(cell_of(account, known.as_deref(), store.as_deref(), now))
             };
             begun.into_iter().map(build).collect::<Vec<_>>()
@@ -189,9 +189,9 @@ impl Supervisor {
         };
         let cells = plan.unchanged.iter().chain(&begun).cloned().collect();
         self.page
-            .turn_to(Books {
+            .replace(AccountSet {
                 share,
-                ..Books::new(cells, money, in_force)
+                ..AccountSet::new(cells, money, in_force)
             })
             .await;
         for (others, cell) in begun.iter().enumerate() {
@@ -205,18 +205,21 @@ impl Supervisor {
     }
 
     /// Reads the sources again. Accounts that are there already go on counting where they are.
-    async fn load(&self, books: Arc<Books>) -> Result<Config, NotReloaded> {
+    async fn load(&self, account_set: Arc<AccountSet>) -> Result<Config, NotReloaded> {
         let Tools { sources, clock, .. } = self.tools.clone();
         let loading = tokio::task::spawn_blocking(move || {
             config::load(&sources, &clock, &mut |name| {
-                let known = books.cells.iter().find(|cell| cell.account.name == name);
+                let known = account_set
+                    .cells
+                    .iter()
+                    .find(|cell| cell.account.name == name);
                 known
                     .map(|cell| Arc::clone(&cell.account.counters))
                     .unwrap_or_default()
             })
         });
-        match tokio::time::timeout(LONGEST_LOAD, loading).await {
-            Ok(Ok(config)) => config.map_err(NotReloaded::Faults),
+        match tokio::time::timeout(LOAD_TIMEOUT, loading).await {
+            Ok(Ok(config)) => config.map_err(NotReloaded::Diagnostics),
             Ok(Err(_)) => Err(NotReloaded::Broken),
             Err(_) => Err(NotReloaded::TooSlow),
         }
@@ -225,7 +228,7 @@ impl Supervisor {
     /// Begins to poll an account, after so many others that begin now, too.
     fn poll(
         &self,
-        cell: &Arc<Cell>,
+        cell: &Arc<AccountHandle>,
         others: usize,
         pollers: &mut BTreeMap<String, JoinHandle<()>>,
     ) {
@@ -258,8 +261,8 @@ impl Supervisor {
                 removed = changes.removed,
                 "configuration reloaded"
             ),
-            Err(NotReloaded::Faults(report)) => {
-                for fault in report.to_string().lines().take(MOST_LOGGED) {
+            Err(NotReloaded::Diagnostics(report)) => {
+                for fault in report.to_string().lines().take(MAX_LOGGED) {
                     tracing::error!(fault, "configuration not reloaded");
                 }
             }
@@ -270,7 +273,8 @@ impl Supervisor {
     /// Waits until all pollers have ended, once they were told to stop.
     pub async fn end(&self) {
         // A reload whose disk hangs does not keep the program from ending.
-        let Ok(mut pollers) = tokio::time::timeout(LONGEST_END, self.pollers.lock()).await else {
+        let Ok(mut pollers) = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.pollers.lock()).await
+        else {
             return;
         };
         for (_, poller) in std::mem::take(&mut *pollers) {
@@ -282,16 +286,16 @@ impl Supervisor {
 
 /// What becomes of each account.
 struct Plan {
-    unchanged: Vec<Arc<Cell>>,
+    unchanged: Vec<Arc<AccountHandle>>,
     /// Accounts that are polled anew, with what is known of them.
-    begun: Vec<(Account, Option<Arc<Cell>>)>,
+    begun: Vec<(Account, Option<Arc<AccountHandle>>)>,
     removed: Vec<String>,
     changes: Changes,
 }
 
 impl Plan {
-    fn new(before: &Books, accounts: Vec<Account>) -> Self {
-        let mut known: BTreeMap<&str, &Arc<Cell>> = before
+    fn new(before: &AccountSet, accounts: Vec<Account>) -> Self {
+        let mut known: BTreeMap<&str, &Arc<AccountHandle>> = before
             .cells
             .iter()
             .map(|cell| (cell.account.name.as_str(), cell))
@@ -332,8 +336,13 @@ impl Plan {
 
 /// The cell of an account that is polled from now on: with what is known of it, or with what the store kept, where the
 /// sums still mean the same.
-fn cell_of(account: Account, known: Option<&Cell>, store: Option<&Store>, now: Timestamp) -> Cell {
-    let fits = |cell: &&Cell| cell.account.fingerprint() == account.fingerprint();
+fn cell_of(
+    account: Account,
+    known: Option<&AccountHandle>,
+    store: Option<&Store>,
+    now: Timestamp,
+) -> AccountHandle {
+    let fits = |cell: &&AccountHandle| cell.account.fingerprint() == account.fingerprint();
     let state = match known.filter(fits) {
         Some(cell) => {
             let mut state = AccountState::clone(&cell.state.load());
@@ -345,8 +354,8 @@ fn cell_of(account: Account, known: Option<&Cell>, store: Option<&Store>, now: T
     };
     let account = Arc::new(account);
     match state {
-        Some(state) => Cell::restored(account, state),
-        None => Cell::new(account),
+        Some(state) => AccountHandle::restored(account, state),
+        None => AccountHandle::new(account),
     }
 }
 
@@ -378,11 +387,11 @@ impl fmt::Display for Changes {
 pub enum NotReloaded {
     /// It is bad.
     #[error(transparent)]
-    Faults(Report),
+    Diagnostics(Report),
     /// Reading it took too long.
     #[error(
         "reading the configuration took longer than {}",
-        humantime::format_duration(LONGEST_LOAD)
+        humantime::format_duration(LOAD_TIMEOUT)
     )]
     TooSlow,
     /// A fault of this program.

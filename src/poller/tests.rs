@@ -9,40 +9,40 @@ use super::*;
 use crate::{
     charge::{Amount, Charge, Measure, Period, Refused, Sink},
     error::{ProviderError, Reason},
-    ledger::{Ledger, Shape},
-    state::Cell,
+    ledger::{LabelMapping, Ledger},
+    state::AccountHandle,
     test_support::{Scripted, account, at, cost, day, month},
     view::{View, Window, view},
 };
 
-const DAYS: &[(Measure, Grain)] = &[(Measure::BilledCost, Grain::Day)];
-const MONTHS: &[(Measure, Grain)] = &[
-    (Measure::BilledCost, Grain::Month),
-    (Measure::ProviderForecast, Grain::Now),
+const DAYS: &[(Measure, Granularity)] = &[(Measure::BilledCost, Granularity::Day)];
+const MONTHS: &[(Measure, Granularity)] = &[
+    (Measure::BilledCost, Granularity::Month),
+    (Measure::ProviderForecast, Granularity::Now),
 ];
-const SEATS: &[(Measure, Grain)] = &[(Measure::Seats, Grain::Now)];
+const SEATS: &[(Measure, Granularity)] = &[(Measure::Seats, Granularity::Now)];
 
 /// One account over a scripted provider, polled by hand at chosen moments.
 struct Bench {
     provider: Arc<Scripted>,
-    cell: Arc<Cell>,
+    cell: Arc<AccountHandle>,
 }
 
 impl Bench {
-    fn new(measures: &[(Measure, Grain)], asked: MonthsAsked) -> Self {
+    fn new(measures: &[(Measure, Granularity)], asked: MonthFetch) -> Self {
         Self::with(measures, asked, |_| ())
     }
 
     fn with(
-        measures: &[(Measure, Grain)],
-        asked: MonthsAsked,
+        measures: &[(Measure, Granularity)],
+        asked: MonthFetch,
         change: impl FnOnce(&mut crate::account::Account),
     ) -> Self {
         let provider = Scripted::new(measures, asked);
         let mut account = account(Arc::clone(&provider) as _, "Europe/Berlin");
         change(&mut account);
         Self {
-            cell: Arc::new(Cell::new(Arc::new(account))),
+            cell: Arc::new(AccountHandle::new(Arc::new(account))),
             provider,
         }
     }
@@ -99,7 +99,7 @@ fn broken() -> ProviderError {
 
 #[tokio::test]
 async fn rows_with_equal_labels_are_added() {
-    let bench = Bench::new(DAYS, MonthsAsked::Each);
+    let bench = Bench::new(DAYS, MonthFetch::Each);
     bench.provider.says(
         "account",
         vec![
@@ -118,7 +118,7 @@ async fn rows_with_equal_labels_are_added() {
 
 #[tokio::test]
 async fn a_month_turns_at_local_midnight_without_a_poll() {
-    let bench = Bench::new(DAYS, MonthsAsked::Each);
+    let bench = Bench::new(DAYS, MonthFetch::Each);
     bench.provider.says(
         "account",
         vec![
@@ -149,7 +149,7 @@ async fn a_month_turns_at_local_midnight_without_a_poll() {
 
 #[tokio::test]
 async fn a_day_is_closed_once_polled_after_its_close() {
-    let bench = Bench::new(DAYS, MonthsAsked::Each);
+    let bench = Bench::new(DAYS, MonthFetch::Each);
     // Days of 23 hours (30 March) and of 24 around it; a day closes 6 hours after its local end.
     bench.provider.says(
         "account",
@@ -184,8 +184,8 @@ async fn a_day_is_closed_once_polled_after_its_close() {
 #[tokio::test]
 async fn hours_fold_into_a_day_of_25_hours() {
     let bench = Bench::with(
-        &[(Measure::BilledCost, Grain::RunningDay)],
-        MonthsAsked::Each,
+        &[(Measure::BilledCost, Granularity::RunningDay)],
+        MonthFetch::Each,
         |_| (),
     );
     let hours = (0..24)
@@ -214,7 +214,7 @@ async fn hours_fold_into_a_day_of_25_hours() {
 
 #[tokio::test]
 async fn a_failed_part_keeps_its_last_values_and_the_others_move_on() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench.provider.lists(&["one", "two"]);
     bench
         .provider
@@ -247,7 +247,7 @@ async fn a_failed_part_keeps_its_last_values_and_the_others_move_on() {
 
 #[tokio::test]
 async fn when_discovery_fails_the_parts_last_known_are_polled_all_the_same() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench.provider.lists(&["one"]);
     bench
         .provider
@@ -266,7 +266,7 @@ async fn when_discovery_fails_the_parts_last_known_are_polled_all_the_same() {
 
 #[tokio::test]
 async fn a_part_that_is_no_longer_listed_keeps_its_money_and_is_not_asked() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench.provider.lists(&["one", "two"]);
     bench
         .provider
@@ -291,8 +291,8 @@ async fn a_part_that_is_no_longer_listed_keeps_its_money_and_is_not_asked() {
 
 #[tokio::test]
 async fn a_pair_that_never_answered_is_skipped_and_one_that_did_fails() {
-    let nothing_there = || ProviderError::new(Reason::NotFound, "not found").perhaps_not_a_part();
-    let bench = Bench::new(SEATS, MonthsAsked::Both);
+    let nothing_there = || ProviderError::new(Reason::NotFound, "not found").not_applicable();
+    let bench = Bench::new(SEATS, MonthFetch::Both);
     bench.provider.lists(&["one", "two"]);
     bench.provider.says(
         "one",
@@ -316,7 +316,7 @@ async fn a_pair_that_never_answered_is_skipped_and_one_that_did_fails() {
 
 #[tokio::test]
 async fn a_withheld_month_is_absent_and_not_zero() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench
         .provider
         .says("account", vec![cost(month("2025-03"), "a", 5.0)]);
@@ -337,7 +337,7 @@ async fn a_withheld_month_is_absent_and_not_zero() {
 
 #[tokio::test]
 async fn forecasts_end_with_their_month_and_are_never_filled_with_zeros() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench.provider.says(
         "account",
         vec![
@@ -354,7 +354,7 @@ async fn forecasts_end_with_their_month_and_are_never_filled_with_zeros() {
 
 #[tokio::test]
 async fn seats_that_are_no_longer_listed_are_zero_until_the_month_ends() {
-    let bench = Bench::new(SEATS, MonthsAsked::Both);
+    let bench = Bench::new(SEATS, MonthFetch::Both);
     let seats = |customer, value| cost(Period::Now, customer, value).of(Measure::Seats, "");
     bench
         .provider
@@ -381,7 +381,7 @@ async fn seats_that_are_no_longer_listed_are_zero_until_the_month_ends() {
 
 #[tokio::test]
 async fn an_account_is_withdrawn_when_all_its_parts_are_stale() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench.provider.lists(&["one", "two"]);
     bench
         .provider
@@ -409,7 +409,7 @@ async fn an_account_is_withdrawn_when_all_its_parts_are_stale() {
 
 #[tokio::test]
 async fn the_previous_month_is_read_on_start_then_daily_while_it_may_change() {
-    let bench = Bench::new(DAYS, MonthsAsked::Each);
+    let bench = Bench::new(DAYS, MonthFetch::Each);
     let mut asked = Vec::new();
     for now in [
         "2025-03-05T12:00:00Z", // start
@@ -446,7 +446,7 @@ async fn the_previous_month_is_read_on_start_then_daily_while_it_may_change() {
 
 #[tokio::test(start_paused = true)]
 async fn polls_follow_the_interval_and_never_overlap() {
-    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+    let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.interval = Duration::from_mins(10);
     });
     let clock = Clock::starting_at(at("2025-03-10T12:00:00Z"));
@@ -477,7 +477,7 @@ async fn polls_follow_the_interval_and_never_overlap() {
 #[tokio::test(start_paused = true)]
 async fn accounts_that_begin_together_poll_one_after_the_other_within_a_tenth_of_the_interval() {
     for (others, want) in [(0, 0), (1, 20), (100, 2_000), (100_000, 60_000)] {
-        let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+        let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
             account.poll.interval = Duration::from_mins(10);
         });
         let began = instant();
@@ -498,7 +498,7 @@ async fn accounts_that_begin_together_poll_one_after_the_other_within_a_tenth_of
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_asks_to_wait_longer_than_the_interval_is_left_alone() {
-    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+    let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.interval = Duration::from_mins(10);
     });
     bench.provider.answers("account", |_| {
@@ -522,7 +522,7 @@ async fn a_provider_that_asks_to_wait_longer_than_the_interval_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_asked_to_wait_is_left_alone_by_the_next_poller_too() {
-    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+    let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.interval = Duration::from_mins(10);
     });
     bench.provider.answers("account", |_| {
@@ -530,14 +530,15 @@ async fn a_provider_that_asked_to_wait_is_left_alone_by_the_next_poller_too() {
             .with_retry_after(Some(Duration::from_mins(35))))
     });
     let clock = Clock::starting_at(at("2025-03-10T12:00:00Z"));
-    let poller = |cell: &Arc<Cell>| Poller::new(Arc::clone(cell), clock.clone(), Arc::default());
+    let poller =
+        |cell: &Arc<AccountHandle>| Poller::new(Arc::clone(cell), clock.clone(), Arc::default());
     poller(&bench.cell).poll().await;
     tokio::time::sleep(Duration::from_mins(1)).await;
 
     // A reload cuts off the first poller; a second one takes over what it has found.
     let account = Arc::clone(&bench.cell.account);
     let state = AccountState::clone(&bench.cell.state.load());
-    let cell = Arc::new(Cell::restored(account, state));
+    let cell = Arc::new(AccountHandle::restored(account, state));
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(poller(&cell).run(stopped));
     tokio::time::sleep(Duration::from_mins(33)).await;
@@ -550,7 +551,7 @@ async fn a_provider_that_asked_to_wait_is_left_alone_by_the_next_poller_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_answer_is_asked_for_again_within_the_time_of_the_part() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     let asked = std::sync::atomic::AtomicU32::new(0);
     bench.provider.answers("account", move |_| {
         if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
@@ -570,7 +571,7 @@ async fn a_cut_answer_is_asked_for_again_within_the_time_of_the_part() {
 
 #[tokio::test]
 async fn above_max_series_every_total_stays_exact_credits_included() {
-    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+    let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.max_series = 3;
     });
     let customers = ["a", "b", "c", "d", "e"];
@@ -593,14 +594,14 @@ async fn above_max_series_every_total_stays_exact_credits_included() {
 
 #[tokio::test]
 async fn more_label_sets_than_ten_times_max_series_are_too_large() {
-    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+    let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.max_series = 1;
     });
     let charges = (0..11)
         .map(|number| cost(month("2025-03"), format!("customer {number}").leak(), 1.0))
         .collect::<Vec<_>>();
     // The scripted provider unwraps what the ledger says, so it is asked for directly.
-    let shape = Arc::new(Shape::of(&bench.cell.account));
+    let shape = Arc::new(LabelMapping::of(&bench.cell.account));
     let mut ledger = Ledger::new(shape, 10);
     let told: Vec<_> = charges
         .iter()
@@ -629,7 +630,7 @@ fn rows(count: usize, each: f64) -> Vec<crate::test_support::Said> {
 
 #[tokio::test]
 async fn an_answer_that_is_far_too_small_is_held_until_two_more_agree() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     let spent = |now| bench.bill(now, Window::MonthToDate).unwrap()["a"];
     bench.provider.says("account", rows(30, 1.0));
     bench.poll("2025-03-10T01:00:00Z").await;
@@ -653,7 +654,7 @@ async fn an_answer_that_is_far_too_small_is_held_until_two_more_agree() {
 
 #[tokio::test]
 async fn month_turns_credits_and_small_months_never_meet_the_guard() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench.provider.says("account", rows(30, 1.0));
     bench.poll("2025-03-31T12:00:00Z").await;
     // The new month begins with one row.
@@ -676,7 +677,7 @@ async fn month_turns_credits_and_small_months_never_meet_the_guard() {
 
 #[tokio::test]
 async fn the_guard_can_be_turned_off() {
-    let bench = Bench::with(MONTHS, MonthsAsked::Both, |account| {
+    let bench = Bench::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.plausibility = false;
     });
     bench.provider.says("account", rows(30, 1.0));
@@ -691,7 +692,7 @@ async fn the_guard_can_be_turned_off() {
 
 #[tokio::test]
 async fn a_closed_month_tells_how_far_it_moved_since_its_baseline() {
-    let bench = Bench::new(DAYS, MonthsAsked::Each);
+    let bench = Bench::new(DAYS, MonthFetch::Each);
     let says = |a: f64, b: Option<f64>| {
         let b = b.map(|value| cost(day("2025-02-11"), "b", value));
         let charges = [cost(day("2025-02-10"), "a", a)].into_iter().chain(b);
@@ -724,7 +725,7 @@ async fn a_closed_month_tells_how_far_it_moved_since_its_baseline() {
 
 #[tokio::test]
 async fn a_forecast_is_noted_after_the_15th_day_and_judged_in_the_next_month() {
-    let bench = Bench::new(MONTHS, MonthsAsked::Both);
+    let bench = Bench::new(MONTHS, MonthFetch::Both);
     bench
         .provider
         .says("account", vec![cost(month("2025-03"), "a", 32.0)]);
@@ -764,7 +765,7 @@ proptest::proptest! {
             .enable_time()
             .build()
             .unwrap();
-        let bench = Bench::new(DAYS, MonthsAsked::Each);
+        let bench = Bench::new(DAYS, MonthFetch::Each);
         let mut now = at("2025-03-10T12:00:00Z");
         for (hours, succeeds) in steps {
             now += jiff::SignedDuration::from_hours(hours);

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
+use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
 use crate::charge::{
     Amount, Charge, Measure, Month, Period, SharedSink, Sink, currency::is_currency,
 };
@@ -28,10 +28,10 @@ use crate::{
     error::ProviderError,
     http_client::{Auth, Fold, Frame, Http, Pages, Read, Request},
     json::{
-        RowFault,
+        RowError,
         scalars::{self, Number, Raw, Streamed, Text},
     },
-    provider::config::{self, Context, Defaults},
+    provider::config::{self, BuildContext, Defaults},
 };
 
 /// The documented default, which every server must bear.
@@ -42,7 +42,7 @@ const CURRENCY_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// Monthly expenses from `ActivePlatform`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Section {
+pub struct Config {
     /// Base URL of the installation, such as `https://test.activeplatform.com`. Required.
     base_url: Option<String>,
     /// File with a manager's API token. Exactly one of `api_token_file` and `api_token_env` is required.
@@ -73,7 +73,7 @@ enum PeriodMode {
     Dates,
 }
 
-impl config::Section for Section {
+impl config::ProviderConfig for Config {
     const NAME: &'static str = "activeplatform";
 
     const DEFAULTS: Defaults = Defaults {
@@ -92,7 +92,7 @@ impl config::Section for Section {
         "tag:KEY",
     ];
 
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let base = context.url("base_url", self.base_url);
         let token = context.secret("api_token", self.api_token_file, self.api_token_env);
         let subscriptions = self.subscriptions.filter(|ids| !ids.is_empty());
@@ -100,7 +100,7 @@ impl config::Section for Section {
             Some(currency) => context.currency(currency).map(Some),
             None if self.reseller_id.is_some() => Some(None),
             None => {
-                context.fault(
+                context.report(
                     "currency",
                     "is required, unless reseller_id tells whose to take",
                 );
@@ -113,14 +113,14 @@ impl config::Section for Section {
                 .required_text("reseller_id", Some(id))
                 .map(Scope::Reseller),
             (None, None) => {
-                context.fault(
+                context.report(
                     "subscriptions",
                     "exactly one of subscriptions and reseller_id is required",
                 );
                 None
             }
             (Some(_), Some(_)) => {
-                context.fault(
+                context.report(
                     "reseller_id",
                     "only one of subscriptions and reseller_id may be given",
                 );
@@ -188,15 +188,18 @@ impl Provider for ActivePlatform {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
-        vec![(Measure::BilledCost, Grain::Month)]
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
+        vec![(Measure::BilledCost, Granularity::Month)]
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
-    fn parts<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(
+        &'a self,
+        ask: &'a PollRequest,
+    ) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async move {
             match &self.scope {
                 Scope::Subscriptions(ids) => Ok(ids.iter().map(Part::new).collect()),
@@ -208,7 +211,7 @@ impl Provider for ActivePlatform {
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(self.analytics(part, ask, sink))
@@ -288,7 +291,7 @@ impl ActivePlatform {
     async fn analytics(
         &self,
         part: &Part,
-        ask: &Ask,
+        ask: &PollRequest,
         sink: &SharedSink,
     ) -> Result<(), ProviderError> {
         let (Some(&first), Some(&last)) = (ask.months.iter().min(), ask.months.iter().max()) else {
@@ -320,7 +323,7 @@ impl ActivePlatform {
         &self,
         subscription: &str,
         (first, last): (Month, Month),
-        ask: &Ask,
+        ask: &PollRequest,
         sink: &SharedSink,
         expenses: impl Fn() -> Expenses,
     ) -> Result<(Request, Read<Expenses>), ProviderError> {
@@ -447,11 +450,11 @@ fn subscriptions(
     currency: &str,
     place: &str,
 ) -> Result<Vec<Part>, ProviderError> {
-    let read = |raw: &RawValue| -> Result<Part, RowFault> {
+    let read = |raw: &RawValue| -> Result<Part, RowError> {
         let row: SubscriptionResponse<'_> = scalars::row(raw.get().as_bytes())?;
         let id = Text::or_empty(row.id.as_ref());
         if id.is_empty() {
-            return Err(RowFault::field("id", "is missing"));
+            return Err(RowError::field("id", "is missing"));
         }
         let attributes = row.attributes.unwrap_or_default();
         let facts = [
@@ -523,16 +526,16 @@ impl Fold for Expenses {
     type Row<'a> = ExpenseResponse<'a>;
 
     /// One expense. A month that was not asked for makes it malformed.
-    fn fold(&mut self, row: ExpenseResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowFault> {
+    fn fold(&mut self, row: ExpenseResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowError> {
         let Number(total) = row
             .total
-            .ok_or_else(|| RowFault::field("total", "is missing"))?;
+            .ok_or_else(|| RowError::field("total", "is missing"))?;
         let period = row.billing_period.as_ref().or(row.period.as_ref());
         let month: Month = Text::or_empty(period)
             .parse()
-            .map_err(|_| RowFault::field("billing_period", "must be a month as YYYY-MM"))?;
+            .map_err(|_| RowError::field("billing_period", "must be a month as YYYY-MM"))?;
         if !self.months.contains(&month) {
-            return Err(RowFault::field(
+            return Err(RowError::field(
                 "billing_period",
                 format!("{month} was not asked for"),
             ));
@@ -600,7 +603,7 @@ impl Expenses {
         for (month, row) in &self.first_rows {
             if !named.contains(month) {
                 let problem = format!("{month} is not among billing_periods");
-                return Err(RowFault::field("billing_period", problem).at(place, *row));
+                return Err(RowError::field("billing_period", problem).at(place, *row));
             }
         }
         for month in &self.months {
@@ -615,10 +618,10 @@ impl Expenses {
 }
 
 /// A row's tags, read only where one is wanted.
-fn tags<'a>(raw: Option<Raw<'a>>, wanted: &[String]) -> Result<Vec<Text<'a>>, RowFault> {
+fn tags<'a>(raw: Option<Raw<'a>>, wanted: &[String]) -> Result<Vec<Text<'a>>, RowError> {
     match raw {
         Some(Raw(raw)) if !wanted.is_empty() => serde_json::from_str::<Vec<Text<'a>>>(raw)
-            .map_err(|_| RowFault::field("tags", "must be a list of texts")),
+            .map_err(|_| RowError::field("tags", "must be a list of texts")),
         _ => Ok(Vec::new()),
     }
 }
@@ -638,7 +641,7 @@ mod tests {
     use super::*;
     use crate::provider::{
         registry::ProviderName,
-        test_support::{Api, Notes, Seen, ask, build, fetch, secret, told},
+        test_support::{Api, RecordingSink, Seen, ask, build, fetch, secret, told},
     };
 
     const EXAMPLE: &str =
@@ -676,7 +679,7 @@ mod tests {
     }
 
     /// Asks for April and May 2024.
-    async fn expenses(body: String) -> Result<Notes, ProviderError> {
+    async fn expenses(body: String) -> Result<RecordingSink, ProviderError> {
         let api = Api::start(move |_| (200, body.clone())).await;
         fetch(&*chosen(&api, &[]), &Part::new("53840"), &ask("2024-05-10")).await
     }
@@ -1121,8 +1124,8 @@ mod tests {
                 "accounts.test.subscriptions: must not hold the same text twice",
             ),
         ] {
-            let faults = build(ProviderName::ActivePlatform, section, &[]).unwrap_err();
-            assert_eq!(faults, want);
+            let diagnostics = build(ProviderName::ActivePlatform, section, &[]).unwrap_err();
+            assert_eq!(diagnostics, want);
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
+use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
 use crate::{
     charge::{Amount, Charge, Measure, Period, SharedSink, Sink},
     clock::add,
@@ -25,10 +25,10 @@ use crate::{
     error::{ProviderError, Reason},
     http_client::{Auth, Http, Login, Pages, Request, Token},
     json::{
-        RowFault,
+        RowError,
         scalars::{self, Number, Text},
     },
-    provider::config::{self, Context, Defaults},
+    provider::config::{self, BuildContext, Defaults},
 };
 
 const BASE_URL: &str = "https://api.cloudcockpit.com";
@@ -42,7 +42,7 @@ const PAGE_SIZE: usize = 2000;
 /// Licence seats from `CloudCockpit`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Section {
+pub struct Config {
     /// Base URL of the API. Default: `https://api.cloudcockpit.com`.
     base_url: Option<String>,
     /// URL of the token endpoint. Default: the one that the API documents for every portal.
@@ -65,7 +65,7 @@ pub struct Section {
     reseller_id: Option<config::Text>,
 }
 
-impl config::Section for Section {
+impl config::ProviderConfig for Config {
     const NAME: &'static str = "cloudcockpit";
 
     const DEFAULTS: Defaults = Defaults {
@@ -83,7 +83,7 @@ impl config::Section for Section {
         "sku_id",
     ];
 
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let or = |given: Option<String>, default: &str| Some(given.unwrap_or(default.to_owned()));
         let base = context.url("base_url", or(self.base_url, BASE_URL));
         let token_url = context.url("token_url", or(self.token_url, TOKEN_URL));
@@ -123,13 +123,13 @@ impl config::Section for Section {
 }
 
 /// The tenant goes into a header as a bare domain.
-fn domain(context: &mut Context<'_>, tenant: Option<String>) -> Option<String> {
+fn domain(context: &mut BuildContext<'_>, tenant: Option<String>) -> Option<String> {
     let tenant = context.required("tenant", tenant)?;
     let bare = tenant
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     if tenant.is_empty() || !bare {
-        context.fault(
+        context.report(
             "tenant",
             "must be a bare domain, such as portal.example.com",
         );
@@ -169,29 +169,29 @@ impl Provider for CloudCockpit {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         [
             Measure::Seats,
             Measure::AssignedSeats,
             Measure::AvailableSeats,
             Measure::SuspendedSeats,
         ]
-        .map(|measure| (measure, Grain::Now))
+        .map(|measure| (measure, Granularity::Now))
         .to_vec()
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(self.pairs())
     }
 
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        _: &'a Ask,
+        _: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(self.licenses(part, sink))
@@ -310,7 +310,7 @@ impl CloudCockpit {
         }
         let body = self.http.body(&request).await.map_err(|error| {
             if matches!(error.status(), Some(400 | 404)) {
-                error.perhaps_not_a_part()
+                error.not_applicable()
             } else {
                 error
             }
@@ -460,11 +460,11 @@ struct Listed {
 }
 
 fn listed(rows: &[&RawValue], place: &str) -> Result<Vec<Listed>, ProviderError> {
-    let read = |raw: &RawValue| -> Result<Listed, RowFault> {
+    let read = |raw: &RawValue| -> Result<Listed, RowError> {
         let row: ListedResponse<'_> = scalars::row(raw.get().as_bytes())?;
         let id = Text::or_empty(row.id.as_ref());
         if id.is_empty() {
-            return Err(RowFault::field("id", "is missing"));
+            return Err(RowError::field("id", "is missing"));
         }
         let name = row.company_name.as_ref().or(row.alias.as_ref());
         let deleted = [row.is_deleted, row.deleted]
@@ -510,11 +510,11 @@ struct LicenseResponse<'a> {
 }
 
 /// The seats of one licence, as sent. Only the total must be there: a count that is not told is not 0, and is left out.
-fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result<(), RowFault> {
+fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result<(), RowError> {
     let row: LicenseResponse<'_> = scalars::row(raw.get().as_bytes())?;
     let total = row
         .total_licenses
-        .ok_or_else(|| RowFault::field("totalLicenses", "is missing"))?;
+        .ok_or_else(|| RowError::field("totalLicenses", "is missing"))?;
     let amounts: Vec<Amount<'_>> = [
         (Measure::Seats, Some(total)),
         (Measure::AssignedSeats, row.consumed_licenses),
@@ -554,7 +554,7 @@ mod tests {
     use super::*;
     use crate::provider::{
         registry::ProviderName,
-        test_support::{Api, Notes, Seen, ask, build, fetch, secret, told},
+        test_support::{Api, RecordingSink, Seen, ask, build, fetch, secret, told},
     };
 
     const EXAMPLE: &str = include_str!("../../tests/fixtures/cloudcockpit/licenses.json");
@@ -627,7 +627,7 @@ mod tests {
         (parts, api.lines()[1..].to_vec())
     }
 
-    async fn licenses(status: u16, body: &str) -> Result<Notes, ProviderError> {
+    async fn licenses(status: u16, body: &str) -> Result<RecordingSink, ProviderError> {
         let body = body.to_owned();
         let api = portal(move |_| (status, body.clone())).await;
         fetch(&*account(&api, json!({})), &pair(), &ask("2024-05-10")).await
@@ -662,7 +662,7 @@ mod tests {
             ]
         );
         for body in ["[]", r#"{"items": []}"#, r#"{"items": null}"#] {
-            assert_eq!(licenses(200, body).await.unwrap(), Notes::default());
+            assert_eq!(licenses(200, body).await.unwrap(), RecordingSink::default());
         }
     }
 
@@ -722,7 +722,7 @@ mod tests {
         ] {
             let error = licenses(status, "").await.unwrap_err();
             assert_eq!(error.reason(), reason, "{status}");
-            assert_eq!(error.is_perhaps_not_a_part(), perhaps, "{status}");
+            assert_eq!(error.is_not_applicable(), perhaps, "{status}");
             assert!(error.correlation_id().is_some(), "{status}");
         }
     }
@@ -800,7 +800,7 @@ mod tests {
                 .unwrap_err();
             assert_eq!(told(&error), want);
             // Nobody may take it for a pair that is not Microsoft's.
-            assert!(!error.is_perhaps_not_a_part(), "{status}");
+            assert!(!error.is_not_applicable(), "{status}");
             let shown = format!("{error:?} {:?}", &*provider);
             assert!(!shown.contains("s3cret"));
         }

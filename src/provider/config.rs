@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{diagnostics::Faults, http_client, provider::Provider, secret::SecretSource};
+use crate::{diagnostics::Diagnostics, http_client, provider::Provider, secret::SecretSource};
 
 /// What differs by provider in the keys that every account has.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,8 +26,8 @@ pub struct Defaults {
     pub concurrency: usize,
 }
 
-/// What the operator writes for one provider: every key optional to serde, so that all faults are told at once.
-pub trait Section: DeserializeOwned + JsonSchema {
+/// What the operator writes for one provider: every key optional to serde, so that all diagnostics are told at once.
+pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// The value of the key and of the label `provider`.
     const NAME: &'static str;
 
@@ -35,15 +35,15 @@ pub trait Section: DeserializeOwned + JsonSchema {
     const DEFAULTS: Defaults;
 
     /// The names of all dimensions that it offers in some setting or other, `tag:KEY` for tags: with them a wrong
-    /// name is told even where other faults keep the provider from being built.
+    /// name is told even where other diagnostics keep the provider from being built.
     const OFFERS: &'static [&'static str];
 
     /// Checks what was written and builds the provider; `None` once a fault was told.
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>>;
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }
 
-/// What a section needs to become a provider: the account's own settings, and where to tell faults.
-pub struct Context<'a> {
+/// What a section needs to become a provider: the account's own settings, and where to tell diagnostics.
+pub struct BuildContext<'a> {
     /// The keys that lead to the account, such as `accounts.otc-main`.
     pub place: String,
     /// The account's time zone.
@@ -52,8 +52,8 @@ pub struct Context<'a> {
     pub tags: Vec<String>,
     /// How requests are sent: pace, timeouts, counters, clock.
     pub http: http_client::Settings,
-    /// Where faults are told.
-    pub faults: &'a mut Faults,
+    /// Where diagnostics are told.
+    pub diagnostics: &'a mut Diagnostics,
     /// What the section was found to use.
     pub uses: Uses,
 }
@@ -67,17 +67,17 @@ pub struct Uses {
     pub urls: BTreeMap<String, Url>,
 }
 
-impl Context<'_> {
+impl BuildContext<'_> {
     /// Tells a fault of one key of the account.
-    pub fn fault(&mut self, key: &str, message: impl Into<String>) {
-        self.faults
-            .tell(format!("{}.{key}", self.place), message.into());
+    pub fn report(&mut self, key: &str, message: impl Into<String>) {
+        self.diagnostics
+            .push(format!("{}.{key}", self.place), message.into());
     }
 
     /// The value of a key that must be given.
     pub fn required<T>(&mut self, key: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
-            self.fault(key, "is required");
+            self.report(key, "is required");
         }
         value
     }
@@ -86,7 +86,7 @@ impl Context<'_> {
     pub fn required_text(&mut self, key: &str, value: Option<Text>) -> Option<String> {
         let Text(value) = self.required(key, value)?;
         if value.trim().is_empty() {
-            self.fault(key, "must not be empty");
+            self.report(key, "must not be empty");
             return None;
         }
         Some(value)
@@ -96,14 +96,14 @@ impl Context<'_> {
     pub fn ids(&mut self, key: &str, ids: Vec<Text>) -> Option<Vec<String>> {
         let mut distinct = HashSet::new();
         if ids.iter().any(|Text(id)| id.trim().is_empty()) {
-            self.fault(key, "must not hold an empty text; leave it out instead");
+            self.report(key, "must not hold an empty text; leave it out instead");
             return None;
         }
         if !ids
             .iter()
             .all(|Text(id)| distinct.insert(id.to_ascii_lowercase()))
         {
-            self.fault(key, "must not hold the same text twice");
+            self.report(key, "must not hold the same text twice");
             return None;
         }
         Some(ids.into_iter().map(|Text(id)| id).collect())
@@ -120,14 +120,14 @@ impl Context<'_> {
             (Some(path), None) => ("file", SecretSource::File(path)),
             (None, Some(variable)) => ("env", SecretSource::Env(variable)),
             (None, None) => {
-                self.fault(
+                self.report(
                     &format!("{name}_file"),
                     format!("exactly one of {name}_file and {name}_env is required"),
                 );
                 return None;
             }
             (Some(_), Some(_)) => {
-                self.fault(
+                self.report(
                     &format!("{name}_env"),
                     format!("only one of {name}_file and {name}_env may be given"),
                 );
@@ -136,7 +136,7 @@ impl Context<'_> {
         };
         let key = format!("{name}_{form}");
         if source.is_nowhere() {
-            self.fault(&key, "must not be empty");
+            self.report(&key, "must not be empty");
             return None;
         }
         self.uses
@@ -162,7 +162,7 @@ impl Context<'_> {
                 return Some(url);
             }
         };
-        self.fault(key, format!("must be an http or https URL: {wrong}"));
+        self.report(key, format!("must be an http or https URL: {wrong}"));
         None
     }
 
@@ -171,7 +171,7 @@ impl Context<'_> {
         if crate::charge::currency::is_currency(&value) {
             return Some(value);
         }
-        self.fault(
+        self.report(
             "currency",
             "must be three capital letters (ISO 4217), such as EUR",
         );

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
+use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink},
     clock::add,
@@ -26,16 +26,16 @@ use crate::{
     error::{ProviderError, Reason},
     http_client::{Auth, Http, Login, Token},
     json::{
-        RowFault,
+        RowError,
         scalars::{self, Number},
     },
-    provider::config::{self, Context, Defaults, Text},
+    provider::config::{self, BuildContext, Defaults, Text},
 };
 
 /// enube Rocket analytics v4.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Section {
+pub struct Config {
     /// Where the API is, any path prefix included. Required.
     base_url: Option<String>,
     /// How to log in: `login` posts to `auth/login` below `base_url`, `basic` is the older way by `token_url`. Default: login.
@@ -146,7 +146,7 @@ enum Values {
 
 impl Filters {
     /// The filters in the order of the documentation, each with its values; one that is not set has none.
-    fn checked(self, context: &mut Context<'_>) -> [(&'static str, Vec<String>); 6] {
+    fn checked(self, context: &mut BuildContext<'_>) -> [(&'static str, Vec<String>); 6] {
         [
             ("distributor_id", self.distributor_id),
             ("reseller_id", self.reseller_id),
@@ -175,7 +175,7 @@ impl Filters {
 
 /// A text with a default.
 fn text_or(
-    context: &mut Context<'_>,
+    context: &mut BuildContext<'_>,
     key: &str,
     text: Option<Text>,
     default: &str,
@@ -183,7 +183,7 @@ fn text_or(
     context.required_text(key, Some(text.unwrap_or_else(|| Text(default.to_owned()))))
 }
 
-impl config::Section for Section {
+impl config::ProviderConfig for Config {
     const NAME: &'static str = "enube";
 
     const DEFAULTS: Defaults = Defaults {
@@ -202,8 +202,8 @@ impl config::Section for Section {
         "subscription_id",
     ];
 
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
-        let told = context.faults.len();
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let told = context.diagnostics.len();
         let cloud = self.cloud.unwrap_or(Cloud::Azure);
         let detail = self.detail.unwrap_or(Detail::Customers);
         let base_url = context.url("base_url", self.base_url);
@@ -212,13 +212,13 @@ impl config::Section for Section {
         let token_url = match self.auth.unwrap_or(LoginKind::Login) {
             LoginKind::Basic => {
                 if username.as_ref().is_some_and(|name| name.contains(':')) {
-                    context.fault("username", "must not hold a colon with auth: basic");
+                    context.report("username", "must not hold a colon with auth: basic");
                 }
                 context.url("token_url", self.token_url)
             }
             LoginKind::Login => {
                 if self.token_url.is_some() {
-                    context.fault("token_url", "is allowed with auth: basic only");
+                    context.report("token_url", "is allowed with auth: basic only");
                 }
                 None
             }
@@ -239,7 +239,7 @@ impl config::Section for Section {
         let currency = context
             .required("currency", self.currency)
             .and_then(|currency| context.currency(currency));
-        if context.faults.len() > told {
+        if context.diagnostics.len() > told {
             return None;
         }
         let login = PasswordLogin {
@@ -356,19 +356,22 @@ impl Provider for Enube {
         &self.identity
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         vec![
-            (Measure::BilledCost, Grain::Month),
-            (Measure::ProviderForecast, Grain::Now),
-            (Measure::ProviderEstimate, Grain::Now),
+            (Measure::BilledCost, Granularity::Month),
+            (Measure::ProviderForecast, Granularity::Now),
+            (Measure::ProviderEstimate, Granularity::Now),
         ]
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
-    fn parts<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(
+        &'a self,
+        ask: &'a PollRequest,
+    ) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async move {
             match self.terms.detail {
                 Detail::Customers => Ok(vec![Part::whole_account()]),
@@ -380,7 +383,7 @@ impl Provider for Enube {
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
@@ -397,7 +400,7 @@ impl Provider for Enube {
 impl Enube {
     /// The customers that were charged in the previous or the current month, and in the months asked for: one part
     /// each, so that one that has left keeps its last month.
-    async fn customers(&self, ask: &Ask) -> Result<Vec<Part>, ProviderError> {
+    async fn customers(&self, ask: &PollRequest) -> Result<Vec<Part>, ProviderError> {
         let path = [self.terms.cloud.as_str(), "filters", "customers"];
         let months = || ask.months.iter().copied();
         let from = months().chain([ask.current.previous()]).min();
@@ -515,7 +518,7 @@ impl Login for PasswordLogin {
 }
 
 /// From this number on, `expires_in` is not a number of seconds but a moment: the documented example is one.
-const LONGEST_LIFE: f64 = 1e9;
+const MAX_LIFE: f64 = 1e9;
 
 /// The token of either way to log in. What cannot be read is not repeated: it may hold the token.
 fn token(body: &[u8], now: Timestamp) -> Result<Token, ProviderError> {
@@ -529,7 +532,7 @@ fn token(body: &[u8], now: Timestamp) -> Result<Token, ProviderError> {
         .ok_or_else(|| ProviderError::malformed("the login was answered without a token"))?;
     let expires = match (answer.expires_at, answer.expires_in) {
         (Some(Number(moment)), _) => Some(moment_of(moment)),
-        (None, Some(Number(moment))) if moment >= LONGEST_LIFE => Some(moment_of(moment)),
+        (None, Some(Number(moment))) if moment >= MAX_LIFE => Some(moment_of(moment)),
         (None, Some(Number(seconds))) => Some(add(now, Duration::from_secs_f64(seconds.max(0.0)))),
         (None, None) => None,
     };
@@ -638,7 +641,7 @@ struct Scope {
 impl Scope {
     /// The months to ask for. The running month brings the one before it as `last`; any other is asked for by itself
     /// and gives `actual` alone, so that no month comes twice.
-    fn of(ask: &Ask) -> Vec<Self> {
+    fn of(ask: &PollRequest) -> Vec<Self> {
         let running = ask.months.contains(&ask.current);
         let with_last = Some(ask.current.previous())
             .filter(|previous| running && ask.months.contains(previous));
@@ -655,7 +658,7 @@ impl Scope {
 }
 
 /// The parts of listed customers, each once, in the order of the list; only wanted ones where any are named.
-fn customers(listed: &[Box<RawValue>], wanted: &[String]) -> Result<Vec<Part>, (u64, RowFault)> {
+fn customers(listed: &[Box<RawValue>], wanted: &[String]) -> Result<Vec<Part>, (u64, RowError)> {
     let mut parts: Vec<Part> = Vec::with_capacity(listed.len());
     let mut known = HashSet::new();
     for (row, raw) in (1..).zip(listed) {
@@ -663,7 +666,7 @@ fn customers(listed: &[Box<RawValue>], wanted: &[String]) -> Result<Vec<Part>, (
             scalars::row(raw.get().as_bytes()).map_err(|fault| (row, fault))?;
         let id = scalars::Text::or_empty(customer.value.as_ref());
         if id.is_empty() {
-            return Err((row, RowFault::field("value", "is missing")));
+            return Err((row, RowError::field("value", "is missing")));
         }
         let wanted = wanted.is_empty() || wanted.iter().any(|other| other.eq_ignore_ascii_case(id));
         if wanted && known.insert(id.to_owned()) {
@@ -727,17 +730,17 @@ fn decode(
 }
 
 /// A row of the view that was asked for, with an amount.
-fn usage(raw: &RawValue, detail: Detail) -> Result<UsageResponse<'_>, RowFault> {
+fn usage(raw: &RawValue, detail: Detail) -> Result<UsageResponse<'_>, RowError> {
     let row: UsageResponse<'_> = scalars::row(raw.get().as_bytes())?;
     let view = scalars::Text::or_empty(row.resource_type.as_ref());
     if !view.is_empty() && !view.eq_ignore_ascii_case(detail.view()) {
-        return Err(RowFault::field(
+        return Err(RowError::field(
             "resource_type",
             format!("is not {}, which was asked for", detail.view()),
         ));
     }
     if row.actual.is_none() {
-        return Err(RowFault::field("actual", "is missing"));
+        return Err(RowError::field("actual", "is missing"));
     }
     Ok(row)
 }
@@ -773,7 +776,7 @@ fn charge(
     (scope, last): (Scope, Option<Month>),
     terms: &Terms,
     sink: &mut dyn Sink,
-) -> Result<(), RowFault> {
+) -> Result<(), RowError> {
     let id = scalars::Text::or_empty(row.id.as_ref());
     let name = scalars::Text::or_empty(row.name.as_ref());
     let alias = scalars::Text::or_empty(row.extra.as_ref().and_then(|extra| extra.alias.as_ref()));
@@ -820,7 +823,7 @@ mod tests {
     use super::*;
     use crate::provider::{
         registry::ProviderName,
-        test_support::{self, Api, Notes},
+        test_support::{self, Api, RecordingSink},
     };
 
     const LOGIN_REQUEST: &str = include_str!("../../tests/fixtures/enube/login-request.json");
@@ -841,7 +844,7 @@ mod tests {
     }
 
     /// The charges of answers by catalog to a question of June 2025.
-    fn read(detail: Detail, answers: &[(&str, &str)]) -> Result<Notes, String> {
+    fn read(detail: Detail, answers: &[(&str, &str)]) -> Result<RecordingSink, String> {
         let answers: Vec<Answer<'_>> = answers
             .iter()
             .map(|&(catalog, json)| Answer {
@@ -859,7 +862,7 @@ mod tests {
             detail,
             currency: "BRL".to_owned(),
         };
-        let mut notes = Notes::default();
+        let mut notes = RecordingSink::default();
         let part = match detail {
             Detail::Customers => Part::whole_account(),
             Detail::Subscriptions => Part::new("c-1").with(NAME, "ACME"),
@@ -965,7 +968,7 @@ mod tests {
         let some = r#"[{"id": 1, "actual": 1, "last": 2}, {"id": 2, "actual": 3, "last": null}]"#;
         let none = r#"[{"id": 3, "actual": 4}]"#;
         let notes = read(Detail::Customers, &[("a", some), ("b", none)]).unwrap();
-        let months = |notes: &Notes| -> Vec<String> {
+        let months = |notes: &RecordingSink| -> Vec<String> {
             let short = |line: &String| line[..7].to_owned();
             notes.charges.iter().map(short).collect()
         };
@@ -1034,8 +1037,8 @@ mod tests {
         }
     }
 
-    fn asked(months: &[&str], today: &str) -> Ask {
-        Ask {
+    fn asked(months: &[&str], today: &str) -> PollRequest {
+        PollRequest {
             months: months.iter().map(|&text| month(text)).collect(),
             ..test_support::ask(today)
         }
@@ -1057,7 +1060,7 @@ mod tests {
             detail: Detail::Customers,
             currency: "BRL".to_owned(),
         };
-        let mut notes = Notes::default();
+        let mut notes = RecordingSink::default();
         decode(&answers, &Part::whole_account(), scope, &terms, &mut notes).unwrap();
         assert_eq!(notes.charges.len(), 3);
         for line in &notes.charges {
@@ -1294,9 +1297,9 @@ mod tests {
         let parts = enube.parts(&ask).await.unwrap();
         assert_eq!(parts.len(), 3);
         let notes = test_support::fetch(&*enube, &parts[2], &ask).await.unwrap();
-        let nothing = Notes {
+        let nothing = RecordingSink {
             withheld: vec!["2023-12".to_owned()],
-            ..Notes::default()
+            ..RecordingSink::default()
         };
         assert_eq!(notes, nothing);
         let seen = api.seen();

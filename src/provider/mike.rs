@@ -22,16 +22,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
+use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
 use crate::charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink};
 use crate::{
     error::{ProviderError, Reason},
     http_client::{Auth, Fold, Frame, Http, Pages},
     json::{
-        RowFault,
+        RowError,
         scalars::{Number, Streamed, Text, local_time},
     },
-    provider::config::{self, Context, Defaults},
+    provider::config::{self, BuildContext, Defaults},
 };
 
 const BASE_URL: &str = "https://api.mike-cloud.com/api/consumption";
@@ -44,7 +44,7 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Usage from the consumption log of DHI MIKE Cloud.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Section {
+pub struct Config {
     /// Base URL of the consumption log. Default: `https://api.mike-cloud.com/api/consumption`.
     base_url: Option<String>,
     /// File with the Open API key. Exactly one of `api_key_file` and `api_key_env` is required.
@@ -101,7 +101,7 @@ struct Filters {
     billing_reference_tag: Option<config::Text>,
 }
 
-impl config::Section for Section {
+impl config::ProviderConfig for Config {
     const NAME: &'static str = "mike";
 
     const DEFAULTS: Defaults = Defaults {
@@ -120,7 +120,7 @@ impl config::Section for Section {
         "billing_reference_tag",
     ];
 
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let base = self.base_url.unwrap_or_else(|| BASE_URL.to_owned());
         let base = context.url("base_url", Some(base));
         let key = context.secret("api_key", self.api_key_file, self.api_key_env);
@@ -133,7 +133,7 @@ impl config::Section for Section {
             Some(config::Text(version))
                 if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_graphic()) =>
             {
-                context.fault("api_version", "must be a word that a header can carry");
+                context.report("api_version", "must be a word that a header can carry");
                 None
             }
             version => Some(version.map(|config::Text(version)| version)),
@@ -155,7 +155,7 @@ impl config::Section for Section {
 }
 
 /// The filters that are given, as the body of a question spells them.
-fn filters(context: &mut Context<'_>, given: Filters) -> Option<Vec<(&'static str, String)>> {
+fn filters(context: &mut BuildContext<'_>, given: Filters) -> Option<Vec<(&'static str, String)>> {
     [
         ("tenant_id", "tenantId", given.tenant_id),
         ("project_id", "projectId", given.project_id),
@@ -214,25 +214,25 @@ impl Provider for Mike {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         vec![
-            (Measure::ConsumedQuantity, Grain::RunningDay),
-            (Measure::StoredQuantity, Grain::Now),
+            (Measure::ConsumedQuantity, Granularity::RunningDay),
+            (Measure::StoredQuantity, Granularity::Now),
         ]
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async { Ok(vec![Part::whole_account()]) })
     }
 
     fn fetch<'a>(
         &'a self,
         _: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(self.usage(ask, sink))
@@ -250,7 +250,7 @@ struct Question<'a> {
 
 impl Mike {
     /// First the flows in one question, by day; then each level by its own, with every reading.
-    async fn usage(&self, ask: &Ask, sink: &SharedSink) -> Result<(), ProviderError> {
+    async fn usage(&self, ask: &PollRequest, sink: &SharedSink) -> Result<(), ProviderError> {
         let Some((from, to)) = window(ask) else {
             return Ok(());
         };
@@ -373,7 +373,7 @@ impl Mike {
 /// From seven days before the first month to the end of tomorrow, or to seven days after the last month where that is
 /// over, in UTC; `None` where no month is asked for. The API leaves out a row that touches an edge, so both lie well
 /// outside of what is wanted.
-fn window(ask: &Ask) -> Option<(Date, Date)> {
+fn window(ask: &PollRequest) -> Option<(Date, Date)> {
     let first = ask.months.iter().min()?.first_day();
     let last = ask.months.iter().max()?.last_day();
     let today = ask.now.to_zoned(TimeZone::UTC).date();
@@ -427,11 +427,11 @@ impl Fold for LogRows {
     type Row<'a> = LogResponse<'a>;
 
     /// A row of another metric type than was asked for is malformed: the filter was not heard.
-    fn fold(&mut self, row: LogResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowFault> {
+    fn fold(&mut self, row: LogResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowError> {
         if let (Some(Text(metric_type)), Some(asked)) = (&row.metric_type, &self.asked)
             && !same(metric_type, asked)
         {
-            return Err(RowFault::field(METRIC_TYPE, "is not the one asked for"));
+            return Err(RowError::field(METRIC_TYPE, "is not the one asked for"));
         }
         if !self.pages.row(row.key())? {
             return Ok(());
@@ -451,7 +451,7 @@ impl Fold for LogRows {
 
 impl Taking {
     /// Charges what was kept until the last row.
-    fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowFault> {
+    fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowError> {
         match self {
             Self::Flows { .. } => Ok(()),
             Self::Levels { readings, .. } => readings.charge(sink),
@@ -533,23 +533,23 @@ impl LogResponse<'_> {
         ]
     }
 
-    fn value(&self) -> Result<f64, RowFault> {
+    fn value(&self) -> Result<f64, RowError> {
         self.value
             .map(|Number(value)| value)
-            .ok_or_else(|| RowFault::field("value", "is missing"))
+            .ok_or_else(|| RowError::field("value", "is missing"))
     }
 
     /// When it begins, in UTC.
-    fn begin(&self) -> Result<DateTime, RowFault> {
+    fn begin(&self) -> Result<DateTime, RowError> {
         let text = self
             .valid_from
             .as_ref()
-            .ok_or_else(|| RowFault::field("validFrom", "is missing"))?;
+            .ok_or_else(|| RowError::field("validFrom", "is missing"))?;
         time("validFrom", text)
     }
 
     /// When it ends, in UTC, if that is told.
-    fn end(&self) -> Result<Option<DateTime>, RowFault> {
+    fn end(&self) -> Result<Option<DateTime>, RowError> {
         self.valid_to
             .as_ref()
             .map(|text| time("validTo", text))
@@ -557,9 +557,9 @@ impl LogResponse<'_> {
     }
 }
 
-fn time(field: &'static str, Text(text): &Text<'_>) -> Result<DateTime, RowFault> {
+fn time(field: &'static str, Text(text): &Text<'_>) -> Result<DateTime, RowError> {
     local_time(text, &TimeZone::UTC)
-        .ok_or_else(|| RowFault::field(field, "must be a date and time (RFC 3339)"))
+        .ok_or_else(|| RowError::field(field, "must be a date and time (RFC 3339)"))
 }
 
 /// Usage belongs to the UTC day on which it begins; of other months than those asked for there is more than is wanted.
@@ -567,7 +567,7 @@ fn charge_flow(
     row: &LogResponse<'_>,
     months: &[Month],
     sink: &mut dyn Sink,
-) -> Result<(), RowFault> {
+) -> Result<(), RowError> {
     let value = row.value()?;
     let begin = row.begin()?;
     let end = row.end()?;
@@ -614,7 +614,7 @@ struct Newest {
 
 impl Readings {
     /// Keeps a reading unless a newer one of its resource is known.
-    fn take(&mut self, row: &LogResponse<'_>, months: &[Month]) -> Result<(), RowFault> {
+    fn take(&mut self, row: &LogResponse<'_>, months: &[Month]) -> Result<(), RowError> {
         let value = row.value()?;
         let begin = row.begin()?;
         let end = row.end()?;
@@ -651,7 +651,7 @@ impl Readings {
         Ok(())
     }
 
-    fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowFault> {
+    fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowError> {
         for (resource, newest) in &self.0 {
             for (dimensions, value) in &newest.values {
                 sink.charge(&Charge {
@@ -676,7 +676,7 @@ mod tests {
     use super::*;
     use crate::provider::{
         registry::ProviderName,
-        test_support::{Api, Notes, Seen, ask, build, fetch, secret, told},
+        test_support::{Api, RecordingSink, Seen, ask, build, fetch, secret, told},
     };
 
     const LIST: &str = include_str!("../../tests/fixtures/mike/list.json");
@@ -727,7 +727,7 @@ mod tests {
     }
 
     /// What April and May 2024 hold.
-    async fn read(flows: Vec<Value>, levels: Vec<Value>) -> Result<Notes, String> {
+    async fn read(flows: Vec<Value>, levels: Vec<Value>) -> Result<RecordingSink, String> {
         let api = log(flows, levels).await;
         let provider = account(&api, json!({}));
         fetch(&*provider, &Part::whole_account(), &ask("2024-05-10"))

@@ -16,22 +16,22 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Ask, Dimension, Grain, MonthsAsked, Part, Provider, Slot};
+use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
 use crate::charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink};
 use crate::{
     error::ProviderError,
     http_client::{Auth, Fold, Frame, Http, Request},
     json::{
-        RowFault,
+        RowError,
         scalars::{self, LocalTimes, Number},
     },
-    provider::config::{self, Context, Defaults, Text},
+    provider::config::{self, BuildContext, Defaults, Text},
 };
 
 /// Open Telekom Cloud, Enterprise Dashboard (Financial Dashboard) API v2.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Section {
+pub struct Config {
     /// Where the API is, any path prefix included. Required.
     base_url: Option<String>,
     /// File that holds the API key, a Grafana key with the role Admin. Exactly one of `api_key_file` and `api_key_env` is required.
@@ -41,7 +41,7 @@ pub struct Section {
     /// Currency of the amounts, ISO 4217. Default: EUR.
     currency: Option<String>,
     /// Which endpoint is asked, exactly one: `daily`, or `hourly`, which adds the running day and list cost. Default: daily.
-    granularity: Option<Granularity>,
+    granularity: Option<Endpoint>,
     /// Rows to ask for. Default: all that the key may see.
     filters: Filters,
     /// Whether tags are asked for. A tag filter and a `tag:KEY` dimension ask for them, too. Default: false.
@@ -51,7 +51,7 @@ pub struct Section {
 /// How finely consumption is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", expecting = "daily or hourly")]
-enum Granularity {
+enum Endpoint {
     Daily,
     Hourly,
 }
@@ -89,8 +89,8 @@ enum ConsumptionType {
 }
 
 impl Filters {
-    /// The query's pairs in the order of the documentation. Faults are told.
-    fn query(self, context: &mut Context<'_>) -> Vec<(&'static str, String)> {
+    /// The query's pairs in the order of the documentation. Errors are reported.
+    fn query(self, context: &mut BuildContext<'_>) -> Vec<(&'static str, String)> {
         let consumption_type = self.consumption_type.map(|kind| {
             Text(
                 match kind {
@@ -114,12 +114,12 @@ impl Filters {
         ] {
             let Some(Text(value)) = value else { continue };
             if value.trim().is_empty() {
-                context.fault(
+                context.report(
                     &format!("filters.{key}"),
                     "must not be empty; leave it out instead",
                 );
             } else if key == "contract" && !value.bytes().all(|byte| byte.is_ascii_digit()) {
-                context.fault(
+                context.report(
                     "filters.contract",
                     "must be a contract number, digits only, such as 1000012345",
                 );
@@ -131,7 +131,7 @@ impl Filters {
     }
 }
 
-impl config::Section for Section {
+impl config::ProviderConfig for Config {
     const NAME: &'static str = "otc";
 
     const DEFAULTS: Defaults = Defaults {
@@ -153,13 +153,13 @@ impl config::Section for Section {
         "tag:KEY",
     ];
 
-    fn build(self, context: &mut Context<'_>) -> Option<Box<dyn Provider>> {
-        let told = context.faults.len();
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let told = context.diagnostics.len();
         let base_url = context.url("base_url", self.base_url);
         let secret = context.secret("api_key", self.api_key_file, self.api_key_env);
         let currency = context.currency(self.currency.unwrap_or_else(|| "EUR".to_owned()));
         let filters = self.filters.query(context);
-        if context.faults.len() > told {
+        if context.diagnostics.len() > told {
             return None;
         }
         let show_tag = self.show_tag.unwrap_or(false)
@@ -179,7 +179,7 @@ impl config::Section for Section {
             show_tag,
             dimensions: dimensions(&context.tags),
             terms: Arc::new(Terms {
-                granularity: self.granularity.unwrap_or(Granularity::Daily),
+                granularity: self.granularity.unwrap_or(Endpoint::Daily),
                 currency: currency?,
                 zone: context.zone.clone(),
                 tags: context.tags.clone(),
@@ -201,7 +201,7 @@ struct Otc {
 /// How a row is to be read.
 #[derive(Debug)]
 struct Terms {
-    granularity: Granularity,
+    granularity: Endpoint,
     currency: String,
     zone: TimeZone,
     /// Keys of the tags that are dimensions.
@@ -239,32 +239,32 @@ impl Provider for Otc {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         match self.terms.granularity {
-            Granularity::Daily => vec![
-                (Measure::BilledCost, Grain::Day),
-                (Measure::ConsumedQuantity, Grain::Day),
+            Endpoint::Daily => vec![
+                (Measure::BilledCost, Granularity::Day),
+                (Measure::ConsumedQuantity, Granularity::Day),
             ],
-            Granularity::Hourly => vec![
-                (Measure::BilledCost, Grain::RunningDay),
-                (Measure::ListCost, Grain::RunningDay),
-                (Measure::ConsumedQuantity, Grain::RunningDay),
+            Endpoint::Hourly => vec![
+                (Measure::BilledCost, Granularity::RunningDay),
+                (Measure::ListCost, Granularity::RunningDay),
+                (Measure::ConsumedQuantity, Granularity::RunningDay),
             ],
         }
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Each
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Each
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async { Ok(vec![Part::whole_account()]) })
     }
 
     fn fetch<'a>(
         &'a self,
         _: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
@@ -291,8 +291,8 @@ impl Otc {
     /// The request of one month. It always names a period; without one, all history may come.
     fn consumption(&self, month: Month) -> Request {
         let path = match self.terms.granularity {
-            Granularity::Daily => "daily",
-            Granularity::Hourly => "hourly",
+            Endpoint::Daily => "daily",
+            Endpoint::Hourly => "hourly",
         };
         let mut request = self
             .http
@@ -374,10 +374,10 @@ impl Consumption {
 impl Fold for Consumption {
     type Row<'a> = ConsumptionResponse<'a>;
 
-    fn fold(&mut self, row: ConsumptionResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowFault> {
+    fn fold(&mut self, row: ConsumptionResponse<'_>, sink: &mut dyn Sink) -> Result<(), RowError> {
         let terms = &*self.terms;
         let Some(Number(billed)) = row.amount else {
-            return Err(RowFault::field("amount", "is missing"));
+            return Err(RowError::field("amount", "is missing"));
         };
         let time = time_of(row.consumption_date.as_ref(), self.month, &mut self.times)?;
         let billed = Amount {
@@ -402,8 +402,8 @@ impl Fold for Consumption {
             });
         }
         let period = match terms.granularity {
-            Granularity::Daily => Period::Day(time.date()),
-            Granularity::Hourly => {
+            Endpoint::Daily => Period::Day(time.date()),
+            Endpoint::Hourly => {
                 match row.amount_excluding_discount {
                     Some(Number(value)) => add(Amount {
                         measure: Measure::ListCost,
@@ -468,18 +468,18 @@ fn time_of(
     text: Option<&scalars::Text<'_>>,
     month: Month,
     times: &mut LocalTimes,
-) -> Result<DateTime, RowFault> {
+) -> Result<DateTime, RowError> {
     const FIELD: &str = "consumption_date";
-    let text = text.ok_or_else(|| RowFault::field(FIELD, "is missing"))?;
+    let text = text.ok_or_else(|| RowError::field(FIELD, "is missing"))?;
     let time = times
         .read(&text.0)
-        .ok_or_else(|| RowFault::field(FIELD, "is no date of the form YYYY-MM-DDTHH:MM:SS"))?;
+        .ok_or_else(|| RowError::field(FIELD, "is no date of the form YYYY-MM-DDTHH:MM:SS"))?;
     if Month::of(time.date()) == month {
         return Ok(time);
     }
     let as_written = text.0.get(..10).and_then(|date| date.parse::<Date>().ok());
     if as_written.map(Month::of) != Some(month) {
-        return Err(RowFault::field(
+        return Err(RowError::field(
             FIELD,
             format!(
                 "lies in {}, and {month} was asked for",
@@ -542,14 +542,14 @@ mod tests {
     use super::*;
     use crate::provider::{
         registry::ProviderName,
-        test_support::{self, Api, Notes},
+        test_support::{self, Api, RecordingSink},
     };
 
     const DAILY: &str = include_str!("../../tests/fixtures/otc/daily.json");
     const HOURLY: &str = include_str!("../../tests/fixtures/otc/hourly.json");
     const HEALTH: &str = include_str!("../../tests/fixtures/otc/health.json");
 
-    fn terms(granularity: Granularity, tags: &[&str]) -> Arc<Terms> {
+    fn terms(granularity: Endpoint, tags: &[&str]) -> Arc<Terms> {
         Arc::new(Terms {
             granularity,
             currency: "EUR".to_owned(),
@@ -559,12 +559,12 @@ mod tests {
     }
 
     /// The charge of the first row of a list, or of one row.
-    fn read(json: &str, month: &str, terms: &Arc<Terms>) -> Result<Notes, RowFault> {
+    fn read(json: &str, month: &str, terms: &Arc<Terms>) -> Result<RecordingSink, RowError> {
         let row = match serde_json::from_str(json).unwrap() {
             Value::Array(mut rows) => rows.remove(0),
             row => row,
         };
-        let mut notes = Notes::default();
+        let mut notes = RecordingSink::default();
         let row = row.to_string();
         Consumption::of(month.parse().unwrap(), Arc::clone(terms))
             .fold(scalars::row(row.as_bytes())?, &mut notes)?;
@@ -573,7 +573,7 @@ mod tests {
 
     #[test]
     fn the_documented_daily_row_is_a_day_of_cost_and_quantity() {
-        let notes = read(DAILY, "2024-07", &terms(Granularity::Daily, &[])).unwrap();
+        let notes = read(DAILY, "2024-07", &terms(Endpoint::Daily, &[])).unwrap();
         assert_eq!(
             notes.charges,
             [
@@ -587,7 +587,7 @@ mod tests {
 
     #[test]
     fn the_documented_hourly_row_has_list_cost_and_a_price_plan() {
-        let notes = read(HOURLY, "2024-08", &terms(Granularity::Hourly, &[])).unwrap();
+        let notes = read(HOURLY, "2024-08", &terms(Endpoint::Hourly, &[])).unwrap();
         assert_eq!(
             notes.charges,
             [
@@ -608,12 +608,7 @@ mod tests {
             "consumption_type": "RC", "bill_cycle_day": "1", "etl_updated": 5, "new": {"a": [1]},
             "consumption_date": "2024-07-16T12:34:56.789",
         });
-        let notes = read(
-            &row.to_string(),
-            "2024-07",
-            &terms(Granularity::Hourly, &[]),
-        )
-        .unwrap();
+        let notes = read(&row.to_string(), "2024-07", &terms(Endpoint::Hourly, &[])).unwrap();
         assert_eq!(
             notes.charges,
             ["2024-07-16T12:00:00 [1000012345|web|7|||eu-de||RC|] \
@@ -625,7 +620,7 @@ mod tests {
     #[test]
     fn a_row_without_project_or_quantity_still_counts_its_cost() {
         let row = r#"{"amount": 0.5, "consumption_date": "2024-07-16", "quantity": null}"#;
-        let notes = read(row, "2024-07", &terms(Granularity::Daily, &[])).unwrap();
+        let notes = read(row, "2024-07", &terms(Endpoint::Daily, &[])).unwrap();
         assert_eq!(notes.charges, ["2024-07-16 [||||||||] BilledCost 0.5 EUR"]);
         assert_eq!(notes.remarks, [NO_PROJECT]);
     }
@@ -663,7 +658,7 @@ mod tests {
                 "field amount: is missing",
             ),
         ] {
-            let fault = read(row, "2024-07", &terms(Granularity::Daily, &[]))
+            let fault = read(row, "2024-07", &terms(Endpoint::Daily, &[]))
                 .unwrap_err()
                 .to_string();
             assert!(fault.starts_with(want), "{row}: {fault}");
@@ -701,7 +696,7 @@ mod tests {
 
     #[test]
     fn tags_are_read_in_every_form_they_may_come_in() {
-        let terms = terms(Granularity::Daily, &["env", "aws:by"]);
+        let terms = terms(Endpoint::Daily, &["env", "aws:by"]);
         for (tags, want) in [
             (
                 r#"[{"key": "env", "value": "prod"}, {"key": "aws:by", "value": 7}]"#,
@@ -777,8 +772,8 @@ mod tests {
         test_support::build(ProviderName::Otc, section, &[])
     }
 
-    fn ask(months: &[&str]) -> Ask {
-        Ask {
+    fn ask(months: &[&str]) -> PollRequest {
+        PollRequest {
             months: months.iter().map(|month| month.parse().unwrap()).collect(),
             ..test_support::ask("2024-08-02")
         }
@@ -801,7 +796,7 @@ mod tests {
         let parts = otc.parts(&ask).await.unwrap();
         assert_eq!(parts, [Part::whole_account()]);
         let notes = test_support::fetch(&*otc, &parts[0], &ask).await.unwrap();
-        assert_eq!(notes, Notes::default());
+        assert_eq!(notes, RecordingSink::default());
         let filters = "contract=1000012345&project_name=eu-de&consumption_type=EL&tag_value=a%26b";
         assert_eq!(
             api.lines(),

@@ -5,7 +5,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::provider::{
     Provider, activeplatform, cloudcockpit,
-    config::{Context, Defaults, Section},
+    config::{BuildContext, Defaults, ProviderConfig},
     enube, mike, otc,
 };
 
@@ -42,28 +42,28 @@ impl ProviderName {
     }
 
     /// The table of the providers: a name without its section here does not compile.
-    pub fn wiring(self) -> Wiring {
+    pub fn wiring(self) -> ProviderEntry {
         match self {
-            Self::Otc => Wiring::of::<otc::Section>(),
-            Self::Enube => Wiring::of::<enube::Section>(),
-            Self::CloudCockpit => Wiring::of::<cloudcockpit::Section>(),
-            Self::ActivePlatform => Wiring::of::<activeplatform::Section>(),
-            Self::Mike => Wiring::of::<mike::Section>(),
+            Self::Otc => ProviderEntry::of::<otc::Config>(),
+            Self::Enube => ProviderEntry::of::<enube::Config>(),
+            Self::CloudCockpit => ProviderEntry::of::<cloudcockpit::Config>(),
+            Self::ActivePlatform => ProviderEntry::of::<activeplatform::Config>(),
+            Self::Mike => ProviderEntry::of::<mike::Config>(),
         }
     }
 }
 
-/// How a section is read from a tree of values: the faults met on the way, and what is left of it without them.
-pub type Read<S> = fn(figment::value::Dict, &mut Context<'_>) -> Option<S>;
+/// How a section is read from a tree of values: the diagnostics met on the way, and what is left of it without them.
+pub type Read<S> = fn(figment::value::Dict, &mut BuildContext<'_>) -> Option<S>;
 
 /// What the rest of the program can do with a provider without knowing it.
 #[derive(Clone, Copy)]
-pub struct Wiring {
+pub struct ProviderEntry {
     /// The value of the key and of the label `provider`.
     pub name: &'static str,
     /// Its defaults for the keys that every account has.
     pub defaults: Defaults,
-    /// The names of the dimensions that it offers, see [`Section::OFFERS`].
+    /// The names of the dimensions that it offers, see [`ProviderConfig::OFFERS`].
     pub offers: &'static [&'static str],
     /// Reads, checks and builds.
     pub build: Read<Box<dyn Provider>>,
@@ -71,15 +71,15 @@ pub struct Wiring {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
-impl Wiring {
+impl ProviderEntry {
     /// The wiring of one section.
-    pub fn of<S: Section>() -> Self {
+    pub fn of<S: ProviderConfig>() -> Self {
         Self {
             name: S::NAME,
             defaults: S::DEFAULTS,
             offers: S::OFFERS,
             build: |values, context| {
-                let section: S = context.faults.read(values, &context.place)?;
+                let section: S = context.diagnostics.read(values, &context.place)?;
                 section.build(context)
             },
             schema: S::json_schema,

@@ -16,26 +16,26 @@ use axum::{
 use figment::value::Value;
 use jiff::tz::TimeZone;
 
-use super::{Ask, Part, Provider};
+use super::{Part, PollRequest, Provider};
 use crate::{
     charge::{Charge, Month, Period, Refused, Sink},
     clock::Clock,
     counters::Counters,
-    diagnostics::Faults,
+    diagnostics::Diagnostics,
     http_client::retry::Backoff,
 };
 use crate::{
     error::ProviderError,
     http_client::{Bounds, Settings},
     provider::{
-        config::{Context, Uses},
+        config::{BuildContext, Uses},
         registry::ProviderName,
     },
 };
 
 /// What a sink was told, in words.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Notes {
+pub(crate) struct RecordingSink {
     /// One line a charge: the period, the dimensions, the amounts.
     pub(crate) charges: Vec<String>,
     pub(crate) rows: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Notes {
     pub(crate) remarks: Vec<String>,
 }
 
-impl Sink for Notes {
+impl Sink for RecordingSink {
     fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
         let period = match charge.period {
             Period::Hour(hour) => hour.to_string(),
@@ -161,14 +161,14 @@ pub(crate) fn secret(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// Builds a provider from its section, or tells the faults, one a line.
+/// Builds a provider from its section, or tells the diagnostics, one a line.
 pub(crate) fn build(
     name: ProviderName,
     section: serde_json::Value,
     tags: &[&str],
 ) -> Result<Box<dyn Provider>, String> {
-    let mut faults = Faults::default();
-    let mut context = Context {
+    let mut diagnostics = Diagnostics::default();
+    let mut context = BuildContext {
         place: "accounts.test".to_owned(),
         zone: TimeZone::UTC,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
@@ -185,16 +185,16 @@ pub(crate) fn build(
             counters: Arc::new(Counters::default()),
             clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
         },
-        faults: &mut faults,
+        diagnostics: &mut diagnostics,
         uses: Uses::default(),
     };
     let values = Value::serialize(section).unwrap().into_dict().unwrap();
     let provider = (name.wiring().build)(values, &mut context);
-    if faults.is_empty() {
+    if diagnostics.is_empty() {
         return Ok(provider.expect("no fault was told"));
     }
-    assert!(provider.is_none(), "a provider in spite of faults");
-    Err(faults
+    assert!(provider.is_none(), "a provider in spite of diagnostics");
+    Err(diagnostics
         .list()
         .iter()
         .map(|fault| format!("{}: {}", fault.key, fault.message))
@@ -203,10 +203,10 @@ pub(crate) fn build(
 }
 
 /// A question at noon of a day, for the month before and the running one.
-pub(crate) fn ask(today: &str) -> Ask {
+pub(crate) fn ask(today: &str) -> PollRequest {
     let now: jiff::Timestamp = format!("{today}T12:00:00Z").parse().unwrap();
     let current = Month::at(now, &TimeZone::UTC);
-    Ask {
+    PollRequest {
         months: vec![current.previous(), current],
         current,
         today: today.parse().unwrap(),
@@ -218,9 +218,9 @@ pub(crate) fn ask(today: &str) -> Ask {
 pub(crate) async fn fetch(
     provider: &dyn Provider,
     part: &Part,
-    ask: &Ask,
-) -> Result<Notes, ProviderError> {
-    let notes = Arc::new(Mutex::new(Notes::default()));
+    ask: &PollRequest,
+) -> Result<RecordingSink, ProviderError> {
+    let notes = Arc::new(Mutex::new(RecordingSink::default()));
     let sink: crate::charge::SharedSink = notes.clone();
     provider.fetch(part, ask, &sink).await?;
     let mut notes = notes.lock().unwrap();

@@ -23,7 +23,7 @@ mod users;
 use crate::server::auth::users::{Users, Verdict};
 use crate::{
     config::web::{self, ClientAuth, RateLimit, Watched},
-    diagnostics::{Faults, Report},
+    diagnostics::{Diagnostics, Report},
 };
 
 /// How often the files are looked at. What changed is read once it has been at rest for as long.
@@ -126,8 +126,8 @@ impl Access {
         }
     }
 
-    /// Reads the file again when it or one that it names has changed, until `stop` turns true. One with faults changes nothing.
-    pub(super) async fn keep_fresh(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Reads the file again when it or one that it names has changed, until `stop` turns true. One with diagnostics changes nothing.
+    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let looking = async {
             let mut looks = tokio::time::interval(LOOK);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -164,8 +164,8 @@ impl Access {
         match rules {
             Ok(rules) => self.replace(rules),
             Err(report) => tracing::error!(
-                faults = %report,
-                "the web configuration stays as it was: what changed has faults"
+                diagnostics = %report,
+                "the web configuration stays as it was: what changed has diagnostics"
             ),
         }
         now
@@ -191,8 +191,8 @@ impl Source {
 }
 
 fn read(path: &Path) -> (Result<Rules, Report>, Vec<Watched>) {
-    let mut faults = Faults::default();
-    let file = web::read(path, &mut faults);
+    let mut diagnostics = Diagnostics::default();
+    let file = web::read(path, &mut diagnostics);
     let watched = file.watched;
     let clients = Clients {
         auth: file
@@ -206,10 +206,10 @@ fn read(path: &Path) -> (Result<Rules, Report>, Vec<Watched>) {
     };
     let tls = file
         .tls
-        .and_then(|tls| tls::server_config(tls, file.http2, &mut faults));
-    if !faults.is_empty() {
+        .and_then(|tls| tls::server_config(tls, file.http2, &mut diagnostics));
+    if !diagnostics.is_empty() {
         return (
-            Err(faults.into_report(path.to_owned(), Vec::new())),
+            Err(diagnostics.into_report(path.to_owned(), Vec::new())),
             watched,
         );
     }

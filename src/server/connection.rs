@@ -32,9 +32,9 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::server::auth::Access;
 
-mod pulse;
+mod activity;
 
-use pulse::{Answer, Beat, Doing, Felt, Pulse, Timed};
+use activity::{Activity, ActivityTracker, Answer, Phase, TrackedBody, TrackedStream};
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ impl Default for Limits {
 }
 
 /// The most that a request's line and headers hold, in HTTP/1 and in HTTP/2.
-const LARGEST_HEAD: u32 = 16 << 10;
+const MAX_HEAD: u32 = 16 << 10;
 /// The requests of one HTTP/2 connection that are answered at once.
 const STREAMS: u32 = 32;
 /// How long nothing is accepted where the system has no descriptor left.
@@ -104,7 +104,7 @@ pub(super) async fn serve(
         places: Arc::clone(&places),
         stop: stop.clone(),
     });
-    tokio::spawn(access.keep_fresh(stop.clone()));
+    tokio::spawn(access.run(stop.clone()));
     for listener in listeners {
         tokio::spawn(accept(listener, Arc::clone(&shared)));
     }
@@ -209,12 +209,12 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsSt
 
 /// Ends a connection so that the client reads what was sent last: one closed over unread bytes would be reset.
 async fn refuse(mut stream: TcpStream, last: &[u8]) {
-    const MOST: usize = 64;
+    const MAX_CONNECTIONS: usize = 64;
     if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
     let mut unread = [0; 1024];
-    for _ in 0..MOST {
+    for _ in 0..MAX_CONNECTIONS {
         match stream.read(&mut unread).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
@@ -226,19 +226,19 @@ async fn http<S>(stream: S, http2: bool, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let pulse = Arc::new(Pulse::new(!http2));
-    let stream = TokioIo::new(Felt {
+    let activity = Arc::new(ActivityTracker::new(!http2));
+    let stream = TokioIo::new(TrackedStream {
         stream,
-        pulse: Arc::clone(&pulse),
+        activity: Arc::clone(&activity),
     });
     let (routes, access) = (shared.routes.clone(), Arc::clone(&shared.access));
-    let beating = Arc::clone(&pulse);
+    let beating = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = Arc::new(Answer::begin(&beating));
         let (routes, access) = (routes.clone(), Arc::clone(&access));
         async move {
             let response = respond(request, routes, &access).await;
-            Ok::<_, Infallible>(response.map(|body| Timed { body, answer }))
+            Ok::<_, Infallible>(response.map(|body| TrackedBody { body, answer }))
         }
     });
     if http2 {
@@ -246,16 +246,16 @@ where
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
-            .max_header_list_size(LARGEST_HEAD);
-        watch_over(builder.serve_connection(stream, service), &pulse, shared).await;
+            .max_header_list_size(MAX_HEAD);
+        watch_over(builder.serve_connection(stream, service), &activity, shared).await;
     } else {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            // It would run between requests as well; the time is kept by the pulse.
+            // It would run between requests as well; the time is kept by the activity.
             .header_read_timeout(None)
-            .max_header_size(LARGEST_HEAD as usize);
-        watch_over(builder.serve_connection(stream, service), &pulse, shared).await;
+            .max_header_size(MAX_HEAD as usize);
+        watch_over(builder.serve_connection(stream, service), &activity, shared).await;
     }
 }
 
@@ -279,14 +279,18 @@ async fn respond(
 }
 
 /// Drives a connection until it ends, takes longer than it may, or the program ends.
-async fn watch_over<C: GracefulConnection>(connection: C, pulse: &Pulse, shared: &Shared) {
+async fn watch_over<C: GracefulConnection>(
+    connection: C,
+    activity: &ActivityTracker,
+    shared: &Shared,
+) {
     let mut connection = pin!(connection);
     let mut stop = shared.stop.clone();
     let mut stopping = pin!(stop.wait_for(|stop| *stop));
     let mut stopped = false;
     let mut deadline = Deadline {
-        beat: pulse.beat(),
-        timer: pin!(sleep(shared.limits.of(pulse.beat().doing))),
+        current: activity.current(),
+        timer: pin!(sleep(shared.limits.of(activity.current().doing))),
         is_last: false,
     };
     poll_fn(|context| {
@@ -301,17 +305,17 @@ async fn watch_over<C: GracefulConnection>(connection: C, pulse: &Pulse, shared:
                 return Poll::Ready(());
             }
         }
-        // All that moves the pulse happens while the connection is polled, so it is felt right after.
-        deadline.follow(pulse.beat(), &shared.limits);
+        // All that moves the activity happens while the connection is polled, so it is felt right after.
+        deadline.follow(activity.current(), &shared.limits);
         while deadline.timer.as_mut().poll(context).is_ready() {
-            if deadline.is_last || deadline.beat.doing == Doing::Reading {
+            if deadline.is_last || deadline.current.doing == Phase::Reading {
                 return Poll::Ready(());
             }
             connection.as_mut().graceful_shutdown();
             deadline.set_last(
                 shared
                     .limits
-                    .of(deadline.beat.doing)
+                    .of(deadline.current.doing)
                     .min(shared.limits.answer),
             );
             if connection.as_mut().poll(context).is_ready() {
@@ -324,28 +328,28 @@ async fn watch_over<C: GracefulConnection>(connection: C, pulse: &Pulse, shared:
 }
 
 impl Limits {
-    fn of(&self, doing: Doing) -> Duration {
+    fn of(&self, doing: Phase) -> Duration {
         match doing {
-            Doing::Reading => self.headers,
-            Doing::Answering => self.answer,
-            Doing::Idle => self.idle,
+            Phase::Reading => self.headers,
+            Phase::Answering => self.answer,
+            Phase::Idle => self.idle,
         }
     }
 }
 
 /// Until when a connection must have done something else.
 struct Deadline<'a> {
-    beat: Beat,
+    current: Activity,
     timer: Pin<&'a mut Sleep>,
     /// Whether the connection was asked to end and nothing moves the deadline any more.
     is_last: bool,
 }
 
 impl Deadline<'_> {
-    fn follow(&mut self, beat: Beat, limits: &Limits) {
-        if self.beat != beat && !self.is_last {
-            self.beat = beat;
-            self.timer.set(sleep(limits.of(beat.doing)));
+    fn follow(&mut self, current: Activity, limits: &Limits) {
+        if self.current != current && !self.is_last {
+            self.current = current;
+            self.timer.set(sleep(limits.of(current.doing)));
         }
     }
 

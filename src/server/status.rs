@@ -11,8 +11,8 @@ use maud::{DOCTYPE, Markup, html};
 use super::Web;
 use crate::{
     error::Reason,
-    exposition::{Reload, publisher::Shown},
-    state::{Cell, Failure},
+    exposition::{Reload, publisher::Published},
+    state::{AccountHandle, Failure},
     view::summary::{AccountSummary, Summary, Total},
 };
 
@@ -28,14 +28,14 @@ const ICON: &str = include_str!("status/icon.svg");
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Beyond so many accounts the rest is counted; those that need a person come first.
-const MOST_ACCOUNTS: usize = 1000;
+const MAX_ACCOUNTS: usize = 1000;
 /// Of so many accounts the failures are told in words.
-const MOST_TOLD: usize = 100;
+const MAX_TOLD: usize = 100;
 /// Beyond so many bytes the configuration is cut.
-const LONGEST_CONFIGURATION: usize = 128 << 10;
+const MAX_CONFIGURATION: usize = 128 << 10;
 /// A message that is longer is cut.
-const LONGEST_MESSAGE: usize = 600;
-const MOST_REMARKS: usize = 5;
+const MAX_MESSAGE: usize = 600;
+const MAX_REMARKS: usize = 5;
 
 /// The page.
 pub(super) fn page(web: &Web) -> Response {
@@ -85,7 +85,7 @@ enum State {
 }
 
 impl State {
-    fn of(cell: &Cell, summary: Option<&AccountSummary>) -> Self {
+    fn of(cell: &AccountHandle, summary: Option<&AccountSummary>) -> Self {
         let state = cell.state.load();
         let status = &state.status;
         let Some(summary) = summary.filter(|_| status.last_attempt.is_some()) else {
@@ -137,10 +137,10 @@ impl State {
     }
 }
 
-fn whole(shown: &Shown, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
+fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
     let summary = &shown.summary;
     let mut accounts: Vec<_> = shown
-        .books
+        .account_set
         .cells
         .iter()
         .map(|cell| {
@@ -153,7 +153,7 @@ fn whole(shown: &Shown, loaded: &Reload, telemetry_path: &str, now: Timestamp) -
         .iter()
         .filter(|(state, ..)| *state == State::Good)
         .count();
-    let listed = &accounts[..accounts.len().min(MOST_ACCOUNTS)];
+    let listed = &accounts[..accounts.len().min(MAX_ACCOUNTS)];
     let (troubled, rest) =
         listed.split_at(listed.partition_point(|(state, ..)| state.is_trouble()));
     let mut told = 0;
@@ -187,22 +187,22 @@ fn whole(shown: &Shown, loaded: &Reload, telemetry_path: &str, now: Timestamp) -
                     @if !summary.budgets.is_empty() { (budgets::section(&summary.budgets)) }
                     section aria-labelledby="accounts" {
                         h2 #accounts { "Accounts: " (good) " of " (accounts.len()) " good" }
-                        @if let Some(share) = shown.books.share {
+                        @if let Some(share) = shown.account_set.share {
                             p.soft { "Shard " (share.shard) " (the first is 0), accounts: " (accounts.len()) ". The others are polled by other shards." }
                         }
                         @for (list, of) in [("plain rows", troubled), ("plain grid", rest)] {
                             @if !of.is_empty() {
                                 ul class=(list) {
                                     @for (state, cell, summary) in of {
-                                        @let in_words = told < MOST_TOLD;
+                                        @let in_words = told < MAX_TOLD;
                                         @let () = told += 1;
                                         li { (account(*state, cell, *summary, now, in_words)) }
                                     }
                                 }
                             }
                         }
-                        @if accounts.len() > MOST_ACCOUNTS {
-                            p { "… and " (accounts.len() - MOST_ACCOUNTS) " more that fare no worse. " a href=(metrics) { "The metrics" } " tell of all." }
+                        @if accounts.len() > MAX_ACCOUNTS {
+                            p { "… and " (accounts.len() - MAX_ACCOUNTS) " more that fare no worse. " a href=(metrics) { "The metrics" } " tell of all." }
                         }
                     }
                     (configuration(shown))
@@ -255,7 +255,7 @@ fn month(summary: &Summary) -> Markup {
 
 fn account(
     state: State,
-    cell: &Cell,
+    cell: &AccountHandle,
     summary: Option<&AccountSummary>,
     now: Timestamp,
     in_words: bool,
@@ -268,7 +268,7 @@ fn account(
         article class={ "card " (colour) } {
             div.top {
                 div {
-                    h3 { (cut(&account.name, LONGEST_MESSAGE)) }
+                    h3 { (cut(&account.name, MAX_MESSAGE)) }
                     div.soft.small { (account.provider_name.as_str()) }
                 }
                 span class={ "badge " (colour) } { (word) }
@@ -319,8 +319,8 @@ fn account(
                 @if in_words { (failures(&summary.failures, summary.failing_parts)) }
             }
             @if in_words {
-                @for remark in status.remarks.iter().take(MOST_REMARKS) {
-                    p.soft.small { (cut(remark, LONGEST_MESSAGE)) }
+                @for remark in status.remarks.iter().take(MAX_REMARKS) {
+                    p.soft.small { (cut(remark, MAX_MESSAGE)) }
                 }
             }
         }
@@ -335,7 +335,7 @@ fn failures(told: &[(String, Failure)], failing: usize) -> Markup {
                     @let first = told[..position].iter().all(|(_, other)| other.reason != failure.reason);
                     li {
                         strong { (cut(part, 100)) ": " (failure.reason.words()) "." }
-                        " " span.soft { (cut(&failure.message, LONGEST_MESSAGE)) }
+                        " " span.soft { (cut(&failure.message, MAX_MESSAGE)) }
                         @if first { p { (failure.reason.advice()) } }
                     }
                 }
@@ -347,15 +347,15 @@ fn failures(told: &[(String, Failure)], failing: usize) -> Markup {
     }
 }
 
-fn configuration(shown: &Shown) -> Markup {
-    let text = &shown.books.configuration;
+fn configuration(shown: &Published) -> Markup {
+    let text = &shown.account_set.configuration;
     html! {
         section aria-labelledby="configuration" {
             h2 #configuration { "Configuration in force" }
             details {
                 summary { "What the file, the environment and flags come to" }
                 p.soft.small { "With the defaults that every account has. What leads to a secret is hidden." }
-                pre tabindex="0" aria-label="The configuration" { (cut(text, LONGEST_CONFIGURATION)) }
+                pre tabindex="0" aria-label="The configuration" { (cut(text, MAX_CONFIGURATION)) }
             }
         }
     }
@@ -403,8 +403,8 @@ mod tests {
     use crate::{
         charge::Measure,
         clock::Clock,
-        exposition::publisher::{Books, Page},
-        provider::{Grain, MonthsAsked},
+        exposition::publisher::{AccountSet, Publisher},
+        provider::{Granularity, MonthFetch},
         test_support::{Scripted, account, at, cost, month, state_of},
         view::budgets::Money,
     };
@@ -413,7 +413,10 @@ mod tests {
 
     /// A page of accounts that all fail in the longest way, under names that are escaped at every letter.
     fn of_accounts(number: usize) -> String {
-        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let provider = Scripted::new(
+            &[(Measure::BilledCost, Granularity::Month)],
+            MonthFetch::Both,
+        );
         let template = account(provider, "UTC");
         let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
         for part in 0..50 {
@@ -430,11 +433,11 @@ mod tests {
         let cells = (0..number).map(|index| {
             let mut account = template.clone();
             account.name = format!("{index:04}{}", "<".repeat(196));
-            Arc::new(Cell::restored(Arc::new(account), state.clone()))
+            Arc::new(AccountHandle::restored(Arc::new(account), state.clone()))
         });
         let configuration = "<".repeat(10 << 20);
-        let books = Books::new(cells.collect(), Money::default(), configuration);
-        let page = Page::new(books, Clock::from_fn(|| at(NOW)));
+        let account_set = AccountSet::new(cells.collect(), Money::default(), configuration);
+        let page = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
         let loaded = Reload {
             successful: true,
             last_success: Some(at(NOW)),
@@ -444,8 +447,8 @@ mod tests {
 
     #[test]
     fn a_configuration_that_was_refused_is_told() {
-        let books = Books::new(Vec::new(), Money::default(), String::new());
-        let page = Page::new(books, Clock::from_fn(|| at(NOW)));
+        let account_set = AccountSet::new(Vec::new(), Money::default(), String::new());
+        let page = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
         let of = |successful| {
             let loaded = Reload {
                 successful,
@@ -459,10 +462,10 @@ mod tests {
 
     #[test]
     fn the_page_is_bounded_whatever_it_tells() {
-        let page = of_accounts(MOST_ACCOUNTS + 50);
+        let page = of_accounts(MAX_ACCOUNTS + 50);
         assert!(page.len() < 5 << 20, "{} bytes", page.len());
         assert!(page.contains("… and 50 more that fare no worse."));
-        assert_eq!(page.matches("<article").count(), MOST_ACCOUNTS);
+        assert_eq!(page.matches("<article").count(), MAX_ACCOUNTS);
         assert!(!page.contains("<<"));
     }
 

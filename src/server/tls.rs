@@ -25,22 +25,26 @@ use x509_cert::{
 
 use crate::{
     config::web::{ClientAuth, Tls, TlsVersion},
-    diagnostics::Faults,
+    diagnostics::Diagnostics,
 };
 
-/// What a server speaks. `None` where faults were told.
-pub(super) fn server_config(tls: Tls, http2: bool, faults: &mut Faults) -> Option<ServerConfig> {
-    let known = faults.len();
+/// What a server speaks. `None` where diagnostics were told.
+pub(super) fn server_config(
+    tls: Tls,
+    http2: bool,
+    diagnostics: &mut Diagnostics,
+) -> Option<ServerConfig> {
+    let known = diagnostics.len();
     let mut provider = aws_lc_rs::default_provider();
     if !tls.cipher_suites.is_empty() {
-        provider.cipher_suites = suites(&tls.cipher_suites, &provider, faults);
+        provider.cipher_suites = suites(&tls.cipher_suites, &provider, diagnostics);
     }
     if !tls.curve_preferences.is_empty() {
-        provider.kx_groups = curves(&tls.curve_preferences, faults);
+        provider.kx_groups = curves(&tls.curve_preferences, diagnostics);
     }
     let provider = Arc::new(provider);
-    let verifier = client_verifier(&tls, &provider, faults);
-    if faults.len() > known {
+    let verifier = client_verifier(&tls, &provider, diagnostics);
+    if diagnostics.len() > known {
         return None;
     }
     let versions: Vec<&SupportedProtocolVersion> =
@@ -52,7 +56,7 @@ pub(super) fn server_config(tls: Tls, http2: bool, faults: &mut Faults) -> Optio
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let Ok(builder) = builder else {
         let message = "leaves no suite and curve for the versions that are spoken";
-        faults.tell("tls_server_config", message);
+        diagnostics.push("tls_server_config", message);
         return None;
     };
     let builder = match verifier {
@@ -63,7 +67,7 @@ pub(super) fn server_config(tls: Tls, http2: bool, faults: &mut Faults) -> Optio
         Ok(config) => config,
         Err(error) => {
             let (key, message) = refused(&error);
-            faults.tell(key, message);
+            diagnostics.push(key, message);
             return None;
         }
     };
@@ -99,7 +103,7 @@ fn refused(error: &Error) -> (&'static str, String) {
 fn suites(
     names: &[String],
     provider: &CryptoProvider,
-    faults: &mut Faults,
+    diagnostics: &mut Diagnostics,
 ) -> Vec<SupportedCipherSuite> {
     let all = &provider.cipher_suites;
     let mut chosen: Vec<_> = all
@@ -114,7 +118,7 @@ fn suites(
             None => {
                 let allowed: Vec<_> = all.iter().map(|suite| name_of(*suite)).collect();
                 let key = format!("tls_server_config.cipher_suites.{position}");
-                faults.tell(key, unsupported(name, &allowed.join(", ")));
+                diagnostics.push(key, unsupported(name, &allowed.join(", ")));
             }
         }
     }
@@ -133,7 +137,7 @@ const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
     ("X25519", aws_lc_rs::kx_group::X25519),
 ];
 
-fn curves(names: &[String], faults: &mut Faults) -> Vec<&'static dyn SupportedKxGroup> {
+fn curves(names: &[String], diagnostics: &mut Diagnostics) -> Vec<&'static dyn SupportedKxGroup> {
     let mut chosen = Vec::new();
     for (position, name) in names.iter().enumerate() {
         if let Some((_, curve)) = CURVES.iter().find(|(known, _)| known == name) {
@@ -141,7 +145,7 @@ fn curves(names: &[String], faults: &mut Faults) -> Vec<&'static dyn SupportedKx
         } else {
             let allowed = CURVES.map(|(name, _)| name).join(", ");
             let key = format!("tls_server_config.curve_preferences.{position}");
-            faults.tell(key, unsupported(name, &allowed));
+            diagnostics.push(key, unsupported(name, &allowed));
         }
     }
     chosen
@@ -162,7 +166,7 @@ fn unsupported(name: &str, allowed: &str) -> String {
 fn client_verifier(
     tls: &Tls,
     provider: &Arc<CryptoProvider>,
-    faults: &mut Faults,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Arc<dyn ClientCertVerifier>> {
     if tls.client_auth == ClientAuth::None {
         return None;
@@ -177,7 +181,7 @@ fn client_verifier(
             Ok(verifier) if unusable == 0 => Some(verifier),
             _ => {
                 let message = "holds a certificate that is no authority's";
-                faults.tell("tls_server_config.client_ca_file", message);
+                diagnostics.push("tls_server_config.client_ca_file", message);
                 return None;
             }
         }

@@ -3,8 +3,8 @@
 use super::MonthState;
 use crate::{
     charge::Month,
-    ledger::{Account, Keys, Sums},
-    provider::Ask,
+    ledger::{LabelTable, PartTotals, Sums},
+    provider::PollRequest,
 };
 
 /// Whether an answer replaces what is known of a month it was asked for.
@@ -14,9 +14,9 @@ use crate::{
 /// nothing. Of the running month no row is nothing charged so far.
 pub(super) fn is_replaced(
     known: Option<&MonthState>,
-    said: &Account,
+    said: &PartTotals,
     month: Month,
-    ask: &Ask,
+    ask: &PollRequest,
 ) -> bool {
     let Some(MonthState::Reported { sums, .. }) = known else {
         return true;
@@ -29,10 +29,10 @@ pub(super) fn is_replaced(
 /// What is known of those rows of a closed month that an answer leaves out, where it may do so.
 pub(super) fn missing_rows(
     known: Option<&MonthState>,
-    keys: &Keys,
-    said: &Account,
+    keys: &LabelTable,
+    said: &PartTotals,
     month: Month,
-    ask: &Ask,
+    ask: &PollRequest,
 ) -> Sums {
     match (known, sums_of(said, month)) {
         (Some(MonthState::Reported { sums, .. }), Some(told))
@@ -45,7 +45,7 @@ pub(super) fn missing_rows(
 }
 
 /// What an answer charges in a month; `None` where it has no row of it.
-pub(super) fn sums_of(said: &Account, month: Month) -> Option<&Sums> {
+pub(super) fn sums_of(said: &PartTotals, month: Month) -> Option<&Sums> {
     let mut months = said.months.iter();
     months
         .find(|(known, _)| *known == month)

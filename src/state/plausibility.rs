@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use crate::state::{MonthState, PartState, kept};
 use crate::{
     charge::{Measure, Month},
-    ledger::{Account, Keys, Sums},
-    provider::Ask,
+    ledger::{LabelTable, PartTotals, Sums},
+    provider::PollRequest,
 };
 
 /// A month of fewer rows than this may shrink as it likes.
-const FEWEST_ROWS: u64 = 20;
+const MIN_ROWS: u64 = 20;
 /// How many further answers must agree with one that is held back.
 pub const AGREEING: u32 = 2;
 /// How near two answers must be to agree.
@@ -82,7 +82,7 @@ pub struct Held {
 }
 
 impl Held {
-    pub(super) fn of(said: &Account, ask: &Ask, before: Option<&Self>) -> Self {
+    pub(super) fn of(said: &PartTotals, ask: &PollRequest, before: Option<&Self>) -> Self {
         let sizes: BTreeMap<Month, Size> = ask
             .months
             .iter()
@@ -125,7 +125,7 @@ impl fmt::Display for Implausible {
     }
 }
 
-fn size_of(said: &Account, month: Month) -> Size {
+fn size_of(said: &PartTotals, month: Month) -> Size {
     kept::sums_of(said, month).map(Size::of).unwrap_or_default()
 }
 
@@ -133,9 +133,9 @@ fn size_of(said: &Account, month: Month) -> Size {
 /// is not now, credits, levels and seats never meet the guard.
 pub(super) fn plausible(
     state: &PartState,
-    keys: &Keys,
-    said: &Account,
-    ask: &Ask,
+    keys: &LabelTable,
+    said: &PartTotals,
+    ask: &PollRequest,
 ) -> Result<(), Implausible> {
     for month in &ask.months {
         let known = state.months.get(month);
@@ -146,7 +146,7 @@ pub(super) fn plausible(
             continue;
         }
         let last = Size::of(sums);
-        if last.rows < FEWEST_ROWS {
+        if last.rows < MIN_ROWS {
             continue;
         }
         let missing = kept::missing_rows(known, keys, said, *month, ask);

@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::{
     account::Account,
     charge::Month,
-    ledger::Shape,
-    state::{AccountState, Cell},
+    ledger::LabelMapping,
+    state::{AccountHandle, AccountState},
 };
 
 mod file;
@@ -29,12 +29,12 @@ mod form;
 use crate::state::store::file::Found;
 
 /// No poll waits longer for a disk. What is being written then goes on beside it.
-const LONGEST_WRITE: Duration = Duration::from_secs(5);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many files are written at the same time, each on a thread of its own: hundreds of accounts would have hundreds of
 /// threads that wait for one disk.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 /// File names may have 255 bytes; what is set aside has a longer one.
-const LONGEST_NAME: usize = 120;
+const MAX_NAME: usize = 120;
 /// Where the names of files come from that would be too long. Any number, as long as it stays.
 const NAMES: Uuid = Uuid::from_u128(0x6e1b_37c4_02a9_4e0f_9c55_d3a8_41f7_b026);
 
@@ -64,7 +64,7 @@ impl Store {
         Ok(Self {
             folder: folder.to_owned(),
             writing: Mutex::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         })
     }
 
@@ -75,9 +75,11 @@ impl Store {
         let path = self.folder.join(&name);
         let found = match file::read(&path) {
             Ok(None) => return None,
-            Ok(Some(bytes)) => {
-                file::decode(&bytes, account.fingerprint(), Shape::of(account).width())
-            }
+            Ok(Some(bytes)) => file::decode(
+                &bytes,
+                account.fingerprint(),
+                LabelMapping::of(account).width(),
+            ),
             Err(error) => {
                 self.set_aside(account, &name, "damaged", now, &error.to_string());
                 return None;
@@ -139,7 +141,7 @@ impl Store {
 
     /// Writes what an account's poller last found. What fails is told and changes nothing else: the file stays as it
     /// was, and the next poll writes again.
-    pub async fn keep(self: &Arc<Self>, cell: &Cell) {
+    pub async fn keep(self: &Arc<Self>, cell: &AccountHandle) {
         let (store, account) = (Arc::clone(self), Arc::clone(&cell.account));
         let state = cell.state.load_full();
         let writing = async {
@@ -155,7 +157,7 @@ impl Store {
                 .await
                 .map_err(io::Error::other)?
         };
-        let written = tokio::time::timeout(LONGEST_WRITE, writing).await;
+        let written = tokio::time::timeout(WRITE_TIMEOUT, writing).await;
         if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             tracing::warn!(
                 account = cell.account.name,
@@ -195,8 +197,8 @@ fn file_name(account: &str) -> String {
             let _ = write!(name, "%{byte:02X}");
         }
     }
-    if name.len() > LONGEST_NAME {
-        name.truncate(LONGEST_NAME);
+    if name.len() > MAX_NAME {
+        name.truncate(MAX_NAME);
         let hash = Uuid::new_v5(&NAMES, account.as_bytes());
         let _ = write!(name, "~{}", hash.simple());
     }

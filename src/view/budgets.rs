@@ -6,7 +6,7 @@ use crate::{
     account::Account,
     config::{Budget, Config},
     ledger::Sum,
-    view::{Chosen, View, Window},
+    view::{LabelSetMask, View, Window},
 };
 
 mod matched;
@@ -89,7 +89,12 @@ impl Money {
         all
     }
 
-    fn spent_of<'a>(&self, budget: &'a Budget, view: &'a View, matching: &Chosen) -> Spent<'a> {
+    fn spent_of<'a>(
+        &self,
+        budget: &'a Budget,
+        view: &'a View,
+        matching: &LabelSetMask,
+    ) -> Spent<'a> {
         let spend = &view.spend;
         let mut amount = Sum::default();
         let mut forecast: Option<Sum> = None;

@@ -17,7 +17,7 @@ use jiff::{
 
 use crate::{
     charge::{Measure, Month},
-    ledger::{Cells, Column, Sum, Sums},
+    ledger::{Column, DailySums, Sum, Sums},
     state::{AccountState, MonthState, PartState},
 };
 
@@ -36,16 +36,16 @@ const EIGHTY_PERCENT: f64 = 1.2816;
 
 /// How a month's end is foreseen for one account at one moment.
 #[derive(Debug, Clone)]
-pub struct Outlook {
+pub struct ForecastModel {
     month: Month,
     closed: Option<Date>,
     zone: TimeZone,
-    by_unit: BTreeMap<Arc<str>, Rhythm>,
+    by_unit: BTreeMap<Arc<str>, Seasonality>,
 }
 
 /// What the account's days in one currency say.
 #[derive(Debug, Clone)]
-struct Rhythm {
+struct Seasonality {
     /// The days that make the rate, and how much each counts.
     rate_days: BTreeMap<Date, f64>,
     /// What those days count as in the week's rhythm, added over all of them as much as each counts.
@@ -70,9 +70,9 @@ pub struct Bounds {
 }
 
 /// A currency, and label sets with what they will have cost in it.
-pub type Foreseen = (Arc<str>, Vec<(u32, f64)>);
+pub type SeriesForecast = (Arc<str>, Vec<(u32, f64)>);
 
-impl Outlook {
+impl ForecastModel {
     /// The outlook of an account with days, up to the newest closed day; of one with months where there is none.
     pub fn new(state: &AccountState, month: Month, closed: Option<Date>, zone: &TimeZone) -> Self {
         let mut outlook = Self {
@@ -99,14 +99,14 @@ impl Outlook {
         }
         outlook.by_unit = days
             .into_iter()
-            .filter_map(|(unit, days)| Some((unit, Rhythm::new(&days, month, closed)?)))
+            .filter_map(|(unit, days)| Some((unit, Seasonality::new(&days, month, closed)?)))
             .collect();
         outlook
     }
 
     /// What each label set of a part will have cost at the month's end, by currency; to be added where a key comes
     /// more than once.
-    pub fn of_part(&self, part: &PartState) -> Vec<Foreseen> {
+    pub fn of_part(&self, part: &PartState) -> Vec<SeriesForecast> {
         let prepaid: BTreeSet<u32> = [self.month.previous(), self.month]
             .into_iter()
             .filter_map(|month| sums_of(part, month))
@@ -127,7 +127,7 @@ impl Outlook {
         forecasts
     }
 
-    fn by_days(&self, part: &PartState) -> Vec<Foreseen> {
+    fn by_days(&self, part: &PartState) -> Vec<SeriesForecast> {
         let Some(closed) = self.closed else {
             return Vec::new();
         };
@@ -154,7 +154,7 @@ impl Outlook {
         forecasts
     }
 
-    fn by_month(&self, part: &PartState) -> Vec<Foreseen> {
+    fn by_month(&self, part: &PartState) -> Vec<SeriesForecast> {
         let Some(MonthState::Reported { at, .. }) = part.months.get(&self.month) else {
             return Vec::new();
         };
@@ -183,7 +183,7 @@ impl Outlook {
     }
 }
 
-impl Rhythm {
+impl Seasonality {
     /// `None` where no day is known.
     fn new(days: &BTreeMap<Date, Sum>, month: Month, closed: Date) -> Option<Self> {
         let first = *days.keys().next()?;
@@ -281,7 +281,7 @@ impl Worth {
     }
 
     /// Adds a label set's sums, each as much as it is worth.
-    fn sum(&self, cells: &Cells<'_>) -> f64 {
+    fn sum(&self, cells: &DailySums<'_>) -> f64 {
         let first = usize::from(cells.first);
         let (from, to) = (self.from.max(first), self.to.min(first + cells.sums.len()));
         if from >= to {
@@ -309,7 +309,7 @@ fn usage(part: &PartState, month: Month) -> impl Iterator<Item = (f64, &Column)>
 }
 
 /// What counts this month and is not extrapolated.
-fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = Foreseen> {
+fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = SeriesForecast> {
     sums_of(part, month)
         .into_iter()
         .flat_map(|sums| sums.of(Measure::FixedCost))
@@ -317,7 +317,7 @@ fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = Foreseen> {
 }
 
 /// The month's sum of each label set, times a factor.
-fn stretched(column: &Column, factor: f64) -> Foreseen {
+fn stretched(column: &Column, factor: f64) -> SeriesForecast {
     let values = column.iter().map(|cells| (cells.key, cells.total * factor));
     (Arc::clone(&column.unit), values.collect())
 }
@@ -331,7 +331,7 @@ fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
 
 /// What all label sets of a column were charged on each day of its month that any of them was charged on.
 fn days_of(month: Month, column: &Column) -> impl Iterator<Item = (Date, f64)> {
-    // Cell 0 is no day.
+    // Entry 0 is no day.
     column.days().iter().filter_map(move |&(cell, total)| {
         let before = cell.checked_sub(1)?;
         let day = month

@@ -4,12 +4,12 @@ use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use crate::{
     account::{LabelSlot, Labels},
-    ledger::{Keys, Value},
+    ledger::{LabelTable, Value},
 };
 
 mod distinct;
 
-use distinct::{Named, clean, cut, make_distinct};
+use distinct::{LabelCache, clean, cut, make_distinct};
 
 /// How many labels have info series: customer, project, product.
 pub(super) const NAMED: usize = 3;
@@ -45,7 +45,7 @@ pub struct LabelSets {
 impl LabelSets {
     /// Names every label set of an account, those of failing parts included, so that a label does not change when
     /// a part comes back.
-    pub fn new(keys: &Keys, labels: &Labels) -> Self {
+    pub fn new(keys: &LabelTable, labels: &Labels) -> Self {
         let width = labels.slots.len();
         let names: Vec<Names> = (0..width)
             .map(|slot| Names::new(keys, slot, &labels.slots[slot]))
@@ -168,7 +168,7 @@ impl LabelSets {
 
     /// Which label sets have labels that match: every one of the matchers, each by its label, on the text as shown or
     /// as it was before an id was added to it. Each text is looked at once.
-    pub fn matching(&self, matchers: &[(usize, impl Fn(&str) -> bool)]) -> Chosen {
+    pub fn matching(&self, matchers: &[(usize, impl Fn(&str) -> bool)]) -> LabelSetMask {
         let by_text: Vec<(usize, Vec<bool>)> = matchers
             .iter()
             .map(|(label, matches)| {
@@ -180,7 +180,7 @@ impl LabelSets {
                 (*label, matching.collect())
             })
             .collect();
-        Chosen::of(self.len(), |set| {
+        LabelSetMask::of(self.len(), |set| {
             let numbers = self.numbers(set);
             by_text
                 .iter()
@@ -214,9 +214,9 @@ impl LabelSets {
 
 /// Some of an account's label sets, a bit each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen(Vec<u64>);
+pub struct LabelSetMask(Vec<u64>);
 
-impl Chosen {
+impl LabelSetMask {
     fn of(sets: usize, chosen: impl Fn(u32) -> bool) -> Self {
         let mut bits = vec![0_u64; sets.div_ceil(64)];
         for set in (0u32..).take(sets) {
@@ -313,7 +313,7 @@ struct Names {
 }
 
 impl Names {
-    fn new(keys: &Keys, slot: usize, label: &LabelSlot) -> Self {
+    fn new(keys: &LabelTable, slot: usize, label: &LabelSlot) -> Self {
         let values = keys.all_values();
         let mut has = vec![false; values.len()];
         for key in (0u32..).take(keys.len()) {
@@ -323,8 +323,8 @@ impl Names {
             .zip(values)
             .zip(&has)
             .filter_map(|(value, has)| has.then_some(value));
-        let mut named: Vec<Named<'_>> = of_label
-            .map(|(number, value)| Named::new(number, value, label))
+        let mut named: Vec<LabelCache<'_>> = of_label
+            .map(|(number, value)| LabelCache::new(number, value, label))
             .collect();
         make_distinct(&mut named);
         let mut all = Self {
@@ -347,7 +347,7 @@ impl Names {
                 all.by_value[one.number as usize] = text;
             }
             // Of names that became the same text, the last one stands for it.
-            if let Some(plain) = same.iter().rev().find_map(Named::plain) {
+            if let Some(plain) = same.iter().rev().find_map(LabelCache::plain) {
                 all.plain.insert(text, plain.into());
             }
             all.infos.extend(info(same));
@@ -360,7 +360,7 @@ impl Names {
 }
 
 /// The info series of one shown value; none where it would say nothing new, or nothing that folded rows do not change.
-fn info(values: &[Named<'_>]) -> Option<Info> {
+fn info(values: &[LabelCache<'_>]) -> Option<Info> {
     let (shown, value) = (&*values[0].shown, values[0].value);
     let only = |text: fn(&Value) -> &Arc<str>| -> Cow<'_, str> {
         let first = text(value);

@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::view::{Gathered, LabelSets, Moment, Window, gather_flow, newest_closed_day, windows};
+use crate::view::{
+    FamilyBuilder, LabelSets, Moment, Window, gather_flow, newest_closed_day, windows,
+};
 use crate::{
     account::Account,
     charge::{Measure, Month},
-    provider::Grain,
+    provider::Granularity,
     state::AccountState,
 };
 
@@ -84,7 +86,7 @@ impl Past {
     /// The billing months, start and end, each with the instants at which it ran; none where the account has no months.
     pub fn billing_periods(&self) -> Vec<((Timestamp, Timestamp), &[Timestamp])> {
         let measures = self.account.provider.measures();
-        if measures.iter().all(|(_, grain)| *grain == Grain::Now) {
+        if measures.iter().all(|(_, grain)| *grain == Granularity::Now) {
             return Vec::new();
         }
         let zone = &self.account.zone;
@@ -103,12 +105,12 @@ impl Past {
         let mut series: BTreeMap<(Arc<str>, u32), Series<'_>> = BTreeMap::new();
         let measures = self.account.provider.measures();
         let grain = measures.iter().find(|(known, _)| *known == measure);
-        let Some(&(_, grain)) = grain.filter(|(_, grain)| *grain != Grain::Now) else {
+        let Some(&(_, grain)) = grain.filter(|(_, grain)| *grain != Granularity::Now) else {
             return Vec::new();
         };
         for stretch in &self.stretches {
             let moment = &stretch.moment;
-            let mut gathered = Gathered::default();
+            let mut gathered = FamilyBuilder::default();
             for (_, cut) in windows(grain, moment)
                 .into_iter()
                 .filter(|(known, _)| *known == window)

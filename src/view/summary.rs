@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Of an account with more failures, so many are told in words.
-const MOST_FAILURES: usize = 5;
+const MAX_FAILURES: usize = 5;
 /// Of an account with more units, so many are told.
-const MOST_AMOUNTS: usize = 4;
+const MAX_AMOUNTS: usize = 4;
 
 /// What all accounts and budgets come to.
 #[derive(Debug, Clone, Default)]
@@ -151,12 +151,7 @@ impl AccountSummary {
             parts: health.parts,
             failing_parts: health.failing_parts,
             withheld: health.withheld.unwrap_or_default(),
-            failures: health
-                .failures
-                .iter()
-                .take(MOST_FAILURES)
-                .cloned()
-                .collect(),
+            failures: health.failures.iter().take(MAX_FAILURES).cloned().collect(),
             withdrawn: health.withdrawn,
             data: health.data,
             series: view.labels.len(),
@@ -197,7 +192,7 @@ fn amounts(view: &View) -> Vec<(Arc<str>, f64)> {
     });
     let consumed = families(view, Measure::ConsumedQuantity, Window::MonthToDate)
         .map(|family| (Arc::clone(&family.unit), sum(family)));
-    seats.chain(consumed).take(MOST_AMOUNTS).collect()
+    seats.chain(consumed).take(MAX_AMOUNTS).collect()
 }
 
 fn families(view: &View, measure: Measure, window: Window) -> impl Iterator<Item = &Family> {

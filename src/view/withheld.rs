@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     charge::{Measure, Month},
     ledger::Sums,
-    provider::Grain,
+    provider::Granularity,
     state::{AccountState, MonthState, PartState},
     view::Window,
 };
@@ -22,7 +22,11 @@ pub struct WithheldParts {
 
 impl WithheldParts {
     /// Counts the parts of an account, the ones that are no longer listed included: their money is shown, too.
-    pub(super) fn of(state: &AccountState, measures: &[(Measure, Grain)], current: Month) -> Self {
+    pub(super) fn of(
+        state: &AccountState,
+        measures: &[(Measure, Granularity)],
+        current: Month,
+    ) -> Self {
         let has_money = measures
             .iter()
             .any(|(measure, _)| *measure == Measure::BilledCost);
@@ -100,13 +104,13 @@ mod tests {
     use super::*;
     use crate::{
         ledger,
-        provider::{Ask, MonthsAsked, Part},
+        provider::{MonthFetch, Part, PollRequest},
         test_support::{Said, Scripted, account, at, cost, month, told},
         view::view,
     };
 
     const NOW: &str = "2025-03-10T12:00:00Z";
-    const MONEY: &[(Measure, Grain)] = &[(Measure::BilledCost, Grain::Month)];
+    const MONEY: &[(Measure, Granularity)] = &[(Measure::BilledCost, Granularity::Month)];
 
     /// What one part reports in one poll: its charges and the months that it withholds.
     type Report<'a> = (&'a str, Vec<Said>, &'a [&'a str]);
@@ -122,24 +126,24 @@ mod tests {
     /// The count after one poll in March that asked for these months, as it is at a moment: month to date and previous
     /// month.
     fn count(
-        measures: &[(Measure, Grain)],
+        measures: &[(Measure, Granularity)],
         asked: &[&str],
         reports: &[Report<'_>],
         now: &str,
     ) -> Option<[usize; 2]> {
-        let account = account(Scripted::new(measures, MonthsAsked::Both), "UTC");
+        let account = account(Scripted::new(measures, MonthFetch::Both), "UTC");
         let mut state = AccountState::new(account.labels.slots.len());
         let parts: Vec<_> = reports.iter().map(|(part, ..)| Part::new(*part)).collect();
         state.list(&parts);
         let polled: Timestamp = at(NOW);
-        let ask = Ask {
+        let ask = PollRequest {
             months: asked.iter().map(|month| month.parse().unwrap()).collect(),
             current: "2025-03".parse().unwrap(),
             today: "2025-03-10".parse().unwrap(),
             now: polled,
         };
         for (part, charges, withheld) in reports {
-            let said = ledger::Account {
+            let said = ledger::PartTotals {
                 withheld: withheld
                     .iter()
                     .map(|month| month.parse().unwrap())
@@ -195,7 +199,7 @@ mod tests {
         let both: &[&str] = &["2025-02", "2025-03"];
         let used = current(1.0).of(Measure::ConsumedQuantity, "h");
         let reports = [("part", vec![used], &["2025-02"][..])];
-        let usage = (Measure::ConsumedQuantity, Grain::Day);
+        let usage = (Measure::ConsumedQuantity, Granularity::Day);
         assert_eq!(count(&[usage], both, &reports, NOW), Some([0, 1]));
         let money = [usage, MONEY[0]];
         assert_eq!(count(&money, both, &reports, NOW), Some([0, 0]));
@@ -203,7 +207,10 @@ mod tests {
 
     #[test]
     fn accounts_without_months_have_no_count() {
-        assert_eq!(count(&[(Measure::Seats, Grain::Now)], &[], &[], NOW), None);
+        assert_eq!(
+            count(&[(Measure::Seats, Granularity::Now)], &[], &[], NOW),
+            None
+        );
         assert_eq!(count(MONEY, &[], &[], NOW), Some([0, 0]));
     }
 

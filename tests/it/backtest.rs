@@ -16,8 +16,8 @@ use cloudspend_exporter::{
     demo::{Demo, Options},
     error::ProviderError,
     poller::Poller,
-    provider::{Ask, Dimension, Grain, MonthsAsked, Part, Provider},
-    state::Cell,
+    provider::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider},
+    state::AccountHandle,
     view::{View, Window, view},
 };
 use futures_util::future::BoxFuture;
@@ -65,14 +65,14 @@ fn month(text: &str) -> Month {
 
 /// An account that is polled at moments of the past.
 struct Polled {
-    cell: Arc<Cell>,
+    cell: Arc<AccountHandle>,
     poller: Poller,
     hand: Hand,
 }
 
 impl Polled {
     fn new(account: &Account, hand: &Hand) -> Self {
-        let cell = Arc::new(Cell::new(Arc::new(account.clone())));
+        let cell = Arc::new(AccountHandle::new(Arc::new(account.clone())));
         let poller = Poller::new(Arc::clone(&cell), hand.clock(), Arc::default());
         Self {
             cell,
@@ -160,22 +160,22 @@ impl Provider for Replay {
         &self.dimensions
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
-        vec![(Measure::BilledCost, Grain::Day)]
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
+        vec![(Measure::BilledCost, Granularity::Day)]
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Each
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Each
     }
 
-    fn parts<'a>(&'a self, _: &'a Ask) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
+    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async { Ok(vec![Part::whole_account()]) })
     }
 
     fn fetch<'a>(
         &'a self,
         _: &'a Part,
-        ask: &'a Ask,
+        ask: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         let mut sink = sink.lock().unwrap();
@@ -299,7 +299,7 @@ async fn of_world(seed: u64, start: &str, months: &[&str]) -> Account {
     let now = morning(after.saturating_add(20.days()));
     let world = World::start(seed, start, &Hand::at(now)).await;
     let mut account = world.account("otc-platform").clone();
-    let ask = Ask {
+    let ask = PollRequest {
         months: [
             &[month(months[0]).previous()],
             &*months.iter().map(|text| month(text)).collect::<Vec<_>>(),

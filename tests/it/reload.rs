@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// Writes a configuration that is good and reloads. Gives what is answered.
-    async fn turn_to(&self, yaml: &str) -> String {
+    async fn replace(&self, yaml: &str) -> String {
         self.write(yaml);
         let answer = self.ask(Method::POST).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
@@ -277,7 +277,7 @@ async fn a_running_poll_of_an_unchanged_account_goes_on_and_that_of_a_changed_on
     for api in [&kept, &changed, &removed] {
         api.is_asked(1).await;
     }
-    let said = bench.turn_to(&after).await;
+    let said = bench.replace(&after).await;
     assert_eq!(
         said,
         "reloaded; accounts: 1 unchanged, 1 changed, 0 added, 1 removed\n"
@@ -325,7 +325,7 @@ async fn only_what_changed_is_polled_anew_and_what_is_gone_vanishes_at_once() {
         .replace("    reseller_id:", "    max_series: 3\n    reseller_id:")
         .replace("    currency: USD", "    currency: CHF")
         .replace("accounts:\n", &format!("accounts:\n  other-simulations:\n    provider: mike\n    base_url: {}\n    api_key_file: {}\n", demo.api(ProviderName::Mike).at("api/consumption"), bench.folder.yaml("mike")));
-    let said = bench.turn_to(&changed).await;
+    let said = bench.replace(&changed).await;
     assert_eq!(
         said,
         "reloaded; accounts: 3 unchanged, 2 changed, 1 added, 1 removed\n"
@@ -451,7 +451,7 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
         answer.text()
     );
 
-    let said = bench.turn_to(&yaml).await;
+    let said = bench.replace(&yaml).await;
     assert_eq!(
         said,
         "reloaded; accounts: 6 unchanged, 0 changed, 0 added, 0 removed\n"
@@ -535,7 +535,7 @@ async fn budgets_rates_and_currencies_change_in_place() {
         .replace("BRL: 0.16", "BRL: 0.2")
         .replace("azure-angstrom", "azure-all")
         .replace(", customer: \"Ångström.*\"", "");
-    bench.turn_to(&changed).await;
+    bench.replace(&changed).await;
     let shown = bench.shown().await;
     for (name, labels, want) in [
         (
@@ -578,7 +578,7 @@ async fn budgets_rates_and_currencies_change_in_place() {
     );
 
     let other = changed.replace("reporting_currency: EUR", "reporting_currency: CHF");
-    bench.turn_to(&other).await;
+    bench.replace(&other).await;
     let shown = bench.shown().await;
     let mut to: Vec<_> = shown
         .samples("cloudspend_exchange_rate")
@@ -598,7 +598,7 @@ async fn a_new_interval_counts_from_the_last_attempt() {
     let asked_before = asked(&demo);
     for interval in ["5h", "4h", "3h"] {
         let said = bench
-            .turn_to(&yaml.replace("interval: 6h", &format!("interval: {interval}")))
+            .replace(&yaml.replace("interval: 6h", &format!("interval: {interval}")))
             .await;
         assert_eq!(
             said,
@@ -609,7 +609,7 @@ async fn a_new_interval_counts_from_the_last_attempt() {
     let fast = yaml
         .replace("interval: 6h", "interval: 3h")
         .replace("    log: list", "    log: list\n    interval: 1s");
-    let said = bench.turn_to(&fast).await;
+    let said = bench.replace(&fast).await;
     assert_eq!(
         said,
         "reloaded; accounts: 5 unchanged, 1 changed, 0 added, 0 removed\n"
@@ -672,7 +672,7 @@ async fn the_level_of_the_log_follows_the_file_unless_a_flag_says_it() {
                 &format!("    log: list\n    interval: {interval}"),
             )
         };
-        bench.turn_to(&polling(&loud, "1s")).await;
+        bench.replace(&polling(&loud, "1s")).await;
         bench
             .shows("it is polled again", |shown| {
                 polled_often(shown, "simulations", 3.0)
@@ -685,7 +685,7 @@ async fn the_level_of_the_log_follows_the_file_unless_a_flag_says_it() {
         );
 
         let quiet = yaml.replace("level: info", "level: error");
-        bench.turn_to(&polling(&quiet, "2s")).await;
+        bench.replace(&polling(&quiet, "2s")).await;
         let polled_before = bench
             .shown()
             .await
@@ -711,7 +711,7 @@ async fn the_environment_stands_above_the_file_after_a_reload_too() {
     ];
     let bench = Bench::start_in(&environment, folder, &yaml, &["--web.enable-lifecycle"]).await;
     bench
-        .turn_to(
+        .replace(
             &yaml
                 .replace("limit: 25000", "limit: 1")
                 .replace("limit: 10000", "limit: 2"),
@@ -757,9 +757,9 @@ async fn an_account_that_comes_back_shows_what_was_kept_of_it() {
     })
     .await;
     let asked_before = asked(&demo);
-    bench.turn_to(&without(&yaml, "operator")).await;
+    bench.replace(&without(&yaml, "operator")).await;
     assert!(!accounts(&bench.shown().await).contains(&"operator"));
-    bench.turn_to(&yaml).await;
+    bench.replace(&yaml).await;
     let after = bench.shown().await;
     assert_eq!(money_of(&after, "operator"), money_of(&before, "operator"));
     assert_eq!(

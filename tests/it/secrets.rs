@@ -13,7 +13,7 @@ use cloudspend_exporter::{
     clock::Clock,
     config::{self, Sources},
     poller::Poller,
-    state::Cell,
+    state::AccountHandle,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -506,7 +506,7 @@ async fn debug_output_holds_no_secret_even_while_tokens_are_in_use() {
     let config = config::load(&sources, &clock, &mut |_| Arc::default()).unwrap();
     let mut said = vec![format!("{sources:?} {config:#?}")];
     for account in config.accounts {
-        let cell = Arc::new(Cell::new(Arc::new(account)));
+        let cell = Arc::new(AccountHandle::new(Arc::new(account)));
         Poller::new(Arc::clone(&cell), clock.clone(), Arc::new(Notify::new()))
             .poll()
             .await;

@@ -15,22 +15,22 @@ use crate::{
     error::Reason,
     exposition::Rendered,
     poller::Poller,
-    provider::MonthsAsked,
-    state::Cell,
+    provider::MonthFetch,
+    state::AccountHandle,
     test_support::{Said, Scripted, account, at, cost, day, month},
     view::{budgets::Money, view},
 };
 
-const HOURLY: &[(Measure, Grain)] = &[
-    (Measure::BilledCost, Grain::RunningDay),
-    (Measure::ConsumedQuantity, Grain::RunningDay),
+const HOURLY: &[(Measure, Granularity)] = &[
+    (Measure::BilledCost, Granularity::RunningDay),
+    (Measure::ConsumedQuantity, Granularity::RunningDay),
 ];
-const DAILY: &[(Measure, Grain)] = &[(Measure::BilledCost, Grain::Day)];
-const MONTHLY: &[(Measure, Grain)] = &[
-    (Measure::BilledCost, Grain::Month),
-    (Measure::ProviderForecast, Grain::Now),
+const DAILY: &[(Measure, Granularity)] = &[(Measure::BilledCost, Granularity::Day)];
+const MONTHLY: &[(Measure, Granularity)] = &[
+    (Measure::BilledCost, Granularity::Month),
+    (Measure::ProviderForecast, Granularity::Now),
 ];
-const SEATS: &[(Measure, Grain)] = &[(Measure::Seats, Grain::Now)];
+const SEATS: &[(Measure, Granularity)] = &[(Measure::Seats, Granularity::Now)];
 
 /// The moment at which everything is asked for.
 const NOW: &str = "2025-06-18T10:00:00Z";
@@ -114,7 +114,7 @@ fn around_march() -> Vec<Said> {
 
 #[tokio::test]
 async fn days_over_a_months_end_and_a_change_of_clocks_are_written_like_this() {
-    let provider = Scripted::new(HOURLY, MonthsAsked::Each);
+    let provider = Scripted::new(HOURLY, MonthFetch::Each);
     provider.says("account", around_march());
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
     flags.labels = vec![
@@ -126,8 +126,8 @@ async fn days_over_a_months_end_and_a_change_of_clocks_are_written_like_this() {
 
 /// What a poll at a moment would have led to, with what was charged up to its day.
 async fn scraped(
-    measures: &[(Measure, Grain)],
-    asked: MonthsAsked,
+    measures: &[(Measure, Granularity)],
+    asked: MonthFetch,
     said: &[Said],
     now: Timestamp,
 ) -> BTreeMap<String, f64> {
@@ -139,7 +139,7 @@ async fn scraped(
         _ => true,
     };
     provider.says("account", said.iter().filter(known).cloned().collect());
-    let cell = Arc::new(Cell::new(Arc::clone(&account)));
+    let cell = Arc::new(AccountHandle::new(Arc::clone(&account)));
     Poller::new(
         Arc::clone(&cell),
         Clock::from_fn(move || now),
@@ -175,7 +175,7 @@ async fn scraped(
 
 #[tokio::test]
 async fn the_past_is_what_would_have_been_scraped() {
-    for (measures, asked) in [(HOURLY, MonthsAsked::Each), (DAILY, MonthsAsked::Both)] {
+    for (measures, asked) in [(HOURLY, MonthFetch::Each), (DAILY, MonthFetch::Both)] {
         let provider = Scripted::new(measures, asked);
         let said: Vec<Said> = around_march()
             .into_iter()
@@ -203,7 +203,7 @@ async fn the_past_is_what_would_have_been_scraped() {
 
 #[tokio::test]
 async fn what_month_to_date_gains_in_a_day_is_what_the_day_cost() {
-    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let provider = Scripted::new(DAILY, MonthFetch::Each);
     let days =
         || std::iter::successors(Some(date(2024, 10, 1)), |day| day.tomorrow().ok()).take(214);
     // Binary fractions, so that sums are exact.
@@ -238,7 +238,7 @@ async fn what_month_to_date_gains_in_a_day_is_what_the_day_cost() {
 
 #[tokio::test]
 async fn a_provider_with_months_alone_gets_the_previous_month_alone() {
-    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.says(
         "account",
         vec![
@@ -269,7 +269,7 @@ async fn a_provider_with_months_alone_gets_the_previous_month_alone() {
 
 #[tokio::test]
 async fn every_month_of_every_part_is_asked_for_once_and_by_itself() {
-    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.lists(&["one", "two"]);
     written(
         vec![berlin(&provider)],
@@ -299,7 +299,7 @@ async fn every_month_of_every_part_is_asked_for_once_and_by_itself() {
 
 #[tokio::test]
 async fn a_month_that_is_not_reported_is_absent_and_not_nothing() {
-    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.answers("account", |ask| {
         Ok(match ask.months[0].to_string().as_str() {
             "2025-03" => Vec::new(),
@@ -327,7 +327,7 @@ async fn a_month_that_is_not_reported_is_absent_and_not_nothing() {
 #[tokio::test]
 async fn several_accounts_stand_in_one_family_and_a_family_stands_once() {
     let accounts = ["a", "b"].map(|name| {
-        let provider = Scripted::new(DAILY, MonthsAsked::Each);
+        let provider = Scripted::new(DAILY, MonthFetch::Each);
         provider.says("account", around_march());
         Account {
             name: name.to_owned(),
@@ -365,7 +365,7 @@ async fn several_accounts_stand_in_one_family_and_a_family_stands_once() {
 
 #[tokio::test]
 async fn a_failed_part_leaves_the_file_as_it_was() {
-    let provider = Scripted::new(MONTHLY, MonthsAsked::Both);
+    let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.lists(&["good", "bad"]);
     provider.answers("bad", |ask| {
         if ask.months[0].to_string() == "2025-04" {
@@ -400,7 +400,7 @@ async fn a_failed_part_leaves_the_file_as_it_was() {
 
 #[tokio::test]
 async fn a_signal_ends_it_and_leaves_nothing() {
-    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let provider = Scripted::new(DAILY, MonthFetch::Each);
     provider.says("account", around_march());
     let folder = tempfile::tempdir().unwrap();
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
@@ -428,7 +428,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_the_provider_asks_for_is_kept_and_not_a_failure() {
-    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let provider = Scripted::new(DAILY, MonthFetch::Each);
     let refused = Mutex::new(2);
     provider.answers("account", move |_| {
         let mut left = refused.lock().unwrap();
@@ -470,7 +470,7 @@ async fn a_pause_that_the_provider_asks_for_is_kept_and_not_a_failure() {
 async fn what_cannot_be_written_is_told_before_anything_is_asked() {
     let named = |name: &str, measures| Account {
         name: name.to_owned(),
-        ..berlin(&Scripted::new(measures, MonthsAsked::Both))
+        ..berlin(&Scripted::new(measures, MonthFetch::Both))
     };
     let accounts = || vec![named("days", DAILY), named("seats", SEATS)];
     let base = || flags(date(2025, 3, 30), date(2025, 4, 2), 12);
@@ -544,7 +544,7 @@ async fn what_cannot_be_written_is_told_before_anything_is_asked() {
 
 #[tokio::test]
 async fn an_output_that_no_file_can_be_is_refused() {
-    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let provider = Scripted::new(DAILY, MonthFetch::Each);
     let folder = tempfile::tempdir().unwrap();
     for path in [
         folder.path().to_owned(),
@@ -586,7 +586,7 @@ impl Write for Terminal {
 
 #[tokio::test]
 async fn the_bar_fills_and_is_taken_away() {
-    let provider = Scripted::new(DAILY, MonthsAsked::Each);
+    let provider = Scripted::new(DAILY, MonthFetch::Each);
     provider.says("account", around_march());
     let folder = tempfile::tempdir().unwrap();
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// More of one kind than this are counted, not listed; JSON lists all.
-const MOST: usize = 5;
+const MAX_ROWS_SHOWN: usize = 5;
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
@@ -203,10 +203,10 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
         let shown: Vec<_> = clash
             .shown
             .iter()
-            .take(MOST)
+            .take(MAX_ROWS_SHOWN)
             .map(|text| plain(text))
             .collect();
-        let more = clash.shown.len().saturating_sub(MOST);
+        let more = clash.shown.len().saturating_sub(MAX_ROWS_SHOWN);
         let more = if more > 0 {
             format!(" and {more} more")
         } else {
@@ -268,10 +268,10 @@ fn failed(failures: &[&Failed]) -> Vec<(&'static str, &'static str, String)> {
     };
     let parts: Vec<_> = failures
         .iter()
-        .take(MOST)
+        .take(MAX_ROWS_SHOWN)
         .map(|failed| plain(&failed.part))
         .collect();
-    let more = failures.len().saturating_sub(MOST);
+    let more = failures.len().saturating_sub(MAX_ROWS_SHOWN);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {
@@ -316,10 +316,10 @@ fn some<T>(
 ) -> Vec<(&'static str, &'static str, String)> {
     let mut lines: Vec<_> = all
         .iter()
-        .take(MOST)
+        .take(MAX_ROWS_SHOWN)
         .map(|one| (head, YELLOW, line(one)))
         .collect();
-    let more = all.len().saturating_sub(MOST);
+    let more = all.len().saturating_sub(MAX_ROWS_SHOWN);
     if more > 0 {
         lines.push((head, YELLOW, format!("and {more} more; --json lists all")));
     }

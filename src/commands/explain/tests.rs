@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     charge::Measure,
     config::{Config, LogSettings},
-    provider::{Grain, MonthsAsked},
+    provider::{Granularity, MonthFetch},
     telemetry::LogLevel,
     test_support::{Scripted, account, at, cost, month},
 };
@@ -28,7 +28,10 @@ fn config(accounts: Vec<crate::account::Account>) -> Config {
 
 /// An account whose first part answers and whose others fail, five of them alike.
 fn scripted() -> Arc<Scripted> {
-    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    let provider = Scripted::new(
+        &[(Measure::BilledCost, Granularity::Month)],
+        MonthFetch::Both,
+    );
     provider.lists(&[
         "good",
         "p1",
@@ -92,7 +95,10 @@ async fn a_table_says_what_was_read_and_what_to_do() {
 
 #[tokio::test(start_paused = true)]
 async fn a_withheld_month_is_named_and_its_part_counted() {
-    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    let provider = Scripted::new(
+        &[(Measure::BilledCost, Granularity::Month)],
+        MonthFetch::Both,
+    );
     provider.says("account", vec![cost(month("2025-03"), "ACME", 5.0)]);
     let withheld = vec!["2025-02".parse().unwrap()];
     *provider.withheld.lock().unwrap() = withheld;
@@ -195,7 +201,7 @@ async fn an_account_that_there_is_none_of_is_told_with_those_that_there_are() {
 
 #[tokio::test(start_paused = true)]
 async fn a_signal_ends_it_while_a_provider_is_silent() {
-    let provider = Scripted::new(&[], MonthsAsked::Both);
+    let provider = Scripted::new(&[], MonthFetch::Both);
     let mut account = account(provider, "UTC");
     account.provider = Arc::new(Silent);
     let clock = Clock::from_fn(|| at("2025-03-10T12:00:00Z"));
@@ -219,17 +225,17 @@ impl crate::provider::Provider for Silent {
         &[]
     }
 
-    fn measures(&self) -> Vec<(Measure, Grain)> {
+    fn measures(&self) -> Vec<(Measure, Granularity)> {
         Vec::new()
     }
 
-    fn months_asked(&self) -> MonthsAsked {
-        MonthsAsked::Both
+    fn month_fetch(&self) -> MonthFetch {
+        MonthFetch::Both
     }
 
     fn parts<'a>(
         &'a self,
-        _: &'a crate::provider::Ask,
+        _: &'a crate::provider::PollRequest,
     ) -> futures_util::future::BoxFuture<'a, Result<Vec<crate::provider::Part>, ProviderError>>
     {
         Box::pin(std::future::pending())
@@ -238,7 +244,7 @@ impl crate::provider::Provider for Silent {
     fn fetch<'a>(
         &'a self,
         _: &'a crate::provider::Part,
-        _: &'a crate::provider::Ask,
+        _: &'a crate::provider::PollRequest,
         _: &'a crate::charge::SharedSink,
     ) -> futures_util::future::BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(std::future::pending())

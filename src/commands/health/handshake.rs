@@ -12,13 +12,13 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::commands::health::{PATIENCE, is_refusal};
+use crate::commands::health::{HEALTH_TIMEOUT, is_refusal};
 
 /// Whether a server ends a handshake because no certificate was shown. In TLS 1.3 that is told only after the client
 /// has done its part, so what comes first is read.
 pub(super) async fn is_refused(url: &Url) -> bool {
     let refusal = |error: io::Error| is_refusal(&error);
-    timeout(PATIENCE, shake(url))
+    timeout(HEALTH_TIMEOUT, shake(url))
         .await
         .is_ok_and(|shaken| shaken.is_err_and(refusal))
 }

@@ -46,8 +46,8 @@ fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
             &clock(),
         );
         assert!(!report.is_ok());
-        let told = report.to_string();
-        let lines: Vec<_> = told.lines().collect();
+        let reported = report.to_string();
+        let lines: Vec<_> = reported.lines().collect();
         assert_eq!(
             lines,
             [
@@ -58,7 +58,7 @@ fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
                 "test.yml:7: accounts.f.interval: must be from 1s to 366days",
             ]
         );
-        assert!(!told.contains("s3cret"));
+        assert!(!reported.contains("s3cret"));
         Ok(())
     });
 }

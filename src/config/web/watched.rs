@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Certificates and keys are far smaller, even with every root of a large company.
-const LARGEST_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
 
 /// A file as it was at a moment, by what a change of it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,9 @@ impl Watched {
     pub(super) fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(&self.path)?
-            .take(LARGEST_FILE + 1)
+            .take(MAX_FILE + 1)
             .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LARGEST_FILE {
+        if bytes.len() as u64 > MAX_FILE {
             return Err(io::Error::other("it is larger than 1 MiB"));
         }
         Ok(bytes)

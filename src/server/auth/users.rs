@@ -11,7 +11,7 @@ use http::{HeaderMap, header};
 use tokio::sync::Semaphore;
 
 /// How many hashes are computed at once; each takes a core for some 0.1 s.
-const AT_ONCE: usize = 2;
+const MAX_CONCURRENT: usize = 2;
 /// How many requests may wait for theirs; more are told to come again.
 const WAITING: usize = 32;
 /// A password is right by its first 72 bytes, so one user may have many.
@@ -56,7 +56,7 @@ impl Users {
             decoy,
             remembered: Mutex::default(),
             key,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             waiting: Semaphore::new(WAITING),
             #[cfg(test)]
             computed: std::sync::atomic::AtomicUsize::new(0),

@@ -17,7 +17,7 @@ use tokio_rustls::{TlsConnector, client};
 use super::*;
 
 /// How long anything may take on a slow and busy machine before a test fails.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// A time that is over soon, and yet not before a busy machine has sent a request.
 const SOON: Duration = Duration::from_millis(500);
 /// A time in which no test ends.
@@ -151,7 +151,7 @@ impl Drop for Large {
 }
 
 async fn soon<T>(work: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, work).await.expect("not in time")
+    timeout(TEST_TIMEOUT, work).await.expect("not in time")
 }
 
 fn request(path: &str) -> String {

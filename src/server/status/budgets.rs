@@ -6,7 +6,7 @@ use super::words::{cut, money};
 use crate::view::summary::BudgetSummary;
 
 /// Beyond so many budgets the rest is counted; those with the largest share spent or foreseen come first.
-const MOST: usize = 200;
+const MAX_BUDGETS: usize = 200;
 /// The bar is so wide, in its own units.
 const WIDTH: f64 = 1000.0;
 /// How wide a mark on it is.
@@ -19,9 +19,9 @@ pub(super) fn section(budgets: &[BudgetSummary]) -> Markup {
         section aria-labelledby="budgets" {
             h2 #budgets { "Budgets" }
             ul.plain.grid {
-                @for budget in budgets.iter().take(MOST) { li { (card(budget)) } }
+                @for budget in budgets.iter().take(MAX_BUDGETS) { li { (card(budget)) } }
             }
-            @if budgets.len() > MOST { p { "… and " (budgets.len() - MOST) " more with smaller shares." } }
+            @if budgets.len() > MAX_BUDGETS { p { "… and " (budgets.len() - MAX_BUDGETS) " more with smaller shares." } }
         }
     }
 }

@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 const HEADER: usize = 24;
 const FINGERPRINT: usize = 16;
 /// Far more than the sums of the largest account, and little enough to be read.
-const LARGEST: u64 = 1 << 30;
+const MAX_FILE: u64 = 1 << 30;
 /// Files on their way begin and end like this; a program that was killed leaves them behind.
 const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
 
@@ -41,7 +41,7 @@ pub(super) fn encode(state: &AccountState, fingerprint: Uuid) -> io::Result<Vec<
     let mut bytes = vec![0; HEADER];
     bytes.extend_from_slice(fingerprint.as_bytes());
     let mut bytes = postcard::to_extend(&State::from(state), bytes).map_err(io::Error::other)?;
-    if bytes.len() as u64 > LARGEST {
+    if bytes.len() as u64 > MAX_FILE {
         return Err(io::Error::other(format!(
             "{} bytes are too many",
             bytes.len()
@@ -117,11 +117,11 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::other("it is not a plain file"));
     }
     let mut bytes =
-        Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or_default());
+        Vec::with_capacity(usize::try_from(about.len().min(MAX_FILE)).unwrap_or_default());
     File::open(path)?
-        .take(LARGEST + 1)
+        .take(MAX_FILE + 1)
         .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
+    if bytes.len() as u64 > MAX_FILE {
         return Err(io::Error::other("it is too large"));
     }
     Ok(Some(bytes))

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     charge::Measure,
     error::Reason,
-    ledger::{Keys, Value},
+    ledger::{LabelTable, Value},
     provider::Part,
-    state::{AccountState, Baseline, Failure, MonthState, Noted, NowState, PartState, Status},
+    state::{
+        AccountState, Baseline, Failure, ForecastRecord, MonthState, NowState, PartState, Status,
+    },
 };
 
 mod sums;
@@ -124,7 +126,7 @@ impl State<'_> {
         let empty = Arc::default();
         let values = self.keys.values.into_iter();
         let values = values.map(|value| value.restore(&empty)).collect();
-        let keys = Keys::restored(width, values, self.keys.sets.into_owned())?;
+        let keys = LabelTable::restored(width, values, self.keys.sets.into_owned())?;
         let mut parts = BTreeMap::new();
         for part in self.parts {
             let part = part.restore(keys.len())?;
@@ -138,7 +140,7 @@ impl State<'_> {
             for (currency, cost) in costs {
                 forecasts.insert(currency.into(), finite(cost)?);
             }
-            noted.push(Noted {
+            noted.push(ForecastRecord {
                 month: month.restore()?,
                 forecasts,
             });

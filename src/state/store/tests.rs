@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     charge::Measure,
     exposition::Rendered,
-    provider::{Grain, MonthsAsked},
+    provider::{Granularity, MonthFetch},
     test_support::{Scripted, account, at, cost, month},
     view::{budgets::Money, view},
 };
@@ -25,7 +25,7 @@ struct Shelf {
     folder: TempDir,
     store: Arc<Store>,
     provider: Arc<Scripted>,
-    cell: Arc<Cell>,
+    cell: Arc<AccountHandle>,
 }
 
 impl Shelf {
@@ -36,7 +36,10 @@ impl Shelf {
     async fn with(change: impl FnOnce(&mut Account)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let provider = Scripted::new(
+            &[(Measure::BilledCost, Granularity::Month)],
+            MonthFetch::Both,
+        );
         provider.says(
             "account",
             vec![
@@ -50,7 +53,7 @@ impl Shelf {
             folder,
             store,
             provider,
-            cell: Arc::new(Cell::new(Arc::new(account))),
+            cell: Arc::new(AccountHandle::new(Arc::new(account))),
         };
         shelf.poll(NOW).await;
         shelf

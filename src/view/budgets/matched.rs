@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::Budget,
-    view::{Chosen, LabelSets, View},
+    view::{LabelSetMask, LabelSets, View},
 };
 
 /// What the budgets matched when they were last looked at, by account.
@@ -25,7 +25,7 @@ struct OfAccount {
 struct OfBudget {
     /// Labels and expressions as they are written.
     matchers: Vec<(String, String)>,
-    sets: Arc<Chosen>,
+    sets: Arc<LabelSetMask>,
 }
 
 impl OfBudget {
@@ -44,7 +44,12 @@ impl OfBudget {
 impl Matched {
     /// Which of an account's label sets, as they are before folding, a budget matches: as it was before, or as is found
     /// now. It is remembered here.
-    pub(super) fn by(&mut self, before: &mut Self, budget: &Budget, view: &View) -> Arc<Chosen> {
+    pub(super) fn by(
+        &mut self,
+        before: &mut Self,
+        budget: &Budget,
+        view: &View,
+    ) -> Arc<LabelSetMask> {
         let labels = &view.spend.labels;
         let account = &view.account.name;
         let known = before.0.get_mut(account);
@@ -69,7 +74,7 @@ impl Matched {
     }
 }
 
-fn matching(budget: &Budget, view: &View) -> Chosen {
+fn matching(budget: &Budget, view: &View) -> LabelSetMask {
     let slots = &view.account.labels.slots;
     let matchers: Vec<_> = budget
         .matchers

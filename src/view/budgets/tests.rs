@@ -7,7 +7,7 @@ use regex::Regex;
 use super::*;
 use crate::{
     charge::{Measure, Month},
-    provider::{Ask, Grain, MonthsAsked, Part},
+    provider::{Granularity, MonthFetch, Part, PollRequest},
     test_support::{Said, Scripted, account, at, cost, month, state_of, told},
     view::view,
 };
@@ -32,7 +32,10 @@ fn budget(matchers: &[(&str, &str)], currency: &str) -> Budget {
 /// An account that said something once, as it looks at a moment.
 fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
     let polled = at("2025-03-10T12:00:00Z");
-    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+    let provider = Scripted::new(
+        &[(Measure::BilledCost, Granularity::Month)],
+        MonthFetch::Both,
+    );
     let mut account = account(provider, "UTC");
     account.poll.max_series = max_series;
     let state = state_of(&account, polled, charges);
@@ -137,7 +140,10 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
         ("2025-03", false, false),
         ("", false, true),
     ] {
-        let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
+        let provider = Scripted::new(
+            &[(Measure::BilledCost, Granularity::Month)],
+            MonthFetch::Both,
+        );
         let account = account(provider, "UTC");
         let mut state = state_of(&account, polled, &charges());
         let [main, second] = ["account", "second"].map(Part::new);
@@ -149,7 +155,7 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
             .collect();
         let mut said = told(&account, &said);
         said.withheld.extend(withheld.parse::<Month>());
-        let ask = Ask {
+        let ask = PollRequest {
             months: both.map(|(name, _)| name.parse().unwrap()).into(),
             current: "2025-03".parse().unwrap(),
             today: "2025-03-10".parse().unwrap(),

@@ -11,7 +11,7 @@ const PRODUCTS: [&str; 4] = ["v", "w", "x", "y"];
 
 /// The label sets of a list of (customer, project, product), each once.
 fn sets(of: &[(usize, usize, usize)]) -> LabelSets {
-    let provider = Scripted::new(&[], crate::provider::MonthsAsked::Both);
+    let provider = Scripted::new(&[], crate::provider::MonthFetch::Both);
     let account = account(provider, "UTC");
     let charges: Vec<Said> = of
         .iter()

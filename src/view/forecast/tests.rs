@@ -6,18 +6,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     charge::{Period, start_of_day},
-    provider::MonthsAsked,
+    provider::MonthFetch,
     test_support::{Said, Scripted, account, at, cost, month, state_of},
 };
 
 /// The state of an account that was asked at a moment.
 fn state(asked: Timestamp, charges: &[Said]) -> AccountState {
-    let account = account(Scripted::new(&[], MonthsAsked::Both), "UTC");
+    let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     state_of(&account, asked, charges)
 }
 
 /// Each label set with its forecast, of whatever currency.
-fn values_of(outlook: &Outlook, state: &AccountState) -> Vec<(u32, f64)> {
+fn values_of(outlook: &ForecastModel, state: &AccountState) -> Vec<(u32, f64)> {
     let forecasts = outlook.of_part(&state.parts["account"]);
     forecasts
         .into_iter()
@@ -41,7 +41,7 @@ fn after(
         .collect();
     let asked = start_of_day(closed.tomorrow().unwrap(), &TimeZone::UTC);
     let state = state(asked, &charges);
-    let outlook = Outlook::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
+    let outlook = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
     let mut sums = vec![Sum::default(); customers.len()];
     for (key, value) in values_of(&outlook, &state) {
         let name = &state.keys.values(key).next().unwrap().shown;
@@ -111,7 +111,7 @@ fn a_charge_that_comes_once_counts_once() {
         .collect();
     let state = state(at("2025-03-11T00:00:00Z"), &charges);
     let closed = Some(date("2025-03-10"));
-    let outlook = Outlook::new(&state, "2025-03".parse().unwrap(), closed, &TimeZone::UTC);
+    let outlook = ForecastModel::new(&state, "2025-03".parse().unwrap(), closed, &TimeZone::UTC);
     let total: Sum = values_of(&outlook, &state)
         .into_iter()
         .map(|(_, value)| value)
@@ -130,7 +130,7 @@ fn nothing_is_forecast_for_what_was_paid_in_advance() {
             cost(march, "used", 11.0),
         ],
     );
-    let outlook = Outlook::new(&state, "2025-03".parse().unwrap(), None, &TimeZone::UTC);
+    let outlook = ForecastModel::new(&state, "2025-03".parse().unwrap(), None, &TimeZone::UTC);
     let forecasts = values_of(&outlook, &state);
     let [(_, value)] = forecasts.as_slice() else {
         panic!("one label set is forecast: {forecasts:?}");
@@ -145,11 +145,11 @@ fn where_only_months_are_known_it_is_the_run_rate_of_the_documents() {
         at("2025-06-25T16:48:58Z"),
         &[cost(month("2025-06"), "ACME", 328.748_768_799_528_4)],
     );
-    let outlook = Outlook::new(&state, "2025-06".parse().unwrap(), None, &TimeZone::UTC);
+    let outlook = ForecastModel::new(&state, "2025-06".parse().unwrap(), None, &TimeZone::UTC);
     let forecasts = values_of(&outlook, &state);
     assert!(near(forecasts[0].1, 394.498_522_559_434_15));
     // An answer of the month before says nothing about this one.
-    let turned = Outlook::new(&state, "2025-07".parse().unwrap(), None, &TimeZone::UTC);
+    let turned = ForecastModel::new(&state, "2025-07".parse().unwrap(), None, &TimeZone::UTC);
     assert!(values_of(&turned, &state).is_empty());
 }
 
@@ -165,7 +165,7 @@ fn bounds_hold_the_forecast_and_close_in_on_it() {
                 .collect();
         let asked = start_of_day(closed.tomorrow().unwrap(), &TimeZone::UTC);
         let state = state(asked, &charges);
-        let outlook = Outlook::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
+        let outlook = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
         let bounds = outlook.bounds("EUR", 100.0).unwrap();
         assert!(bounds.lower <= 100.0 && bounds.upper >= 100.0);
         assert!(outlook.bounds("USD", 100.0).is_none());

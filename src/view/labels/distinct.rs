@@ -17,7 +17,7 @@ const SHORT_HASH: usize = 12;
 
 /// One value of one label with the text that shows it.
 #[derive(Debug)]
-pub(super) struct Named<'a> {
+pub(super) struct LabelCache<'a> {
     /// The number of the value in the ledger's table.
     pub(super) number: u32,
     pub(super) value: &'a Value,
@@ -53,7 +53,7 @@ impl Form {
     }
 }
 
-impl<'a> Named<'a> {
+impl<'a> LabelCache<'a> {
     /// A value with the text that it has where nothing else has the same.
     pub(super) fn new(number: u32, value: &'a Value, label: &'a LabelSlot) -> Self {
         let alias = label.aliases.get(&*value.id);
@@ -148,7 +148,7 @@ impl<'a> Named<'a> {
 /// The result depends on the set of values alone, not on their order. Forms only advance, at most three times each, and
 /// only texts that were just taken are looked at again, so the work stays that of sorting. Where all names differ, as
 /// in most accounts, nothing is done but the sorting.
-pub(super) fn make_distinct(named: &mut [Named<'_>]) {
+pub(super) fn make_distinct(named: &mut [LabelCache<'_>]) {
     sort(named);
     let mut advancing = Vec::new();
     let mut start = 0;
@@ -185,21 +185,21 @@ pub(super) fn make_distinct(named: &mut [Named<'_>]) {
     sort(named);
 }
 
-fn sort(named: &mut [Named<'_>]) {
+fn sort(named: &mut [LabelCache<'_>]) {
     named.sort_unstable_by(|left, right| {
         (&left.shown, &left.identity, left.value).cmp(&(&right.shown, &right.identity, right.value))
     });
 }
 
 /// Whether values of one text have to be told apart.
-fn is_contested(same: &[Named<'_>]) -> bool {
+fn is_contested(same: &[LabelCache<'_>]) -> bool {
     let first = &same[0];
     same.iter().any(|one| one.identity != first.identity)
         || (first.shown == OTHER && same.iter().any(|one| !one.is_aliased))
 }
 
 /// The values that are still shown by their plain name, which is this text. They are in the order of their plain names.
-fn plain_holders(named: &[Named<'_>], text: &str) -> Vec<usize> {
+fn plain_holders(named: &[LabelCache<'_>], text: &str) -> Vec<usize> {
     let first = named.partition_point(|one| *one.plain_text() < *text);
     let holders = named[first..]
         .iter()
@@ -211,14 +211,14 @@ fn plain_holders(named: &[Named<'_>], text: &str) -> Vec<usize> {
 }
 
 /// Those of one text that have to take another, which are none where they are of one identity.
-fn losers(named: &[Named<'_>], members: &[usize]) -> Vec<usize> {
+fn losers(named: &[LabelCache<'_>], members: &[usize]) -> Vec<usize> {
     let all = || members.iter().map(|&member| &named[member]);
     let Some(best) = all().max_by_key(|one| one.rank()) else {
         return Vec::new();
     };
     let is_reserved = best.shown == OTHER;
     let is_tie = all().any(|one| one.rank() == best.rank() && one.identity != best.identity);
-    let stays = |one: &Named<'_>| match one.form {
+    let stays = |one: &LabelCache<'_>| match one.form {
         // Ends in the hash of its identity, so only an alias that was written with that hash can be the same.
         Form::WithWholeHash => true,
         _ if is_reserved => one.is_aliased,

@@ -4,10 +4,10 @@ use super::*;
 use crate::{
     account::Account,
     charge::Measure,
-    provider::{Grain, MonthsAsked},
+    provider::{Granularity, MonthFetch},
     state::AccountState,
     test_support::{Said, Scripted, account, at, cost, day, month, state_of, told},
-    view::Named,
+    view::LabelCache,
 };
 
 mod distinct;
@@ -17,7 +17,7 @@ fn named(
     pairs: &[(&'static str, &'static str)],
     aliases: &[(&str, &str)],
 ) -> (LabelSets, std::ops::Range<u32>) {
-    let provider = Scripted::new(&[], crate::provider::MonthsAsked::Both);
+    let provider = Scripted::new(&[], crate::provider::MonthFetch::Both);
     let mut account = account(provider, "UTC");
     account.labels.slots[0].aliases = aliases
         .iter()
@@ -112,8 +112,11 @@ fn info_series_tell_the_id_behind_a_name_and_nothing_where_there_are_several() {
 #[test]
 fn label_sets_are_named_anew_where_there_are_others_or_they_are_called_otherwise() {
     let now = at("2025-03-10T12:00:00Z");
-    let provider = Scripted::new(&[(Measure::BilledCost, Grain::Month)], MonthsAsked::Both);
-    let mut named = Named::default();
+    let provider = Scripted::new(
+        &[(Measure::BilledCost, Granularity::Month)],
+        MonthFetch::Both,
+    );
+    let mut named = LabelCache::default();
     let mut shown = |account: &Arc<Account>, state: &Arc<AccountState>| {
         let views = named.views([(account, Arc::clone(state))].into_iter(), now);
         let [view] = views.as_slice() else {

@@ -15,12 +15,12 @@ use cloudspend_exporter::{
     charge::Measure,
     clock::Clock,
     config::{self, Sources},
-    diagnostics::Faults,
+    diagnostics::Diagnostics,
     error::Reason,
     http_client::{Bounds, Settings, retry::Backoff},
     poller::Poller,
-    provider::config::{Context, Uses},
-    state::Cell,
+    provider::config::{BuildContext, Uses},
+    state::AccountHandle,
     view::{View, Window, view},
 };
 use figment::value::Value;
@@ -83,7 +83,7 @@ impl Manner {
 pub(crate) type Shown = BTreeMap<String, f64>;
 
 pub(crate) struct Bench {
-    pub(crate) cell: Arc<Cell>,
+    pub(crate) cell: Arc<AccountHandle>,
     seconds: Arc<AtomicI64>,
     part: Backoff,
 }
@@ -97,7 +97,9 @@ impl Bench {
         let clock =
             Clock::from_fn(move || Timestamp::from_second(shared.load(Ordering::SeqCst)).unwrap());
         Self {
-            cell: Arc::new(Cell::new(Arc::new(account(section, manner, &clock)))),
+            cell: Arc::new(AccountHandle::new(Arc::new(account(
+                section, manner, &clock,
+            )))),
             seconds,
             part: manner.part,
         }
@@ -209,8 +211,8 @@ fn account(section: &serde_json::Value, manner: Manner, clock: &Clock) -> Accoun
     let mut config = config::load(&sources, clock, &mut |_| Arc::default())
         .unwrap_or_else(|report| panic!("{report}"));
     let mut account = config.accounts.pop().unwrap();
-    let mut faults = Faults::default();
-    let mut context = Context {
+    let mut diagnostics = Diagnostics::default();
+    let mut context = BuildContext {
         place: "accounts.main".to_owned(),
         zone: account.zone.clone(),
         tags: Vec::new(),
@@ -224,7 +226,7 @@ fn account(section: &serde_json::Value, manner: Manner, clock: &Clock) -> Accoun
             counters: Arc::clone(&account.counters),
             clock: clock.clone(),
         },
-        faults: &mut faults,
+        diagnostics: &mut diagnostics,
         uses: Uses::default(),
     };
     let common = [

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cloudspend_exporter::{
-    clock::Clock, error::Reason, http_client::retry::Backoff, poller::Poller, state::Cell,
+    clock::Clock, error::Reason, http_client::retry::Backoff, poller::Poller, state::AccountHandle,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
@@ -247,7 +247,7 @@ async fn the_next_poll_waits_as_long_as_was_asked_however_absurd() {
         let cell = Arc::clone(&Bench::new(&section, Manner::usual()).cell);
         let ended = Arc::new(Notify::new());
         let clock = Clock::starting_at(NOW.parse().unwrap());
-        let cell = Arc::new(Cell::new(Arc::clone(&cell.account)));
+        let cell = Arc::new(AccountHandle::new(Arc::clone(&cell.account)));
         let poller = Poller::new(cell, clock, Arc::clone(&ended));
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(poller.run(stopped));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use cloudspend_exporter::{
     charge::Measure::{self, BilledCost, ConsumedQuantity, ProviderForecast, Seats},
-    state::Cell,
+    state::AccountHandle,
     state::store::Store,
     view::Window::{self, MonthEnd, MonthToDate, Now, PreviousMonth, Restatement},
 };
@@ -61,7 +61,7 @@ impl Turn {
         store.keep(&self.bench.cell).await;
         let account = Arc::clone(&self.bench.cell.account);
         let state = store.restore(&account, self.bench.now()).unwrap();
-        self.bench.cell = Arc::new(Cell::restored(account, state));
+        self.bench.cell = Arc::new(AccountHandle::restored(account, state));
     }
 
     /// One family by the labels customer, project and product, without the empty ones; empty where it is absent.

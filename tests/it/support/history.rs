@@ -12,10 +12,10 @@ use cloudspend_exporter::{
     demo::Demo,
     exposition::{
         Format, Reload, Source,
-        publisher::{Books, Page},
+        publisher::{AccountSet, Publisher},
     },
     poller::Poller,
-    state::{AccountState, Cell},
+    state::{AccountHandle, AccountState},
     view::budgets::Money,
 };
 use futures_util::future::join_all;
@@ -58,7 +58,7 @@ pub(crate) type Shows = fn(&str) -> bool;
 /// An exporter that goes by a hand, and everything that was scraped of it.
 pub(crate) struct History {
     hand: Hand,
-    cells: Vec<Arc<Cell>>,
+    cells: Vec<Arc<AccountHandle>>,
     pollers: Vec<Poller>,
     money: Money,
     /// By name and labels, whatever the instance: the account, and the samples by time.
@@ -100,8 +100,8 @@ impl History {
             let state = known.map(|cell| AccountState::clone(&cell.state.load()));
             let account = Arc::new(account);
             self.cells.push(Arc::new(match state {
-                Some(state) => Cell::restored(account, state),
-                None => Cell::new(account),
+                Some(state) => AccountHandle::restored(account, state),
+                None => AccountHandle::new(account),
             }));
         }
         self.pollers = self
@@ -119,8 +119,8 @@ impl History {
             let status = &cell.state.load().status;
             assert!(status.success, "{}: {status:?}", cell.account.name);
         }
-        let books = Books::new(self.cells.clone(), self.money.clone(), String::new());
-        let page = Page::new(books, self.hand.clock());
+        let books = AccountSet::new(self.cells.clone(), self.money.clone(), String::new());
+        let page = Publisher::new(books, self.hand.clock());
         let reload = Reload {
             successful: true,
             last_success: Some(moment),

@@ -16,7 +16,7 @@ async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
     let mut state = shelf.store.restore(&account, at(start)).unwrap();
     assert!(state.status.success);
     state.status.success = !failed;
-    let cell = Arc::new(Cell::restored(account, state));
+    let cell = Arc::new(AccountHandle::restored(account, state));
     let clock = Clock::starting_at(at(start));
     let poller = Poller::new(Arc::clone(&cell), clock, Arc::new(Notify::new()))
         .keeping(Some(Arc::clone(&shelf.store)));
@@ -70,7 +70,7 @@ async fn an_account_without_a_state_is_polled_at_once() {
     let shelf = Shelf::new().await;
     shelf.provider.asked.lock().unwrap().clear();
     let account = Arc::clone(&shelf.cell.account);
-    let cell = Arc::new(Cell::new(account));
+    let cell = Arc::new(AccountHandle::new(account));
     let clock = Clock::starting_at(at(NOW));
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(Poller::new(cell, clock, Arc::new(Notify::new())).run(stopped));

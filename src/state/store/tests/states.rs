@@ -9,8 +9,8 @@ use crate::{
     account::Account,
     charge::{Measure, Month, Period, SharedSink},
     error::Reason,
-    ledger::{Ledger, Shape},
-    provider::{Ask, Grain, MonthsAsked, Part},
+    ledger::{LabelMapping, Ledger},
+    provider::{Granularity, MonthFetch, Part, PollRequest},
     state::{AccountState, Failure},
     test_support::{Said, Scripted, account, at},
 };
@@ -98,21 +98,21 @@ pub(in crate::state::store) fn a_little_of_everything() -> Vec<Poll> {
 pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, Timestamp) {
     let provider = Scripted::new(
         &[
-            (Measure::BilledCost, Grain::RunningDay),
-            (Measure::ConsumedQuantity, Grain::Month),
-            (Measure::ProviderForecast, Grain::Now),
-            (Measure::Seats, Grain::Now),
+            (Measure::BilledCost, Granularity::RunningDay),
+            (Measure::ConsumedQuantity, Granularity::Month),
+            (Measure::ProviderForecast, Granularity::Now),
+            (Measure::Seats, Granularity::Now),
         ],
-        MonthsAsked::Both,
+        MonthFetch::Both,
     );
     let account = account(Arc::clone(&provider) as _, "Europe/Berlin");
-    let shape = Arc::new(Shape::of(&account));
-    let mut state = AccountState::new(Shape::of(&account).width());
+    let shape = Arc::new(LabelMapping::of(&account));
+    let mut state = AccountState::new(LabelMapping::of(&account).width());
     let mut now = at("2025-01-30T12:00:00Z");
     for poll in polls {
         now += SignedDuration::try_from(poll.after).unwrap();
         let current = Month::at(now, &account.zone);
-        let ask = Ask {
+        let ask = PollRequest {
             months: vec![current.previous(), current],
             current,
             today: now.to_zoned(account.zone.clone()).date(),
@@ -145,7 +145,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
         state.status.rows = Some(said.rows);
         match failure {
             Some(failure) => state.fail(id, failure),
-            None => match state.weigh(id, &said, &ask) {
+            None => match state.check_plausibility(id, &said, &ask) {
                 Ok(()) => drop(state.accept(id, said, &ask, &account.zone)),
                 Err(implausible) => state.fail(
                     id,
@@ -156,7 +156,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
                 ),
             },
         }
-        state.note_forecasts(&ask, BTreeMap::from([("EUR".into(), 12.5)]));
+        state.record_forecasts(&ask, BTreeMap::from([("EUR".into(), 12.5)]));
         state.status.discovery = poll.withheld.then(|| Failure {
             reason: Reason::Tls,
             message: "no parts".to_owned(),
@@ -175,7 +175,10 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
 }
 
 /// Days 0 to 30 of the month before and the running one, whole months, and now.
-fn said((when, name, id, measure, value): (u8, usize, usize, usize, f64), ask: &Ask) -> Said {
+fn said(
+    (when, name, id, measure, value): (u8, usize, usize, usize, f64),
+    ask: &PollRequest,
+) -> Said {
     let (measure, unit) = MEASURES[measure];
     let day = i64::from(when % 28);
     let period = match (measure, when) {

@@ -1,4 +1,4 @@
-//! The pulse of a connection: what it is doing, felt by its bytes and its answers.
+//! The activity of a connection: what it is doing, felt by its bytes and its answers.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum Phase {
     /// Waiting for the first request, or for the rest of one.
     Reading,
     /// Making an answer, or waiting for the client to take it.
@@ -28,14 +28,14 @@ pub(super) enum Doing {
 
 /// What a connection is doing, and since which answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Beat {
-    pub(super) doing: Doing,
+pub(super) struct Activity {
+    pub(super) doing: Phase,
     answered: usize,
 }
 
 /// What a connection was seen doing.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct ActivityTracker {
     answers: AtomicUsize,
     /// How often the last of the running answers ended.
     answered: AtomicUsize,
@@ -47,7 +47,7 @@ pub(super) struct Pulse {
     stuck: AtomicBool,
 }
 
-impl Pulse {
+impl ActivityTracker {
     pub(super) fn new(listens: bool) -> Self {
         Self {
             answers: AtomicUsize::new(0),
@@ -58,27 +58,27 @@ impl Pulse {
         }
     }
 
-    pub(super) fn beat(&self) -> Beat {
+    pub(super) fn current(&self) -> Activity {
         let answered = self.answered.load(Ordering::Relaxed);
         let doing =
             if self.answers.load(Ordering::Relaxed) > 0 || self.stuck.load(Ordering::Relaxed) {
-                Doing::Answering
+                Phase::Answering
             } else if self.heard.load(Ordering::Relaxed) || answered == 0 {
-                Doing::Reading
+                Phase::Reading
             } else {
-                Doing::Idle
+                Phase::Idle
             };
-        Beat { doing, answered }
+        Activity { doing, answered }
     }
 }
 
 /// An answer that is being made or sent.
-pub(super) struct Answer(Arc<Pulse>);
+pub(super) struct Answer(Arc<ActivityTracker>);
 
 impl Answer {
-    pub(super) fn begin(pulse: &Arc<Pulse>) -> Self {
-        pulse.answers.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(pulse))
+    pub(super) fn begin(activity: &Arc<ActivityTracker>) -> Self {
+        activity.answers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
     }
 }
 
@@ -92,21 +92,21 @@ impl Drop for Answer {
 }
 
 /// A body whose answer lasts until the last of its bytes was written, not only handed over.
-pub(super) struct Timed {
+pub(super) struct TrackedBody {
     pub(super) body: Body,
     pub(super) answer: Arc<Answer>,
 }
 
-impl HttpBody for Timed {
-    type Data = Piece;
+impl HttpBody for TrackedBody {
+    type Data = TrackedBytes;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<TrackedBytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let timed = |bytes| Piece {
+        let timed = |bytes| TrackedBytes {
             bytes,
             _answer: Arc::clone(&self.answer),
         };
@@ -123,12 +123,12 @@ impl HttpBody for Timed {
 }
 
 /// Shared bytes of an answer. HTTP/2 holds them back while the client takes none.
-pub(super) struct Piece {
+pub(super) struct TrackedBytes {
     bytes: Bytes,
     _answer: Arc<Answer>,
 }
 
-impl Buf for Piece {
+impl Buf for TrackedBytes {
     fn remaining(&self) -> usize {
         self.bytes.remaining()
     }
@@ -142,23 +142,23 @@ impl Buf for Piece {
     }
 }
 
-/// A stream whose reading and writing is felt in the pulse.
-pub(super) struct Felt<S> {
+/// A stream whose reading and writing is felt in the activity.
+pub(super) struct TrackedStream<S> {
     pub(super) stream: S,
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) activity: Arc<ActivityTracker>,
 }
 
-impl<S> Felt<S> {
+impl<S> TrackedStream<S> {
     /// Notes whether the client takes what is to be sent.
     fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        self.pulse
+        self.activity
             .stuck
             .store(written.is_pending(), Ordering::Relaxed);
         written
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -166,14 +166,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
-        if self.pulse.listens && buffer.filled().len() > before {
-            self.pulse.heard.store(true, Ordering::Relaxed);
+        if self.activity.listens && buffer.filled().len() > before {
+            self.activity.heard.store(true, Ordering::Relaxed);
         }
         Poll::Ready(read)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Felt<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
