@@ -3,18 +3,7 @@
 //!
 //! `cargo bench --bench render`; prints tables and writes `target/bench/render.json`.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a benchmark measures time and prints it"
-)]
-
-use std::{
-    fmt,
-    hint::black_box,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fmt, hint::black_box, time::Duration};
 
 use flate2::{Compress, Compression, FlushCompress};
 use prometheus_client::{
@@ -24,15 +13,15 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{
+use crate::common::{
     fragment::{Fragment, Table},
+    numbers::{median, milliseconds, now, ratio, size},
+    process::{Run, itself},
     world::{Labels, World},
 };
 
-#[path = "common/fragment.rs"]
-mod fragment;
-#[path = "common/world.rs"]
-mod world;
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod common;
 
 /// How often a case is measured; the median is told.
 const ROUNDS: usize = 7;
@@ -59,23 +48,19 @@ const CASES: [(&str, usize, usize, Labels, usize); 6] = [
     ),
 ];
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("hold") {
-        let mut number = || -> usize {
-            let number = arguments.next().and_then(|number| number.parse().ok());
-            number.expect("the parent names label sets and days")
-        };
-        hold(number(), number());
-        return;
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, sets, days] = arguments.as_slice()
+        && first == "hold"
+    {
+        return hold(sets.parse()?, days.parse()?);
     }
     let mut fragment = Fragment::default();
     let costs = costs(&mut fragment);
     growth(&costs, &mut fragment);
-    memory(&mut fragment);
-    fragment
-        .write("render")
-        .expect("the fragment can be written");
+    memory(&mut fragment)?;
+    fragment.write("render")?;
+    Ok(())
 }
 
 /// Measures every case; the answer is the time of each.
@@ -86,10 +71,10 @@ fn costs(fragment: &mut Fragment) -> Vec<Duration> {
             "label sets",
             "samples",
             "text",
-            "all told",
-            "of it windows, forecast, folding",
-            "with label sets named anew",
-            "encoder and zlib-rs alone",
+            "all told, ms",
+            "of it windows, forecast, folding, ms",
+            "with label sets named anew, ms",
+            "encoder and zlib-rs alone, ms",
             "all told, a sample",
             "ratio",
             "ratio named anew",
@@ -115,30 +100,30 @@ fn costs(fragment: &mut Fragment) -> Vec<Duration> {
                 world.rendered()
             }));
         }
-        let viewed = median((0..3).map(|_| timed(|| world.viewed())).collect());
-        let [ours, anew, theirs] = [ours, anew, theirs].map(median);
-        let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+        let viewed = [(); 3].map(|()| timed(|| world.viewed()));
+        let [ours, anew, theirs] = [ours, anew, theirs].map(|times| median(&times));
+        let beside = ratio(ours, theirs);
         let folds = usize::from(limit < sets);
-        if ratio > worst[folds].0 {
-            worst[folds] = (ratio, name);
+        if beside > worst[folds].0 {
+            worst[folds] = (beside, name);
         }
         let samples = alone.samples();
         table.row([
             name.to_owned(),
             samples.to_string(),
-            format!("{:.1} MB", text.len() as f64 / 1e6),
+            size(text.len() as u64),
             milliseconds(ours),
-            milliseconds(viewed),
+            milliseconds(median(&viewed)),
             milliseconds(anew),
             milliseconds(theirs),
             format!("{:.0} ns", ours.as_secs_f64() * 1e9 / samples as f64),
-            format!("{ratio:.2}"),
-            format!("{:.2}", anew.as_secs_f64() / theirs.as_secs_f64()),
+            format!("{beside:.2}"),
+            format!("{:.2}", ratio(anew, theirs)),
         ]);
         times.push(ours);
     }
     fragment.table(table);
-    for ((ratio, case), what) in worst
+    for ((beside, case), what) in worst
         .into_iter()
         .zip(["windows, sorting, budgets", "folding, too"])
     {
@@ -147,8 +132,8 @@ fn costs(fragment: &mut Fragment) -> Vec<Duration> {
                 format!("render plus compress, all told: {what}"),
                 "at most 1.2 times prometheus-client's encoder plus zlib-rs alone over the same series, in the same run",
             ),
-            format!("{ratio:.2} times"),
-            ratio <= 1.2,
+            format!("{beside:.2} times"),
+            beside <= 1.2,
             format!("the worst of all cases: {case}"),
         );
     }
@@ -156,39 +141,32 @@ fn costs(fragment: &mut Fragment) -> Vec<Duration> {
 }
 
 fn growth(times: &[Duration], fragment: &mut Fragment) {
-    let ratio = |at: usize| times[at + 1].as_secs_f64() / times[at].as_secs_f64();
-    let worst = ratio(0).max(ratio(1));
+    let [small, large] = [0, 1].map(|at| ratio(times[at + 1], times[at]));
     fragment.target(
         ("growth of render: time(10n)/time(n)", "at most 11"),
-        format!("{:.1} and {:.1}", ratio(0), ratio(1)),
-        worst <= 11.0,
+        format!("{small:.1} and {large:.1}"),
+        small.max(large) <= 11.0,
         "1k to 10k and 10k to 100k label sets",
     );
 }
 
 /// Lets processes of their own hold what is rendered, and tells their peaks.
-fn memory(fragment: &mut Fragment) {
-    let peak = |sets: usize, days: usize| -> f64 {
-        let this = std::env::current_exe().expect("this program has a path");
-        let output = Command::new(this)
-            .args(["hold", &sets.to_string(), &days.to_string()])
-            .output()
-            .expect("this program can be started again");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.trim().parse().expect("the child tells its peak")
+fn memory(fragment: &mut Fragment) -> anyhow::Result<()> {
+    let peak = |sets: u64, days: u64| -> anyhow::Result<f64> {
+        let arguments = ["hold", &sets.to_string(), &days.to_string()];
+        Ok(Run::of(&mut itself(arguments)?)?.peak)
     };
-    let empty = peak(1, 1);
-    let mut table = Table::new(
-        "Peak memory of one account that is held and rendered twice",
-        &[
-            "label sets",
-            "days each",
-            "peak",
-            "above that of one label set",
-        ],
-    );
+    let empty = peak(1, 1)?;
+    let columns = [
+        "label sets",
+        "days each",
+        "peak",
+        "above that of one label set",
+    ];
+    let title = "Peak memory of one account that is held and rendered twice";
+    let mut table = Table::new(title, &columns);
     for (sets, days) in [(100_000, 1), (100_000, 60), (1_000_000, 1)] {
-        let peak = peak(sets, days);
+        let peak = peak(sets, days)?;
         table.row([
             sets.to_string(),
             days.to_string(),
@@ -208,31 +186,20 @@ fn memory(fragment: &mut Fragment) {
         }
     }
     fragment.table(table);
+    Ok(())
 }
 
-/// Holds a world and two renderings of it one after the other, as a running exporter does, and prints the peak.
-fn hold(sets: usize, days: usize) {
-    let mut world = World::new(sets, days, Labels::Alike, usize::MAX);
-    let first = world.rendered();
-    let second = world.rendered();
-    black_box((first, second));
-    let status = peak_memory();
-    println!("{status}");
-}
-
-/// The most memory that this process ever held, in MB.
-fn peak_memory() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("Linux tells it");
-    let kilobytes: f64 = line
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .expect("a number");
-    kilobytes / 1e3
+/// Holds a world and two renderings of it one after the other, as a running exporter does.
+fn hold(sets: usize, days: usize) -> anyhow::Result<()> {
+    let render = || {
+        let mut world = World::new(sets, days, Labels::Alike, usize::MAX);
+        let first = world.rendered();
+        Ok((first, world.rendered()))
+    };
+    Run::this(render, |both| {
+        black_box(both);
+        Ok((0, 0.0))
+    })
 }
 
 /// The same series without everything that is ours: labels and values ready to be encoded.
@@ -328,18 +295,9 @@ fn deflate(text: &str) -> Vec<u8> {
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> Duration {
-    let start = Instant::now();
+    let began = now();
     let result = black_box(work());
-    let taken = start.elapsed();
+    let taken = began.elapsed();
     drop(result);
     taken
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

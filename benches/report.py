@@ -5,66 +5,13 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUND = ROOT / "target" / "bench"
 TOOLS = ROOT / "target" / "tools" / "bench"
-
-# Every target: the benchmark that measures it, words that its finding holds, what it is about, and the target. A finding
-# says itself what it is about; these words stand where nothing was found.
-TARGETS = [
-    ("scrape", r"CPU", "scrape, gzip, 100k series: CPU against client_golang const metrics", "at least 1,000 times less"),
-    (
-        "scrape",
-        r"median time",
-        "scrape, gzip and identity, 1k to 1M series: median time against nginx with the same static bytes",
-        "at most 1.25 times, live part included",
-    ),
-    ("scrape", r"p99", "scrape p99 while a poll renders 100k series on the other core", "at most 3 times the quiet p50"),
-    ("scrape", r"requests a second", "requests a second at 16 clients, 10k series, gzip, against nginx", "at least 0.7"),
-    (
-        "scrape",
-        r"peak memory",
-        "peak memory at 1M series, one charge period each, against client_golang const metrics",
-        "at most a quarter",
-    ),
-    ("scrape", r"60 days", "memory of 100k label sets with 60 days each", "at most 250 MB a measure"),
-    (
-        "render",
-        r"render",
-        "render plus compress, all told, against prometheus-client's encoder plus zlib-rs alone over the same series",
-        "at most 1.2 times",
-    ),
-    (
-        "ingest",
-        r"serde_json",
-        "ingest over loopback HTTP, 1M rows: speed against serde_json into a Vec from memory",
-        "at least 2 times",
-    ),
-    ("ingest", r"Go\b", "ingest: speed against Go's decoder from the same socket", "at least 4 times"),
-    ("ingest", r"DuckDB", "ingest: speed against DuckDB from the same file", "at least 1.3 times"),
-    (
-        "ingest",
-        r"memory",
-        "memory of a 1M-row poll above the idle process",
-        "at most 24 MB, the same at 10M rows",
-    ),
-    (
-        "start",
-        r"restore of",
-        "restore of 100k series after a restart, to the first answered scrape",
-        "at most 100 ms more than with none",
-    ),
-    ("start", r"idle", "idle process", "at most 20 MB"),
-    ("start", r"binary", "release binary", "at most 15 MB"),
-    ("scrape", r"growth", "growth of the scrape body: time(10n)/time(n)", "at most 11"),
-    ("render", r"growth", "growth of render: time(10n)/time(n)", "at most 11"),
-    ("ingest", r"growth", "growth of ingest: time(10n)/time(n)", "at most 11"),
-    ("start", r"growth", "growth of restore: time(10n)/time(n)", "at most 11"),
-]
+ORDER = ["scrape", "render", "ingest", "start"]
 
 
 def said(*command):
@@ -80,11 +27,6 @@ def said(*command):
 def from_file(path, pattern, default):
     match = re.search(pattern, Path(path).read_text(encoding="utf-8"), re.MULTILINE)
     return match.group(1).strip() if match else default
-
-
-def package(name):
-    code = f"import importlib.metadata as m; print(m.version({name!r}))"
-    return said(str(TOOLS / "bin" / "python"), "-c", code)
 
 
 def locked(name):
@@ -106,7 +48,6 @@ def machine():
     yield "crates", f"prometheus-client {locked('prometheus-client')}, flate2 {locked('flate2')} with zlib-rs {locked('zlib-rs')}, serde_json {locked('serde_json')}"
     version = (TOOLS / "go-version").read_text(encoding="utf-8").strip() if (TOOLS / "go-version").exists() else "missing"
     yield "Go", f"{version}, client_golang {go_library()}"
-    yield "Python", f"{said(str(TOOLS / 'bin' / 'python'), '--version')}, prometheus-client {package('prometheus-client')}, duckdb {package('duckdb')}"
     yield "nginx", said(str(TOOLS / "bin" / "nginx"), "-v")
 
 
@@ -121,26 +62,6 @@ def table(columns, rows):
     yield "|" + "---|" * len(columns)
     for row in rows:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
-
-
-def judged(found):
-    """A row for every target, and for every finding that is none of them."""
-    left = {name: list(one["targets"]) for name, one in found.items()}
-    for name, pattern, what, target in TARGETS:
-        findings = left.get(name, [])
-        # A growth is about the same things as the target beside it, so it is told by its own word.
-        fits = [
-            finding
-            for finding in findings
-            if re.search(pattern, finding["what"]) and (pattern == "growth" or "growth" not in finding["what"])
-        ]
-        if not fits:
-            yield [what, target, "not measured", "no", ""]
-        for finding in fits:
-            findings.remove(finding)
-            yield line(finding)
-    for findings in left.values():
-        yield from map(line, findings)
 
 
 def line(finding):
@@ -168,10 +89,9 @@ def report(found):
     yield ""
     yield "## Targets"
     yield ""
-    yield from table(["what", "target", "measured", "met", "note"], judged(found))
-    for name in ["scrape", "render", "ingest", "start", *sorted(set(found) - {"scrape", "render", "ingest", "start"})]:
-        if name not in found:
-            continue
+    findings = (finding for name in ORDER for finding in found[name]["targets"])
+    yield from table(["what", "target", "measured", "met", "note"], map(line, findings))
+    for name in ORDER:
         yield ""
         yield f"## {name.capitalize()}"
         yield ""
@@ -184,9 +104,7 @@ def report(found):
             yield from table(one["columns"], one["rows"])
 
 
-found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOUND.glob("*.json"))}
-if not found:
-    sys.exit(f"nothing was found in {FOUND}: run make bench")
+found = {name: json.loads((FOUND / f"{name}.json").read_text(encoding="utf-8")) for name in ORDER}
 results = ROOT / "benches" / "RESULTS.md"
 results.write_text("\n".join(report(found)) + "\n", encoding="utf-8")
 print(f"wrote {results.relative_to(ROOT)}")

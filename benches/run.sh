@@ -13,4 +13,4 @@ cargo bench --locked --no-run "${builds[@]}"
 for bench in "${benches[@]}"; do
     cargo bench --locked --quiet --bench "$bench"
 done
-target/tools/bench/bin/python benches/report.py
+python3 benches/report.py

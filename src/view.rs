@@ -469,8 +469,6 @@ impl<'a> FamilyBuilder<'a> {
         self.0
             .into_iter()
             .map(|((measure, window, unit), pieces)| {
-                // A scrape that waits for this processor need not wait for all families.
-                std::thread::yield_now();
                 for piece in pieces {
                     piece(&mut adder);
                 }

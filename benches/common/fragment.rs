@@ -4,6 +4,8 @@ use std::{fs, io, path::PathBuf};
 
 use serde::Serialize;
 
+use super::process::say;
+
 /// Targets and tables of one benchmark.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Fragment {
@@ -42,25 +44,6 @@ impl Table {
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
-
-    /// The rows below the columns, each column as wide as it must be.
-    fn print(&self) {
-        let columns: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
-        let lines = || std::iter::once(&columns).chain(&self.rows);
-        let width = |column: usize| {
-            let cells = lines().filter_map(|line| line.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-        say(&format!("\n{}", self.title));
-        for line in lines() {
-            let cells = line.iter().zip(&widths);
-            let cells: Vec<String> = cells
-                .map(|(cell, width)| format!("{cell:width$}"))
-                .collect();
-            say(cells.join("  ").trim_end());
-        }
-    }
 }
 
 impl Fragment {
@@ -87,14 +70,22 @@ impl Fragment {
 
     /// Prints everything.
     pub(crate) fn print(&self) {
-        let mut targets = Table::new("Targets", &["what", "target", "measured", "met", "note"]);
-        for target in &self.targets {
-            let met = if target.met { "yes" } else { "NO" };
-            let [what, wanted] = [&target.what, &target.wanted].map(Clone::clone);
-            let [measured, note] = [&target.measured, &target.note].map(Clone::clone);
-            targets.row([what, wanted, measured, met.to_owned(), note]);
+        for table in &self.tables {
+            say(&format!("\n{}\n{}", table.title, table.columns.join(" | ")));
+            table.rows.iter().for_each(|row| say(&row.join(" | ")));
         }
-        self.tables.iter().chain([&targets]).for_each(Table::print);
+        say("\nTargets");
+        for target in &self.targets {
+            let met = if target.met { "met" } else { "NOT MET" };
+            let Target {
+                what,
+                wanted,
+                measured,
+                note,
+                ..
+            } = target;
+            say(&format!("{what}: {wanted}: {measured}, {met} ({note})"));
+        }
     }
 
     /// Prints everything and writes it to `target/bench/NAME.json`, where the report looks for it.
@@ -111,9 +102,4 @@ impl Fragment {
 /// Where benchmarks put what they find and need.
 pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench")
-}
-
-#[expect(clippy::print_stdout, reason = "the product of a benchmark")]
-fn say(line: &str) {
-    println!("{line}");
 }

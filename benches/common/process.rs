@@ -1,11 +1,48 @@
-//! A server in a process of its own: started, told things by lines, measured through `/proc`, and ended with its parent.
+//! Processes that are measured: servers that are told things by lines and end with their parent, programs that run to
+//! their end, and this one.
 
 use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
+    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
+
+use anyhow::Context;
+use procfs::process::Process;
+use serde::{Deserialize, Serialize};
+
+use super::numbers::now;
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    /// User and system time of all its threads.
+    pub(crate) cpu: Duration,
+    /// The most memory that it ever held, in bytes.
+    pub(crate) peak: u64,
+    /// The memory that it holds, in bytes.
+    pub(crate) resident: u64,
+}
+
+impl Used {
+    /// By this process.
+    pub(crate) fn by_this() -> anyhow::Result<Self> {
+        Self::by(std::process::id())
+    }
+
+    fn by(id: u32) -> anyhow::Result<Self> {
+        let process = Process::new(i32::try_from(id)?)?;
+        let (stat, status) = (process.stat()?, process.status()?);
+        let ticks = stat.utime + stat.stime;
+        Ok(Self {
+            cpu: Duration::from_millis(ticks * 1000 / procfs::ticks_per_second()),
+            peak: status.vmhwm.unwrap_or_default() * 1024,
+            resident: status.vmrss.unwrap_or_default() * 1024,
+        })
+    }
+}
 
 /// A server that has said on which port it listens.
 pub(crate) struct Server {
@@ -55,44 +92,16 @@ impl Server {
         writeln!(stdin, "{line}")
     }
 
-    /// CPU time that the server and its workers have used, user and system.
-    pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let mut ticks = 0;
+    /// What the server and its workers have used.
+    pub(crate) fn used(&self) -> anyhow::Result<Used> {
+        let mut sum = Used::default();
         for id in self.processes() {
-            let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-            let after_name = stat.rsplit(')').next().unwrap_or_default();
-            let mut fields = after_name.split_whitespace().skip(11);
-            for _ in 0..2 {
-                let field = fields.next().unwrap_or_default();
-                ticks += field.parse::<u64>().map_err(io::Error::other)?;
-            }
+            let used = Used::by(id)?;
+            sum.cpu += used.cpu;
+            sum.peak += used.peak;
+            sum.resident += used.resident;
         }
-        Ok(Duration::from_millis(
-            ticks * 1000 / procfs::ticks_per_second(),
-        ))
-    }
-
-    /// The most memory that the server and its workers ever held, in bytes.
-    pub(crate) fn peak_memory(&self) -> io::Result<u64> {
-        self.memory("VmHWM:")
-    }
-
-    /// The memory that the server and its workers hold, in bytes.
-    pub(crate) fn resident_memory(&self) -> io::Result<u64> {
-        self.memory("VmRSS:")
-    }
-
-    fn memory(&self, field: &str) -> io::Result<u64> {
-        let mut bytes = 0;
-        for id in self.processes() {
-            let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-            let kilobytes = status
-                .lines()
-                .find_map(|line| line.strip_prefix(field)?.trim().split(' ').next())
-                .unwrap_or_default();
-            bytes += kilobytes.parse::<u64>().map_err(io::Error::other)? * 1024;
-        }
-        Ok(bytes)
+        Ok(sum)
     }
 
     /// The server's process and those that it started.
@@ -120,4 +129,80 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a program that has run to its end says of itself on its last line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) seconds: f64,
+    pub(crate) rows: u64,
+    /// User and system time of all threads, the start of the process included, in seconds.
+    pub(crate) cpu: f64,
+    /// The sum of all amounts, to tell that all have read the same.
+    pub(crate) total: f64,
+    /// The most memory that the process had, in MB.
+    pub(crate) peak: f64,
+    /// What of that came after it was ready to begin, in MB.
+    #[serde(default)]
+    pub(crate) grown: f64,
+}
+
+impl Run {
+    /// Runs a program to its end.
+    pub(crate) fn of(command: &mut Command) -> anyhow::Result<Self> {
+        let output = command.stderr(Stdio::inherit()).output()?;
+        let status = output.status;
+        anyhow::ensure!(status.success(), "{command:?} ended with {status}");
+        let text = String::from_utf8(output.stdout)?;
+        let line = text.trim().lines().last().unwrap_or_default();
+        serde_json::from_str(line).with_context(|| format!("{command:?} said {line}"))
+    }
+
+    /// Does the work of this program and says what it took; `found` makes how many rows there were and their total of it.
+    pub(crate) fn this<T>(
+        work: impl FnOnce() -> anyhow::Result<T>,
+        found: impl FnOnce(T) -> anyhow::Result<(u64, f64)>,
+    ) -> anyhow::Result<()> {
+        let idle = Used::by_this()?;
+        let began = now();
+        let done = work()?;
+        let seconds = began.elapsed().as_secs_f64();
+        let used = Used::by_this()?;
+        let (rows, total) = found(done)?;
+        let run = Self {
+            seconds,
+            rows,
+            cpu: used.cpu.as_secs_f64(),
+            total,
+            peak: used.peak as f64 / 1e6,
+            grown: used.peak.saturating_sub(idle.resident) as f64 / 1e6,
+        };
+        say(&serde_json::to_string(&run)?);
+        Ok(())
+    }
+}
+
+/// This program, to be started with other arguments.
+pub(crate) fn itself<A: AsRef<std::ffi::OsStr>>(
+    arguments: impl IntoIterator<Item = A>,
+) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// A program that `benches/tools.sh` has put there.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/bench/bin");
+    tools.join(name)
+}
+
+#[expect(clippy::print_stdout, reason = "the product of a benchmark")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "tells how far it is")]
+pub(crate) fn tell(line: &str) {
+    eprintln!("{line}");
 }

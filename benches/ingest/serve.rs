@@ -8,10 +8,8 @@ use std::{
     thread,
 };
 
-use super::{
-    rows::{self, MOST},
-    run::say,
-};
+use super::rows::{self, MOST};
+use crate::common::process::say;
 
 /// Serves `/FORM/ROWS/...` for the month that has rows, and nothing for any other, until its standard input ends. Says
 /// its port first.

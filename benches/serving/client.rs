@@ -1,10 +1,12 @@
 //! A scraper that costs next to nothing: one connection, blocking, the body read into one buffer and forgotten.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Write},
     net::TcpStream,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use crate::common::numbers::now;
 
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
@@ -14,9 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// One connection to a server, made again where the server ends it.
 pub(crate) struct Client {
     port: u16,
-    request: Vec<u8>,
-    stream: Option<TcpStream>,
-    buffer: Vec<u8>,
+    request: String,
+    stream: Option<BufReader<TcpStream>>,
 }
 
 /// What one scrape brought.
@@ -27,17 +28,16 @@ pub(crate) struct Scraped {
 }
 
 impl Client {
-    pub(crate) fn new(port: u16, path: &str, gzip: bool) -> Self {
+    pub(crate) fn new(port: u16, gzip: bool) -> Self {
         let encoding = if gzip { "gzip" } else { "identity" };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/plain;version=0.0.4\r\n\
+            "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/plain;version=0.0.4\r\n\
              Accept-Encoding: {encoding}\r\n\r\n"
         );
         Self {
             port,
-            request: request.into_bytes(),
+            request,
             stream: None,
-            buffer: vec![0; BUFFER],
         }
     }
 
@@ -59,157 +59,70 @@ impl Client {
             Some(stream) => stream,
             None => connect(self.port)?,
         };
-        stream.write_all(&self.request)?;
-        let mut filled = 0;
-        let (head, body_from) = loop {
-            let read = read(&mut stream, &mut self.buffer[filled..])?;
-            filled += read;
-            if let Some(end) = memchr::memmem::find(&self.buffer[..filled], b"\r\n\r\n") {
-                break (Head::parse(&self.buffer[..end])?, end + 4);
+        stream.get_mut().write_all(self.request.as_bytes())?;
+        let status = line(&mut stream)?;
+        if !status.contains(" 200") {
+            return Err(io::Error::other(status));
+        }
+        let (mut length, mut closes) = (None, false);
+        loop {
+            let header = line(&mut stream)?.to_ascii_lowercase();
+            match header.split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().ok(),
+                Some(("connection", "close")) => closes = true,
+                Some(_) => {}
+                None => break,
             }
-        };
-        let mut rest = Rest::new(head.length);
-        let mut bytes = rest.feed(&self.buffer[body_from..filled], take)?;
-        while !rest.ended {
-            match stream.read(&mut self.buffer)? {
-                0 if head.length == Length::ToTheEnd => break,
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => bytes += rest.feed(&self.buffer[..read], take)?,
+        }
+        let mut bytes = 0;
+        if let Some(length) = length {
+            bytes += body(&mut stream, length, take)?;
+        } else {
+            loop {
+                let size = line(&mut stream)?;
+                let size = u64::from_str_radix(&size, 16).map_err(io::Error::other)?;
+                bytes += body(&mut stream, size, take)?;
+                line(&mut stream)?;
+                if size == 0 {
+                    break;
+                }
             }
         }
         let took = began.elapsed();
-        if head.keeps {
-            self.stream = Some(stream);
-        }
+        self.stream = (!closes).then_some(stream);
         Ok(Scraped { bytes, took })
     }
 }
 
-/// The time now.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
-fn connect(port: u16) -> io::Result<TcpStream> {
+fn connect(port: u16) -> io::Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    Ok(stream)
+    Ok(BufReader::with_capacity(BUFFER, stream))
 }
 
-fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    match stream.read(buffer)? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        read => Ok(read),
+/// The next line of a head, or of what frames chunks, without its end.
+fn line(stream: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    if stream.read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    line.truncate(line.trim_end().len());
+    Ok(line)
 }
 
-/// How the end of a body is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    Known(u64),
-    Chunked,
-    ToTheEnd,
-}
-
-struct Head {
-    length: Length,
-    keeps: bool,
-}
-
-impl Head {
-    fn parse(head: &[u8]) -> io::Result<Self> {
-        let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-        let mut lines = head.lines();
-        let status = lines.next().unwrap_or_default();
-        if !status.contains(" 200") {
-            return Err(io::Error::other(status.to_owned()));
+/// Takes so many bytes of a body, and gives how many that were.
+fn body(stream: &mut impl BufRead, length: u64, take: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
+    let mut left = length;
+    while left > 0 {
+        let came = stream.fill_buf()?;
+        if came.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let value = |name: &str| {
-            head.lines()
-                .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
-        };
-        let length = match value("content-length") {
-            Some(length) => Length::Known(length.parse().map_err(io::Error::other)?),
-            None if value("transfer-encoding") == Some("chunked") => Length::Chunked,
-            None => Length::ToTheEnd,
-        };
-        Ok(Self {
-            length,
-            keeps: status.starts_with("http/1.1")
-                && value("connection") != Some("close")
-                && length != Length::ToTheEnd,
-        })
+        let taken = usize::try_from(left).map_or(came.len(), |left| left.min(came.len()));
+        take(&came[..taken]);
+        stream.consume(taken);
+        left -= taken as u64;
     }
-}
-
-/// What is still to come of a body.
-struct Rest {
-    length: Length,
-    /// Bytes to come of the body, or of the chunk.
-    left: u64,
-    /// The line that tells the next chunk's size, as far as it has come.
-    line: Vec<u8>,
-    last: bool,
-    ended: bool,
-}
-
-impl Rest {
-    fn new(length: Length) -> Self {
-        let left = match length {
-            Length::Known(length) => length,
-            Length::Chunked | Length::ToTheEnd => 0,
-        };
-        Self {
-            length,
-            left,
-            line: Vec::new(),
-            last: false,
-            ended: length == Length::Known(0),
-        }
-    }
-
-    /// Takes what came and gives how much of it was body.
-    fn feed(&mut self, mut came: &[u8], take: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
-        let mut bytes = 0;
-        if self.length == Length::ToTheEnd {
-            take(came);
-            return Ok(came.len() as u64);
-        }
-        while !came.is_empty() {
-            if self.left > 0 {
-                let length =
-                    usize::try_from(self.left).map_or(came.len(), |left| left.min(came.len()));
-                let (body, after) = came.split_at(length);
-                take(body);
-                bytes += length as u64;
-                self.left -= length as u64;
-                came = after;
-                self.ended = self.left == 0 && self.length != Length::Chunked;
-                continue;
-            }
-            let end = memchr::memchr(b'\n', came).map_or(came.len(), |at| at + 1);
-            self.line.extend_from_slice(&came[..end]);
-            came = &came[end..];
-            if self.line.ends_with(b"\n") {
-                self.next_line()?;
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn next_line(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.line);
-        let line = line.trim_ascii();
-        if self.last {
-            self.ended = line.is_empty();
-        } else if !line.is_empty() {
-            let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
-            let size = std::str::from_utf8(size).map_err(io::Error::other)?;
-            self.left = u64::from_str_radix(size, 16).map_err(io::Error::other)?;
-            self.last = self.left == 0;
-        }
-        Ok(())
-    }
+    Ok(length)
 }

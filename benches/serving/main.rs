@@ -1,15 +1,11 @@
 //! What it costs to serve: scrapes (`scrape`), starts and idling (`start`). Each in a process of its own, over loopback.
 
 mod client;
-mod family;
-mod found;
-#[path = "../common/fragment.rs"]
-mod fragment;
-mod numbers;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod common;
 mod ours;
 mod peers;
-#[path = "../common/process.rs"]
-mod process;
 mod scrape;
 mod series;
 mod start;
@@ -25,7 +21,6 @@ fn main() -> anyhow::Result<()> {
         .filter(|argument| argument != "--bench")
         .collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let shape = |name| Shape::parse(name).context("no such shape");
     match words.as_slice() {
         [] => {
             scrape::run(None)?;
@@ -34,17 +29,11 @@ fn main() -> anyhow::Result<()> {
         ["scrape"] => scrape::run(None),
         ["scrape", series] => scrape::run(Some(series.parse()?)),
         ["start"] => start::run(),
-        ["serve-ours", label_sets, name, days] => ours::serve(Reported {
+        ["serve", label_sets, shape, days] => ours::serve(Reported {
             label_sets: label_sets.parse()?,
-            shape: shape(name)?,
+            shape: Shape::parse(shape).context("no such shape")?,
             days: days.parse()?,
         }),
-        ["serve-family", series, name] => family::serve(series.parse()?, shape(name)?),
         _ => anyhow::bail!("usage: [scrape [SERIES] | start]"),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "tells how far it is")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }

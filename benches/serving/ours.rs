@@ -32,7 +32,10 @@ use futures_util::future::BoxFuture;
 use jiff::{ToSpan, tz::TimeZone};
 use tokio::sync::watch;
 
-use crate::series::{Shape, value};
+use crate::{
+    common::process::say,
+    series::{Shape, value},
+};
 
 /// What the scripted provider reports.
 #[derive(Debug, Clone, Copy)]
@@ -110,10 +113,6 @@ fn report(reported: Reported, ask: &PollRequest, sink: &SharedSink) -> Result<()
         _ => Measure::BilledCost,
     };
     for number in 0..reported.label_sets {
-        if number % 1024 == 0 {
-            // As where rows of a real answer end a batch.
-            std::thread::yield_now();
-        }
         let labels = reported.shape.labels(number);
         let mut sink = sink.lock().map_err(|error| refused(&error))?;
         for &period in &periods {
@@ -215,7 +214,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
             lifecycle: false,
         };
         let server = tokio::spawn(server::serve(vec![listener], web, Access::open(), stopped));
-        tell_parent(&port.to_string());
+        say(&port.to_string());
         let (told, mut orders) = tokio::sync::mpsc::unbounded_channel();
         std::thread::spawn(move || {
             io::stdin()
@@ -227,7 +226,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
         while orders.recv().await.is_some() {
             poller.poll().await;
             serve_news(&page).await;
-            tell_parent("polled");
+            say("polled");
         }
         stop.send(true)?;
         server.await??;
@@ -240,9 +239,4 @@ async fn serve_news(page: &Publisher) {
     let cells = page.shown().account_set.cells.clone();
     page.replace(AccountSet::new(cells, Money::default(), String::new()))
         .await;
-}
-
-#[expect(clippy::print_stdout, reason = "the parent reads it")]
-pub(crate) fn tell_parent(line: &str) {
-    println!("{line}");
 }

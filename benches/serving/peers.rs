@@ -3,56 +3,34 @@
 use std::{
     fs, io,
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
-use crate::{fragment::folder, ours::Reported, process::Server, series::Shape};
+use crate::{
+    common::{
+        fragment::folder,
+        process::{Server, itself, tool},
+    },
+    ours::Reported,
+    series::Shape,
+};
 
 /// The exporter, which reads and writes nothing but its port.
 pub(crate) fn ours(reported: Reported) -> io::Result<Server> {
-    Server::start(itself()?.args([
-        "serve-ours",
+    Server::start(&mut itself([
+        "serve",
         &reported.label_sets.to_string(),
         reported.shape.name(),
         &reported.days.to_string(),
-    ]))
-}
-
-/// prometheus-client's `Family`.
-pub(crate) fn family(series: u64, shape: Shape) -> io::Result<Server> {
-    Server::start(itself()?.args(["serve-family", &series.to_string(), shape.name()]))
+    ])?)
 }
 
 /// `client_golang` with const metrics.
 pub(crate) fn const_metrics(series: u64, shape: Shape) -> io::Result<Server> {
-    let mut command = Command::new(tools().join("bin/go-scrape"));
-    Server::start(command.args(["serve", &series.to_string(), shape.name()]))
-}
-
-/// Scrapes with Go, which asks for gzip and undoes it, and gives how many samples it read.
-pub(crate) fn read_with_go(port: u16) -> io::Result<u64> {
-    let read = Command::new(tools().join("bin/go-scrape"))
-        .args(["read", &format!("http://127.0.0.1:{port}/metrics")])
-        .stderr(Stdio::inherit())
-        .output()?;
-    String::from_utf8_lossy(&read.stdout)
-        .trim()
-        .parse()
-        .map_err(io::Error::other)
-}
-
-/// Python's `prometheus_client`.
-pub(crate) fn python(series: u64, shape: Shape) -> io::Result<Server> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/scrape/server.py");
-    let mut command = Command::new(tools().join("bin/python"));
-    Server::start(
-        command
-            .arg(script)
-            .args([&series.to_string(), shape.name()]),
-    )
+    let mut command = Command::new(tool("go-scrape"));
+    Server::start(command.args([&series.to_string(), shape.name()]))
 }
 
 /// nginx over the bytes of one body and of the same body compressed, as files.
@@ -91,7 +69,7 @@ http {{
     );
     let file = folder.join("nginx.conf");
     fs::write(&file, configuration)?;
-    let mut command = Command::new(tools().join("bin/nginx"));
+    let mut command = Command::new(tool("nginx"));
     command.arg("-p").arg(&folder).arg("-c").arg(&file);
     let server = Server::spawn(command.stderr(Stdio::null()), port)?;
     for _ in 0..1000 {
@@ -101,13 +79,4 @@ http {{
         thread::sleep(Duration::from_millis(10));
     }
     Err(io::ErrorKind::TimedOut.into())
-}
-
-/// Where the programs are that are compared with.
-fn tools() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/bench")
-}
-
-fn itself() -> io::Result<Command> {
-    Ok(Command::new(std::env::current_exe()?))
 }

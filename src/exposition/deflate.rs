@@ -97,8 +97,6 @@ impl Packer {
     }
 
     fn empty_portion(&mut self) {
-        // A scrape that waits for this processor need not wait until everything is rendered.
-        std::thread::yield_now();
         let portion = std::mem::take(&mut self.portion);
         self.take(&portion);
         self.portion = portion;

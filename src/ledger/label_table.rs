@@ -5,8 +5,6 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::yield_periodically;
-
 /// The texts of one label of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Texts<'a> {
@@ -179,10 +177,7 @@ impl LabelTable {
     pub fn merge(this: &mut Arc<Self>, other: &Self) -> Vec<u32> {
         let sets = || (0u32..).take(other.len());
         let texts = |key| other.values(key).map(Value::texts);
-        let known = sets().map(|key| {
-            yield_periodically(key);
-            this.find(this.hash(texts(key)), &texts(key))
-        });
+        let known = sets().map(|key| this.find(this.hash(texts(key)), &texts(key)));
         if let Some(known) = known.collect() {
             return known;
         }

@@ -1,6 +1,6 @@
 // The Go peer: an exporter on client_golang that keeps its rows and makes const metrics of them at every scrape.
 //
-// "main serve SERIES SHAPE" says its port on stdout and serves; "main read URL" scrapes and says how many samples it read.
+// "main SERIES SHAPE" says its port on stdout and serves.
 package main
 
 import (
@@ -14,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/common/expfmt"
 )
 
 type row struct {
@@ -79,38 +78,10 @@ func serve(series uint64, shape string) error {
 	return http.Serve(listener, nil)
 }
 
-func read(url string) error {
-	// The transport asks for gzip and undoes it by itself.
-	answer, err := http.Get(url)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if !answer.Uncompressed {
-		return fmt.Errorf("the answer was not compressed")
-	}
-	var parser expfmt.TextParser
-	families, err := parser.TextToMetricFamilies(answer.Body)
-	if err != nil {
-		return err
-	}
-	samples := 0
-	for _, family := range families {
-		samples += len(family.Metric)
-	}
-	fmt.Println(samples)
-	return nil
-}
-
 func main() {
-	var err error
-	if os.Args[1] == "read" {
-		err = read(os.Args[2])
-	} else {
-		series, _ := strconv.ParseUint(os.Args[2], 10, 64)
-		err = serve(series, os.Args[3])
-	}
+	series, err := strconv.ParseUint(os.Args[1], 10, 64)
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Fatal(serve(series, os.Args[2]))
 }

@@ -1,6 +1,11 @@
 //! Numbers as people read them, and what is made of many of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// The value below which a share of the times lies.
 pub(crate) fn quantile(times: &[Duration], share: f64) -> Duration {
@@ -11,6 +16,10 @@ pub(crate) fn quantile(times: &[Duration], share: f64) -> Duration {
         .enumerate()
         .find(|(at, _)| (at + 1) as f64 >= sorted.len() as f64 * share);
     after.map(|(_, time)| *time).unwrap_or_default()
+}
+
+pub(crate) fn median(times: &[Duration]) -> Duration {
+    quantile(times, 0.5)
 }
 
 pub(crate) fn ratio(left: Duration, right: Duration) -> f64 {
