@@ -4,9 +4,10 @@ use std::{io::Write, sync::Arc};
 
 use anyhow::Context;
 use cloudspend_exporter::{
+    account::Account,
     charge::Measure,
     clock::Clock,
-    config::{self, Account, Sources},
+    config::{self, Sources},
     poller::Poller,
     state::AccountHandle,
     view::{Window, view},
