@@ -2,6 +2,8 @@
 
 // `cfg(test)` always holds here; it tells the lints that helpers of tests are tests, too.
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
