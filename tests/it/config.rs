@@ -14,6 +14,8 @@ use cloudspend_exporter::{
 use jiff::Timestamp;
 use serde_json::Value;
 
+mod shards;
+
 /// The file of the documentation.
 const DOCUMENTED: &str = r#"
 log: {level: info}

@@ -9,7 +9,7 @@ use cloudspend_exporter::exposition::FAMILIES;
 use regex::Regex;
 use serde_json::Value;
 
-use super::support::{
+use crate::support::{
     repository,
     tools::{succeeds, tool},
 };

@@ -11,10 +11,11 @@ use regex::Regex;
 use serde_json::json;
 
 use self::page::{Fence, Page, pages};
-use super::support::{Exposition, Folder, repository, tool};
+use crate::support::{Exposition, Folder, repository, tool};
 
 mod commands;
 mod examples;
+mod failures;
 mod generated;
 mod page;
 

@@ -1,13 +1,17 @@
-//! Everything that can go wrong between an API and a number: a server that misbehaves by hand, and what is served then.
+//! Everything that can go wrong between an API and a number: servers that misbehave, a killed process, load, secrets
+//! that are echoed; and what is served then.
 
-mod bench;
+mod account;
+mod apis;
 mod bodies;
-mod cases;
 mod credentials;
-mod ends;
-mod frames;
-mod pace;
-pub(crate) mod server;
+mod http2_ends;
+mod http2_server;
+mod month_end;
+mod pacing;
+mod restart;
+mod secrets;
+mod server;
+mod soak;
 mod statuses;
-mod time;
-mod turn;
+mod timeouts;

@@ -1,53 +1,23 @@
-//! The program from outside, as its users meet it: one binary, one module a subject.
+//! The program from outside, as its users meet it: one binary, one module for each topic.
 
 // `cfg(test)` always holds here; it tells the lints that helpers of tests are tests, too.
 #[cfg(test)]
-mod access;
+mod architecture;
 #[cfg(test)]
-mod backfill;
-#[cfg(test)]
-mod backtest;
+mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
-mod demo;
-#[cfg(test)]
 mod docs;
-#[cfg(test)]
-mod examples;
-#[cfg(test)]
-mod explain;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
-mod golden;
+mod metrics;
 #[cfg(test)]
-mod logs;
+mod providers;
 #[cfg(test)]
-mod names;
-#[cfg(test)]
-mod negotiation;
-#[cfg(test)]
-mod prometheus;
-#[cfg(test)]
-mod promises;
-#[cfg(test)]
-mod reload;
-#[cfg(test)]
-mod restart;
-#[cfg(test)]
-mod scrapers;
-#[cfg(test)]
-mod secrets;
-#[cfg(test)]
-mod shards;
-#[cfg(test)]
-mod shell;
-#[cfg(test)]
-mod soak;
-#[cfg(test)]
-mod status;
+mod server;
 #[cfg(test)]
 mod support;

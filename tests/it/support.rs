@@ -33,6 +33,7 @@ pub(crate) use self::{
 pub(crate) mod browser;
 mod exposition;
 mod history;
+pub(crate) mod pki;
 mod program;
 pub(crate) mod tools;
 

@@ -22,10 +22,8 @@ use cloudspend_exporter::{
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use super::{
-    super::support::{eventually, free_port, get, repository, serve},
-    page::{Fence, Page, pages},
-};
+use super::page::{Fence, Page, pages};
+use crate::support::{eventually, free_port, get, repository, serve};
 
 /// The ports in the pages: of the exporter, Prometheus and `VictoriaMetrics`.
 const PORTS: [&str; 3] = ["10190", "9090", "8428"];

@@ -10,7 +10,7 @@ use axum::{
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde_json::json;
 
-use super::super::support::{Exporter, Exposition, Folder, repository, serve, stopped_at};
+use crate::support::{Exporter, Exposition, Folder, repository, serve, stopped_at};
 
 /// The requested month.
 #[derive(serde::Deserialize)]

@@ -9,7 +9,7 @@ use cloudspend_exporter::{
 };
 use serde_json::Value;
 
-use super::super::support::{
+use crate::support::{
     Exporter, Exposition, MOMENT, Sample, demo_at, repository, stopped_at, writes_golden_files,
 };
 

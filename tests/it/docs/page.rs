@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::super::support::repository;
+use crate::support::repository;
 
 /// A page, with its path in the repository.
 #[derive(Debug, Clone)]

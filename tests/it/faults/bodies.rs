@@ -6,8 +6,8 @@ use std::fmt::Write;
 use cloudspend_exporter::error::Reason;
 
 use super::{
-    bench::{Bench, Manner, Shown, secret},
-    cases::{ALL, Case, OTC_ARRAY, OTC_LINES, Version},
+    account::{Bench, Manner, Shown, secret},
+    apis::{ALL, Case, OTC_ARRAY, OTC_LINES, Version},
     server::{Reply, Seen, Server, Step, chunked, zipped},
 };
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cloudspend_exporter::error::Reason;
 
 use super::{
-    bench::{Bench, Manner, secret},
-    cases::{ACTIVEPLATFORM, Case, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES, Version},
+    account::{Bench, Manner, secret},
+    apis::{ACTIVEPLATFORM, Case, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES, Version},
     server::{Reply, Seen, Server},
 };
 

@@ -4,10 +4,8 @@ use cloudspend_exporter::{charge::Measure, error::Reason, http_client::Bounds, v
 use serde_json::json;
 
 use super::{
-    bench::{Bench, Manner, ONCE, secret, times},
-    cases::{
-        ACTIVEPLATFORM, CUSTOMERS, Case, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES, Version,
-    },
+    account::{Bench, Manner, ONCE, secret, times},
+    apis::{ACTIVEPLATFORM, CUSTOMERS, Case, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES, Version},
     server::{Reply, Seen, Server, Step, zipped},
 };
 

@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::{Exporter, Exposition, Folder, fixture, serve, stopped_at};
+use crate::support::{Exporter, Exposition, Folder, fixture, serve, stopped_at};
 
 /// The secret of the examples' accounts.
 const SECRET: &str = "p4ssw0rd";

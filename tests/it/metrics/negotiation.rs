@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use http::{StatusCode, header};
 
-use super::support::{
+use crate::support::{
     Answer, Exporter, Exposition, MOMENT, OPEN_METRICS, PLAIN, TEXT, answer, demo_at, stopped_at,
 };
 

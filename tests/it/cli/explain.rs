@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::support::{Ended, Folder, Program, serve};
+use crate::support::{Ended, Folder, Program, serve};
 
 /// A running demo and a configuration over it.
 struct Bench {

@@ -14,7 +14,7 @@ use cloudspend_exporter::{
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::support::{Folder, OPEN_METRICS, Program, eventually, scrape};
+use crate::support::{Folder, OPEN_METRICS, Program, eventually, scrape};
 
 /// The demo's accounts, and how the world calls what each of them sees.
 const ACCOUNTS: [(&str, ProviderName, &str); 6] = [

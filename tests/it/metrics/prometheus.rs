@@ -10,11 +10,11 @@ use http::header;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use super::{
-    access::{hash, pki::Authority},
+use crate::{
+    server::access::hash,
     support::{
         Exporter, Exposition, Folder, MOMENT, PLAIN, Program, TEXT, answer, demo_at, eventually,
-        serve, stopped_at, tool,
+        pki::Authority, serve, stopped_at, tool,
     },
 };
 

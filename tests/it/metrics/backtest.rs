@@ -23,7 +23,7 @@ use cloudspend_exporter::{
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use super::support::{Folder, Hand, config_yaml, fixture};
+use crate::support::{Folder, Hand, config_yaml, fixture};
 
 /// Worlds by seed and start: 90 days of history lie before it, a customer's spend jumps six days before it. Then the
 /// months that are foreseen; of the month before each of them at least a part is known.

@@ -8,9 +8,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    bench::{Bench, Manner, secret},
-    cases::{ACTIVEPLATFORM, OTC_LINES, Version},
-    pace::{is_licences, portal, portal_says},
+    account::{Bench, Manner, secret},
+    apis::{ACTIVEPLATFORM, OTC_LINES, Version},
+    pacing::{is_licences, portal, portal_says},
     server::{Reply, Seen, Server, Step},
 };
 

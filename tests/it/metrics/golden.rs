@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloudspend_exporter::exposition::{FAMILIES, Kind};
 
-use super::support::{
+use crate::support::{
     Exporter, Exposition, MOMENT, OPEN_METRICS, PLAIN, TEXT, answer, demo_at, repository,
     stopped_at, writes_golden_files,
 };

@@ -9,7 +9,7 @@ use cloudspend_exporter::{
 };
 use jiff::Timestamp;
 
-use super::support::{Exposition, Folder, PATIENCE, Program, TEXT, scrape};
+use crate::support::{Exposition, Folder, PATIENCE, Program, TEXT, scrape};
 
 /// How often the program is looked at in one interval.
 const LOOKS: u32 = 10;

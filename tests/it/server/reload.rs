@@ -19,7 +19,7 @@ use http::{Method, StatusCode, header};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::support::{
+use crate::support::{
     Answer, Exposition, Folder, OPEN_METRICS, PLAIN, Program, answer, eventually, get, scrape,
     serve,
 };

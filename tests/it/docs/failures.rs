@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use cloudspend_exporter::{error::Reason, exposition::FAMILIES};
 
-use super::support::repository;
+use crate::support::repository;
 
 const PAGE: &str = "docs/failures.md";
 

@@ -13,7 +13,7 @@ use cloudspend_exporter::{
 use http::header;
 use serde_json::{Value, json};
 
-use super::support::{
+use crate::support::{
     Exporter, Folder, MOMENT, OPEN_METRICS, PLAIN, answer,
     browser::{Browser, Look},
     demo_at, eventually, get as ask, repository, scrape, serve, stopped_at, writes_golden_files,

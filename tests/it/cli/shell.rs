@@ -2,7 +2,7 @@
 
 use tokio::process::Command;
 
-use super::support::Program;
+use crate::support::Program;
 
 async fn printed(arguments: &[&str]) -> String {
     let ended = Program::exporter(arguments).end().await;

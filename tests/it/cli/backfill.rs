@@ -25,7 +25,7 @@ use jiff::{
 use serde_json::{Value, json};
 use tokio::{process, sync::watch};
 
-use super::support::{
+use crate::support::{
     MOMENT, PLAIN, answer, demo_at, eventually, free_port, get, stopped_at, tool,
 };
 

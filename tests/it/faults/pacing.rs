@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    bench::{Bench, Manner, NOW, secret},
-    cases::{ACTIVEPLATFORM, OTC_LINES, Version},
+    account::{Bench, Manner, NOW, secret},
+    apis::{ACTIVEPLATFORM, OTC_LINES, Version},
     server::{Reply, Seen, Server},
 };
 

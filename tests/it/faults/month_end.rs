@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::{
-    bench::{Bench, Manner, secret},
-    cases::{ACTIVEPLATFORM, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES},
+    account::{Bench, Manner, secret},
+    apis::{ACTIVEPLATFORM, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES},
     server::{Reply, Seen, Server},
 };
 

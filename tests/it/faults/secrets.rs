@@ -24,7 +24,7 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::faults::server::{Reply, Seen, Server, zipped};
+use super::server::{Reply, Seen, Server, zipped};
 
 /// What is planted, by where. Each holds characters that encodings change.
 const SECRETS: [(&str, &str); 5] = [

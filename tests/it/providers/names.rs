@@ -4,7 +4,7 @@ use axum::{Router, routing::get};
 use http::header;
 use serde_json::json;
 
-use super::support::{Exporter, Folder, MOMENT, serve, stopped_at};
+use crate::support::{Exporter, Folder, MOMENT, serve, stopped_at};
 
 /// An API of Open Telekom Cloud that answers every month with one row a project.
 async fn api(projects: &[(String, &str, f64)]) -> String {

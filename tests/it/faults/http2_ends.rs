@@ -16,10 +16,10 @@ use cloudspend_exporter::{
 };
 
 use super::{
-    bench::{Bench, Manner, Shown, secret, times},
+    account::{Bench, Manner, Shown, secret, times},
+    apis::{ACTIVEPLATFORM, Case, ENUBE, LICENCES, OTC_ARRAY, OTC_LINES, Version},
     bodies::{alone, say},
-    cases::{ACTIVEPLATFORM, Case, ENUBE, LICENCES, OTC_ARRAY, OTC_LINES, Version},
-    frames::{
+    http2_server::{
         After, Answer, END_STREAM, Frames, NO_FLAGS, data, go_away, head, padded, reset, trailers,
         write_certificate,
     },
@@ -49,7 +49,11 @@ fn trusting<F: Future<Output = ()>>(name: &str, test: impl FnOnce(PathBuf) -> F)
     let folder = tempfile::tempdir().unwrap();
     write_certificate(folder.path());
     let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", &format!("faults::ends::{name}")])
+        .args([
+            "--exact",
+            "--nocapture",
+            &format!("faults::http2_ends::{name}"),
+        ])
         .env("SSL_CERT_FILE", folder.path().join("cert.pem"))
         .env_remove("SSL_CERT_DIR")
         .env(FOLDER, folder.path())

@@ -10,7 +10,7 @@ use tokio::{
     process::Command,
 };
 
-use super::support::{
+use crate::support::{
     Exporter, Exposition, Folder, MOMENT, OPEN_METRICS, PLAIN, Program, answer, demo_at,
     eventually, scrape, serve, stopped_at,
 };

@@ -12,7 +12,7 @@ use cloudspend_exporter::{
 };
 use tokio::process::Command;
 
-use super::support::{
+use crate::support::{
     Exporter, Exposition, Folder, MOMENT, PATIENCE, Program, eventually, get, stopped_at,
 };
 

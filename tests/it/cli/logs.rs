@@ -13,7 +13,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::support::{Folder, OPEN_METRICS, Program, eventually, scrape, serve};
+use crate::support::{Folder, OPEN_METRICS, Program, eventually, scrape, serve};
 
 /// What an API sends to be taken for a line of the log.
 const FORGED: &str = "x\nts=2025-01-01T00:00:00Z level=error message=forged account=forged\r\n{\"level\":\"error\",\"account\":\"forged\"}\u{2028}level=error account=forged\u{85}level=error account=forged \u{1b}[31m\u{9b}31m\u{202e}\" account=forged \\";

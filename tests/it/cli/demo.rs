@@ -3,7 +3,7 @@
 use cloudspend_exporter::{config, demo::Demo, provider::registry::ProviderName};
 use serde_json::Value;
 
-use super::support::{
+use crate::support::{
     Exporter, Folder, MOMENT, OPEN_METRICS, Program, demo_at, eventually, get, repository, scrape,
     stopped_at,
 };

@@ -7,16 +7,15 @@ use http::{HeaderMap, Method, StatusCode, Version, header};
 use rcgen::SanType;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, tls};
 
-use super::support::{
-    Exporter, Folder, MOMENT, PATIENCE, PLAIN, Program, answer, get, repository, stopped_at,
+use crate::support::{
+    Exporter, Folder, MOMENT, PATIENCE, PLAIN, Program, answer, get,
+    pki::{Authority, Issued},
+    repository, stopped_at,
 };
 
-mod faults;
+mod errors;
 mod health;
-pub(crate) mod pki;
 mod reload;
-
-use pki::{Authority, Issued};
 
 /// A bcrypt hash of the least cost.
 pub(crate) fn hash(password: &str) -> String {
@@ -84,7 +83,7 @@ async fn tls_is_spoken_and_http2_over_it_unless_it_is_switched_off() {
         ("http_server_config: {http2: false}\n", Version::HTTP_11),
     ] {
         let exporter = exporter(&folder(&authority, &format!("{TLS}{http}"))).await;
-        let client = client(&authority.pem).build().unwrap();
+        let client = super::access::client(&authority.pem).build().unwrap();
         for path in ["/metrics", "/", "/-/healthy"] {
             let answer = client.get(https(&exporter, path)).send().await.unwrap();
             assert_eq!((answer.status(), answer.version()), (StatusCode::OK, want));
@@ -116,7 +115,7 @@ async fn a_version_of_tls_out_of_bounds_is_refused() {
     ] {
         let exporter = exporter(&folder(&authority, &format!("{TLS}{bounds}"))).await;
         for (version, want) in versions.into_iter().zip(want) {
-            let client = client(&authority.pem)
+            let client = super::access::client(&authority.pem)
                 .tls_version_min(version)
                 .tls_version_max(version);
             let answer = client.build().unwrap().get(https(&exporter, "/")).send();
@@ -150,7 +149,7 @@ async fn suites_and_curves_are_those_that_are_named() {
     ] {
         let exporter = exporter(&folder(&authority, &format!("{TLS}  {chosen}\n"))).await;
         for (version, want) in [(tls::Version::TLS_1_2, old), (tls::Version::TLS_1_3, new)] {
-            let client = client(&authority.pem).tls_version_max(version);
+            let client = super::access::client(&authority.pem).tls_version_max(version);
             let client = client.tls_version_min(version).build().unwrap();
             let answer = client.get(https(&exporter, "/")).send().await;
             assert_eq!(answer.is_ok(), want, "{chosen}: {version:?}");
@@ -223,7 +222,7 @@ async fn a_clients_certificate_must_have_one_of_the_names_that_are_allowed() {
         );
         let exporter = exporter(&folder(&authority, &web)).await;
         for (shown, want) in [(&named, want), (&nameless, false), (&foreign, false)] {
-            let client = client(&authority.pem).identity(identity(shown));
+            let client = super::access::client(&authority.pem).identity(identity(shown));
             let client = client.build().unwrap();
             let answer = client.get(https(&exporter, "/-/healthy")).send().await;
             assert_eq!(answer.is_ok(), want, "{allowed}");
@@ -400,7 +399,7 @@ async fn the_example_is_good_and_so_is_each_of_its_lines() {
         std::fs::rename(folder.path().join(name), folder.path().join(file)).unwrap();
     }
     load(&folder).unwrap_or_else(|report| panic!("{report}\n{all}"));
-    for key in faults::KEYS {
+    for key in errors::KEYS {
         assert!(all.contains(&format!("{key}:")), "{key} is in the example");
     }
 }

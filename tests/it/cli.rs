@@ -1,0 +1,7 @@
+//! The commands and the log, through the real program.
+
+mod backfill;
+mod demo;
+mod explain;
+mod logs;
+mod shell;

@@ -1,0 +1,4 @@
+//! The providers' documented responses, and the series made of them.
+
+mod examples;
+mod names;
