@@ -210,7 +210,7 @@ fn periods(query: &Query, requires_dates: bool) -> Result<RequestedPeriods, Box<
     ))
 }
 
-/// Both ends, or the one that is given twice.
+/// Both ends; one that is missing equals the other.
 fn pair<T: Copy>(from: Option<T>, to: Option<T>) -> Option<(T, T)> {
     Some((from.or(to)?, to.or(from)?))
 }

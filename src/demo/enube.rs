@@ -74,7 +74,7 @@ async fn login(State(api_state): State<ApiState>, headers: HeaderMap, body: Byte
     )
 }
 
-/// The older login. What it calls `expires_in` is a moment, as in its documentation.
+/// The older login. Its `expires_in` is a time, not a duration, as documented.
 async fn basic(State(api_state): State<ApiState>, headers: HeaderMap) -> Response {
     let pair = format!("{}:{}", setup::ENUBE_USER, setup::ENUBE_PASSWORD);
     if text(&headers, "authorization") != format!("Basic {}", BASE64.encode(pair)) {

@@ -63,7 +63,7 @@ fn provider_of(number: usize) -> Option<ProviderName> {
 
 impl Demo {
     /// A configuration with a fleet of accounts, named `PROVIDER-NUMBER`, and two budgets. The secrets are expected
-    /// as in [`Demo::config_yaml`], whose accounts these are like.
+    /// as in [`Demo::config_yaml`], which has accounts of the same kind.
     pub fn fleet_config_yaml(&self, fleet: Fleet, secrets: &Path) -> String {
         let file = |name: &str| setup::yaml(&secrets.join(name));
         let base = |provider: ProviderName, path: &str| self.base(provider, path);

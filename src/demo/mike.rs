@@ -297,7 +297,7 @@ fn id(id: Option<Uuid>) -> String {
     id.map_or_else(String::new, |id| id.to_string())
 }
 
-/// The UTC day of a moment.
+/// The UTC day of a time.
 fn date(moment: Timestamp) -> Date {
     moment.to_zoned(TimeZone::UTC).date()
 }

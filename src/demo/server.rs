@@ -306,7 +306,7 @@ impl Query {
         }
     }
 
-    /// The keys given.
+    /// All keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }

@@ -104,7 +104,7 @@ impl Scenario {
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Any number, for a thing and a moment of it.
+    /// Any number, for a thing and a point in time.
     pub(super) fn number(self, key: u64, moment: i64) -> u64 {
         mix(mix(self.0 ^ mix(key)) ^ moment.cast_unsigned())
     }
@@ -192,7 +192,7 @@ impl Curve {
         self.level * trend * weekly * jump * noise
     }
 
-    /// What had come together between two days, both included, at a moment; the days are UTC's, the running one is
+    /// The sum at a time of the days between two, both included. The days are UTC's; the current one is
     /// counted as far as it has got.
     pub(super) fn spent(&self, from: Date, to: Date, at: Timestamp) -> f64 {
         let now = at.to_zoned(TimeZone::UTC).datetime();

@@ -79,7 +79,7 @@ impl Licences {
         }
     }
 
-    /// What a customer has at an instance at a moment.
+    /// What a customer has at an instance at a time.
     pub(in crate::demo) fn seats(
         &self,
         customer: usize,
@@ -101,7 +101,7 @@ impl Licences {
     }
 }
 
-/// Bought seats grow with time, used ones go up and down, and some licences were bought for nobody.
+/// Bought seats grow with time, used ones vary, and some licences are unused.
 fn seats(random: Random, id: u64, licence: u64, age: u64, today: i64) -> Seats {
     let bought = 5 + random.below(id, 0, 120);
     let total = bought + age * bought / 1500;

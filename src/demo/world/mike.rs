@@ -89,7 +89,7 @@ impl Mike {
         }
     }
 
-    /// All readings that begin on the days from one to another, both included, and had ended at a moment; by meter
+    /// All readings that begin on the days from one to another, both included, and had ended at a time; by meter
     /// and then by time.
     pub(in crate::demo) fn logs(&self, from: Date, to: Date, at: Timestamp) -> Vec<Log> {
         let mut logs = Vec::new();

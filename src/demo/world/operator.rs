@@ -84,7 +84,7 @@ impl Operator {
 }
 
 impl Resource {
-    /// What a billing month has come to between two days at a moment, rounded to millionths as it is reported.
+    /// The cost of a billing month between two days, as known at a time; rounded to millionths.
     pub(in crate::demo) fn total(
         &self,
         month: Month,

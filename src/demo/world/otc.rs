@@ -6,7 +6,7 @@ use super::{Curve, Random, Scenario, key, names};
 
 /// How long after its end an hour is reported.
 const DELAY: SignedDuration = SignedDuration::from_hours(1);
-/// The same where the meter is a slow one: the running day, once over, grows until then.
+/// The same for a slow meter: a day that is over grows until then.
 const LATE: SignedDuration = SignedDuration::from_hours(3);
 /// Each project's products.
 const PRODUCTS_EACH: usize = 6;
@@ -176,7 +176,7 @@ impl Otc {
         }
     }
 
-    /// The local date of a moment.
+    /// The local date of a time.
     pub(in crate::demo) fn date(&self, at: Timestamp) -> Date {
         at.to_zoned(self.zone.clone()).date()
     }
@@ -187,7 +187,7 @@ impl Otc {
             .map_or(Timestamp::MAX, |midnight| midnight.timestamp())
     }
 
-    /// The rows of a local day that are known at a moment, hour by hour.
+    /// The rows of a local day that are known at a time, hour by hour.
     pub(in crate::demo) fn hourly(&self, day: Date, at: Timestamp) -> Vec<Row> {
         let mut rows = Vec::new();
         let end = self.midnight(day.saturating_add(1.day()));
@@ -205,7 +205,7 @@ impl Otc {
         rows
     }
 
-    /// The rows of a local day that are known at a moment, the hours added. The table is made anew at 02:30 UTC
+    /// The rows of a local day that are known at a time, the hours added. The table is rebuilt at 02:30 UTC
     /// and holds only days that are over.
     pub(in crate::demo) fn daily(&self, day: Date, at: Timestamp) -> Vec<Row> {
         let made = last_refresh(at);

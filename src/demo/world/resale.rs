@@ -49,7 +49,7 @@ pub(in crate::demo) struct Series {
     outlook: f64,
 }
 
-/// What rows stand for.
+/// What a row represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::demo) enum View {
     Customers,
@@ -104,7 +104,7 @@ impl Resale {
                     name: {
                         let purposes = names::PURPOSES.len();
                         let purpose = names::PURPOSES[(nth * 3 + nth / customers.len()) % purposes];
-                        // Two pairs share a name, as happens where nobody numbers them.
+                        // Two pairs share a name, as subscriptions without a number may.
                         match nth {
                             0..4 | 8..10 => purpose.to_owned(),
                             _ => format!("{purpose} {nth:02}"),

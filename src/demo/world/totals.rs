@@ -22,7 +22,7 @@ const MIKE_CLOSES: SignedDuration = SignedDuration::from_hours(1);
 type Sums = BTreeMap<(String, String), f64>;
 
 impl World {
-    /// What all APIs' rows add up to at a moment, family by family.
+    /// The sums of all APIs' rows at a time, family by family.
     pub fn totals(&self, at: Timestamp) -> Vec<Total> {
         let mut totals = Vec::new();
         let mut push = |provider, kind: &str, sums: Sums| {

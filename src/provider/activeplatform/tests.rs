@@ -120,9 +120,9 @@ async fn dates_are_added_after_refusal_and_remembered() {
 async fn dates_of_closed_months_end_with_the_month() {
     let api = Api::start(|_| (200, NOTHING.to_owned())).await;
     let section = json!({ "subscriptions": [1], "currency": "USD", "period_mode": "dates" });
-    let mut ask = ask("2024-07-10");
-    ask.months = vec!["2024-05".parse().unwrap(), "2024-04".parse().unwrap()];
-    fetch(&*account(&api, section, &[]), &Part::new("1"), &ask)
+    let mut poll = ask("2024-07-10");
+    poll.months = vec!["2024-05".parse().unwrap(), "2024-04".parse().unwrap()];
+    fetch(&*account(&api, section, &[]), &Part::new("1"), &poll)
         .await
         .unwrap();
     assert!(api.lines()[0].ends_with("date_from=2024-04-01&date_to=2024-05-31"));

@@ -115,10 +115,10 @@ async fn api_version_is_sent_only_if_configured() {
 /// The metric types of the queries, with `by day` where they are aggregated.
 async fn queries(section: Value, months: &[&str]) -> Vec<String> {
     let api = log(vec![], vec![]).await;
-    let mut ask = ask("2024-05-10");
-    ask.months = months.iter().map(|month| month.parse().unwrap()).collect();
+    let mut poll = ask("2024-05-10");
+    poll.months = months.iter().map(|month| month.parse().unwrap()).collect();
     let provider = account(&api, section);
-    fetch(&*provider, &Part::whole_account(), &ask)
+    fetch(&*provider, &Part::whole_account(), &poll)
         .await
         .unwrap();
     let queries = api.seen().into_iter().map(|seen| {
@@ -160,18 +160,18 @@ async fn each_level_has_its_own_query() {
 
 #[test]
 fn date_range_of_closed_months_ends_after_them() {
-    let mut ask = ask("2024-05-10");
+    let mut poll = ask("2024-05-10");
     for (months, want) in [
         (&["2024-04", "2024-05"][..], ("2024-03-25", "2024-05-12")),
         (&["2024-04"], ("2024-03-25", "2024-05-08")),
         (&["2024-01", "2023-12"], ("2023-11-24", "2024-02-08")),
     ] {
-        ask.months = months.iter().map(|month| month.parse().unwrap()).collect();
-        let (from, to) = date_range(&ask).unwrap();
+        poll.months = months.iter().map(|month| month.parse().unwrap()).collect();
+        let (from, to) = date_range(&poll).unwrap();
         assert_eq!((&*from.to_string(), &*to.to_string()), want);
     }
-    ask.months.clear();
-    assert_eq!(date_range(&ask), None);
+    poll.months.clear();
+    assert_eq!(date_range(&poll), None);
 }
 
 #[tokio::test]
