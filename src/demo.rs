@@ -1,4 +1,4 @@
-//! Simulated provider APIs on loopback: the five of them, as documented, over one lively world. The `demo` command
+//! Simulated provider APIs on loopback: the five of them, as documented, over one simulated world. The `demo` command
 //! serves them, and integration tests use the same ones.
 //!
 //! They are written from the providers' documents and share no code with `provider`, so that the two meet only
@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
-    crowd::Crowd,
+    fleet::Fleet,
     server::{Api, Fault},
     world::{Total, World},
 };
@@ -20,16 +20,16 @@ use crate::{clock::Clock, provider::registry::ProviderName};
 
 mod activeplatform;
 mod cloudcockpit;
-mod crowd;
 mod enube;
-mod memory;
+mod fleet;
 mod mike;
 mod otc;
+mod response_cache;
 mod server;
 mod setup;
 mod world;
 
-type MakeRouter = fn() -> Router<server::Desk>;
+type MakeRouter = fn() -> Router<server::ApiState>;
 
 /// The simulated API of each provider.
 const ROUTERS: [(ProviderName, MakeRouter); 5] = [
@@ -43,14 +43,14 @@ const ROUTERS: [(ProviderName, MakeRouter); 5] = [
 /// What a demo is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// The same seed, start and moment give the same answers, byte by byte.
+    /// The same seed, start and time give the same responses, byte by byte.
     pub seed: u64,
-    /// The day before which 90 days of history lie; the clock's own (UTC) where it is absent.
+    /// The day that ends 90 days of history. Default: today in UTC.
     pub start: Option<Date>,
-    /// Whether `ActivePlatform` wants dates beside or in place of periods, and says 422 without.
-    pub activeplatform_demands_dates: bool,
-    /// Whether an answer that was given once is given again to the same question: for a clock that stands still.
-    pub remembers_answers: bool,
+    /// Whether `ActivePlatform` requires dates, and returns 422 without them.
+    pub activeplatform_requires_dates: bool,
+    /// Whether the same request gets its first response again. Only for a clock that stands still.
+    pub replays_responses: bool,
 }
 
 impl Default for Options {
@@ -58,8 +58,8 @@ impl Default for Options {
         Self {
             seed: 7,
             start: None,
-            activeplatform_demands_dates: false,
-            remembers_answers: false,
+            activeplatform_requires_dates: false,
+            replays_responses: false,
         }
     }
 }
@@ -88,17 +88,17 @@ impl Demo {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let root = format!("http://{}/", listener.local_addr()?);
             let api = Arc::new(Api::new(Url::parse(&root).map_err(io::Error::other)?));
-            let desk = server::Desk {
+            let api_state = server::ApiState {
                 world: world.clone(),
                 clock: clock.clone(),
                 api: api.clone(),
-                demands_dates: options.activeplatform_demands_dates,
-                memory: options.remembers_answers.then(Arc::default),
+                requires_dates: options.activeplatform_requires_dates,
+                cache: options.replays_responses.then(Arc::default),
             };
             let mut stopped = stopped.clone();
-            let served = axum::serve(listener, server::watched(router(), desk))
+            let served = axum::serve(listener, server::with_faults(router(), api_state))
                 .with_graceful_shutdown(async move {
-                    // An error says that the demo was dropped, which stops as well.
+                    // An error means that the demo was dropped, which stops the server, too.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 });
             tasks.push(tokio::spawn(async move { served.await }));
@@ -113,18 +113,18 @@ impl Demo {
         })
     }
 
-    /// One of the APIs: its address, what it was asked, and how to make it fail.
+    /// One of the APIs: its address, the requests it received, and its faults.
     pub fn api(&self, provider: ProviderName) -> &Api {
         let known = self.apis.iter().find(|(known, _)| *known == provider);
         &known.expect("every provider is simulated").1
     }
 
-    /// The world that they tell about.
+    /// The world that they report about.
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// Lets running requests end and closes the ports.
+    /// Waits for running requests and closes the ports.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         for task in self.tasks.drain(..) {

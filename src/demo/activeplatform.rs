@@ -11,17 +11,17 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{
-    server::{Desk, Query, text, typed},
+    server::{ApiState, Query, response, text},
     setup,
     world::operator::{CURRENCY, RESELLER},
 };
 use crate::charge::Month;
 
 const MEDIA_TYPE: &str = "application/vnd.api+json";
-/// The most billing periods of one answer.
+/// The most billing periods in one response.
 const MAX_PERIODS: usize = 120;
 
-pub(super) fn router() -> Router<Desk> {
+pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/api/v3/analytics_monthly", get(monthly))
         .route("/api/v3/resellers/{reseller}", get(reseller))
@@ -31,22 +31,22 @@ pub(super) fn router() -> Router<Desk> {
         )
 }
 
-async fn monthly(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+async fn monthly(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     let query = Query::of(&uri);
-    let asked = admit(&headers).and_then(|()| periods(&query, desk.demands_dates));
-    let (months, dates) = match asked {
-        Ok(asked) => asked,
-        Err(refusal) => return *refusal,
+    let requested = authorize(&headers).and_then(|()| periods(&query, api_state.requires_dates));
+    let (months, dates) = match requested {
+        Ok(requested) => requested,
+        Err(error_response) => return *error_response,
     };
     let wanted = query.text("subscription_id");
     if wanted.is_empty() {
-        return refusal(StatusCode::BAD_REQUEST, "subscription_id is required");
+        return error_response(StatusCode::BAD_REQUEST, "subscription_id is required");
     }
     let id = wanted.parse().ok();
-    let Some(subscription) = id.and_then(|id| desk.world.operator.subscription(id)) else {
-        return refusal(StatusCode::NOT_FOUND, "no such subscription");
+    let Some(subscription) = id.and_then(|id| api_state.world.operator.subscription(id)) else {
+        return error_response(StatusCode::NOT_FOUND, "no such subscription");
     };
-    let now = desk.clock.now();
+    let now = api_state.clock.now();
     let mut items = Vec::new();
     for month in &months {
         for resource in &subscription.resources {
@@ -69,12 +69,12 @@ async fn monthly(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Resp
 }
 
 async fn reseller(
-    State(_): State<Desk>,
+    State(_): State<ApiState>,
     Path(reseller): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = admit(&headers).and_then(|()| is_known(&reseller)) {
-        return *refusal;
+    if let Err(error_response) = authorize(&headers).and_then(|()| is_known(&reseller)) {
+        return *error_response;
     }
     document(&json!({
         "data": {
@@ -89,30 +89,30 @@ async fn reseller(
 }
 
 async fn subscriptions(
-    State(desk): State<Desk>,
+    State(api_state): State<ApiState>,
     Path(reseller): Path<String>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if let Err(refusal) = admit(&headers).and_then(|()| is_known(&reseller)) {
-        return *refusal;
+    if let Err(error_response) = authorize(&headers).and_then(|()| is_known(&reseller)) {
+        return *error_response;
     }
     let query = Query::of(&uri);
     let (Ok(number), Ok(size)) = (
         query.parsed::<usize>("page[number]"),
         query.parsed::<usize>("page[size]"),
     ) else {
-        return refusal(StatusCode::BAD_REQUEST, "not a number");
+        return error_response(StatusCode::BAD_REQUEST, "not a number");
     };
     let (number, size) = (number.unwrap_or(1), size.unwrap_or(50));
     if number == 0 || size == 0 {
-        return refusal(StatusCode::BAD_REQUEST, "no such page");
+        return error_response(StatusCode::BAD_REQUEST, "no such page");
     }
     let among = |key: &str, value: &str| {
         let list = query.text(key);
         list.is_empty() || list.split(',').any(|wanted| wanted.trim() == value)
     };
-    let data: Vec<Value> = desk
+    let data: Vec<Value> = api_state
         .world
         .operator
         .subscriptions
@@ -143,14 +143,17 @@ async fn subscriptions(
 }
 
 /// The token and the two media types that every request needs.
-fn admit(headers: &HeaderMap) -> Result<(), Box<Response>> {
+fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
     if text(headers, "x-api-token") != setup::ACTIVEPLATFORM_TOKEN {
-        return Err(Box::new(refusal(StatusCode::UNAUTHORIZED, "invalid token")));
+        return Err(Box::new(error_response(
+            StatusCode::UNAUTHORIZED,
+            "invalid token",
+        )));
     }
     for name in ["content-type", "accept"] {
         if !text(headers, name).contains(MEDIA_TYPE) {
             let detail = format!("the header {name} must be {MEDIA_TYPE}");
-            return Err(Box::new(refusal(StatusCode::BAD_REQUEST, &detail)));
+            return Err(Box::new(error_response(StatusCode::BAD_REQUEST, &detail)));
         }
     }
     Ok(())
@@ -160,15 +163,18 @@ fn is_known(reseller: &str) -> Result<(), Box<Response>> {
     if reseller == RESELLER.to_string() {
         return Ok(());
     }
-    Err(Box::new(refusal(StatusCode::NOT_FOUND, "no such reseller")))
+    Err(Box::new(error_response(
+        StatusCode::NOT_FOUND,
+        "no such reseller",
+    )))
 }
 
-/// The billing periods asked for, and the days that bound them.
-type Asked = (Vec<Month>, (Date, Date));
+/// The requested billing periods, and the days that bound them.
+type RequestedPeriods = (Vec<Month>, (Date, Date));
 
-fn periods(query: &Query, demands_dates: bool) -> Result<Asked, Box<Response>> {
+fn periods(query: &Query, requires_dates: bool) -> Result<RequestedPeriods, Box<Response>> {
     let bad = |key: &str| {
-        Box::new(refusal(
+        Box::new(error_response(
             StatusCode::BAD_REQUEST,
             &format!("{key} cannot be read"),
         ))
@@ -181,15 +187,15 @@ fn periods(query: &Query, demands_dates: bool) -> Result<Asked, Box<Response>> {
         query.parsed("date_from").map_err(bad)?,
         query.parsed("date_to").map_err(bad)?,
     );
-    if demands_dates && dates.is_none() {
-        return Err(Box::new(refusal(
+    if requires_dates && dates.is_none() {
+        return Err(Box::new(error_response(
             StatusCode::UNPROCESSABLE_ENTITY,
             "date_from and date_to are required",
         )));
     }
     let bounds = months.or(dates.map(|(from, to)| (Month::of(from), Month::of(to))));
     let Some((first, last)) = bounds.filter(|(first, last)| first <= last) else {
-        return Err(Box::new(refusal(
+        return Err(Box::new(error_response(
             StatusCode::BAD_REQUEST,
             "a period is required",
         )));
@@ -204,7 +210,7 @@ fn periods(query: &Query, demands_dates: bool) -> Result<Asked, Box<Response>> {
     ))
 }
 
-/// Both ends, or the one that is given twice.
+/// Both ends; one that is missing equals the other.
 fn pair<T: Copy>(from: Option<T>, to: Option<T>) -> Option<(T, T)> {
     Some((from.or(to)?, to.or(from)?))
 }
@@ -219,14 +225,14 @@ fn decimal(total: f64) -> String {
 }
 
 fn document(body: &Value) -> Response {
-    typed(StatusCode::OK, MEDIA_TYPE, body.to_string())
+    response(StatusCode::OK, MEDIA_TYPE, body.to_string())
 }
 
-fn refusal(status: StatusCode, detail: &str) -> Response {
+fn error_response(status: StatusCode, detail: &str) -> Response {
     let body = json!({"errors": [{
         "status": status.as_u16().to_string(),
         "title": status.canonical_reason(),
         "detail": detail,
     }]});
-    typed(status, MEDIA_TYPE, body.to_string())
+    response(status, MEDIA_TYPE, body.to_string())
 }

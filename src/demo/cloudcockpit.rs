@@ -1,5 +1,5 @@
-//! The simulated CSP API of `CloudCockpit`, with the token endpoint: customers, provider instances, licences. What
-//! deletes is answered with 500 and counted: nothing may ever call it.
+//! The simulated CSP API of `CloudCockpit`, with the token endpoint: customers, provider instances, licences. Calls
+//! that delete return 500 and are counted: nothing may ever make them.
 
 use std::time::Duration;
 
@@ -14,38 +14,38 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::{
-    server::{Desk, Query, bearer, is_token, reply, text, token},
+    server::{ApiState, Query, bearer, is_valid_token, json_response, text, token},
     setup,
 };
 
-/// How long a token is good.
-const LIFE: Duration = Duration::from_secs(3599);
+/// How long a token is valid.
+const LIFETIME: Duration = Duration::from_secs(3599);
 const MAX_PAGE: usize = 2000;
 
-pub(super) fn router() -> Router<Desk> {
+pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route(
             &format!("/{}/oauth2/v2.0/token", setup::DIRECTORY),
             post(login),
         )
         .route("/v1/Customers", get(customers))
-        .route("/v1/Customers/{customer}", delete(refuse))
+        .route("/v1/Customers/{customer}", delete(reject))
         .route("/v1/Customers/{customer}/licenses", get(licenses))
         .route(
             "/v1/Customers/{customer}/remove-reseller-relationship/{instance}",
-            delete(refuse),
+            delete(reject),
         )
         .route("/v1/Providers/Instances", get(instances))
 }
 
-async fn login(State(desk): State<Desk>, body: Bytes) -> Response {
+async fn login(State(api_state): State<ApiState>, body: Bytes) -> Response {
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
     let given = |key: &str| {
         form.iter()
             .find(|(known, _)| known == key)
             .map_or("", |(_, value)| value.as_str())
     };
-    let fault = if given("grant_type") != "client_credentials" {
+    let error = if given("grant_type") != "client_credentials" {
         Some((StatusCode::BAD_REQUEST, "unsupported_grant_type"))
     } else if given("scope") != setup::SCOPE {
         Some((StatusCode::BAD_REQUEST, "invalid_scope"))
@@ -56,33 +56,33 @@ async fn login(State(desk): State<Desk>, body: Bytes) -> Response {
     } else {
         None
     };
-    if let Some((status, error)) = fault {
-        let told = json!({"error": error, "error_description": "the login was refused"});
-        return reply(status, &told);
+    if let Some((status, error)) = error {
+        let body = json!({"error": error, "error_description": "the login was rejected"});
+        return json_response(status, &body);
     }
-    let now = desk.clock.now();
-    reply(
+    let now = api_state.clock.now();
+    json_response(
         StatusCode::OK,
         &json!({
             "token_type": "Bearer",
-            "expires_in": LIFE.as_secs(),
-            "ext_expires_in": LIFE.as_secs(),
-            "access_token": token(setup::CLIENT_SECRET, setup::CLIENT_ID, now, LIFE),
+            "expires_in": LIFETIME.as_secs(),
+            "ext_expires_in": LIFETIME.as_secs(),
+            "access_token": token(setup::CLIENT_SECRET, setup::CLIENT_ID, now, LIFETIME),
         }),
     )
 }
 
-async fn refuse(headers: HeaderMap) -> Response {
-    refusal(
+async fn reject(headers: HeaderMap) -> Response {
+    error_response(
         &headers,
         StatusCode::INTERNAL_SERVER_ERROR,
         "nothing is deleted here",
     )
 }
 
-async fn customers(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(refusal) = admit(&desk, &headers) {
-        return *refusal;
+async fn customers(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
+    if let Err(error_response) = authorize(&api_state, &headers) {
+        return *error_response;
     }
     let query = Query::of(&uri);
     // The documents describe this parameter without its name, with true as its default.
@@ -90,7 +90,7 @@ async fn customers(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Re
         .keys()
         .find(|key| key.to_ascii_lowercase().contains("deleted"))
         .is_none_or(|key| query.text(key) != "false");
-    let items = desk
+    let items = api_state
         .world
         .licences
         .customers
@@ -109,11 +109,11 @@ async fn customers(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Re
     page(&headers, &query, items)
 }
 
-async fn instances(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(refusal) = admit(&desk, &headers) {
-        return *refusal;
+async fn instances(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
+    if let Err(error_response) = authorize(&api_state, &headers) {
+        return *error_response;
     }
-    let items = desk
+    let items = api_state
         .world
         .licences
         .instances
@@ -137,19 +137,19 @@ async fn instances(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Re
 }
 
 async fn licenses(
-    State(desk): State<Desk>,
+    State(api_state): State<ApiState>,
     Path(customer): Path<String>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if let Err(refusal) = admit(&desk, &headers) {
-        return *refusal;
+    if let Err(error_response) = authorize(&api_state, &headers) {
+        return *error_response;
     }
     let query = Query::of(&uri);
     let wanted = query.text("providerInstanceId");
-    let licences = &desk.world.licences;
+    let licences = &api_state.world.licences;
     if uuid::Uuid::try_parse(wanted).is_err() || uuid::Uuid::try_parse(&customer).is_err() {
-        return refusal(
+        return error_response(
             &headers,
             StatusCode::BAD_REQUEST,
             "an id is missing or is no GUID",
@@ -164,28 +164,28 @@ async fn licenses(
         .iter()
         .position(|known| known.id == wanted);
     let (Some(customer), Some(instance)) = (customer, instance) else {
-        return refusal(
+        return error_response(
             &headers,
             StatusCode::NOT_FOUND,
             "no such customer or instance",
         );
     };
     if !licences.instances[instance].microsoft {
-        return refusal(
+        return error_response(
             &headers,
             StatusCode::BAD_REQUEST,
             "not a Microsoft provider",
         );
     }
     if !licences.customers[customer].instances.contains(&instance) {
-        return refusal(
+        return error_response(
             &headers,
             StatusCode::NOT_FOUND,
             "the customer does not belong to this provider instance",
         );
     }
     let rows: Vec<Value> = licences
-        .seats(customer, instance, desk.clock.now())
+        .seats(customer, instance, api_state.clock.now())
         .into_iter()
         .map(|seats| {
             json!({
@@ -199,28 +199,28 @@ async fn licenses(
             })
         })
         .collect();
-    reply(StatusCode::OK, &rows.into())
+    json_response(StatusCode::OK, &rows.into())
 }
 
 /// The token and the tenant that every request needs.
-fn admit(desk: &Desk, headers: &HeaderMap) -> Result<(), Box<Response>> {
-    let is_known = is_token(setup::CLIENT_SECRET, bearer(headers), desk.clock.now());
-    let refused = match text(headers, "x-tenant") {
-        _ if !is_known => reply(StatusCode::UNAUTHORIZED, &Value::Null),
+fn authorize(api_state: &ApiState, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    let is_known = is_valid_token(setup::CLIENT_SECRET, bearer(headers), api_state.clock.now());
+    let rejection = match text(headers, "x-tenant") {
+        _ if !is_known => json_response(StatusCode::UNAUTHORIZED, &Value::Null),
         setup::TENANT => return Ok(()),
-        "" => refusal(
+        "" => error_response(
             headers,
             StatusCode::BAD_REQUEST,
             "the header X-Tenant is required",
         ),
-        _ => reply(StatusCode::FORBIDDEN, &Value::Null),
+        _ => json_response(StatusCode::FORBIDDEN, &Value::Null),
     };
-    Err(Box::new(refused))
+    Err(Box::new(rejection))
 }
 
-fn refusal(headers: &HeaderMap, status: StatusCode, description: &str) -> Response {
+fn error_response(headers: &HeaderMap, status: StatusCode, description: &str) -> Response {
     let correlation = text(headers, "x-correlation-id");
-    reply(
+    json_response(
         status,
         &json!({
             "statusCode": status.as_u16(),
@@ -237,11 +237,11 @@ fn page(headers: &HeaderMap, query: &Query, items: Vec<Value>) -> Response {
         query.parsed::<usize>("pageNumber"),
         query.parsed::<usize>("pageSize"),
     ) else {
-        return refusal(headers, StatusCode::BAD_REQUEST, "not a number");
+        return error_response(headers, StatusCode::BAD_REQUEST, "not a number");
     };
     let (number, size) = (number.unwrap_or(1), size.unwrap_or(25));
     if number == 0 || size == 0 || size > MAX_PAGE {
-        return refusal(headers, StatusCode::BAD_REQUEST, "no such page");
+        return error_response(headers, StatusCode::BAD_REQUEST, "no such page");
     }
     let count = items.len();
     let pages = count.div_ceil(size);
@@ -250,7 +250,7 @@ fn page(headers: &HeaderMap, query: &Query, items: Vec<Value>) -> Response {
         .skip((number - 1).saturating_mul(size))
         .take(size)
         .collect();
-    reply(
+    json_response(
         StatusCode::OK,
         &json!({
             "items": items,

@@ -17,16 +17,16 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    server::{Desk, bearer, is_json, is_token, reply, text, token},
+    server::{ApiState, bearer, is_json, is_valid_token, json_response, text, token},
     setup,
     world::resale::{DISTRIBUTOR, RESELLER, Resale, Row, Scope, View},
 };
 
-/// How long a token is good, and how long it could be refreshed.
-const LIFE: Duration = Duration::from_hours(24);
-const REFRESH: Duration = Duration::from_hours(7 * 24);
+/// How long a token is valid, and how long it could be refreshed.
+const LIFETIME: Duration = Duration::from_hours(24);
+const REFRESH_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
-pub(super) fn router() -> Router<Desk> {
+pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/rocketsvc/api/v4/auth/login", post(login))
         .route("/api/v1/oauth2/token", get(basic))
@@ -45,76 +45,76 @@ struct Credentials {
     password: String,
 }
 
-async fn login(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+async fn login(State(api_state): State<ApiState>, headers: HeaderMap, body: Bytes) -> Response {
     if !is_json(&headers) {
-        return refusal(
+        return error_response(
             StatusCode::BAD_REQUEST,
             "Content-Type must be application/json",
         );
     }
     let Ok(credentials) = serde_json::from_slice::<Credentials>(&body) else {
-        return refusal(
+        return error_response(
             StatusCode::BAD_REQUEST,
             "Username and Password are required",
         );
     };
     if credentials.username != setup::ENUBE_USER || credentials.password != setup::ENUBE_PASSWORD {
-        return refusal(StatusCode::UNAUTHORIZED, "wrong username or password");
+        return error_response(StatusCode::UNAUTHORIZED, "wrong username or password");
     }
-    let now = desk.clock.now();
-    let refresh = crate::clock::add(now, REFRESH);
-    reply(
+    let now = api_state.clock.now();
+    let refresh = crate::clock::add(now, REFRESH_LIFETIME);
+    json_response(
         StatusCode::OK,
         &json!({
-            "expiresAt": crate::clock::add(now, LIFE).as_second(),
+            "expiresAt": crate::clock::add(now, LIFETIME).as_second(),
             "refreshExpiresAt": format!("{refresh:.9}"),
             "refreshToken": "525ce067-d917-4e25-85d3-e87bd558688a",
-            "token": token(setup::ENUBE_PASSWORD, DISTRIBUTOR, now, LIFE),
+            "token": token(setup::ENUBE_PASSWORD, DISTRIBUTOR, now, LIFETIME),
         }),
     )
 }
 
-/// The older login. What it calls `expires_in` is a moment, as in its documentation.
-async fn basic(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+/// The older login. Its `expires_in` is a time, not a duration, as documented.
+async fn basic(State(api_state): State<ApiState>, headers: HeaderMap) -> Response {
     let pair = format!("{}:{}", setup::ENUBE_USER, setup::ENUBE_PASSWORD);
     if text(&headers, "authorization") != format!("Basic {}", BASE64.encode(pair)) {
-        return refusal(StatusCode::UNAUTHORIZED, "wrong access key or secret key");
+        return error_response(StatusCode::UNAUTHORIZED, "wrong access key or secret key");
     }
-    let now = desk.clock.now();
-    reply(
+    let now = api_state.clock.now();
+    json_response(
         StatusCode::OK,
         &json!({
-            "access_token": token(setup::ENUBE_PASSWORD, DISTRIBUTOR, now, LIFE),
-            "expires_in": crate::clock::add(now, LIFE).as_second(),
+            "access_token": token(setup::ENUBE_PASSWORD, DISTRIBUTOR, now, LIFETIME),
+            "expires_in": crate::clock::add(now, LIFETIME).as_second(),
             "token_type": "Bearer",
         }),
     )
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
-    reply(status, &json!({"message": message}))
+fn error_response(status: StatusCode, message: &str) -> Response {
+    json_response(status, &json!({"message": message}))
 }
 
 async fn usages(
-    State(desk): State<Desk>,
+    State(api_state): State<ApiState>,
     Path(cloud): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&desk, &cloud, &headers, &body, |world, asked, at| {
-        let Some(view) = asked.view else {
+    respond(&api_state, &cloud, &headers, &body, |world, query, at| {
+        let Some(view) = query.view else {
             return Err("unknown view".to_owned());
         };
-        let rows = asked.rows(world, &cloud, view, at);
+        let rows = query.rows(world, &cloud, view, at);
         Ok(rows
             .iter()
-            .map(|row| usage(&world.resale, row, &asked.invoice_type))
+            .map(|row| usage(&world.resale, row, &query.invoice_type))
             .collect())
     })
 }
 
 async fn filter_values(
-    State(desk): State<Desk>,
+    State(api_state): State<ApiState>,
     Path((cloud, list)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
@@ -122,14 +122,14 @@ async fn filter_values(
     let view = match list.as_str() {
         "customers" => View::Customers,
         "subscriptions" => View::Subscriptions,
-        _ => return refusal(StatusCode::NOT_FOUND, "not found"),
+        _ => return error_response(StatusCode::NOT_FOUND, "not found"),
     };
-    answer(&desk, &cloud, &headers, &body, |world, asked, at| {
+    respond(&api_state, &cloud, &headers, &body, |world, query, at| {
         let resale = &world.resale;
-        Ok(asked
+        Ok(query
             .rows(world, &cloud, view, at)
             .iter()
-            // The month before is not asked for here.
+            // The previous month is not requested here.
             .filter(|row| row.actual > 0.0)
             .map(|row| match row.subscription {
                 None => {
@@ -145,30 +145,30 @@ async fn filter_values(
     })
 }
 
-/// What all questions share: the token, the cloud, the filters.
-fn answer(
-    desk: &Desk,
+/// What all requests share: the token, the cloud, the filters.
+fn respond(
+    api_state: &ApiState,
     cloud: &str,
     headers: &HeaderMap,
     body: &[u8],
-    rows: impl Fn(&World, &Asked, Timestamp) -> Result<Vec<Value>, String>,
+    rows: impl Fn(&World, &UsageQuery, Timestamp) -> Result<Vec<Value>, String>,
 ) -> Response {
-    let now = desk.clock.now();
-    if !is_token(setup::ENUBE_PASSWORD, bearer(headers), now) {
-        return refusal(StatusCode::UNAUTHORIZED, "invalid or expired token");
+    let now = api_state.clock.now();
+    if !is_valid_token(setup::ENUBE_PASSWORD, bearer(headers), now) {
+        return error_response(StatusCode::UNAUTHORIZED, "invalid or expired token");
     }
     if !Resale::knows(cloud) {
-        return refusal(StatusCode::NOT_FOUND, "not found");
+        return error_response(StatusCode::NOT_FOUND, "not found");
     }
     if !is_json(headers) {
-        return refusal(
+        return error_response(
             StatusCode::BAD_REQUEST,
             "Content-Type must be application/json",
         );
     }
-    match Asked::read(body).and_then(|asked| rows(&desk.world, &asked, now)) {
-        Ok(rows) => reply(StatusCode::OK, &rows.into()),
-        Err(message) => refusal(StatusCode::BAD_REQUEST, &message),
+    match UsageQuery::read(body).and_then(|query| rows(&api_state.world, &query, now)) {
+        Ok(rows) => json_response(StatusCode::OK, &rows.into()),
+        Err(message) => error_response(StatusCode::BAD_REQUEST, &message),
     }
 }
 
@@ -183,26 +183,26 @@ struct Pair {
     value: String,
 }
 
-/// The filters of a question.
+/// The filters of a request.
 #[derive(Debug, Default)]
-struct Asked {
+struct UsageQuery {
     period: (Date, Date),
     view: Option<View>,
     customer: String,
     subscription: String,
     catalogs: Vec<String>,
     invoice_type: String,
-    /// What costs more or less by whose price list is asked for.
+    /// A factor for the requested price list.
     price: f64,
-    /// Asks for what belongs to nobody here.
+    /// The filters match nothing in this world.
     elsewhere: bool,
 }
 
-impl Asked {
+impl UsageQuery {
     fn read(body: &[u8]) -> Result<Self, String> {
         let body: Body = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let (mut from, mut to) = (None, None);
-        let mut asked = Self {
+        let mut query = Self {
             invoice_type: "1".to_owned(),
             price: 1.0,
             ..Self::default()
@@ -217,14 +217,14 @@ impl Asked {
                 "start_time" => from = Some(date()?),
                 "end_time" => to = Some(date()?),
                 "view" => {
-                    asked.view = Some(match value.as_str() {
+                    query.view = Some(match value.as_str() {
                         "customers" => View::Customers,
                         "subscriptions" => View::Subscriptions,
                         _ => return Err("unknown view".to_owned()),
                     });
                 }
                 "cost" => {
-                    asked.price = match value.as_str() {
+                    query.price = match value.as_str() {
                         "distributors" => 0.9,
                         "resellers" | "" => 1.0,
                         "customers" => 1.1,
@@ -232,22 +232,22 @@ impl Asked {
                     }
                 }
                 "catalog" if value.is_empty() => {}
-                "catalog" => asked.catalogs.push(value),
-                "customer_id" => asked.customer = value,
-                "subscription_id" => asked.subscription = value,
-                "invoice_type" => asked.invoice_type = value,
-                "distributor_id" => asked.elsewhere |= !value.is_empty() && value != DISTRIBUTOR,
-                "reseller_id" => asked.elsewhere |= !value.is_empty() && value != RESELLER,
-                "resource_group" | "resource_id" => asked.elsewhere |= !value.is_empty(),
+                "catalog" => query.catalogs.push(value),
+                "customer_id" => query.customer = value,
+                "subscription_id" => query.subscription = value,
+                "invoice_type" => query.invoice_type = value,
+                "distributor_id" => query.elsewhere |= !value.is_empty() && value != DISTRIBUTOR,
+                "reseller_id" => query.elsewhere |= !value.is_empty() && value != RESELLER,
+                "resource_group" | "resource_id" => query.elsewhere |= !value.is_empty(),
                 _ => return Err(format!("unknown filter {key}")),
             }
         }
-        asked.elsewhere |= asked.invoice_type != "1";
+        query.elsewhere |= query.invoice_type != "1";
         match (from, to) {
-            (Some(from), Some(to)) if from <= to => asked.period = (from, to),
+            (Some(from), Some(to)) if from <= to => query.period = (from, to),
             _ => return Err("start_time and end_time are required, in this order".to_owned()),
         }
-        Ok(asked)
+        Ok(query)
     }
 
     fn rows(&self, world: &World, cloud: &str, view: View, at: Timestamp) -> Vec<Row> {

@@ -12,75 +12,75 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    server::{Desk, is_json, reply, text},
+    server::{ApiState, is_json, json_response, text},
     setup,
     world::mike::{Log, Mike},
 };
 
-pub(super) fn router() -> Router<Desk> {
+pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route(
             "/api/consumption/log/list",
-            post(async |State(desk), headers, body| list(&desk, &headers, &body, false)),
+            post(async |State(api_state), headers, body| list(&api_state, &headers, &body, false)),
         )
         .route(
             "/api/consumption/log/my-list",
-            post(async |State(desk), headers, body| list(&desk, &headers, &body, true)),
+            post(async |State(api_state), headers, body| list(&api_state, &headers, &body, true)),
         )
 }
 
-fn list(desk: &Desk, headers: &HeaderMap, body: &Bytes, own: bool) -> Response {
+fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> Response {
     if text(headers, "dhi-open-api-key") != setup::MIKE_KEY {
-        return refusal(StatusCode::UNAUTHORIZED, "the key is not known");
+        return error_response(StatusCode::UNAUTHORIZED, "the key is not known");
     }
     if !is_json(headers) {
-        return refusal(
+        return error_response(
             StatusCode::BAD_REQUEST,
             "Content-Type must be application/json",
         );
     }
-    let asked = match serde_json::from_slice::<Asked>(body) {
-        Ok(asked) => asked,
-        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    let query = match serde_json::from_slice::<LogQuery>(body) {
+        Ok(query) => query,
+        Err(error) => return error_response(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let mike = &desk.world.mike;
-    let now = desk.clock.now();
-    let first = asked.from.map_or(mike.begins, date);
+    let mike = &api_state.world.mike;
+    let now = api_state.clock.now();
+    let first = query.from.map_or(mike.begins, date);
     let mut rows: Vec<Row> = mike
         .logs(first, date(now), now)
         .iter()
         .map(|log| Row::of(mike, log))
-        .filter(|row| asked.takes(row) && (!own || row.own))
+        .filter(|row| query.matches(row) && (!own || row.own))
         .collect();
-    if !asked.aggregate_by.is_empty() {
-        rows = match asked.aggregate(rows) {
+    if !query.aggregate_by.is_empty() {
+        rows = match query.aggregate(rows) {
             Ok(rows) => rows,
-            Err(detail) => return refusal(StatusCode::BAD_REQUEST, &detail),
+            Err(detail) => return error_response(StatusCode::BAD_REQUEST, &detail),
         };
     }
-    if let Err(detail) = asked.sort(&mut rows) {
-        return refusal(StatusCode::BAD_REQUEST, &detail);
+    if let Err(detail) = query.sort(&mut rows) {
+        return error_response(StatusCode::BAD_REQUEST, &detail);
     }
-    let limit = if asked.limit == 0 {
+    let limit = if query.limit == 0 {
         usize::MAX
     } else {
-        asked.limit
+        query.limit
     };
     let data: Vec<Value> = rows
         .iter()
-        .skip(asked.offset)
+        .skip(query.offset)
         .take(limit)
         .map(Row::json)
         .collect();
-    reply(
+    json_response(
         StatusCode::OK,
-        &json!({"offset": asked.offset, "limit": asked.limit, "data": data}),
+        &json!({"offset": query.offset, "limit": query.limit, "data": data}),
     )
 }
 
 /// Problem details, with capital letters as the API's own client expects.
-fn refusal(status: StatusCode, detail: &str) -> Response {
-    reply(
+fn error_response(status: StatusCode, detail: &str) -> Response {
+    json_response(
         status,
         &json!({
             "Type": "about:blank",
@@ -93,7 +93,7 @@ fn refusal(status: StatusCode, detail: &str) -> Response {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+struct LogQuery {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     #[serde(default)]
@@ -113,9 +113,9 @@ struct Asked {
     limit: usize,
 }
 
-impl Asked {
+impl LogQuery {
     /// As documented, both ends are outside: `ValidFrom` after `from`, `ValidTo` before `to`.
-    fn takes(&self, row: &Row) -> bool {
+    fn matches(&self, row: &Row) -> bool {
         let is = |wanted: &Option<String>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == value)
         };
@@ -297,7 +297,7 @@ fn id(id: Option<Uuid>) -> String {
     id.map_or_else(String::new, |id| id.to_string())
 }
 
-/// The UTC day of a moment.
+/// The UTC day of a time.
 fn date(moment: Timestamp) -> Date {
     moment.to_zoned(TimeZone::UTC).date()
 }

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    server::{Desk, Query, bearer, reply, typed},
+    server::{ApiState, Query, bearer, json_response, response},
     setup,
     world::{days, otc::Row},
 };
 
 /// Rows are sent in batches of so many.
 const BATCH: usize = 1000;
-/// What may be asked for; `hour` of the hourly table alone.
+/// The known query parameters; `hour` of the hourly table alone.
 const KEYS: [&str; 14] = [
     "contract",
     "date",
@@ -36,9 +36,11 @@ const KEYS: [&str; 14] = [
     "year",
 ];
 
-pub(super) fn router() -> Router<Desk> {
-    let daily = get(async |State(desk), headers, uri| consumption(&desk, &headers, &uri, false));
-    let hourly = get(async |State(desk), headers, uri| consumption(&desk, &headers, &uri, true));
+pub(super) fn router() -> Router<ApiState> {
+    let daily =
+        get(async |State(api_state), headers, uri| consumption(&api_state, &headers, &uri, false));
+    let hourly =
+        get(async |State(api_state), headers, uri| consumption(&api_state, &headers, &uri, true));
     Router::new()
         .route("/v2/daily/consumption/", daily.clone())
         .route("/v2/daily/consumption", daily)
@@ -46,26 +48,26 @@ pub(super) fn router() -> Router<Desk> {
         .route("/v2/hourly/consumption", hourly)
         .route(
             "/v2/health",
-            get(async || reply(StatusCode::OK, &json!({"status": "ok"}))),
+            get(async || json_response(StatusCode::OK, &json!({"status": "ok"}))),
         )
 }
 
-fn consumption(desk: &Desk, headers: &HeaderMap, uri: &Uri, hourly: bool) -> Response {
+fn consumption(api_state: &ApiState, headers: &HeaderMap, uri: &Uri, hourly: bool) -> Response {
     if bearer(headers) != setup::OTC_KEY {
-        return refusal(StatusCode::UNAUTHORIZED, "Invalid API key");
+        return error_response(StatusCode::UNAUTHORIZED, "Invalid API key");
     }
     let query = Query::of(uri);
     let filter = match Filter::read(&query, hourly) {
         Ok(filter) => filter,
-        Err((status, key)) => return refusal(status, key),
+        Err((status, key)) => return error_response(status, key),
     };
-    let at = desk.clock.now();
-    let otc = &desk.world.otc;
+    let at = api_state.clock.now();
+    let otc = &api_state.world.otc;
     let days = days(otc.begins, otc.date(at))
         .filter(|day| filter.has(*day))
         .collect();
     let batches = Batches {
-        world: desk.world.clone(),
+        world: api_state.world.clone(),
         filter,
         hourly,
         at,
@@ -74,18 +76,18 @@ fn consumption(desk: &Desk, headers: &HeaderMap, uri: &Uri, hourly: bool) -> Res
         lines: String::new(),
     };
     let body = stream::iter(batches.map(Ok::<_, Infallible>));
-    typed(
+    response(
         StatusCode::OK,
         "application/x-ndjson",
         Body::from_stream(body),
     )
 }
 
-fn refusal(status: StatusCode, detail: &str) -> Response {
-    reply(status, &json!({"detail": detail}))
+fn error_response(status: StatusCode, detail: &str) -> Response {
+    json_response(status, &json!({"detail": detail}))
 }
 
-/// What is asked for.
+/// The requested rows.
 #[derive(Debug, Default)]
 struct Filter {
     date: Option<Date>,
@@ -152,7 +154,7 @@ impl Filter {
             && self.week.is_none_or(|wanted| wanted == week.week())
     }
 
-    fn takes(&self, world: &World, row: &Row) -> bool {
+    fn matches(&self, world: &World, row: &Row) -> bool {
         let otc = &world.otc;
         let series = &otc.series[row.series];
         let project = &otc.projects[series.project];
@@ -166,7 +168,7 @@ impl Filter {
                 "product_description" => product.description == *wanted,
                 "project_name" => project.name == wanted,
                 "resource_id" => series.resource == *wanted,
-                "consumption_type" => series.rhythm.consumption_type() == wanted,
+                "consumption_type" => series.schedule.consumption_type() == wanted,
                 // As documented: tags filter only where they are shown.
                 "tag_key" => !self.show_tag || series.tags.iter().any(|(key, _)| key == wanted),
                 _ => !self.show_tag || series.tags.iter().any(|(_, value)| value == wanted),
@@ -212,7 +214,7 @@ impl Iterator for Batches {
             };
             let mut time = (Timestamp::MIN, String::new());
             for row in rows {
-                if !self.filter.takes(&self.world, &row) {
+                if !self.filter.matches(&self.world, &row) {
                     continue;
                 }
                 if time.0 != row.begin {
@@ -270,7 +272,10 @@ fn line(world: &World, row: &Row, time: &str, hourly: bool, show_tag: bool) -> V
         set("bill_cycle_day", 1.into());
     }
     set("consumption_date", time.into());
-    set("consumption_type", series.rhythm.consumption_type().into());
+    set(
+        "consumption_type",
+        series.schedule.consumption_type().into(),
+    );
     set("contract", project.contract.into());
     if hourly {
         set(

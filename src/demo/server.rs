@@ -1,4 +1,4 @@
-//! What the simulated APIs share: what they were asked, how they are made to fail, tokens, queries and JSON.
+//! What the simulated APIs share: counting of requests, fault injection, tokens, queries and JSON.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{World, memory::Memory};
+use super::{World, response_cache::ResponseCache};
 use crate::clock::Clock;
 
 /// One of the APIs, seen from outside.
@@ -41,52 +41,52 @@ struct Seen {
 pub struct Fault {
     /// Only requests whose path contains this; empty for all.
     pub path: String,
-    /// How many requests it meets; `None` for all until [`Api::heal`].
+    /// How many requests it affects; `None` for all until [`Api::heal`].
     pub requests: Option<u64>,
-    /// How long the answer waits.
+    /// How long the response is delayed.
     pub delay: Duration,
-    /// The status to answer with, and its headers; `None` for the usual answer.
-    pub answer: Option<(StatusCode, HeaderMap)>,
+    /// The status to return, and its headers; `None` for the usual response.
+    pub response: Option<(StatusCode, HeaderMap)>,
 }
 
 impl Fault {
-    /// All requests are answered with a status.
+    /// All requests get a status.
     pub fn status(status: StatusCode) -> Self {
         Self {
             path: String::new(),
             requests: None,
             delay: Duration::ZERO,
-            answer: Some((status, HeaderMap::new())),
+            response: Some((status, HeaderMap::new())),
         }
     }
 
-    /// All requests wait before their usual answer.
+    /// The usual response of all requests is delayed.
     pub fn delay(delay: Duration) -> Self {
         Self {
             path: String::new(),
             requests: None,
             delay,
-            answer: None,
+            response: None,
         }
     }
 
     /// Sends a header with the status.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        if let Some((_, headers)) = &mut self.answer {
+        if let Some((_, headers)) = &mut self.response {
             headers.insert(name, value);
         }
         self
     }
 
-    /// Meets only the next few requests.
+    /// Affects only the next few requests.
     #[must_use]
     pub fn next(mut self, requests: u64) -> Self {
         self.requests = Some(requests);
         self
     }
 
-    /// Meets only requests whose path contains a text.
+    /// Affects only requests whose path contains a text.
     #[must_use]
     pub fn on(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
@@ -113,29 +113,29 @@ impl Api {
         format!("{}{}", self.url, path.trim_start_matches('/'))
     }
 
-    /// How often each was asked for: `GET /v1/Customers/{id}/licenses`, without the query.
+    /// Requests by method and path: `GET /v1/Customers/{id}/licenses`, without the query.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.seen).requests.clone()
     }
 
-    /// How many requests asked for something that is not documented as a read.
+    /// How many requests were not a documented read.
     pub fn refused(&self) -> u64 {
         lock(&self.seen).refused
     }
 
-    /// Makes it fail; of several faults the first that fits a request meets it.
+    /// Adds a fault; a request is affected by the first that matches it.
     pub fn fail(&self, fault: Fault) {
         if fault.requests != Some(0) {
             lock(&self.faults).push(fault);
         }
     }
 
-    /// Ends all faults.
+    /// Removes all faults.
     pub fn heal(&self) {
         lock(&self.faults).clear();
     }
 
-    /// The fault that meets a request.
+    /// The fault that affects a request.
     fn fault(&self, path: &str) -> Option<Fault> {
         let mut faults = lock(&self.faults);
         let position = faults.iter().position(|fault| path.contains(&fault.path))?;
@@ -155,65 +155,72 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a handler works with.
+/// The state of one API's handlers.
 #[derive(Debug, Clone)]
-pub(super) struct Desk {
+pub(super) struct ApiState {
     pub(super) world: Arc<World>,
     pub(super) clock: Clock,
     pub(super) api: Arc<Api>,
-    pub(super) demands_dates: bool,
-    pub(super) memory: Option<Arc<Memory>>,
+    pub(super) requires_dates: bool,
+    pub(super) cache: Option<Arc<ResponseCache>>,
 }
 
-impl Desk {
-    async fn answer(&self, request: Request, next: Next) -> Response {
-        match &self.memory {
-            Some(memory) => memory.answer(request, next).await,
+impl ApiState {
+    async fn respond(&self, request: Request, next: Next) -> Response {
+        match &self.cache {
+            Some(cache) => cache.respond(request, next).await,
             None => next.run(request).await,
         }
     }
 }
 
-/// A router whose requests are counted, and met by faults.
-pub(super) fn watched(router: Router<Desk>, desk: Desk) -> Router {
+/// A router that counts its requests and injects faults.
+pub(super) fn with_faults(router: Router<ApiState>, api_state: ApiState) -> Router {
     router
-        .fallback(|| async { reply(StatusCode::NOT_FOUND, &json!({"error": "not found"})) })
+        .fallback(|| async { json_response(StatusCode::NOT_FOUND, &json!({"error": "not found"})) })
         .method_not_allowed_fallback(|| async {
-            reply(
+            json_response(
                 StatusCode::METHOD_NOT_ALLOWED,
                 &json!({"error": "method not allowed"}),
             )
         })
-        .layer(middleware::from_fn_with_state(desk.clone(), watch))
-        .with_state(desk)
+        .layer(middleware::from_fn_with_state(
+            api_state.clone(),
+            count_and_inject,
+        ))
+        .with_state(api_state)
 }
 
-async fn watch(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+async fn count_and_inject(
+    State(api_state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    *lock(&desk.api.seen)
+    *lock(&api_state.api.seen)
         .requests
         .entry(format!("{method} {}", pattern(&path)))
         .or_default() += 1;
-    let answer = match desk.api.fault(&path) {
-        None => desk.answer(request, next).await,
+    let response = match api_state.api.fault(&path) {
+        None => api_state.respond(request, next).await,
         Some(fault) => {
             tokio::time::sleep(fault.delay).await;
-            match fault.answer {
-                None => desk.answer(request, next).await,
+            match fault.response {
+                None => api_state.respond(request, next).await,
                 Some((status, headers)) => {
-                    let mut answer = reply(status, &json!({"error": "made to fail"}));
-                    answer.headers_mut().extend(headers);
-                    answer
+                    let mut response = json_response(status, &json!({"error": "made to fail"}));
+                    response.headers_mut().extend(headers);
+                    response
                 }
             }
         }
     };
     let reads = [Method::GET, Method::HEAD, Method::POST].contains(&method);
-    if !reads || answer.status() == StatusCode::METHOD_NOT_ALLOWED {
-        lock(&desk.api.seen).refused += 1;
+    if !reads || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        lock(&api_state.api.seen).refused += 1;
     }
-    answer
+    response
 }
 
 /// A path with its ids left out.
@@ -232,26 +239,26 @@ fn pattern(path: &str) -> String {
         .join("/")
 }
 
-/// An answer in JSON.
-pub(super) fn reply(status: StatusCode, body: &Value) -> Response {
-    typed(status, "application/json", body.to_string())
+/// A response in JSON.
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
+    response(status, "application/json", body.to_string())
 }
 
-/// An answer of a media type.
-pub(super) fn typed(
+/// A response of a media type.
+pub(super) fn response(
     status: StatusCode,
     media_type: &'static str,
     body: impl Into<Body>,
 ) -> Response {
-    let mut answer = Response::new(body.into());
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    answer
+    response
 }
 
-/// A header's text; empty where there is none.
+/// A header's text; empty if missing.
 pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers
         .get(name)
@@ -259,12 +266,12 @@ pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
         .unwrap_or("")
 }
 
-/// Whether a body is said to be JSON.
+/// Whether the content type is JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     text(headers, "content-type").starts_with("application/json")
 }
 
-/// The bearer token of a request; empty where there is none.
+/// The bearer token of a request; empty if missing.
 pub(super) fn bearer(headers: &HeaderMap) -> &str {
     text(headers, "authorization")
         .strip_prefix("Bearer ")
@@ -280,7 +287,7 @@ impl Query {
         Self(url::form_urlencoded::parse(query).into_owned().collect())
     }
 
-    /// The value of a key; empty where it is not given.
+    /// The value of a key; empty if missing.
     pub(super) fn text(&self, key: &str) -> &str {
         self.0
             .iter()
@@ -288,7 +295,7 @@ impl Query {
             .map_or("", |(_, value)| value)
     }
 
-    /// A number or date; `Ok(None)` where it is not given, the key where it cannot be read.
+    /// A number or date; `Ok(None)` if missing, the key if invalid.
     pub(super) fn parsed<'k, T: std::str::FromStr>(
         &self,
         key: &'k str,
@@ -299,25 +306,25 @@ impl Query {
         }
     }
 
-    /// The keys given.
+    /// All keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }
 }
 
-/// A token in the form of a JWT, good until a moment. Its seal depends on a secret; nothing is kept.
+/// A token in the form of a JWT with an end. Its signature depends on a secret; nothing is stored.
 pub(super) fn token(secret: &str, subject: &str, issued: Timestamp, life: Duration) -> String {
     let issued = issued.as_second();
     let expires = issued.saturating_add_unsigned(life.as_secs());
     let head = BASE64.encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());
     let claims = json!({"sub": subject, "exp": expires, "nbf": issued, "iat": issued});
     let claims = BASE64.encode(claims.to_string());
-    let seal = seal(secret, &claims);
-    format!("{head}.{claims}.{seal}")
+    let signature = signature(secret, &claims);
+    format!("{head}.{claims}.{signature}")
 }
 
-/// Whether a token was given out for this secret and has not ended.
-pub(super) fn is_token(secret: &str, token: &str, now: Timestamp) -> bool {
+/// Whether a token was issued with this secret and has not expired.
+pub(super) fn is_valid_token(secret: &str, token: &str, now: Timestamp) -> bool {
     let mut pieces = token.split('.').skip(1);
     let (Some(claims), Some(stamp)) = (pieces.next(), pieces.next()) else {
         return false;
@@ -327,11 +334,11 @@ pub(super) fn is_token(secret: &str, token: &str, now: Timestamp) -> bool {
         .ok()
         .and_then(|claims| serde_json::from_slice::<Value>(&claims).ok())
         .and_then(|claims| claims["exp"].as_i64());
-    stamp == seal(secret, claims) && expires.is_some_and(|expires| now.as_second() < expires)
+    stamp == signature(secret, claims) && expires.is_some_and(|expires| now.as_second() < expires)
 }
 
-/// Enough for a simulation, and no cryptography: FNV-1a.
-fn seal(secret: &str, claims: &str) -> String {
+/// FNV-1a: enough for a simulation, not cryptography.
+fn signature(secret: &str, claims: &str) -> String {
     let hash = secret
         .bytes()
         .chain(claims.bytes())
@@ -346,15 +353,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_ends_with_its_life_and_fits_its_secret_alone() {
+    fn token_is_valid_for_its_secret_until_it_expires() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let issued = at("2025-06-25T16:48:58Z");
         let good = token("s", "user", issued, Duration::from_hours(24));
-        assert!(is_token("s", &good, at("2025-06-26T16:48:57Z")));
-        assert!(!is_token("s", &good, at("2025-06-26T16:48:58Z")));
-        assert!(!is_token("t", &good, issued));
+        assert!(is_valid_token("s", &good, at("2025-06-26T16:48:57Z")));
+        assert!(!is_valid_token("s", &good, at("2025-06-26T16:48:58Z")));
+        assert!(!is_valid_token("t", &good, issued));
         for token in ["", "a", "a.b", "a.b.c", &good[..good.len() - 1]] {
-            assert!(!is_token("s", token, issued), "{token}");
+            assert!(!is_valid_token("s", token, issued), "{token}");
         }
     }
 

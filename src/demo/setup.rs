@@ -32,7 +32,7 @@ impl Demo {
     }
 
     /// A configuration with six accounts over the five APIs, two budgets and exchange rates. The secrets are
-    /// expected in a folder, in files named as [`Demo::secrets`] says.
+    /// expected in a folder, in the files that [`Demo::secrets`] names.
     pub fn config_yaml(&self, secrets: &Path) -> String {
         let file = |name: &str| yaml(&secrets.join(name));
         let base = |provider: ProviderName, path: &str| self.base(provider, path);

@@ -1,4 +1,4 @@
-//! The simulated APIs over real sockets: what they say, whom they refuse, and that their sums are the world's.
+//! The simulated APIs over real sockets: responses, authentication, and that their sums are the world's.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
@@ -29,17 +29,17 @@ async fn demo_at(now: &str, options: Options) -> Demo {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the APIs are asked by a client that is not the exporter's"
+    reason = "the requests come from a client that is not the exporter's"
 )]
 fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// The status and the JSON of an answer; null where it is none.
-async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
-    let answer = request.send().await.unwrap();
-    let status = answer.status().as_u16();
-    let body = answer.text().await.unwrap();
+/// Status and JSON of a response; null if it is not JSON.
+async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.text().await.unwrap();
     (status, serde_json::from_str(&body).unwrap_or(Value::Null))
 }
 
@@ -74,7 +74,7 @@ fn keys(object: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn an_api_fails_for_as_long_as_it_is_told_to() {
+async fn faults_end_by_count_or_by_heal() {
     let demo = demo().await;
     let api = demo.api(ProviderName::Otc);
     let client = client();
@@ -86,32 +86,32 @@ async fn an_api_fails_for_as_long_as_it_is_told_to() {
             .next(2),
     );
     for want in [Some("3"), Some("3"), None] {
-        let answer = health().send().await.unwrap();
-        let wait = answer.headers().get(header::RETRY_AFTER);
+        let response = health().send().await.unwrap();
+        let wait = response.headers().get(header::RETRY_AFTER);
         assert_eq!(wait.map(|wait| wait.to_str().unwrap()), want);
     }
     api.fail(Fault::status(StatusCode::BAD_GATEWAY));
-    assert_eq!(answer(health()).await.0, 502);
-    assert_eq!(answer(health()).await.0, 502);
+    assert_eq!(send(health()).await.0, 502);
+    assert_eq!(send(health()).await.0, 502);
     api.heal();
-    assert_eq!(answer(health()).await, (200, json!({"status": "ok"})));
+    assert_eq!(send(health()).await, (200, json!({"status": "ok"})));
     assert_eq!(api.requests()["GET /v2/health"], 6);
 }
 
 #[tokio::test]
-async fn what_is_unknown_is_404_and_what_does_not_read_is_refused_and_counted() {
+async fn unknown_paths_are_404_and_writes_are_counted() {
     let demo = demo().await;
     let client = client();
     for provider in ProviderName::all() {
         let api = demo.api(provider);
-        assert_eq!(answer(client.get(api.at("nowhere"))).await.0, 404);
+        assert_eq!(send(client.get(api.at("nowhere"))).await.0, 404);
         assert_eq!(api.refused(), 0);
         for (method, path) in [
             (Method::PUT, "v2/health"),
             (Method::PATCH, "v1/Customers"),
             (Method::DELETE, "rocketsvc/api/v4/auth/login"),
         ] {
-            let (status, _) = answer(client.request(method, api.at(path))).await;
+            let (status, _) = send(client.request(method, api.at(path))).await;
             assert!(matches!(status, 404 | 405), "{status}");
         }
         assert_eq!(api.refused(), 3);
@@ -119,8 +119,8 @@ async fn what_is_unknown_is_404_and_what_does_not_read_is_refused_and_counted() 
 }
 
 #[tokio::test]
-async fn the_same_seed_and_moment_give_the_same_bytes() {
-    let ask = async |seed| {
+async fn same_seed_and_time_give_the_same_bytes() {
+    let fetch = async |seed| {
         let options = Options {
             seed,
             ..Options::default()
@@ -132,22 +132,22 @@ async fn the_same_seed_and_moment_give_the_same_bytes() {
         let request = client().get(url).bearer_auth(setup::OTC_KEY);
         request.send().await.unwrap().bytes().await.unwrap()
     };
-    assert_eq!(ask(3).await, ask(3).await);
-    assert_ne!(ask(3).await, ask(4).await);
+    assert_eq!(fetch(3).await, fetch(3).await);
+    assert_ne!(fetch(3).await, fetch(4).await);
 }
 
 #[tokio::test]
-async fn a_stopped_demo_closes_its_ports() {
+async fn stopped_demo_closes_its_ports() {
     let demo = demo().await;
     let client = client();
     let url = demo.api(ProviderName::Mike).at("api/consumption/log/list");
-    assert_eq!(answer(client.post(&url)).await.0, 401);
+    assert_eq!(send(client.post(&url)).await.0, 401);
     demo.stop().await;
     assert!(client.post(&url).send().await.is_err());
 }
 
 #[tokio::test]
-async fn the_configuration_is_yaml_names_every_provider_and_holds_no_secret() {
+async fn config_has_every_provider_and_no_secret() {
     let demo = demo().await;
     let yaml = demo.config_yaml(std::path::Path::new("/run/demo \"secrets\""));
     let config: Value = serde_saphyr::from_str(&yaml).unwrap();
@@ -174,7 +174,7 @@ async fn the_configuration_is_yaml_names_every_provider_and_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn names_come_in_several_scripts_and_two_ids_share_one() {
+async fn names_have_several_scripts_and_one_duplicate() {
     let demo = demo().await;
     let names: Vec<_> = demo
         .world()

@@ -1,5 +1,5 @@
-//! The world behind the simulated APIs: who buys what, and what each day of it costs. It is told by a seed, the day
-//! it was started and a moment; it holds no state, so that any day may be asked for at any time.
+//! The world behind the simulated APIs: who buys what, and what each day of it costs. It depends on a seed,
+//! the day it was started and a time. It has no state, so that any day may be requested at any time.
 
 use jiff::{
     Timestamp, ToSpan,
@@ -21,9 +21,9 @@ mod totals;
 /// How many days before its start the world begins.
 const HISTORY: i64 = 90;
 /// How many days before its start one customer's spend jumps, and how many times higher it is from then on.
-const JUMP: (i64, f64) = (6, 4.0);
+const COST_JUMP: (i64, f64) = (6, 4.0);
 
-/// What all five APIs tell about.
+/// What all five APIs report about.
 #[derive(Debug)]
 pub struct World {
     pub(super) otc: otc::Otc,
@@ -52,28 +52,28 @@ pub struct Total {
 impl World {
     /// The world of a seed that is started on a day: 90 days of history lie before it.
     pub fn new(seed: u64, start: Date) -> Self {
-        let ground = Ground {
-            dice: Dice(seed),
+        let scenario = Scenario {
+            random: Random(seed),
             start,
         };
         Self {
-            otc: otc::Otc::new(ground),
-            resale: resale::Resale::new(ground),
-            licences: licences::Licences::new(ground),
-            operator: operator::Operator::new(ground),
-            mike: mike::Mike::new(ground),
+            otc: otc::Otc::new(scenario),
+            resale: resale::Resale::new(scenario),
+            licences: licences::Licences::new(scenario),
+            operator: operator::Operator::new(scenario),
+            mike: mike::Mike::new(scenario),
         }
     }
 }
 
-/// What everything in the world stands on.
+/// What everything in the world is generated from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ground {
-    pub(super) dice: Dice,
+pub(super) struct Scenario {
+    pub(super) random: Random,
     pub(super) start: Date,
 }
 
-impl Ground {
+impl Scenario {
     /// The first day anything was bought.
     pub(super) fn begins(self) -> Date {
         self.before(HISTORY)
@@ -84,14 +84,14 @@ impl Ground {
         self.start.saturating_sub(days.days())
     }
 
-    /// A curve with its own rhythm and growth around a level per day.
+    /// A curve with its own weekly pattern and growth around a level per day.
     pub(super) fn curve(self, key: u64, level: f64) -> Curve {
         Curve {
-            ground: self,
+            scenario: self,
             key,
             level,
-            weekend: 0.35 + 0.65 * self.dice.share(key, -1),
-            growth: 0.006 * self.dice.share(key, -2) - 0.001,
+            weekend: 0.35 + 0.65 * self.random.fraction(key, -1),
+            growth: 0.006 * self.random.fraction(key, -2) - 0.001,
             from: self.begins(),
             until: None,
             jump: None,
@@ -99,36 +99,36 @@ impl Ground {
     }
 }
 
-/// Numbers that look random and depend on nothing but the seed and what is asked for.
+/// Numbers that look random and depend only on the seed and the arguments.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dice(u64);
+pub(super) struct Random(u64);
 
-impl Dice {
-    /// Any number, for a thing and a moment of it.
-    pub(super) fn roll(self, key: u64, moment: i64) -> u64 {
-        stir(stir(self.0 ^ stir(key)) ^ moment.cast_unsigned())
+impl Random {
+    /// Any number, for a thing and a point in time.
+    pub(super) fn number(self, key: u64, moment: i64) -> u64 {
+        mix(mix(self.0 ^ mix(key)) ^ moment.cast_unsigned())
     }
 
     /// A number from 0 to below 1.
-    pub(super) fn share(self, key: u64, moment: i64) -> f64 {
-        (self.roll(key, moment) >> 11) as f64 / (1_u64 << 53) as f64
+    pub(super) fn fraction(self, key: u64, moment: i64) -> f64 {
+        (self.number(key, moment) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// A number from 0 to below `count`.
-    pub(super) fn pick(self, key: u64, moment: i64, count: u64) -> u64 {
-        self.roll(key, moment) % count
+    pub(super) fn below(self, key: u64, moment: i64, count: u64) -> u64 {
+        self.number(key, moment) % count
     }
 
     /// An id as most of the APIs use them.
     pub(super) fn uuid(self, key: u64, moment: i64) -> Uuid {
-        let high = u128::from(self.roll(key, moment));
-        let low = u128::from(self.roll(!key, moment));
+        let high = u128::from(self.number(key, moment));
+        let low = u128::from(self.number(!key, moment));
         uuid::Builder::from_random_bytes((high << 64 | low).to_be_bytes()).into_uuid()
     }
 }
 
 /// The finalizer of `SplitMix64`.
-fn stir(number: u64) -> u64 {
+fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -138,7 +138,7 @@ fn stir(number: u64) -> u64 {
 /// What one thing costs, or uses, day by day.
 #[derive(Debug, Clone)]
 pub(super) struct Curve {
-    ground: Ground,
+    scenario: Scenario,
     key: u64,
     level: f64,
     weekend: f64,
@@ -162,8 +162,8 @@ impl Curve {
     }
 
     /// Several times as much from some days before the start on.
-    pub(super) fn jumping(mut self) -> Self {
-        self.jump = Some(self.ground.before(JUMP.0));
+    pub(super) fn with_jump(mut self) -> Self {
+        self.jump = Some(self.scenario.before(COST_JUMP.0));
         self
     }
 
@@ -178,21 +178,21 @@ impl Curve {
         if day < self.from || self.until.is_some_and(|until| day >= until) {
             return 0.0;
         }
-        let age = days_between(self.ground.start, day) as f64;
+        let age = days_between(self.scenario.start, day) as f64;
         let trend = (1.0 + self.growth * age).clamp(0.3, 3.0);
-        let rhythm = match day.weekday() {
+        let weekly = match day.weekday() {
             Weekday::Saturday | Weekday::Sunday => self.weekend,
             _ => 1.0,
         };
         let jump = match self.jump {
-            Some(from) if day >= from => JUMP.1,
+            Some(from) if day >= from => COST_JUMP.1,
             _ => 1.0,
         };
-        let noise = 0.85 + 0.3 * self.ground.dice.share(self.key, number_of(day));
-        self.level * trend * rhythm * jump * noise
+        let noise = 0.85 + 0.3 * self.scenario.random.fraction(self.key, number_of(day));
+        self.level * trend * weekly * jump * noise
     }
 
-    /// What had come together between two days, both included, at a moment; the days are UTC's, the running one is
+    /// The sum at a time of the days between two, both included. The days are UTC's; the current one is
     /// counted as far as it has got.
     pub(super) fn spent(&self, from: Date, to: Date, at: Timestamp) -> f64 {
         let now = at.to_zoned(TimeZone::UTC).datetime();
@@ -221,7 +221,7 @@ pub(super) fn number_of(day: Date) -> i64 {
     days_between(Date::constant(1970, 1, 1), day)
 }
 
-/// An index as the dice take it.
+/// An index as a key for [`Random`].
 pub(super) fn key(index: usize) -> u64 {
     u64::try_from(index).unwrap_or(u64::MAX)
 }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_days_cost_depends_on_the_seed_and_the_day_alone() {
+    fn costs_depend_only_on_seed_and_day() {
         let at: Timestamp = "2025-06-18T10:00:00Z".parse().unwrap();
         assert_eq!(world().totals(at), world().totals(at));
         let other = World::new(8, Date::constant(2025, 6, 18));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_running_day_grows_with_the_clock_and_history_is_bounded() {
+    fn current_day_grows_and_history_is_bounded() {
         let curve = world().resale.series[0].curve.clone();
         let day = Date::constant(2025, 6, 18);
         let at = |text: &str| curve.spent(day, day, text.parse().unwrap());
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_world_is_as_large_as_a_dashboard_needs() {
+    fn world_is_as_large_as_a_dashboard_needs() {
         let world = world();
         let contracts: BTreeSet<_> = world.otc.projects.iter().map(|p| p.contract).collect();
         let accounts: BTreeSet<_> = world
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn one_customers_spend_jumps_some_days_before_the_start() {
+    fn cost_of_one_customer_jumps() {
         let world = world();
         let of = |day: Date| {
             world

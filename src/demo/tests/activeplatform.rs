@@ -16,7 +16,7 @@ async fn subscriptions(demo: &Demo) -> Vec<Value> {
     let mut all = Vec::new();
     for page in 1.. {
         let path = format!("api/v3/resellers/77/subscriptions?page[size]=3&page[number]={page}");
-        let (status, body) = answer(get(demo, &path)).await;
+        let (status, body) = send(get(demo, &path)).await;
         assert_eq!(status, 200);
         let data = body["data"].as_array().unwrap();
         if data.is_empty() {
@@ -28,7 +28,7 @@ async fn subscriptions(demo: &Demo) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_totals_of_all_subscriptions_add_up_to_the_worlds() {
+async fn totals_of_all_subscriptions_are_the_worlds() {
     let demo = demo().await;
     let subscriptions = subscriptions(&demo).await;
     assert_eq!(subscriptions.len(), 8);
@@ -39,7 +39,7 @@ async fn the_totals_of_all_subscriptions_add_up_to_the_worlds() {
             "api/v3/analytics_monthly?subscription_id={}&period_from=2025-05&period_to=2025-06",
             subscription["id"].as_str().unwrap()
         );
-        let (status, body) = answer(get(&demo, &path)).await;
+        let (status, body) = send(get(&demo, &path)).await;
         assert_eq!(status, 200);
         assert_eq!(keys(&body), ["billing_periods", "subscription"]);
         assert_eq!(body["billing_periods"], json!(["2025-05", "2025-06"]));
@@ -58,47 +58,47 @@ async fn the_totals_of_all_subscriptions_add_up_to_the_worlds() {
 }
 
 #[tokio::test]
-async fn a_reseller_tells_its_currency() {
+async fn reseller_has_a_currency() {
     let demo = demo().await;
-    let (status, body) = answer(get(&demo, "api/v3/resellers/77")).await;
+    let (status, body) = send(get(&demo, "api/v3/resellers/77")).await;
     assert_eq!(status, 200);
     assert_eq!(body["data"]["attributes"]["general"]["currency"], "USD");
-    assert_eq!(answer(get(&demo, "api/v3/resellers/78")).await.0, 404);
+    assert_eq!(send(get(&demo, "api/v3/resellers/78")).await.0, 404);
 }
 
 #[tokio::test]
-async fn one_kind_of_installation_wants_dates() {
+async fn dates_are_required_if_so_configured() {
     let options = Options {
-        activeplatform_demands_dates: true,
+        activeplatform_requires_dates: true,
         ..Options::default()
     };
     let demo = demo_at(NOW, options).await;
     let periods = "subscription_id=53840&period_from=2025-06&period_to=2025-06";
-    let (status, body) = answer(get(&demo, &format!("api/v3/analytics_monthly?{periods}"))).await;
+    let (status, body) = send(get(&demo, &format!("api/v3/analytics_monthly?{periods}"))).await;
     assert_eq!(
         (status, body["errors"][0]["status"].as_str()),
         (422, Some("422"))
     );
     let path =
         format!("api/v3/analytics_monthly?{periods}&date_from=2025-06-01&date_to=2025-06-18");
-    let (status, dated) = answer(get(&demo, &path)).await;
+    let (status, dated) = send(get(&demo, &path)).await;
     assert_eq!(status, 200);
     let usual = demo_at(NOW, Options::default()).await;
-    let (_, period) = answer(get(&usual, &format!("api/v3/analytics_monthly?{periods}"))).await;
+    let (_, period) = send(get(&usual, &format!("api/v3/analytics_monthly?{periods}"))).await;
     assert_eq!(dated, period);
 }
 
 #[tokio::test]
-async fn a_token_two_media_types_a_subscription_and_a_period_are_needed() {
+async fn headers_subscription_and_period_are_required() {
     let demo = demo().await;
     let url = demo
         .api(ProviderName::ActivePlatform)
         .at("api/v3/analytics_monthly?subscription_id=53840&period_from=2025-06");
-    assert_eq!(answer(client().get(&url)).await.0, 401);
+    assert_eq!(send(client().get(&url)).await.0, 401);
     let bare = client()
         .get(&url)
         .header("X-Api-Token", setup::ACTIVEPLATFORM_TOKEN);
-    assert_eq!(answer(bare).await.0, 400);
+    assert_eq!(send(bare).await.0, 400);
     for (query, want) in [
         ("subscription_id=53840&period_from=2025-06", 200),
         ("subscription_id=1&period_from=2025-06", 404),
@@ -111,6 +111,6 @@ async fn a_token_two_media_types_a_subscription_and_a_period_are_needed() {
         ),
     ] {
         let path = format!("api/v3/analytics_monthly?{query}");
-        assert_eq!(answer(get(&demo, &path)).await.0, want, "{query}");
+        assert_eq!(send(get(&demo, &path)).await.0, want, "{query}");
     }
 }

@@ -11,7 +11,7 @@ async fn login(demo: &Demo, secret: &str, scope: &str) -> (u16, Value) {
         ("scope", scope),
     ];
     let url = demo.api(ProviderName::CloudCockpit).at(&path);
-    answer(client().post(url).form(&form)).await
+    send(client().post(url).form(&form)).await
 }
 
 async fn token(demo: &Demo) -> String {
@@ -30,7 +30,7 @@ fn get(demo: &Demo, token: &str, path: &str) -> reqwest::RequestBuilder {
 async fn list(demo: &Demo, token: &str, path: &str) -> Vec<Value> {
     let mut items = Vec::new();
     for page in 1.. {
-        let (status, body) = answer(get(demo, token, &format!("{path}&pageNumber={page}"))).await;
+        let (status, body) = send(get(demo, token, &format!("{path}&pageNumber={page}"))).await;
         assert_eq!(status, 200);
         items.extend(body["items"].as_array().unwrap().iter().cloned());
         if body["hasNextPage"] != true {
@@ -43,7 +43,7 @@ async fn list(demo: &Demo, token: &str, path: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_login_gives_a_token_for_an_hour_and_refuses_as_oauth_does() {
+async fn login_returns_a_token_or_an_oauth_error() {
     let demo = demo().await;
     let (status, body) = login(&demo, setup::CLIENT_SECRET, setup::SCOPE).await;
     assert_eq!(status, 200);
@@ -65,7 +65,7 @@ async fn a_login_gives_a_token_for_an_hour_and_refuses_as_oauth_does() {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages_and_deleted_customers_only_unless_left_out() {
+async fn lists_have_pages_and_deleted_customers() {
     let demo = demo().await;
     let token = token(&demo).await;
     let all = list(&demo, &token, "v1/Customers?pageSize=5").await;
@@ -96,13 +96,13 @@ async fn lists_come_in_pages_and_deleted_customers_only_unless_left_out() {
         "pageNumber=0",
         "pageNumber=x",
     ] {
-        let (status, _) = answer(get(&demo, &token, &format!("v1/Customers?{bad}"))).await;
+        let (status, _) = send(get(&demo, &token, &format!("v1/Customers?{bad}"))).await;
         assert_eq!(status, 400, "{bad}");
     }
 }
 
 #[tokio::test]
-async fn licences_of_all_pairs_add_up_to_the_worlds() {
+async fn licences_of_all_pairs_are_the_worlds() {
     let demo = demo().await;
     let token = token(&demo).await;
     let instances = list(&demo, &token, "v1/Providers/Instances?").await;
@@ -115,7 +115,7 @@ async fn licences_of_all_pairs_add_up_to_the_worlds() {
                 customer["id"].as_str().unwrap(),
                 instance["id"].as_str().unwrap()
             );
-            let (status, rows) = answer(get(&demo, &token, &path)).await;
+            let (status, rows) = send(get(&demo, &token, &path)).await;
             let Some(rows) = rows.as_array() else {
                 assert_eq!(
                     keys(&rows),
@@ -159,23 +159,23 @@ async fn licences_of_all_pairs_add_up_to_the_worlds() {
 }
 
 #[tokio::test]
-async fn a_missing_tenant_is_400_another_403_and_a_wrong_token_401() {
+async fn wrong_tenant_or_token_is_rejected() {
     let demo = demo().await;
     let token = token(&demo).await;
     let url = demo.api(ProviderName::CloudCockpit).at("v1/Customers");
     let bare = client().get(&url).bearer_auth(&token);
-    let (status, body) = answer(bare.header("X-Correlation-Id", "abc")).await;
+    let (status, body) = send(bare.header("X-Correlation-Id", "abc")).await;
     assert_eq!((status, body["correlationId"].as_str()), (400, Some("abc")));
     let other = client()
         .get(&url)
         .bearer_auth(&token)
         .header("X-Tenant", "other.example");
-    assert_eq!(answer(other).await.0, 403);
-    assert_eq!(answer(get(&demo, "wrong", "v1/Customers")).await.0, 401);
+    assert_eq!(send(other).await.0, 403);
+    assert_eq!(send(get(&demo, "wrong", "v1/Customers")).await.0, 401);
 }
 
 #[tokio::test]
-async fn what_deletes_fails_and_is_counted() {
+async fn deletions_fail_and_are_counted() {
     let demo = demo().await;
     let api = demo.api(ProviderName::CloudCockpit);
     let id = "3eaf12bc-9f70-4e33-849b-fe9cd0de3d36";
@@ -183,7 +183,7 @@ async fn what_deletes_fails_and_is_counted() {
         format!("v1/Customers/{id}"),
         format!("v1/Customers/{id}/remove-reseller-relationship/{id}"),
     ] {
-        assert_eq!(answer(client().delete(api.at(&path))).await.0, 500);
+        assert_eq!(send(client().delete(api.at(&path))).await.0, 500);
     }
     assert_eq!(api.refused(), 2);
     assert_eq!(api.requests()["DELETE /v1/Customers/{id}"], 1);

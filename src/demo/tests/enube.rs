@@ -9,7 +9,7 @@ async fn login(demo: &Demo) -> String {
         .api(ProviderName::Enube)
         .at("rocketsvc/api/v4/auth/login");
     let credentials = json!({"Username": setup::ENUBE_USER, "Password": setup::ENUBE_PASSWORD});
-    let (status, body) = answer(client().post(url).json(&credentials)).await;
+    let (status, body) = send(client().post(url).json(&credentials)).await;
     assert_eq!(status, 200);
     assert_eq!(
         keys(&body),
@@ -20,8 +20,8 @@ async fn login(demo: &Demo) -> String {
     body["token"].as_str().unwrap().to_owned()
 }
 
-/// An answer for June unless the pairs say otherwise.
-async fn ask(demo: &Demo, path: &str, pairs: &[(&str, &str)]) -> (u16, Value) {
+/// A response for June unless the pairs set other dates.
+async fn fetch(demo: &Demo, path: &str, pairs: &[(&str, &str)]) -> (u16, Value) {
     let token = login(demo).await;
     let mut filters = vec![];
     for (key, value) in [("start_time", "2025-06-01"), ("end_time", "2025-06-30")] {
@@ -36,7 +36,7 @@ async fn ask(demo: &Demo, path: &str, pairs: &[(&str, &str)]) -> (u16, Value) {
     );
     let url = demo.api(ProviderName::Enube).at(&format!("{ROOT}/{path}"));
     let request = client().post(url).bearer_auth(token);
-    answer(request.json(&json!({"filters": filters}))).await
+    send(request.json(&json!({"filters": filters}))).await
 }
 
 fn sum(rows: &Value, field: &str) -> f64 {
@@ -47,7 +47,7 @@ fn sum(rows: &Value, field: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn usages_look_like_the_documents_example_and_add_up_to_the_worlds() {
+async fn usages_are_as_documented_and_the_worlds() {
     let demo = demo().await;
     for (cloud, view, catalogs) in [
         ("azure", "customers", &["consumption", "marketplace"][..]),
@@ -58,7 +58,7 @@ async fn usages_look_like_the_documents_example_and_add_up_to_the_worlds() {
         let mut sums = [0.0; 4];
         for catalog in catalogs {
             let pairs = [("view", view), ("catalog", catalog), ("customer_id", "")];
-            let (status, rows) = ask(&demo, &format!("{cloud}/usages"), &pairs).await;
+            let (status, rows) = fetch(&demo, &format!("{cloud}/usages"), &pairs).await;
             assert_eq!(status, 200);
             for (sum_of, field) in
                 sums.iter_mut()
@@ -91,12 +91,12 @@ async fn usages_look_like_the_documents_example_and_add_up_to_the_worlds() {
 }
 
 #[tokio::test]
-async fn a_repeated_catalog_asks_for_both() {
+async fn repeated_catalog_returns_both() {
     let demo = demo().await;
     let mut apart = 0.0;
     for catalog in ["consumption", "marketplace"] {
         let pairs = [("view", "customers"), ("catalog", catalog)];
-        apart += sum(&ask(&demo, "azure/usages", &pairs).await.1, "/actual");
+        apart += sum(&fetch(&demo, "azure/usages", &pairs).await.1, "/actual");
     }
     let pairs = [
         ("view", "customers"),
@@ -104,19 +104,19 @@ async fn a_repeated_catalog_asks_for_both() {
         ("catalog", "marketplace"),
     ];
     assert_close(
-        sum(&ask(&demo, "azure/usages", &pairs).await.1, "/actual"),
+        sum(&fetch(&demo, "azure/usages", &pairs).await.1, "/actual"),
         apart,
     );
 }
 
 #[tokio::test]
-async fn customers_and_their_subscriptions_are_listed_for_a_period() {
+async fn customers_and_subscriptions_are_listed() {
     let demo = demo().await;
-    let june = ask(&demo, "azure/filters/customers", &[("view", "customers")])
+    let june = fetch(&demo, "azure/filters/customers", &[("view", "customers")])
         .await
         .1;
     let both = [("start_time", "2025-05-01"), ("view", "customers")];
-    let both = ask(&demo, "azure/filters/customers", &both).await.1;
+    let both = fetch(&demo, "azure/filters/customers", &both).await.1;
     assert_eq!(keys(&june[0]), ["label", "value"]);
     // One customer left with the last month.
     assert_eq!(
@@ -130,7 +130,7 @@ async fn customers_and_their_subscriptions_are_listed_for_a_period() {
             ("view", "subscriptions"),
             ("customer_id", customer["value"].as_str().unwrap()),
         ];
-        let subscriptions = ask(&demo, "azure/filters/subscriptions", &pairs).await.1;
+        let subscriptions = fetch(&demo, "azure/filters/subscriptions", &pairs).await.1;
         listed += subscriptions.as_array().unwrap().len();
     }
     assert_eq!(listed, 20);
@@ -142,13 +142,13 @@ async fn wrong_credentials_tokens_views_and_dates_are_refused() {
     let api = demo.api(ProviderName::Enube);
     let wrong = json!({"Username": setup::ENUBE_USER, "Password": "wrong"});
     let login = api.at("rocketsvc/api/v4/auth/login");
-    assert_eq!(answer(client().post(&login).json(&wrong)).await.0, 401);
-    assert_eq!(answer(client().post(&login).json(&json!({}))).await.0, 400);
+    assert_eq!(send(client().post(&login).json(&wrong)).await.0, 401);
+    assert_eq!(send(client().post(&login).json(&json!({}))).await.0, 400);
     let url = api.at("rocketsvc/api/v4/azure/usages");
     let body = json!({"filters": []});
-    assert_eq!(answer(client().post(&url).json(&body)).await.0, 401);
+    assert_eq!(send(client().post(&url).json(&body)).await.0, 401);
     assert_eq!(
-        answer(client().post(&url).bearer_auth("a.b.c").json(&body))
+        send(client().post(&url).bearer_auth("a.b.c").json(&body))
             .await
             .0,
         401
@@ -174,20 +174,20 @@ async fn wrong_credentials_tokens_views_and_dates_are_refused() {
         ("ibm/usages", &[("view", "customers")], 404),
         ("azure/filters/planets", &[], 404),
     ] {
-        assert_eq!(ask(&demo, path, pairs).await.0, want, "{path} {pairs:?}");
+        assert_eq!(fetch(&demo, path, pairs).await.0, want, "{path} {pairs:?}");
     }
 }
 
 #[tokio::test]
-async fn the_older_login_gives_a_token_that_works() {
+async fn token_of_the_older_login_works() {
     let demo = demo().await;
     let api = demo.api(ProviderName::Enube);
     let url = api.at("api/v1/oauth2/token");
-    let (status, _) = answer(client().get(&url).basic_auth("a", Some("b"))).await;
+    let (status, _) = send(client().get(&url).basic_auth("a", Some("b"))).await;
     assert_eq!(status, 401);
     let request = client().get(&url);
     let request = request.basic_auth(setup::ENUBE_USER, Some(setup::ENUBE_PASSWORD));
-    let (_, body) = answer(request).await;
+    let (_, body) = send(request).await;
     assert_eq!(keys(&body), ["access_token", "expires_in", "token_type"]);
     assert_eq!(body["expires_in"], 1_750_329_000);
     let filters = json!({"filters": [
@@ -197,5 +197,5 @@ async fn the_older_login_gives_a_token_that_works() {
     ]});
     let request = client().post(api.at("rocketsvc/api/v4/gcp/usages"));
     let request = request.bearer_auth(body["access_token"].as_str().unwrap());
-    assert_eq!(answer(request.json(&filters)).await.0, 200);
+    assert_eq!(send(request.json(&filters)).await.0, 200);
 }

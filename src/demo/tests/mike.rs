@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-async fn ask(demo: &Demo, log: &str, body: Value) -> (u16, Value) {
+async fn fetch(demo: &Demo, log: &str, body: Value) -> (u16, Value) {
     let url = demo
         .api(ProviderName::Mike)
         .at(&format!("api/consumption/log/{log}"));
     let request = client()
         .post(url)
         .header("dhi-open-api-key", setup::MIKE_KEY);
-    answer(request.json(&body)).await
+    send(request.json(&body)).await
 }
 
 async fn rows(demo: &Demo, log: &str, body: Value) -> Vec<Value> {
-    let (status, body) = ask(demo, log, body).await;
+    let (status, body) = fetch(demo, log, body).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(keys(&body), ["offset", "limit", "data"]);
     body["data"].as_array().unwrap().clone()
@@ -32,7 +32,7 @@ fn day(row: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn flows_by_day_add_up_to_the_worlds() {
+async fn flows_by_day_are_the_worlds() {
     let demo = demo().await;
     let body = json!({
         "from": "2025-04-24T00:00:00Z",
@@ -54,7 +54,7 @@ async fn flows_by_day_add_up_to_the_worlds() {
 }
 
 #[tokio::test]
-async fn the_newest_levels_add_up_to_the_worlds() {
+async fn newest_levels_are_the_worlds() {
     let demo = demo().await;
     let body = json!({"from": "2025-06-10T00:00:00Z", "metricType": "TotalStorageUsage"});
     let levels = rows(&demo, "list", body).await;
@@ -74,7 +74,7 @@ async fn the_newest_levels_add_up_to_the_worlds() {
 }
 
 #[tokio::test]
-async fn rows_look_like_the_documents_example() {
+async fn rows_are_as_documented() {
     let demo = demo().await;
     let body = json!({"metricType": "ComputeTime", "billingReference": "ABC123", "limit": 1});
     let row = &rows(&demo, "my-list", body).await[0];
@@ -101,7 +101,7 @@ async fn rows_look_like_the_documents_example() {
 }
 
 #[tokio::test]
-async fn both_ends_of_the_window_are_outside() {
+async fn both_ends_of_the_range_are_excluded() {
     let demo = demo().await;
     let window =
         |from: &str, to: &str| json!({"from": from, "to": to, "metricType": "StorageUsage"});
@@ -123,7 +123,7 @@ async fn both_ends_of_the_window_are_outside() {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_without_gap_or_overlap() {
+async fn pages_have_no_gap_or_overlap() {
     let demo = demo().await;
     let body = |offset: usize, limit: usize| json!({"from": "2025-06-01T00:00:00Z", "sortBy": "ValidFrom", "sortOrder": "Desc", "offset": offset, "limit": limit});
     let all = rows(&demo, "list", body(0, 0)).await;
@@ -141,7 +141,7 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
 }
 
 #[tokio::test]
-async fn every_filter_takes_its_rows_and_no_others() {
+async fn each_filter_returns_exactly_its_rows() {
     let demo = demo().await;
     let from = "2025-06-15T00:00:00Z";
     let all = rows(&demo, "list", json!({"from": from})).await;
@@ -177,18 +177,18 @@ async fn every_filter_takes_its_rows_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_and_unknown_words_are_refused() {
+async fn wrong_key_and_unknown_values_are_rejected() {
     let demo = demo().await;
     let url = demo.api(ProviderName::Mike).at("api/consumption/log/list");
     let request = client().post(&url).json(&json!({}));
     assert_eq!(
-        answer(request.header("dhi-open-api-key", "wrong")).await.0,
+        send(request.header("dhi-open-api-key", "wrong")).await.0,
         401
     );
     let request = client()
         .post(&url)
         .header("dhi-open-api-key", setup::MIKE_KEY);
-    assert_eq!(answer(request.body("{}")).await.0, 400);
+    assert_eq!(send(request.body("{}")).await.0, 400);
     for body in [
         json!({"aggregateBy": {"Time": "hour"}}),
         json!({"aggregateBy": {"time": "day"}}),
@@ -198,9 +198,9 @@ async fn a_wrong_key_and_unknown_words_are_refused() {
         json!({"limit": -1}),
         json!({"metrictype": "ComputeTime"}),
     ] {
-        let (status, answer) = ask(&demo, "list", body.clone()).await;
+        let (status, response) = fetch(&demo, "list", body.clone()).await;
         assert_eq!(
-            (status, answer["Status"].as_u64()),
+            (status, response["Status"].as_u64()),
             (400, Some(400)),
             "{body}"
         );

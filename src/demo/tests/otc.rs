@@ -5,13 +5,13 @@ use super::*;
 async fn rows(demo: &Demo, path: &str) -> Vec<Value> {
     let api = demo.api(ProviderName::Otc);
     let request = client().get(api.at(path)).bearer_auth(setup::OTC_KEY);
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), 200, "{path}");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200, "{path}");
     assert_eq!(
-        answer.headers()[header::CONTENT_TYPE],
+        response.headers()[header::CONTENT_TYPE],
         "application/x-ndjson"
     );
-    let body = answer.text().await.unwrap();
+    let body = response.text().await.unwrap();
     body.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
@@ -22,7 +22,7 @@ fn sum(rows: &[Value], field: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn rows_look_like_the_documents_examples() {
+async fn rows_are_as_documented() {
     let demo = demo().await;
     let daily = rows(&demo, "v2/daily/consumption/?date=2025-06-16").await;
     assert_eq!(
@@ -76,7 +76,7 @@ async fn rows_look_like_the_documents_examples() {
 }
 
 #[tokio::test]
-async fn the_sums_of_all_rows_are_the_worlds() {
+async fn sums_of_all_rows_are_the_worlds() {
     let demo = demo().await;
     for (kind, path) in [("daily", "v2/daily"), ("hourly", "v2/hourly")] {
         for (month, window) in [(6, "month_to_date"), (5, "previous_month")] {
@@ -106,7 +106,7 @@ async fn the_sums_of_all_rows_are_the_worlds() {
 }
 
 #[tokio::test]
-async fn every_filter_takes_its_rows_and_no_others() {
+async fn each_filter_returns_exactly_its_rows() {
     let demo = demo().await;
     let day = "v2/daily/consumption/?date=2025-06-16";
     let all = rows(&demo, day).await;
@@ -136,7 +136,7 @@ async fn every_filter_takes_its_rows_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_a_bad_value_and_a_missing_year_are_told_apart() {
+async fn wrong_key_value_and_missing_year_differ() {
     let demo = demo().await;
     let api = demo.api(ProviderName::Otc);
     for (key, path, want) in [
@@ -161,15 +161,13 @@ async fn a_wrong_key_a_bad_value_and_a_missing_year_are_told_apart() {
             400,
         ),
     ] {
-        let (status, body) = answer(client().get(api.at(path)).bearer_auth(key)).await;
+        let (status, body) = send(client().get(api.at(path)).bearer_auth(key)).await;
         assert_eq!(status, want, "{path}");
         assert!(body["detail"].is_string());
     }
     assert_eq!(
-        answer(client().get(api.at("v2/daily/consumption/")))
-            .await
-            .0,
+        send(client().get(api.at("v2/daily/consumption/"))).await.0,
         401
     );
-    assert_eq!(answer(client().get(api.at("v2/health"))).await.0, 200);
+    assert_eq!(send(client().get(api.at("v2/health"))).await.0, 200);
 }

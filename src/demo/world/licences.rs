@@ -2,12 +2,12 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Dice, Ground, days_between, key, names, number_of};
+use super::{Random, Scenario, days_between, key, names, number_of};
 
 /// All customers of a portal.
 #[derive(Debug)]
 pub(in crate::demo) struct Licences {
-    ground: Ground,
+    scenario: Scenario,
     pub(in crate::demo) customers: Vec<Customer>,
     pub(in crate::demo) instances: Vec<Instance>,
 }
@@ -25,7 +25,7 @@ pub(in crate::demo) struct Customer {
 pub(in crate::demo) struct Instance {
     pub(in crate::demo) id: String,
     pub(in crate::demo) alias: Option<&'static str>,
-    /// Licences are told for Microsoft's alone.
+    /// Only Microsoft's report licences.
     pub(in crate::demo) microsoft: bool,
 }
 
@@ -42,14 +42,14 @@ pub(in crate::demo) struct Seats {
 }
 
 impl Licences {
-    pub(super) fn new(ground: Ground) -> Self {
-        let dice = ground.dice;
+    pub(super) fn new(scenario: Scenario) -> Self {
+        let random = scenario.random;
         let listed = names::LICENCE_CUSTOMERS.len();
         let customers = names::LICENCE_CUSTOMERS
             .iter()
             .enumerate()
             .map(|(index, name)| Customer {
-                id: dice.uuid(4000 + key(index), 0).to_string(),
+                id: random.uuid(4000 + key(index), 0).to_string(),
                 name,
                 deleted: index + 2 >= listed,
                 instances: match index % 3 {
@@ -67,19 +67,19 @@ impl Licences {
         .into_iter()
         .enumerate()
         .map(|(index, (alias, microsoft))| Instance {
-            id: dice.uuid(4100 + key(index), 0).to_string(),
+            id: random.uuid(4100 + key(index), 0).to_string(),
             alias,
             microsoft,
         })
         .collect();
         Self {
-            ground,
+            scenario,
             customers,
             instances,
         }
     }
 
-    /// What a customer has at an instance at a moment.
+    /// What a customer has at an instance at a time.
     pub(in crate::demo) fn seats(
         &self,
         customer: usize,
@@ -87,31 +87,31 @@ impl Licences {
         at: Timestamp,
     ) -> Vec<Seats> {
         let today = at.to_zoned(TimeZone::UTC).date();
-        let dice = self.ground.dice;
-        let age = u64::try_from(days_between(self.ground.begins(), today)).unwrap_or(0);
+        let random = self.scenario.random;
+        let age = u64::try_from(days_between(self.scenario.begins(), today)).unwrap_or(0);
         let pair = 4200 + key(customer * 10 + instance);
-        let count = 4 + dice.pick(pair, 0, 4);
+        let count = 4 + random.below(pair, 0, 4);
         (0..count)
             .map(|nth| {
                 // 5 and the number of licences have no common factor: no licence comes twice.
                 let licence = (key(customer) * 3 + nth * 5) % key(names::LICENCES.len());
-                seats(dice, pair * 100 + nth, licence, age, number_of(today))
+                seats(random, pair * 100 + nth, licence, age, number_of(today))
             })
             .collect()
     }
 }
 
-/// Bought seats grow with time, used ones go up and down, and some licences were bought for nobody.
-fn seats(dice: Dice, id: u64, licence: u64, age: u64, today: i64) -> Seats {
-    let bought = 5 + dice.pick(id, 0, 120);
+/// Bought seats grow with time, used ones vary, and some licences are unused.
+fn seats(random: Random, id: u64, licence: u64, age: u64, today: i64) -> Seats {
+    let bought = 5 + random.below(id, 0, 120);
     let total = bought + age * bought / 1500;
-    let consumed = if dice.pick(id, 1, 7) == 0 {
+    let consumed = if random.below(id, 1, 7) == 0 {
         0
     } else {
-        total * (60 + dice.pick(id, 2, 35) + dice.pick(id, today, 6)) / 100
+        total * (60 + random.below(id, 2, 35) + random.below(id, today, 6)) / 100
     };
     Seats {
-        sku: dice.uuid(5000 + licence, 0).to_string(),
+        sku: random.uuid(5000 + licence, 0).to_string(),
         name: usize::try_from(licence)
             .ok()
             .and_then(|position| names::LICENCES.get(position))
@@ -120,8 +120,8 @@ fn seats(dice: Dice, id: u64, licence: u64, age: u64, today: i64) -> Seats {
         total,
         consumed,
         available: total - consumed,
-        suspended: if dice.pick(id, 3, 5) == 0 {
-            dice.pick(id, 4, 9)
+        suspended: if random.below(id, 3, 5) == 0 {
+            random.below(id, 4, 9)
         } else {
             0
         },
@@ -137,7 +137,7 @@ mod tests {
     use super::super::World;
 
     #[test]
-    fn no_licence_comes_twice_and_some_are_bought_for_nobody() {
+    fn licences_are_unique_and_some_are_unused() {
         let licences = World::new(7, Date::constant(2025, 6, 18)).licences;
         let at = "2025-06-18T10:00:00Z".parse().unwrap();
         let mut unused = 0;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Date, civil::Weekday, tz::TimeZone};
 
-use super::{Curve, Dice, Ground, days, key, names, number_of};
+use super::{Curve, Random, Scenario, days, key, names, number_of};
 
 /// The metric that is a level.
 pub(in crate::demo) const LEVEL: &str = "TotalStorageUsage";
@@ -12,7 +12,7 @@ const TENANTS: usize = 2;
 /// Everything that is measured.
 #[derive(Debug)]
 pub(in crate::demo) struct Mike {
-    dice: Dice,
+    random: Random,
     pub(in crate::demo) begins: Date,
     pub(in crate::demo) meters: Vec<Meter>,
 }
@@ -47,17 +47,17 @@ pub(in crate::demo) struct Log {
 }
 
 impl Mike {
-    pub(super) fn new(ground: Ground) -> Self {
-        let dice = ground.dice;
+    pub(super) fn new(scenario: Scenario) -> Self {
+        let random = scenario.random;
         let mut meters = Vec::new();
         for project in 0..PROJECTS {
             let (reference, tag) = names::REFERENCES[project];
             let mut meter = |nth: usize, resource, metric, unit, level: f64| {
                 let id = 7000 + key(project * 100 + nth);
-                let curve = ground.curve(id, level * (0.3 + dice.share(id, 0)));
+                let curve = scenario.curve(id, level * (0.3 + random.fraction(id, 0)));
                 meters.push(Meter {
-                    tenant: dice.uuid(7900 + key(project % TENANTS), 0),
-                    project: dice.uuid(7800 + key(project), 0),
+                    tenant: random.uuid(7900 + key(project % TENANTS), 0),
+                    project: random.uuid(7800 + key(project), 0),
                     resource,
                     metric,
                     unit,
@@ -83,13 +83,13 @@ impl Mike {
             }
         }
         Self {
-            dice,
-            begins: ground.begins(),
+            random,
+            begins: scenario.begins(),
             meters,
         }
     }
 
-    /// All readings that begin on the days from one to another, both included, and had ended at a moment; by meter
+    /// All readings that begin on the days from one to another, both included, and had ended at a time; by meter
     /// and then by time.
     pub(in crate::demo) fn logs(&self, from: Date, to: Date, at: Timestamp) -> Vec<Log> {
         let mut logs = Vec::new();
@@ -114,7 +114,7 @@ impl Mike {
             logs.push(Log {
                 meter: position,
                 operation: (meter.unit == "minute")
-                    .then(|| self.dice.uuid(id, from.as_millisecond())),
+                    .then(|| self.random.uuid(id, from.as_millisecond())),
                 from,
                 to: from + length,
                 value,
@@ -127,13 +127,13 @@ impl Mike {
                 log(SignedDuration::from_hours(9), length, 1800.0);
             }
             "ComputeTime" => {
-                let runs = 1 + self.dice.pick(id, number_of(day), 4);
+                let runs = 1 + self.random.below(id, number_of(day), 4);
                 for run in 0..runs {
                     // The last run of some days ends on the next.
                     let begin = if run == 3 {
                         SignedDuration::from_mins(1430)
                     } else {
-                        let window = self.dice.pick(id + run, number_of(day), 400 * 60_000);
+                        let window = self.random.below(id + run, number_of(day), 400 * 60_000);
                         SignedDuration::from_millis(
                             i64::try_from(run * 470 * 60_000 + window).unwrap_or(0),
                         )
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_readings_cross_midnight_some_lie_on_it_and_some_are_longer_than_a_day() {
+    fn readings_cross_touch_and_exceed_a_day() {
         let mike = World::new(7, Date::constant(2025, 6, 18)).mike;
         let at = "2025-06-18T10:00:00Z".parse().unwrap();
         let logs = mike.logs(Date::constant(2025, 6, 1), Date::constant(2025, 6, 18), at);

@@ -40,7 +40,7 @@ pub(in crate::demo) const PURPOSES: [&str; 8] = [
     "archiv\\alt",
 ];
 
-/// Otc contracts: the first is the customer whose spend jumps.
+/// Otc contracts: the cost of the first customer jumps.
 pub(in crate::demo) const CONTRACTS: [u64; 5] = [
     1_000_045_678,
     1_000_012_345,

@@ -2,16 +2,16 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use super::{Curve, Ground, key, names};
+use super::{Curve, Scenario, key, names};
 use crate::charge::Month;
 
 /// The reseller whose subscriptions these are.
 pub(in crate::demo) const RESELLER: u64 = 77;
 /// The reseller's currency.
 pub(in crate::demo) const CURRENCY: &str = "USD";
-/// From this id on there are as many more subscriptions as anybody asks for, none of them listed; each costs what one of
+/// From this id on there are as many more subscriptions as are requested, none of them listed; each costs what one of
 /// the listed does.
-pub(in crate::demo) const FIRST_OF_CROWD: u64 = 10_000_000;
+pub(in crate::demo) const FIRST_FLEET_ID: u64 = 10_000_000;
 const RESOURCES_EACH: usize = 12;
 
 /// All subscriptions of the reseller.
@@ -41,8 +41,8 @@ pub(in crate::demo) struct Resource {
 }
 
 impl Operator {
-    pub(super) fn new(ground: Ground) -> Self {
-        let dice = ground.dice;
+    pub(super) fn new(scenario: Scenario) -> Self {
+        let random = scenario.random;
         let subscriptions = names::SUBSCRIPTIONS
             .iter()
             .enumerate()
@@ -59,11 +59,11 @@ impl Operator {
                         _ => "active",
                     },
                     resources: (0..resources)
-                        .map(|nth| resource(ground, index, nth))
+                        .map(|nth| resource(scenario, index, nth))
                         // The same resource with other tags: a second row of the same name.
                         .chain((resources > 0).then(|| Resource {
-                            tags: vec![format!("owner: {}", dice.uuid(6000 + key(index), 9))],
-                            ..resource(ground, index, 0)
+                            tags: vec![format!("owner: {}", random.uuid(6000 + key(index), 9))],
+                            ..resource(scenario, index, 0)
                         }))
                         .collect(),
                 }
@@ -74,7 +74,7 @@ impl Operator {
 
     /// The subscription with an id, if there is one.
     pub(in crate::demo) fn subscription(&self, id: u64) -> Option<&Subscription> {
-        let Some(number) = id.checked_sub(FIRST_OF_CROWD) else {
+        let Some(number) = id.checked_sub(FIRST_FLEET_ID) else {
             return self.subscriptions.iter().find(|known| known.id == id);
         };
         let with_costs = self.subscriptions.len().saturating_sub(1);
@@ -84,7 +84,7 @@ impl Operator {
 }
 
 impl Resource {
-    /// What a billing month has come to between two days at a moment, in millionths as it is told.
+    /// The cost of a billing month between two days, as known at a time; rounded to millionths.
     pub(in crate::demo) fn total(
         &self,
         month: Month,
@@ -98,27 +98,27 @@ impl Resource {
     }
 }
 
-fn resource(ground: Ground, subscription: usize, nth: usize) -> Resource {
-    let dice = ground.dice;
+fn resource(scenario: Scenario, subscription: usize, nth: usize) -> Resource {
+    let random = scenario.random;
     let id = 6100 + key(subscription * 100 + nth);
     // 7 has no common factor with the number of resources in the catalogue: none comes twice.
     let position = (subscription * 12 + nth * 7) % (names::CATEGORIES.len() * 5);
     let (category, resources) = names::CATEGORIES[position / 5];
     let refund = category == "Refunds";
-    let level = if refund { 2.0 } else { 1.0 } + 25.0 * dice.share(id, 0).powi(3);
+    let level = if refund { 2.0 } else { 1.0 } + 25.0 * random.fraction(id, 0).powi(3);
     Resource {
         group: ["RGLAN", "rg-produção", "PDFParanaGLM", "rg-\"тест\"", ""][nth % 5],
         category,
         name: resources[position % 5],
         tags: match nth % 4 {
             0 => vec![
-                format!("veeam01: {}", dice.uuid(id, 1)),
+                format!("veeam01: {}", random.uuid(id, 1)),
                 "env: prod".to_owned(),
             ],
             1 => vec!["env: dev".to_owned(), "команда: склад".to_owned()],
             _ => Vec::new(),
         },
-        curve: ground.curve(id, if nth == 3 { 0.0 } else { level }),
+        curve: scenario.curve(id, if nth == 3 { 0.0 } else { level }),
         sign: if refund { -0.2 } else { 1.0 },
     }
 }

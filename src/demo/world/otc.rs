@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use super::{Curve, Dice, Ground, key, names};
+use super::{Curve, Random, Scenario, key, names};
 
-/// How long after its end an hour is told.
+/// How long after its end an hour is reported.
 const DELAY: SignedDuration = SignedDuration::from_hours(1);
-/// The same where the meter is a slow one: the running day, once over, grows until then.
+/// The same for a slow meter: a day that is over grows until then.
 const LATE: SignedDuration = SignedDuration::from_hours(3);
 /// Each project's products.
 const PRODUCTS_EACH: usize = 6;
@@ -14,10 +14,10 @@ const PRODUCTS_EACH: usize = 6;
 /// All contracts.
 #[derive(Debug)]
 pub(in crate::demo) struct Otc {
-    dice: Dice,
+    random: Random,
     /// The first day there is anything.
     pub(in crate::demo) begins: Date,
-    /// Where it is billed, and where the API tells its times.
+    /// Where it is billed, and in which the API reports times.
     pub(in crate::demo) zone: TimeZone,
     pub(in crate::demo) projects: Vec<Project>,
     pub(in crate::demo) products: Vec<Product>,
@@ -46,7 +46,7 @@ pub(in crate::demo) struct Series {
     pub(in crate::demo) project: usize,
     pub(in crate::demo) product: usize,
     pub(in crate::demo) resource: String,
-    pub(in crate::demo) rhythm: Rhythm,
+    pub(in crate::demo) schedule: Schedule,
     pub(in crate::demo) tags: Vec<(&'static str, &'static str)>,
     curve: Curve,
     delay: SignedDuration,
@@ -56,7 +56,7 @@ pub(in crate::demo) struct Series {
 
 /// When a resource is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::demo) enum Rhythm {
+pub(in crate::demo) enum Schedule {
     /// Every hour.
     Always,
     /// In office hours.
@@ -67,11 +67,11 @@ pub(in crate::demo) enum Rhythm {
     Once(i8),
     /// Money back, on the tenth.
     Voucher,
-    /// Money back for the last day of a month, told four days later.
+    /// Money back for the last day of a month, reported four days later.
     Correction,
 }
 
-impl Rhythm {
+impl Schedule {
     /// The API's word for it.
     pub(in crate::demo) fn consumption_type(self) -> &'static str {
         match self {
@@ -106,14 +106,14 @@ pub(in crate::demo) struct Row {
 }
 
 impl Otc {
-    pub(super) fn new(ground: Ground) -> Self {
-        let dice = ground.dice;
+    pub(super) fn new(scenario: Scenario) -> Self {
+        let random = scenario.random;
         let projects: Vec<_> = names::PROJECTS
             .iter()
             .enumerate()
             .map(|(index, name)| Project {
                 contract: names::CONTRACTS[index % names::CONTRACTS.len()],
-                id: dice.uuid(100 + key(index), 0).simple().to_string(),
+                id: random.uuid(100 + key(index), 0).simple().to_string(),
                 name,
             })
             .collect();
@@ -133,24 +133,24 @@ impl Otc {
             for nth in 0..PRODUCTS_EACH {
                 let number = position * PRODUCTS_EACH + nth;
                 let id = 1000 + key(number);
-                let rhythm = match number % 24 {
-                    4 | 8 | 16 | 20 => Rhythm::Office,
-                    5 | 17 => Rhythm::Recurring,
-                    9 => Rhythm::Once(i8::try_from(2 + dice.pick(id, 1, 20)).unwrap_or(2)),
-                    11 => Rhythm::Correction,
-                    23 => Rhythm::Voucher,
-                    _ => Rhythm::Always,
+                let schedule = match number % 24 {
+                    4 | 8 | 16 | 20 => Schedule::Office,
+                    5 | 17 => Schedule::Recurring,
+                    9 => Schedule::Once(i8::try_from(2 + random.below(id, 1, 20)).unwrap_or(2)),
+                    11 => Schedule::Correction,
+                    23 => Schedule::Voucher,
+                    _ => Schedule::Always,
                 };
-                let mut curve = ground.curve(id, 1.5 + 40.0 * dice.share(id, 2).powi(3));
+                let mut curve = scenario.curve(id, 1.5 + 40.0 * random.fraction(id, 2).powi(3));
                 if project.contract == names::CONTRACTS[0] {
-                    curve = curve.jumping();
+                    curve = curve.with_jump();
                 }
                 series.push(Series {
                     project: position,
                     // 11 and the number of products have no common factor: a project has no product twice.
                     product: (position * 7 + nth * 11) % products.len(),
-                    resource: dice.uuid(id, 3).to_string(),
-                    rhythm,
+                    resource: random.uuid(id, 3).to_string(),
+                    schedule,
                     tags: tags(number),
                     curve,
                     delay: if number.is_multiple_of(7) {
@@ -167,8 +167,8 @@ impl Otc {
             }
         }
         Self {
-            dice,
-            begins: ground.begins(),
+            random,
+            begins: scenario.begins(),
             zone: TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC),
             projects,
             products,
@@ -176,7 +176,7 @@ impl Otc {
         }
     }
 
-    /// The local date of a moment.
+    /// The local date of a time.
     pub(in crate::demo) fn date(&self, at: Timestamp) -> Date {
         at.to_zoned(self.zone.clone()).date()
     }
@@ -187,7 +187,7 @@ impl Otc {
             .map_or(Timestamp::MAX, |midnight| midnight.timestamp())
     }
 
-    /// The rows of a local day that are known at a moment, hour by hour.
+    /// The rows of a local day that are known at a time, hour by hour.
     pub(in crate::demo) fn hourly(&self, day: Date, at: Timestamp) -> Vec<Row> {
         let mut rows = Vec::new();
         let end = self.midnight(day.saturating_add(1.day()));
@@ -196,7 +196,7 @@ impl Otc {
         while begin < end && begin < at {
             let hour = begin.to_zoned(self.zone.clone()).hour();
             for (position, series) in self.series.iter().enumerate() {
-                if series.rhythm.is_charged(day, hour) && series.known_from(day, begin) <= at {
+                if series.schedule.is_charged(day, hour) && series.known_from(day, begin) <= at {
                     rows.push(self.row(position, begin, costs[position]));
                 }
             }
@@ -205,7 +205,7 @@ impl Otc {
         rows
     }
 
-    /// The rows of a local day that are known at a moment, the hours added. The table is made anew at 02:30 UTC
+    /// The rows of a local day that are known at a time, the hours added. The table is rebuilt at 02:30 UTC
     /// and holds only days that are over.
     pub(in crate::demo) fn daily(&self, day: Date, at: Timestamp) -> Vec<Row> {
         let made = last_refresh(at);
@@ -230,8 +230,8 @@ impl Otc {
     /// The id of a row: 24 hexadecimal digits.
     pub(in crate::demo) fn row_id(&self, row: &Row, table: u64) -> String {
         let number = self
-            .dice
-            .roll(1000 + key(row.series), row.begin.as_second() ^ 5);
+            .random
+            .number(1000 + key(row.series), row.begin.as_second() ^ 5);
         format!("{:08x}{number:016x}", 0x6600_0000 + table)
     }
 
@@ -239,15 +239,15 @@ impl Otc {
         let series = &self.series[position];
         let product = &self.products[series.product];
         let noise = self
-            .dice
-            .share(1000 + key(position), begin.as_second() / 3600);
-        let list = match series.rhythm {
-            Rhythm::Always => cost / 24.0 * (0.8 + 0.4 * noise),
-            Rhythm::Office => cost / 12.0 * (0.8 + 0.4 * noise),
-            Rhythm::Recurring => cost * 12.0,
-            Rhythm::Once(_) => cost * 5.0,
-            Rhythm::Voucher => -cost * 4.0,
-            Rhythm::Correction => -cost * 2.0,
+            .random
+            .fraction(1000 + key(position), begin.as_second() / 3600);
+        let list = match series.schedule {
+            Schedule::Always => cost / 24.0 * (0.8 + 0.4 * noise),
+            Schedule::Office => cost / 12.0 * (0.8 + 0.4 * noise),
+            Schedule::Recurring => cost * 12.0,
+            Schedule::Once(_) => cost * 5.0,
+            Schedule::Voucher => -cost * 4.0,
+            Schedule::Correction => -cost * 2.0,
         };
         Row {
             series: position,
@@ -261,9 +261,9 @@ impl Otc {
 }
 
 impl Series {
-    /// From when on the row of an hour is told.
+    /// From when on the row of an hour is reported.
     fn known_from(&self, day: Date, begin: Timestamp) -> Timestamp {
-        if self.rhythm == Rhythm::Correction {
+        if self.schedule == Schedule::Correction {
             return day
                 .saturating_add(4.days())
                 .at(8, 0, 0, 0)
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_day_grows_until_it_is_closed_and_then_stands() {
+    fn newest_day_grows_until_it_is_closed() {
         let otc = otc();
         let day = Date::constant(2025, 6, 17);
         let known = |text: &str| sum(&otc.hourly(day, text.parse().unwrap()));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daily_row_appears_at_half_past_two_and_is_the_sum_of_its_hours() {
+    fn daily_row_is_the_sum_of_its_hours_from_half_past_two() {
         let otc = otc();
         let day = Date::constant(2025, 6, 17);
         let before = "2025-06-18T02:29:59Z".parse().unwrap();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn days_have_as_many_hours_as_the_clock_shows() {
+    fn short_day_has_23_hours() {
         let otc = World::new(7, Date::constant(2025, 5, 1)).otc;
         let at = "2025-06-01T00:00:00Z".parse().unwrap();
         for (day, want) in [
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_is_told_days_after_the_month_ended_and_is_negative() {
+    fn correction_is_negative_and_comes_days_after_the_month() {
         let otc = otc();
         let day = Date::constant(2025, 5, 31);
         let early = sum(&otc.daily(day, "2025-06-03T12:00:00Z".parse().unwrap()));
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_has_some_thousand_daily_rows_and_some_ten_thousand_hourly_ones() {
+    fn month_has_thousands_of_rows() {
         let otc = otc();
         let at = "2025-06-18T12:00:00Z".parse().unwrap();
         let may = || super::super::days(Date::constant(2025, 5, 1), Date::constant(2025, 5, 31));

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 
-use super::{Curve, Ground, days_between, key, names};
+use super::{Curve, Scenario, days_between, key, names};
 
 /// The distributor that everything belongs to.
 pub(in crate::demo) const DISTRIBUTOR: &str = "34851c42-87d2-423d-8fac-537b0e6f133b";
@@ -49,14 +49,14 @@ pub(in crate::demo) struct Series {
     outlook: f64,
 }
 
-/// What rows stand for.
+/// What a row represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::demo) enum View {
     Customers,
     Subscriptions,
 }
 
-/// What is asked for. An empty text asks for everything.
+/// What is requested. An empty text means everything.
 #[derive(Debug, Default)]
 pub(in crate::demo) struct Scope<'a> {
     pub(in crate::demo) cloud: &'a str,
@@ -78,8 +78,8 @@ pub(in crate::demo) struct Row {
 }
 
 impl Resale {
-    pub(super) fn new(ground: Ground) -> Self {
-        let dice = ground.dice;
+    pub(super) fn new(scenario: Scenario) -> Self {
+        let random = scenario.random;
         let mut resale = Self {
             customers: Vec::new(),
             subscriptions: Vec::new(),
@@ -90,9 +90,9 @@ impl Resale {
             for name in customers {
                 let id = 2000 + key(resale.customers.len());
                 resale.customers.push(Customer {
-                    id: dice.uuid(id, 0).to_string(),
+                    id: random.uuid(id, 0).to_string(),
                     name,
-                    alias: (dice.pick(id, 1, 6) == 0).then_some("the old customer"),
+                    alias: (random.below(id, 1, 6) == 0).then_some("the old customer"),
                 });
             }
             for nth in 0..count {
@@ -100,11 +100,11 @@ impl Resale {
                 let subscription = resale.subscriptions.len();
                 let id = 3000 + key(subscription);
                 resale.subscriptions.push(Subscription {
-                    id: dice.uuid(id, 0).to_string(),
+                    id: random.uuid(id, 0).to_string(),
                     name: {
                         let purposes = names::PURPOSES.len();
                         let purpose = names::PURPOSES[(nth * 3 + nth / customers.len()) % purposes];
-                        // Two pairs share a name, as happens where nobody numbers them.
+                        // Two pairs share a name, as subscriptions without a number may.
                         match nth {
                             0..4 | 8..10 => purpose.to_owned(),
                             _ => format!("{purpose} {nth:02}"),
@@ -116,14 +116,14 @@ impl Resale {
                         continue;
                     }
                     let id = id * 10 + u64::from(catalog == "marketplace");
-                    let level = share * (8.0 + 220.0 * dice.share(id, 1).powi(3));
-                    let mut curve = ground.curve(id, level);
+                    let level = share * (8.0 + 220.0 * random.fraction(id, 1).powi(3));
+                    let mut curve = scenario.curve(id, level);
                     if customer == 0 {
-                        curve = curve.jumping();
+                        curve = curve.with_jump();
                     } else if customer == 3 {
-                        curve = curve.since(ground.before(5));
+                        curve = curve.since(scenario.before(5));
                     } else if customer == 9 {
-                        curve = curve.until(ground.start.first_of_month());
+                        curve = curve.until(scenario.start.first_of_month());
                     }
                     resale.series.push(Series {
                         cloud,
@@ -131,7 +131,7 @@ impl Resale {
                         subscription,
                         catalog,
                         curve,
-                        outlook: 0.95 + 0.25 * dice.share(id, 2),
+                        outlook: 0.95 + 0.25 * random.fraction(id, 2),
                     });
                 }
             }
@@ -139,7 +139,7 @@ impl Resale {
         resale
     }
 
-    /// The currency in which a cloud is sold: the API does not tell it.
+    /// The currency in which a cloud is sold: the API does not report it.
     pub(in crate::demo) fn currency(cloud: &str) -> &'static str {
         CLOUDS
             .iter()
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_forecast_is_the_run_rate_and_a_finished_month_is_its_own() {
+    fn forecast_is_the_run_rate_until_the_month_ends() {
         let (first, last) = (Date::constant(2025, 6, 1), Date::constant(2025, 6, 30));
         for (at, want) in [
             ("2025-06-25T16:48:58Z", 1.2),

@@ -1,4 +1,4 @@
-//! What the rows add up to: plain loops over the rows that the APIs tell, for tests to compare `/metrics` with.
+//! What the rows add up to: plain loops over the rows that the APIs report, for tests to compare `/metrics` with.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ const MIKE_CLOSES: SignedDuration = SignedDuration::from_hours(1);
 type Sums = BTreeMap<(String, String), f64>;
 
 impl World {
-    /// What all APIs' rows add up to at a moment, family by family.
+    /// The sums of all APIs' rows at a time, family by family.
     pub fn totals(&self, at: Timestamp) -> Vec<Total> {
         let mut totals = Vec::new();
-        let mut tell = |provider, kind: &str, sums: Sums| {
+        let mut push = |provider, kind: &str, sums: Sums| {
             for ((family, unit), value) in sums {
                 totals.push(Total {
                     provider,
@@ -36,8 +36,8 @@ impl World {
                 });
             }
         };
-        tell(ProviderName::Otc, "hourly", self.otc_totals(true, at));
-        tell(ProviderName::Otc, "daily", self.otc_totals(false, at));
+        push(ProviderName::Otc, "hourly", self.otc_totals(true, at));
+        push(ProviderName::Otc, "daily", self.otc_totals(false, at));
         for (cloud, catalogs) in [
             ("azure", &["consumption", "marketplace"][..]),
             ("aws", &[""]),
@@ -48,20 +48,20 @@ impl World {
                 (View::Subscriptions, "subscriptions"),
             ] {
                 let sums = self.resale_totals(cloud, catalogs, view, at);
-                tell(ProviderName::Enube, &format!("{cloud} {word}"), sums);
+                push(ProviderName::Enube, &format!("{cloud} {word}"), sums);
             }
         }
-        tell(
+        push(
             ProviderName::CloudCockpit,
             "licences",
             self.licence_totals(at),
         );
-        tell(
+        push(
             ProviderName::ActivePlatform,
             "analytics",
             self.operator_totals(at),
         );
-        tell(ProviderName::Mike, "log", self.mike_totals(at));
+        push(ProviderName::Mike, "log", self.mike_totals(at));
         totals
     }
 
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn at_a_months_end_what_was_the_month_becomes_the_previous_one() {
+    fn month_becomes_the_previous_month_at_its_end() {
         let before = totals("2025-06-30T21:59:00Z");
         let after = totals("2025-07-01T06:00:00Z");
         for kind in [
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_day_is_the_newest_that_is_closed() {
+    fn previous_day_is_the_newest_closed_day() {
         // Berlin's 17 June ends at 22:00 UTC and closes six hours later; UTC's closes an hour after midnight.
         for (kind, family, at, same_as) in [
             (

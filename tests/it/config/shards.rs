@@ -8,7 +8,7 @@ use std::{
 use cloudspend_exporter::{
     clock::Clock,
     config::ShardFlags,
-    demo::{Crowd, Demo, Options},
+    demo::{Demo, Fleet, Options},
 };
 use tokio::process::Command;
 
@@ -16,7 +16,7 @@ use crate::support::{
     Exporter, Exposition, Folder, MOMENT, PATIENCE, Program, eventually, get, stopped_at,
 };
 
-const CROWD: Crowd = Crowd {
+const CROWD: Fleet = Fleet {
     accounts: 12,
     subscriptions: 20,
     interval: Duration::from_hours(1),
@@ -72,7 +72,7 @@ impl Shown {
 /// What one of several exporters shows once it has polled all of its accounts.
 async fn shown(demo: &Demo, index: Option<u32>, count: Option<u32>) -> Shown {
     let folder = Folder::with(&Demo::secrets());
-    let yaml = demo.config_of_crowd(CROWD, folder.path());
+    let yaml = demo.fleet_config_yaml(CROWD, folder.path());
     let shard = ShardFlags { index, count };
     let exporter = Exporter::start_shard(folder, &yaml, stopped_at(MOMENT), shard).await;
     let shown = Shown::of(&exporter.polled().await);
@@ -83,7 +83,7 @@ async fn shown(demo: &Demo, index: Option<u32>, count: Option<u32>) -> Shown {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shards_together_show_the_whole_and_each_series_once() {
     let options = Options {
-        remembers_answers: true,
+        replays_responses: true,
         ..Options::default()
     };
     let demo = Demo::start(stopped_at(MOMENT), options).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_pod_takes_its_ordinal_says_so_and_warns_of_no_budget_of_another_shard
         .await
         .unwrap();
     let folder = Folder::with(&Demo::secrets());
-    let yaml = demo.config_of_crowd(CROWD, folder.path()).replace(
+    let yaml = demo.fleet_config_yaml(CROWD, folder.path()).replace(
         "budgets:\n",
         "budgets:\n  nobody: {match: {account: gone}, limit: 1, currency: EUR}\n",
     );

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use cloudspend_exporter::{
     clock::Clock,
-    demo::{Crowd, Demo, Options},
+    demo::{Demo, Fleet, Options},
 };
 use jiff::Timestamp;
 
@@ -79,11 +79,11 @@ struct Seen {
 async fn many_accounts_are_polled_in_time_and_nothing_grows() {
     let wanted = Wanted::read();
     let options = Options {
-        remembers_answers: true,
+        replays_responses: true,
         ..Options::default()
     };
     let demo = Demo::start(standing_still(), options).await.unwrap();
-    let mut crowd = Crowd {
+    let mut crowd = Fleet {
         accounts: wanted.accounts,
         subscriptions: 0,
         interval: Duration::from_secs(wanted.interval as u64),
@@ -208,9 +208,9 @@ fn epoch() -> f64 {
         .as_secs_f64()
 }
 
-async fn start(demo: &Demo, crowd: Crowd, folder: &Path) -> (Program, String) {
+async fn start(demo: &Demo, crowd: Fleet, folder: &Path) -> (Program, String) {
     let config = folder.join("cloudspend.yml");
-    std::fs::write(&config, demo.config_of_crowd(crowd, folder)).unwrap();
+    std::fs::write(&config, demo.fleet_config_yaml(crowd, folder)).unwrap();
     let states = folder.join("states");
     let mut program = Program::exporter(&[
         "--web.listen-address=127.0.0.1:0",

@@ -1,13 +1,13 @@
-//! A configuration of any size over the simulated APIs: hundreds of accounts with thousands of parts, for tests of size.
+//! A configuration of any size over the simulated APIs: hundreds of accounts with thousands of parts, for load tests.
 
 use std::{fmt::Write as _, ops::Range, path::Path, time::Duration};
 
-use super::{Demo, setup, world::operator::FIRST_OF_CROWD};
+use super::{Demo, setup, world::operator::FIRST_FLEET_ID};
 use crate::provider::registry::ProviderName;
 
 /// How many accounts and parts there are, and how often they are polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crowd {
+pub struct Fleet {
     /// How many accounts there are; each fifth belongs to the same provider.
     pub accounts: usize,
     /// How many parts `ActivePlatform`'s accounts have, together. `CloudCockpit`'s have 13 each, all others one.
@@ -16,7 +16,7 @@ pub struct Crowd {
     pub interval: Duration,
 }
 
-impl Crowd {
+impl Fleet {
     /// How many parts all accounts have, as `cloudspend_parts` counts them.
     pub fn parts(&self, demo: &Demo) -> usize {
         let licences = &demo.world.licences;
@@ -45,13 +45,13 @@ impl Crowd {
         (0..self.accounts).filter(move |number| provider_of(number % all) == Some(provider))
     }
 
-    /// The ids that one of `ActivePlatform`'s accounts asks for; the first accounts have one more.
+    /// The ids that one of `ActivePlatform`'s accounts requests; the first accounts have one more.
     fn ids(&self, nth: usize) -> Range<u64> {
         let accounts = self.of(ProviderName::ActivePlatform).count().max(1);
         let before = |nth: usize| {
             let count =
                 nth * (self.subscriptions / accounts) + nth.min(self.subscriptions % accounts);
-            FIRST_OF_CROWD + u64::try_from(count).unwrap_or_default()
+            FIRST_FLEET_ID + u64::try_from(count).unwrap_or_default()
         };
         before(nth)..before(nth + 1)
     }
@@ -62,12 +62,12 @@ fn provider_of(number: usize) -> Option<ProviderName> {
 }
 
 impl Demo {
-    /// A configuration with a crowd of accounts, named `PROVIDER-NUMBER`, and two budgets. The secrets are expected
-    /// as in [`Demo::config_yaml`], whose accounts these are like.
-    pub fn config_of_crowd(&self, crowd: Crowd, secrets: &Path) -> String {
+    /// A configuration with a fleet of accounts, named `PROVIDER-NUMBER`, and two budgets. The secrets are expected
+    /// as in [`Demo::config_yaml`], which has accounts of the same kind.
+    pub fn fleet_config_yaml(&self, fleet: Fleet, secrets: &Path) -> String {
         let file = |name: &str| setup::yaml(&secrets.join(name));
         let base = |provider: ProviderName, path: &str| self.base(provider, path);
-        let interval = humantime::format_duration(crowd.interval);
+        let interval = humantime::format_duration(fleet.interval);
         let mut yaml = format!(
             "poll: {{interval: {interval}, timeout: 20s, requests_per_second: 100, concurrency: 2}}\naccounts:\n"
         );
@@ -125,11 +125,11 @@ impl Demo {
             ),
         ];
         for (provider, own) in own {
-            for (nth, number) in crowd.of(provider).enumerate() {
+            for (nth, number) in fleet.of(provider).enumerate() {
                 let name = provider.as_str();
                 let _ = write!(yaml, "  {name}-{number:03}: {{provider: {name}, {own}");
                 if provider == ProviderName::ActivePlatform {
-                    let ids: Vec<_> = crowd.ids(nth).map(|id| id.to_string()).collect();
+                    let ids: Vec<_> = fleet.ids(nth).map(|id| id.to_string()).collect();
                     let _ = write!(yaml, ", subscriptions: [{}]", ids.join(", "));
                 }
                 yaml.push_str("}\n");
@@ -152,15 +152,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_subscriptions_are_dealt_out_to_the_last_and_none_twice() {
+    fn every_subscription_is_in_exactly_one_account() {
         for (accounts, subscriptions) in [(5, 3), (500, 3400), (23, 0), (24, 17)] {
-            let crowd = Crowd {
+            let fleet = Fleet {
                 accounts,
                 subscriptions,
                 interval: Duration::from_mins(1),
             };
-            let own = crowd.of(ProviderName::ActivePlatform).count();
-            let ids: Vec<u64> = (0..own).flat_map(|nth| crowd.ids(nth)).collect();
+            let own = fleet.of(ProviderName::ActivePlatform).count();
+            let ids: Vec<u64> = (0..own).flat_map(|nth| fleet.ids(nth)).collect();
             assert_eq!(ids.len(), subscriptions);
             assert!(ids.is_sorted_by(|left, right| left < right));
         }

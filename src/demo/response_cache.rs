@@ -1,5 +1,5 @@
-//! Answers that were given once, for a world that stands still: what is asked again costs the APIs nothing, so that they
-//! are not what a test of size measures.
+//! Cached responses, for a clock that stands still: a repeated request costs the simulated APIs nothing, so that a
+//! test of size measures the exporter.
 
 use std::{
     collections::HashMap,
@@ -14,16 +14,16 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 
-/// Questions and answers are smaller than this.
-const MAX_ENTRIES: usize = 64 << 20;
+/// Requests and responses are smaller than this.
+const MAX_BODY: usize = 64 << 20;
 
-/// The answers of one API.
+/// The responses of one API.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<HashMap<Question, Answer>>);
+pub(super) struct ResponseCache(Mutex<HashMap<CacheKey, CachedResponse>>);
 
-/// All that an answer depends on: credentials stand in the headers.
+/// Everything that a response depends on. Credentials are in the headers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Question {
+struct CacheKey {
     method: Method,
     uri: Uri,
     headers: Vec<(String, Vec<u8>)>,
@@ -31,54 +31,54 @@ struct Question {
 }
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct CachedResponse {
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Memory {
-    /// The answer as it was given before, or as it is given now; refusals are not kept.
-    pub(super) async fn answer(&self, request: Request, next: Next) -> Response {
+impl ResponseCache {
+    /// The cached response, or a new one. Only successes are cached.
+    pub(super) async fn respond(&self, request: Request, next: Next) -> Response {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(body, MAX_ENTRIES).await.unwrap_or_default();
-        let question = Question {
+        let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+        let key = CacheKey {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts
                 .headers
                 .iter()
-                .filter(|(name, _)| counts(name))
+                .filter(|(name, _)| is_relevant(name))
                 .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
                 .collect(),
             body: body.clone(),
         };
-        if let Some(known) = self.with(|answers| answers.get(&question).cloned()) {
+        if let Some(known) = self.with(|responses| responses.get(&key).cloned()) {
             return known.into_response();
         }
         let request = Request::from_parts(parts, Body::from(body));
         let (parts, body) = next.run(request).await.into_parts();
-        let body = to_bytes(body, MAX_ENTRIES).await.unwrap_or_default();
+        let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
         if parts.status == StatusCode::OK {
-            let answer = Answer {
+            let response = CachedResponse {
                 headers: parts.headers.clone(),
                 body: body.clone(),
             };
-            self.with(|answers| answers.insert(question, answer));
+            self.with(|responses| responses.insert(key, response));
         }
         Response::from_parts(parts, Body::from(body))
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut HashMap<Question, Answer>) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut HashMap<CacheKey, CachedResponse>) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Whether an answer may depend on a header; a correlation id is another one each time.
-fn counts(name: &header::HeaderName) -> bool {
+/// Whether a response may depend on a header. A correlation id is new in every request.
+fn is_relevant(name: &header::HeaderName) -> bool {
     !name.as_str().contains("correlation") && name != header::HOST
 }
 
-impl Answer {
+impl CachedResponse {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.headers_mut() = self.headers;

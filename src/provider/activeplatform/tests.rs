@@ -1,0 +1,161 @@
+//! `ActivePlatform` against a server on loopback: requests, period mode, configuration.
+
+use serde_json::{Value, json};
+
+use crate::provider::{
+    Part, Provider,
+    registry::ProviderName,
+    test_support::{Api, Seen, ask, build, fetch, secret},
+};
+
+mod discovery;
+mod expenses;
+
+const EXAMPLE: &str = include_str!("../../../tests/fixtures/activeplatform/analytics_monthly.json");
+const NOTHING: &str =
+    r#"{"billing_periods": ["2024-04", "2024-05"], "subscription": {"items": []}}"#;
+
+/// A provider, with the file of its secret.
+struct Account {
+    provider: Box<dyn Provider>,
+    _secret: tempfile::NamedTempFile,
+}
+
+impl std::ops::Deref for Account {
+    type Target = dyn Provider;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.provider
+    }
+}
+
+fn account(api: &Api, mut section: Value, tags: &[&str]) -> Account {
+    let secret = secret("a-token");
+    section["base_url"] = json!(api.url);
+    section["api_token_file"] = json!(secret.path());
+    Account {
+        provider: build(ProviderName::ActivePlatform, section, tags).unwrap(),
+        _secret: secret,
+    }
+}
+
+fn with_subscription(api: &Api, tags: &[&str]) -> Account {
+    let section = json!({ "subscriptions": [53840], "currency": "USD" });
+    account(api, section, tags)
+}
+
+/// A response with these rows, for April and May 2024.
+fn response(rows: &str) -> String {
+    format!(
+        r#"{{"billing_periods": ["2024-04", "2024-05"], "subscription": {{"id": 53840, "items": [{rows}]}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn request_is_as_documented() {
+    let api = Api::start(|_| (200, NOTHING.to_owned())).await;
+    let part = Part::new("53840");
+    fetch(&*with_subscription(&api, &[]), &part, &ask("2024-05-10"))
+        .await
+        .unwrap();
+    let seen = &api.seen()[0];
+    assert_eq!(
+        seen.line,
+        "GET /api/v3/analytics_monthly?subscription_id=53840&period_from=2024-04&period_to=2024-05"
+    );
+    assert_eq!(seen.header("x-api-token"), "a-token");
+    assert_eq!(seen.header("content-type"), "application/vnd.api+json");
+    assert_eq!(seen.header("accept"), "application/vnd.api+json");
+}
+
+const PERIODS: &str = "period_from=2024-04&period_to=2024-05";
+const DATES: &str = "date_from=2024-04-01&date_to=2024-05-10";
+
+/// The parameters of the requests of two polls, the first of which may fail.
+async fn parameters(
+    mode: &str,
+    accepted: impl Fn(&str) -> bool + Clone + Send + Sync + 'static,
+    refusal: u16,
+) -> Vec<String> {
+    let api = Api::start(move |seen: &Seen| {
+        if accepted(&seen.line) {
+            (200, NOTHING.to_owned())
+        } else {
+            (refusal, String::new())
+        }
+    })
+    .await;
+    let section = json!({ "subscriptions": ["53840"], "currency": "USD", "period_mode": mode });
+    let provider = account(&api, section, &[]);
+    for _ in 0..2 {
+        let _ = fetch(&*provider, &Part::new("53840"), &ask("2024-05-10")).await;
+    }
+    api.lines()
+        .iter()
+        .map(|line| line.split_once("53840&").unwrap().1.to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn dates_are_added_after_refusal_and_remembered() {
+    let both = format!("{PERIODS}&{DATES}");
+    let dates = |line: &str| line.contains("date_from");
+    for refusal in [400, 422] {
+        assert_eq!(
+            parameters("auto", dates, refusal).await,
+            [PERIODS, &both, &both]
+        );
+    }
+    assert_eq!(parameters("auto", |_| true, 400).await, [PERIODS, PERIODS]);
+    assert_eq!(
+        parameters("auto", |_| false, 422).await,
+        [PERIODS, &both, PERIODS, &both]
+    );
+    assert_eq!(parameters("auto", dates, 403).await, [PERIODS, PERIODS]);
+    assert_eq!(parameters("periods", dates, 422).await, [PERIODS, PERIODS]);
+    assert_eq!(parameters("dates", dates, 422).await, [DATES, DATES]);
+}
+
+#[tokio::test]
+async fn dates_of_closed_months_end_with_the_month() {
+    let api = Api::start(|_| (200, NOTHING.to_owned())).await;
+    let section = json!({ "subscriptions": [1], "currency": "USD", "period_mode": "dates" });
+    let mut poll = ask("2024-07-10");
+    poll.months = vec!["2024-05".parse().unwrap(), "2024-04".parse().unwrap()];
+    fetch(&*account(&api, section, &[]), &Part::new("1"), &poll)
+        .await
+        .unwrap();
+    assert!(api.lines()[0].ends_with("date_from=2024-04-01&date_to=2024-05-31"));
+}
+
+#[test]
+fn config_errors_are_reported_together() {
+    for (section, want) in [
+        (
+            json!({ "period_mode": "weeks" }),
+            "accounts.test.period_mode: unknown value; allowed are auto, periods, dates\n\
+             accounts.test.base_url: is required\n\
+             accounts.test.api_token_file: exactly one of api_token_file and api_token_env is required\n\
+             accounts.test.currency: is required unless reseller_id is set\n\
+             accounts.test.subscriptions: exactly one of subscriptions and reseller_id is required",
+        ),
+        (
+            json!({
+                "base_url": "https://test.activeplatform.com", "api_token_env": "TOKEN",
+                "subscriptions": [1], "reseller_id": 2, "currency": "dollars",
+            }),
+            "accounts.test.currency: must be three capital letters (ISO 4217), such as EUR\n\
+             accounts.test.reseller_id: only one of subscriptions and reseller_id may be given",
+        ),
+        (
+            json!({
+                "base_url": "https://test.activeplatform.com", "api_token_env": "TOKEN",
+                "subscriptions": [1, "1"], "currency": "USD",
+            }),
+            "accounts.test.subscriptions: must not hold the same text twice",
+        ),
+    ] {
+        let diagnostics = build(ProviderName::ActivePlatform, section, &[]).unwrap_err();
+        assert_eq!(diagnostics, want);
+    }
+}

@@ -1,0 +1,52 @@
+//! From a licence of the response to a `Charge` of seats.
+
+use serde_json::value::RawValue;
+
+use super::responses::LicenseResponse;
+use crate::{
+    charge::{Amount, Charge, Measure, Period, Sink},
+    json::{
+        RowError,
+        scalars::{self, Number, Text},
+    },
+    provider::Part,
+};
+
+/// Charges the seats of one licence, as sent. Only the total is required: a count that is not reported is not 0, and
+/// is left out.
+pub(super) fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result<(), RowError> {
+    let row: LicenseResponse<'_> = scalars::row(raw.get().as_bytes())?;
+    let total = row
+        .total_licenses
+        .ok_or_else(|| RowError::field("totalLicenses", "is missing"))?;
+    let amounts: Vec<Amount<'_>> = [
+        (Measure::Seats, Some(total)),
+        (Measure::AssignedSeats, row.consumed_licenses),
+        (Measure::AvailableSeats, row.available_licenses),
+        (Measure::SuspendedSeats, row.suspended_licenses),
+    ]
+    .into_iter()
+    .filter_map(|(measure, value)| {
+        let Number(value) = value?;
+        Some(Amount {
+            measure,
+            value,
+            unit: "",
+        })
+    })
+    .collect();
+    sink.rows(1);
+    sink.charge(&Charge {
+        period: Period::Now,
+        dimensions: &[
+            part.fact("company_name"),
+            part.fact("provider_instance_alias"),
+            Text::or_empty(row.name.as_ref()),
+            part.fact("customer_id"),
+            part.fact("provider_instance_id"),
+            Text::or_empty(row.sku_id.as_ref()),
+        ],
+        amounts: &amounts,
+    })?;
+    Ok(())
+}
