@@ -5,8 +5,6 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::yield_periodically;
-
 /// The texts of one label of one charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Texts<'a> {
@@ -273,5 +271,12 @@ impl std::fmt::Debug for LabelTable {
         f.debug_list()
             .entries((0u32..).zip(0..self.len()).map(|(key, _)| self.set(key)))
             .finish()
+    }
+}
+
+/// In a loop over label sets: now and then lets those have the processor that wait for it, scrapes above all.
+pub(super) fn yield_periodically(key: u32) {
+    if key.is_multiple_of(1024) {
+        std::thread::yield_now();
     }
 }
