@@ -1,12 +1,8 @@
 //! What a poll leaves of a billing month: one sum a label set and day, with what is asked of them at every rendering.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use super::{LabelTable, Sum};
-use crate::charge::Measure;
+use crate::{charge::Measure, ledger::sum::Sum};
 
 /// Cell 0 is the whole month (or now), cells 1 to 31 are its days.
 const CELLS: u8 = 32;
@@ -28,7 +24,7 @@ pub struct Column {
     pub unit: Arc<str>,
     /// The sum of the positive amounts alone.
     pub gross: f64,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     sums: Vec<f64>,
     /// By entry, its sums added: they change with a poll, and are asked for at every rendering. Empty where each entry
     /// has one sum.
@@ -173,7 +169,7 @@ impl Column {
         self.entries.is_empty()
     }
 
-    fn rename(&mut self, names: &[u32]) {
+    pub(super) fn rename(&mut self, names: &[u32]) {
         for entry in &mut self.entries {
             entry.key = names[entry.key as usize];
         }
@@ -181,7 +177,7 @@ impl Column {
 
     /// Only the label sets that are wanted. Of the rows behind them no more is known than their sums, so these are the
     /// gross amount as far as they are positive.
-    fn only(&self, wanted: impl Fn(u32) -> bool) -> Self {
+    pub(super) fn only(&self, wanted: impl Fn(u32) -> bool) -> Self {
         let (mut entries, mut sums, mut gross) = (Vec::new(), Vec::new(), Sum::default());
         for (entry, cells) in self.entries.iter().zip(self.iter()) {
             if wanted(entry.key) {
@@ -200,7 +196,7 @@ impl Column {
     }
 
     /// Takes over the label sets of another column, none of which it has itself.
-    fn join(&mut self, mut other: Self) {
+    pub(super) fn join(&mut self, mut other: Self) {
         self.entries.append(&mut other.entries);
         self.sums.append(&mut other.sums);
         *self = Self::new(
@@ -213,110 +209,5 @@ impl Column {
             std::mem::take(&mut self.entries),
             std::mem::take(&mut self.sums),
         );
-    }
-}
-
-/// The sums of one billing month, or of now.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Sums {
-    /// How many rows went into it.
-    pub rows: u64,
-    /// A column for each measure and unit.
-    pub columns: Vec<Column>,
-}
-
-impl Sums {
-    /// Gives every label set the number it has in another table.
-    pub fn rename(&mut self, names: &[u32]) {
-        for column in &mut self.columns {
-            column.rename(names);
-        }
-    }
-
-    /// One measure's total by unit.
-    pub fn totals(&self, measure: Measure) -> BTreeMap<Arc<str>, f64> {
-        self.of(measure)
-            .map(|column| (Arc::clone(&column.unit), column.total()))
-            .collect()
-    }
-
-    /// One measure with its days added, one sum a label set.
-    pub fn whole_months(&self, measure: Measure) -> Self {
-        let whole = |column: &Column| {
-            let whole = column.iter().map(|cells| {
-                let entry = Entry {
-                    key: cells.key,
-                    first: 0,
-                    count: 1,
-                };
-                (entry, cells.total)
-            });
-            let (entries, sums) = whole.unzip();
-            Column::new(
-                measure,
-                Arc::clone(&column.unit),
-                column.gross,
-                entries,
-                sums,
-            )
-        };
-        Self {
-            rows: self.rows,
-            columns: self.of(measure).map(whole).collect(),
-        }
-    }
-
-    /// One measure's columns, one a unit.
-    pub fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
-        self.columns
-            .iter()
-            .filter(move |column| column.measure == measure)
-    }
-
-    /// What is known of the rows that a later answer about the same month leaves out; empty where it has all of them.
-    /// Rows are told apart by the ids at some places of their label sets, whatever else these say.
-    pub fn missing_from(
-        &self,
-        later: &Self,
-        keys: &LabelTable,
-        later_keys: &LabelTable,
-        identity: &[usize],
-    ) -> Self {
-        let told: HashSet<Vec<&str>> = later
-            .keys()
-            .map(|key| later_keys.ids(key, identity))
-            .collect();
-        let missing: BTreeSet<u32> = self
-            .keys()
-            .filter(|&key| !told.contains(&keys.ids(key, identity)))
-            .collect();
-        let columns = self.columns.iter();
-        let columns = columns.map(|column| column.only(|key| missing.contains(&key)));
-        Self {
-            rows: missing.len() as u64,
-            columns: columns.filter(|column| !column.is_empty()).collect(),
-        }
-    }
-
-    /// Takes over the sums of other rows of the same month.
-    pub fn join(&mut self, other: Self) {
-        self.rows += other.rows;
-        for theirs in other.columns {
-            let ours = self
-                .columns
-                .iter_mut()
-                .find(|ours| ours.measure == theirs.measure && ours.unit == theirs.unit);
-            match ours {
-                Some(ours) => ours.join(theirs),
-                None => self.columns.push(theirs),
-            }
-        }
-    }
-
-    /// The label sets in use, each perhaps several times.
-    pub fn keys(&self) -> impl Iterator<Item = u32> {
-        self.columns
-            .iter()
-            .flat_map(|column| column.entries.iter().map(|entry| entry.key))
     }
 }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    charge::{Amount, Measure},
+    ledger::column::Entry,
     provider::MonthFetch,
     test_support::{Scripted, account, cost, day, told},
 };

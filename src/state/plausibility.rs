@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::state::{MonthState, PartState, kept};
 use crate::{
     charge::{Measure, Month},
     ledger::{LabelTable, PartTotals, Sums},
     provider::PollRequest,
+    state::{
+        month_merge,
+        part::{MonthState, PartState},
+    },
 };
 
 /// A month of fewer rows than this may shrink as it likes.
@@ -126,7 +129,9 @@ impl fmt::Display for Implausible {
 }
 
 fn size_of(said: &PartTotals, month: Month) -> Size {
-    kept::sums_of(said, month).map(Size::of).unwrap_or_default()
+    month_merge::sums_of(said, month)
+        .map(Size::of)
+        .unwrap_or_default()
 }
 
 /// Compares what an answer would leave of each month with what is known of it. A month that was not reported before or
@@ -142,14 +147,14 @@ pub(super) fn plausible(
         let Some(MonthState::Reported { sums, .. }) = known else {
             continue;
         };
-        if !kept::is_replaced(known, said, *month, ask) {
+        if !month_merge::is_replaced(known, said, *month, ask) {
             continue;
         }
         let last = Size::of(sums);
         if last.rows < MIN_ROWS {
             continue;
         }
-        let missing = kept::missing_rows(known, keys, said, *month, ask);
+        let missing = month_merge::missing_rows(known, keys, said, *month, ask);
         let now = size_of(said, *month).with(Size::of(&missing));
         let implausible = |what: String, from: f64, to: f64| Implausible {
             month: *month,

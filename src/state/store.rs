@@ -24,7 +24,7 @@ use crate::{
 };
 
 mod file;
-mod form;
+mod format;
 
 use crate::state::store::file::Found;
 

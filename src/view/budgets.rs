@@ -6,7 +6,7 @@ use crate::{
     account::Account,
     config::{Budget, Config},
     ledger::Sum,
-    view::{LabelSetMask, View, Window},
+    view::{View, labels::LabelSetMask, windows::Window},
 };
 
 mod matched;

@@ -1,6 +1,19 @@
 //! Folding: the smallest label sets above a limit become `other`, so that every total stays exact.
 
-use crate::view::labels::{LabelSets, in_order};
+use std::sync::Arc;
+
+use crate::{
+    charge::Measure,
+    ledger::Sum,
+    provider::Granularity,
+    state::AccountState,
+    view::{families::Family, family_builder::Accumulator, labels::LabelSets, windows::Moment},
+};
+
+mod choose;
+mod weights;
+
+use self::{choose::choose, weights::weights};
 
 /// What folding did, for the metrics that tell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -11,113 +24,48 @@ pub struct Folded {
     pub cost_ratio: f64,
 }
 
-/// How many of the first labels a folded set keeps: product folds first, then project, then customer.
-const LEVELS: [usize; 3] = [2, 1, 0];
-
-/// Which label sets to fold so that at most `limit` are left; for each set the texts that it keeps, as a number of
-/// first labels. `None` where there is nothing to fold.
-///
-/// `weights` are compared by their power of two and then by text, so that small changes from poll to poll do not
-/// make series come and go.
-pub(super) fn choose(
-    labels: &LabelSets,
-    weights: &[f64],
+/// Folds the smallest label sets and what they were charged, if there are too many.
+pub(super) fn fold(
+    state: &AccountState,
+    measures: &[(Measure, Granularity)],
+    moment: &Moment,
+    all: &Arc<LabelSets>,
+    families: Vec<Family>,
     limit: usize,
-) -> Option<Vec<Option<usize>>> {
-    if labels.len() <= limit {
-        return None;
+) -> (Arc<LabelSets>, Vec<Family>, Folded) {
+    if all.len() <= limit {
+        return (Arc::clone(all), families, Folded::default());
     }
-    let runs = LEVELS.map(|keep| runs(labels, keep));
-    let mut kept: Vec<Option<usize>> = vec![None; labels.len()];
-    // What each label set has become part of: itself, or its run of a former level.
-    let mut group_of: Vec<u32> = (0u32..).take(labels.len()).collect();
-    let mut count = labels.len();
-    for (keep, runs) in LEVELS.into_iter().zip(&runs) {
-        let mut is_target = vec![false; labels.len()];
-        let mut is_folded = vec![false; labels.len()];
-        for first in smallest_first(&group_of, weights) {
-            if count <= limit {
-                break;
-            }
-            // The first group of a target takes its place; every further one saves a series.
-            let target = &mut is_target[runs[first] as usize];
-            if *target {
-                count -= 1;
-            }
-            *target = true;
-            is_folded[first] = true;
+    let weights = weights(state, measures, moment, all);
+    let Some(kept) = choose(all, &weights, limit) else {
+        return (Arc::clone(all), families, Folded::default());
+    };
+    let folded_weight: Sum = weights
+        .iter()
+        .zip(&kept)
+        .filter_map(|(weight, keep)| keep.map(|_| *weight))
+        .collect();
+    let weight: Sum = weights.iter().copied().collect();
+    let folded = Folded {
+        series: kept.iter().flatten().count(),
+        cost_ratio: if weight.value() > 0.0 {
+            folded_weight.value() / weight.value()
+        } else {
+            0.0
+        },
+    };
+    let (labels, became) = all.folded(&kept);
+    let mut adder = Accumulator::new(labels.len());
+    let families = families.into_iter().map(|family| {
+        let values = family.values.iter();
+        adder.take(values.map(|&(set, value)| (became[set as usize], value)));
+        Family {
+            values: adder.added(),
+            ..family
         }
-        let mut first_of_run = vec![None; labels.len()];
-        for (set, kept) in (0u32..).zip(&mut kept) {
-            let group = &mut group_of[set as usize];
-            if is_folded[*group as usize] {
-                *kept = Some(keep);
-                *group = *first_of_run[runs[set as usize] as usize].get_or_insert(set);
-            }
-        }
-        if count <= limit {
-            break;
-        }
-    }
-    for (level, runs) in LEVELS.into_iter().zip(&runs) {
-        spare_the_lonely(level, runs, &mut kept);
-    }
-    Some(kept)
-}
-
-/// The groups of label sets, each named by its first one, those of the smallest weight first; of equal ones that come last.
-fn smallest_first(group_of: &[u32], weights: &[f64]) -> impl Iterator<Item = usize> {
-    let mut by_group = vec![0.0; weights.len()];
-    for (&group, weight) in group_of.iter().zip(weights) {
-        by_group[group as usize] += weight;
-    }
-    // Sorted by counting, from the last one to the first, so that of equal ones the last comes first.
-    let magnitudes: Vec<u32> = by_group.into_iter().rev().map(magnitude).collect();
-    let last = magnitudes.len().saturating_sub(1);
-    in_order(&magnitudes, vec![MAGNITUDES])
-        .into_iter()
-        .map(move |place| last - place as usize)
-        .filter(|&set| group_of[set] as usize == set)
-}
-
-/// For each label set the first one whose first labels are the same; such sets stand together, since they are in order.
-fn runs(labels: &LabelSets, keep: usize) -> Vec<u32> {
-    let head = |set: u32| &labels.numbers(set)[..keep];
-    let mut first = 0;
-    (0u32..)
-        .take(labels.len())
-        .map(|set| {
-            if head(set) != head(first) {
-                first = set;
-            }
-            first
-        })
-        .collect()
-}
-
-/// A label set that was folded with no other would lose its name and save nothing.
-fn spare_the_lonely(level: usize, runs: &[u32], kept: &mut [Option<usize>]) {
-    let mut members = vec![0_u32; kept.len()];
-    for (keep, &run) in kept.iter().zip(runs) {
-        members[run as usize] += u32::from(*keep == Some(level));
-    }
-    for (keep, &run) in kept.iter_mut().zip(runs) {
-        if *keep == Some(level) && members[run as usize] == 1 {
-            *keep = None;
-        }
-    }
-}
-
-/// How many powers of two there are, and nothing.
-const MAGNITUDES: usize = 1 << 11;
-
-/// The power of two below a weight, counted from the smallest on.
-fn magnitude(weight: f64) -> u32 {
-    if weight <= 0.0 || !weight.is_finite() {
-        return 0;
-    }
-    // The exponent's eleven bits; all weights that are too small to have one are alike.
-    (weight.to_bits() >> 52) as u32 + 1
+    });
+    let families = families.collect();
+    (Arc::new(labels), families, folded)
 }
 
 #[cfg(test)]

@@ -9,28 +9,22 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{
-    ToSpan,
-    civil::{Date, Weekday},
-    tz::TimeZone,
-};
+use jiff::{ToSpan, civil::Date, tz::TimeZone};
 
 use crate::{
     charge::{Measure, Month},
-    ledger::{Column, DailySums, Sum, Sums},
+    ledger::{Column, Sum},
     state::{AccountState, MonthState, PartState},
 };
 
-/// How many of the newest closed days make a series' daily rate: whole weeks, so that every weekday counts alike.
-const RATE_DAYS: usize = 14;
-/// How many times as much each of the newest seven counts: a change of level shows sooner, at little more noise.
-const NEWEST_WEEK: f64 = 3.0;
-/// How many closed days a rhythm over the week needs.
-const RHYTHM_DAYS: usize = 21;
-/// How much the rhythm is drawn towards none at all: as if so many even weeks had been seen, too.
-const EVEN_WEEKS: f64 = 0.5;
-/// How many closed days the bounds need.
-const BOUNDS_DAYS: usize = 14;
+mod accuracy;
+mod day_weights;
+mod seasonality;
+
+use self::{day_weights::Worth, seasonality::Seasonality};
+
+pub(super) use self::accuracy::forecast_errors;
+
 /// Four of five months end within the bounds, if days scatter as they did: the normal distribution's 10 % point.
 const EIGHTY_PERCENT: f64 = 1.2816;
 
@@ -41,23 +35,6 @@ pub struct ForecastModel {
     closed: Option<Date>,
     zone: TimeZone,
     by_unit: BTreeMap<Arc<str>, Seasonality>,
-}
-
-/// What the account's days in one currency say.
-#[derive(Debug, Clone)]
-struct Seasonality {
-    /// The days that make the rate, and how much each counts.
-    rate_days: BTreeMap<Date, f64>,
-    /// What those days count as in the week's rhythm, added over all of them as much as each counts.
-    rate_weight: f64,
-    /// How many days, counted alike, would tell the rate as well.
-    rate_known_from: f64,
-    /// What the month's days that have not closed count as.
-    remaining_weight: f64,
-    /// How many days have not closed.
-    remaining: usize,
-    /// The standard deviation of a day around its expectation, if enough days are known.
-    scatter: Option<f64>,
 }
 
 /// The bounds of an account's forecast in one currency.
@@ -109,7 +86,7 @@ impl ForecastModel {
     pub fn of_part(&self, part: &PartState) -> Vec<SeriesForecast> {
         let prepaid: BTreeSet<u32> = [self.month.previous(), self.month]
             .into_iter()
-            .filter_map(|month| sums_of(part, month))
+            .filter_map(|month| part.sums_of(month))
             .flat_map(|sums| sums.of(Measure::PrepaidCost))
             .flat_map(|column| column.iter().map(|cells| cells.key))
             .collect();
@@ -183,125 +160,10 @@ impl ForecastModel {
     }
 }
 
-impl Seasonality {
-    /// `None` where no day is known.
-    fn new(days: &BTreeMap<Date, Sum>, month: Month, closed: Date) -> Option<Self> {
-        let first = *days.keys().next()?;
-        let known: Vec<(Date, f64)> = std::iter::successors(Some(first), |day| day.tomorrow().ok())
-            .take_while(|day| *day <= closed)
-            .map(|day| (day, days.get(&day).map_or(0.0, Sum::value)))
-            .collect();
-        let weights = weights(&known);
-        let weight = |day: Date| weights[index(day.weekday())];
-        let rate_days: BTreeMap<Date, f64> = (known.iter().rev().take(RATE_DAYS).enumerate())
-            .map(|(age, (day, _))| (*day, if age < 7 { NEWEST_WEEK } else { 1.0 }))
-            .collect();
-        let recent = known
-            .iter()
-            .filter_map(|(day, value)| Some((*day, *value, *rate_days.get(day)?)));
-        let rate_weight: f64 = (recent.clone())
-            .map(|(day, _, count)| count * weight(day))
-            .sum();
-        let remaining: Vec<Date> = std::iter::successors(
-            Some(month.first_day().max(closed.saturating_add(1.day()))),
-            |day| day.tomorrow().ok(),
-        )
-        .take_while(|day| Month::of(*day) == month)
-        .collect();
-        let rate = recent.map(|(_, value, count)| count * value).sum::<f64>() / rate_weight;
-        let counted: f64 = rate_days.values().sum();
-        let squares: f64 = rate_days.values().map(|count| count * count).sum();
-        let scatter = (known.len() >= BOUNDS_DAYS).then(|| {
-            let squares = known
-                .iter()
-                .rev()
-                .take(2 * RATE_DAYS)
-                .map(|(day, value)| (value - rate * weight(*day)).powi(2));
-            let count = known.len().min(2 * RATE_DAYS) as f64;
-            (squares.sum::<f64>() / (count - 1.0)).sqrt()
-        });
-        (rate_weight > 0.0).then(|| Self {
-            rate_weight,
-            rate_known_from: counted * counted / squares,
-            rate_days,
-            remaining_weight: remaining.iter().map(|day| weight(*day)).sum(),
-            remaining: remaining.len(),
-            scatter,
-        })
-    }
-}
-
-/// What each weekday counts as, 1 on average; even where too little is known or nothing was spent.
-fn weights(known: &[(Date, f64)]) -> [f64; 7] {
-    let even = [1.0; 7];
-    let newest = &known[known.len().saturating_sub(8 * 7)..];
-    let mean = newest.iter().map(|(_, value)| value).sum::<f64>() / newest.len() as f64;
-    if newest.len() < RHYTHM_DAYS || mean <= 0.0 {
-        return even;
-    }
-    let mut sums = [0.0; 7];
-    let mut counts = [0.0; 7];
-    for (day, value) in newest {
-        sums[index(day.weekday())] += value / mean;
-        counts[index(day.weekday())] += 1.0;
-    }
-    let mut weights = even;
-    for (weight, (sum, count)) in weights.iter_mut().zip(sums.iter().zip(counts)) {
-        *weight = ((sum + EVEN_WEEKS) / (count + EVEN_WEEKS)).clamp(0.05, 5.0);
-    }
-    let average = weights.iter().sum::<f64>() / 7.0;
-    weights.map(|weight| weight / average)
-}
-
-fn index(weekday: Weekday) -> usize {
-    usize::from(weekday.to_monday_zero_offset().unsigned_abs())
-}
-
-/// How much each cell of a month is worth; cell 0 is no day.
-struct Worth {
-    by_cell: [f64; 32],
-    /// The first cell that is worth anything, and the one after the last.
-    from: usize,
-    to: usize,
-}
-
-impl Worth {
-    fn of(month: Month, worth: impl Fn(Date) -> f64) -> Self {
-        let mut by_cell = [0.0; 32];
-        for (number, place) in (0..).zip(&mut by_cell[1..]) {
-            let day = month.first_day().checked_add(ToSpan::days(number)).ok();
-            *place = day.map_or(0.0, &worth);
-        }
-        let counts = |worth: &f64| *worth != 0.0;
-        Self {
-            from: by_cell.iter().position(counts).unwrap_or_default(),
-            to: by_cell.iter().rposition(counts).map_or(0, |last| last + 1),
-            by_cell,
-        }
-    }
-
-    /// Adds a label set's sums, each as much as it is worth.
-    fn sum(&self, cells: &DailySums<'_>) -> f64 {
-        let first = usize::from(cells.first);
-        let (from, to) = (self.from.max(first), self.to.min(first + cells.sums.len()));
-        if from >= to {
-            return 0.0;
-        }
-        let worth = &self.by_cell[from..to];
-        let sums = &cells.sums[from - first..to - first];
-        let worth: Sum = worth
-            .iter()
-            .zip(sums)
-            .map(|(worth, sum)| worth * sum)
-            .collect();
-        worth.value()
-    }
-}
-
 /// A measure's columns with their sign: what was billed, less what is not extrapolated.
 fn usage(part: &PartState, month: Month) -> impl Iterator<Item = (f64, &Column)> {
     let signs = [(Measure::BilledCost, 1.0), (Measure::FixedCost, -1.0)];
-    sums_of(part, month).into_iter().flat_map(move |sums| {
+    part.sums_of(month).into_iter().flat_map(move |sums| {
         signs
             .into_iter()
             .flat_map(move |(measure, sign)| sums.of(measure).map(move |column| (sign, column)))
@@ -310,7 +172,7 @@ fn usage(part: &PartState, month: Month) -> impl Iterator<Item = (f64, &Column)>
 
 /// What counts this month and is not extrapolated.
 fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = SeriesForecast> {
-    sums_of(part, month)
+    part.sums_of(month)
         .into_iter()
         .flat_map(|sums| sums.of(Measure::FixedCost))
         .map(|column| stretched(column, 1.0))
@@ -320,13 +182,6 @@ fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = SeriesForecast>
 fn stretched(column: &Column, factor: f64) -> SeriesForecast {
     let values = column.iter().map(|cells| (cells.key, cells.total * factor));
     (Arc::clone(&column.unit), values.collect())
-}
-
-fn sums_of(part: &PartState, month: Month) -> Option<&Sums> {
-    match part.months.get(&month) {
-        Some(MonthState::Reported { sums, .. }) => Some(sums),
-        Some(MonthState::Withheld) | None => None,
-    }
 }
 
 /// What all label sets of a column were charged on each day of its month that any of them was charged on.

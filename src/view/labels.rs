@@ -1,34 +1,22 @@
 //! From the values of label sets to what labels say: label sets in order, names that ids share, info series.
 
-use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{
-    account::{LabelSlot, Labels},
-    ledger::{LabelTable, Value},
-};
+use crate::{account::Labels, ledger::LabelTable};
 
 mod distinct;
+mod label_names;
+mod mask;
+mod sort;
+mod text_table;
 
-use distinct::{LabelCache, clean, cut, make_distinct};
+use self::{distinct::OTHER, label_names::Names, text_table::Texts};
+
+pub(super) use self::sort::in_order;
+pub use self::{label_names::Info, mask::LabelSetMask};
 
 /// How many labels have info series: customer, project, product.
 pub(super) const NAMED: usize = 3;
-/// The value that folded rows carry.
-pub(super) const OTHER: &str = "other";
-/// The longest label value, in characters.
-const MAX_CHARS: usize = 200;
-
-/// One info series of one label value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
-    /// What the label says.
-    pub shown: Arc<str>,
-    /// The id behind it; empty where there are several.
-    pub id: Arc<str>,
-    /// The description; empty where there are several.
-    pub description: Arc<str>,
-}
-
 /// The label sets of an account in order, and which of them each of the ledger's label sets became.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelSets {
@@ -210,177 +198,6 @@ impl LabelSets {
     pub fn infos(&self) -> &[Vec<Info>; NAMED] {
         &self.infos
     }
-}
-
-/// Some of an account's label sets, a bit each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelSetMask(Vec<u64>);
-
-impl LabelSetMask {
-    fn of(sets: usize, chosen: impl Fn(u32) -> bool) -> Self {
-        let mut bits = vec![0_u64; sets.div_ceil(64)];
-        for set in (0u32..).take(sets) {
-            bits[set as usize / 64] |= u64::from(chosen(set)) << (set % 64);
-        }
-        Self(bits)
-    }
-
-    /// Whether a label set is one of them.
-    pub fn has(&self, set: u32) -> bool {
-        self.0[set as usize / 64] >> (set % 64) & 1 == 1
-    }
-}
-
-/// The order of label sets that are numbers of texts, given how many texts each label has: one stable counting sort a
-/// label, from the last to the first.
-pub(super) fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32> {
-    let width = counts.len().max(1);
-    let mut order: Vec<u32> = (0u32..).take(numbers.len() / width).collect();
-    let mut sorted = vec![0; order.len()];
-    for (label, count) in counts.into_iter().enumerate().rev() {
-        let number = |set: u32| numbers[set as usize * width + label] as usize;
-        let mut starts = vec![0_usize; count + 1];
-        for &set in &order {
-            starts[number(set) + 1] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        for &set in &order {
-            let place = &mut starts[number(set)];
-            sorted[*place] = set;
-            *place += 1;
-        }
-        std::mem::swap(&mut order, &mut sorted);
-    }
-    order
-}
-
-/// Texts by number, one behind the other in memory: they are read in nearly this order whenever something is rendered.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Texts {
-    all: String,
-    ends: Vec<usize>,
-}
-
-impl Texts {
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn get(&self, number: u32) -> &str {
-        let number = number as usize;
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.all[start..self.ends[number]]
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        (0u32..).take(self.len()).map(|number| self.get(number))
-    }
-
-    /// Adds a text, and tells its number.
-    fn push(&mut self, text: &str) -> u32 {
-        let number = u32::try_from(self.len()).expect("the number of label sets is bounded");
-        self.all.push_str(text);
-        self.ends.push(self.all.len());
-        number
-    }
-
-    /// Where a text stands or would stand among texts in order, and whether it is there.
-    fn place_of(&self, text: &str) -> (u32, bool) {
-        let (mut from, mut to) = (0, u32::try_from(self.len()).unwrap_or(u32::MAX));
-        while from < to {
-            let middle = from + (to - from) / 2;
-            match self.get(middle).cmp(text) {
-                Ordering::Less => from = middle + 1,
-                Ordering::Equal => return (middle, true),
-                Ordering::Greater => to = middle,
-            }
-        }
-        (from, false)
-    }
-}
-
-/// What the values of one label are shown as.
-#[derive(Debug)]
-struct Names {
-    /// In order, each once, and always `other`.
-    texts: Texts,
-    /// By value, the number of its text; nothing to rely on for a value that this label does not have.
-    by_value: Vec<u32>,
-    plain: BTreeMap<u32, Arc<str>>,
-    infos: Vec<Info>,
-}
-
-impl Names {
-    fn new(keys: &LabelTable, slot: usize, label: &LabelSlot) -> Self {
-        let values = keys.all_values();
-        let mut has = vec![false; values.len()];
-        for key in (0u32..).take(keys.len()) {
-            has[keys.set(key)[slot] as usize] = true;
-        }
-        let of_label = (0u32..)
-            .zip(values)
-            .zip(&has)
-            .filter_map(|(value, has)| has.then_some(value));
-        let mut named: Vec<LabelCache<'_>> = of_label
-            .map(|(number, value)| LabelCache::new(number, value, label))
-            .collect();
-        make_distinct(&mut named);
-        let mut all = Self {
-            texts: Texts::default(),
-            by_value: vec![0; values.len()],
-            plain: BTreeMap::new(),
-            infos: Vec::new(),
-        };
-        let mut other = Some(OTHER);
-        for same in named.chunk_by(|left, right| left.shown == right.shown) {
-            let shown = &*same[0].shown;
-            if other.is_some_and(|other| other <= shown) {
-                other = None;
-                if shown != OTHER {
-                    all.texts.push(OTHER);
-                }
-            }
-            let text = all.texts.push(shown);
-            for one in same {
-                all.by_value[one.number as usize] = text;
-            }
-            // Of names that became the same text, the last one stands for it.
-            if let Some(plain) = same.iter().rev().find_map(LabelCache::plain) {
-                all.plain.insert(text, plain.into());
-            }
-            all.infos.extend(info(same));
-        }
-        if other.is_some() {
-            all.texts.push(OTHER);
-        }
-        all
-    }
-}
-
-/// The info series of one shown value; none where it would say nothing new, or nothing that folded rows do not change.
-fn info(values: &[LabelCache<'_>]) -> Option<Info> {
-    let (shown, value) = (&*values[0].shown, values[0].value);
-    let only = |text: fn(&Value) -> &Arc<str>| -> Cow<'_, str> {
-        let first = text(value);
-        if values.iter().all(|named| text(named.value) == first) {
-            cut(clean(first), MAX_CHARS)
-        } else {
-            "".into()
-        }
-    };
-    let (id, description) = (only(|value| &value.id), only(|value| &value.description));
-    let tells = (id != shown || !description.is_empty()) && !shown.is_empty() && shown != OTHER;
-    tells.then(|| Info {
-        shown: if *shown == *value.shown {
-            Arc::clone(&value.shown)
-        } else {
-            shown.into()
-        },
-        id: id.into(),
-        description: description.into(),
-    })
 }
 
 #[cfg(test)]

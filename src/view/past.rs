@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::view::{
-    FamilyBuilder, LabelSets, Moment, Window, gather_flow, newest_closed_day, windows,
-};
 use crate::{
     account::Account,
     charge::{Measure, Month},
     provider::Granularity,
     state::AccountState,
+    view::{
+        families::gather_flow,
+        family_builder::FamilyBuilder,
+        labels::LabelSets,
+        windows::{Moment, Window, newest_closed_day, windows},
+    },
 };
 
 /// One account at moments of the past: the same windows as [`crate::view::view`] shows, but with what is known by now of

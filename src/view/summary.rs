@@ -10,8 +10,12 @@ use crate::{
     ledger::Sum,
     state::Failure,
     view::{
-        Family, Folded, View, Window, WithheldParts,
+        View,
         budgets::{Money, Spent},
+        families::Family,
+        folding::Folded,
+        windows::Window,
+        withheld::WithheldParts,
     },
 };
 

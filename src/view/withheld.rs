@@ -7,7 +7,7 @@ use crate::{
     ledger::Sums,
     provider::Granularity,
     state::{AccountState, MonthState, PartState},
-    view::Window,
+    view::windows::Window,
 };
 
 /// How many parts had money in one of the two months and do not report the other; where the account has no money,

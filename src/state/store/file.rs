@@ -11,8 +11,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::state::AccountState;
-use crate::state::store::form::State;
+use crate::state::{AccountState, store::format::State};
 
 const MAGIC: &[u8; 8] = b"CLOUDSP\n";
 const VERSION: u32 = 1;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::Budget,
-    view::{LabelSetMask, LabelSets, View},
+    view::{
+        View,
+        labels::{LabelSetMask, LabelSets},
+    },
 };
 
 /// What the budgets matched when they were last looked at, by account.

@@ -1,6 +1,6 @@
 //! The forecast adds up, follows the rhythm of the week, stretches no lump, and equals enube's own where only months are known.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Weekday};
 use proptest::prelude::*;
 
 use super::*;

@@ -7,9 +7,12 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{MAX_CHARS, OTHER};
 use crate::{account::LabelSlot, ledger::Value};
 
+/// The value that folded rows carry.
+pub(super) const OTHER: &str = "other";
+/// The longest label value, in characters.
+pub(super) const MAX_CHARS: usize = 200;
 /// The longest id, in characters, that is added to a name; a longer one would leave too little of the name.
 const MAX_ID_CHARS: usize = MAX_CHARS / 2;
 /// How much of an id's hash is added to a name first, in hexadecimal digits.
@@ -17,7 +20,7 @@ const SHORT_HASH: usize = 12;
 
 /// One value of one label with the text that shows it.
 #[derive(Debug)]
-pub(super) struct LabelCache<'a> {
+pub(super) struct ShownValue<'a> {
     /// The number of the value in the ledger's table.
     pub(super) number: u32,
     pub(super) value: &'a Value,
@@ -53,7 +56,7 @@ impl Form {
     }
 }
 
-impl<'a> LabelCache<'a> {
+impl<'a> ShownValue<'a> {
     /// A value with the text that it has where nothing else has the same.
     pub(super) fn new(number: u32, value: &'a Value, label: &'a LabelSlot) -> Self {
         let alias = label.aliases.get(&*value.id);
@@ -148,7 +151,7 @@ impl<'a> LabelCache<'a> {
 /// The result depends on the set of values alone, not on their order. Forms only advance, at most three times each, and
 /// only texts that were just taken are looked at again, so the work stays that of sorting. Where all names differ, as
 /// in most accounts, nothing is done but the sorting.
-pub(super) fn make_distinct(named: &mut [LabelCache<'_>]) {
+pub(super) fn make_distinct(named: &mut [ShownValue<'_>]) {
     sort(named);
     let mut advancing = Vec::new();
     let mut start = 0;
@@ -185,21 +188,21 @@ pub(super) fn make_distinct(named: &mut [LabelCache<'_>]) {
     sort(named);
 }
 
-fn sort(named: &mut [LabelCache<'_>]) {
+fn sort(named: &mut [ShownValue<'_>]) {
     named.sort_unstable_by(|left, right| {
         (&left.shown, &left.identity, left.value).cmp(&(&right.shown, &right.identity, right.value))
     });
 }
 
 /// Whether values of one text have to be told apart.
-fn is_contested(same: &[LabelCache<'_>]) -> bool {
+fn is_contested(same: &[ShownValue<'_>]) -> bool {
     let first = &same[0];
     same.iter().any(|one| one.identity != first.identity)
         || (first.shown == OTHER && same.iter().any(|one| !one.is_aliased))
 }
 
 /// The values that are still shown by their plain name, which is this text. They are in the order of their plain names.
-fn plain_holders(named: &[LabelCache<'_>], text: &str) -> Vec<usize> {
+fn plain_holders(named: &[ShownValue<'_>], text: &str) -> Vec<usize> {
     let first = named.partition_point(|one| *one.plain_text() < *text);
     let holders = named[first..]
         .iter()
@@ -211,14 +214,14 @@ fn plain_holders(named: &[LabelCache<'_>], text: &str) -> Vec<usize> {
 }
 
 /// Those of one text that have to take another, which are none where they are of one identity.
-fn losers(named: &[LabelCache<'_>], members: &[usize]) -> Vec<usize> {
+fn losers(named: &[ShownValue<'_>], members: &[usize]) -> Vec<usize> {
     let all = || members.iter().map(|&member| &named[member]);
     let Some(best) = all().max_by_key(|one| one.rank()) else {
         return Vec::new();
     };
     let is_reserved = best.shown == OTHER;
     let is_tie = all().any(|one| one.rank() == best.rank() && one.identity != best.identity);
-    let stays = |one: &LabelCache<'_>| match one.form {
+    let stays = |one: &ShownValue<'_>| match one.form {
         // Ends in the hash of its identity, so only an alias that was written with that hash can be the same.
         Form::WithWholeHash => true,
         _ if is_reserved => one.is_aliased,

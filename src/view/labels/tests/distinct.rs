@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Info, MAX_CHARS, clean, cut, named, shown};
+use super::{
+    super::distinct::{MAX_CHARS, clean, cut},
+    Info, named, shown,
+};
 
 /// A name of 200 characters or more, the first 199 of which are always the same.
 fn long(end: &str) -> &'static str {

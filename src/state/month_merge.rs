@@ -1,10 +1,10 @@
 //! What an answer leaves of a month that is known already: it replaces what it reports, and nothing else.
 
-use super::MonthState;
 use crate::{
     charge::Month,
     ledger::{LabelTable, PartTotals, Sums},
     provider::PollRequest,
+    state::part::MonthState,
 };
 
 /// Whether an answer replaces what is known of a month it was asked for.

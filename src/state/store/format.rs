@@ -20,7 +20,7 @@ use crate::{
 
 mod sums;
 
-use crate::state::store::form::sums::{HeldForm, MeasureForm, MonthForm, SumsForm, finite};
+use crate::state::store::format::sums::{HeldForm, MeasureForm, MonthForm, SumsForm, finite};
 
 /// A state as its file holds it.
 #[derive(Serialize, Deserialize)]

@@ -1,0 +1,93 @@
+//! The baseline of a closed month, and how far its costs have moved since the last response.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    charge::{Measure, Month},
+    clock::add,
+    ledger::Sums,
+    state::part::{MonthState, PartState},
+};
+
+/// What a closed month was when it was first read at least [`BASELINE_AFTER`] after its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// The closed month.
+    pub month: Month,
+    /// What it was then: costs, one sum a label set.
+    pub sums: Arc<Sums>,
+}
+
+/// How long after a month's end its costs are taken as what it was closed with.
+pub const BASELINE_AFTER: Duration = Duration::from_hours(48);
+
+/// A closed month whose cost moved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restated {
+    /// The closed month.
+    pub month: Month,
+    /// Its currency.
+    pub currency: Arc<str>,
+    /// What it was by the last accepted answer.
+    pub from: f64,
+    /// What it is now.
+    pub to: f64,
+}
+
+impl PartState {
+    /// The billed cost of the closed month by currency, once it has its baseline.
+    pub(super) fn closed_totals(&self, current: Month) -> BTreeMap<Arc<str>, f64> {
+        let closed = current.previous();
+        match (&self.baseline, self.months.get(&closed)) {
+            (Some(baseline), Some(MonthState::Reported { sums, .. }))
+                if baseline.month == closed =>
+            {
+                sums.totals(Measure::BilledCost)
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn restated(
+        &self,
+        before: BTreeMap<Arc<str>, f64>,
+        current: Month,
+    ) -> Vec<Restated> {
+        let after = self.closed_totals(current);
+        before
+            .into_iter()
+            .filter_map(|(currency, from)| {
+                let to = after.get(&currency).copied().unwrap_or_default();
+                // A month that moved by less than its sum can be told apart has not moved.
+                let moved = (to - from).abs() > from.abs().max(to.abs()) * 1e-9;
+                moved.then_some(Restated {
+                    month: current.previous(),
+                    currency,
+                    from,
+                    to,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn take_baseline(&mut self, current: Month, zone: &TimeZone) {
+        let closed = current.previous();
+        if self
+            .baseline
+            .as_ref()
+            .is_some_and(|baseline| baseline.month == closed)
+        {
+            return;
+        }
+        if let Some(MonthState::Reported { at, sums }) = self.months.get(&closed)
+            && *at >= add(closed.end(zone), BASELINE_AFTER)
+        {
+            self.baseline = Some(Baseline {
+                month: closed,
+                sums: Arc::new(sums.whole_months(Measure::BilledCost)),
+            });
+        }
+    }
+}
