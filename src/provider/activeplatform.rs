@@ -92,6 +92,8 @@ impl config::ProviderConfig for Config {
         "tag:KEY",
     ];
 
+    const SCOPE_KEYS: &'static [&'static str] = &["subscriptions", "reseller_id"];
+
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let base = context.url("base_url", self.base_url);
         let token = context.secret("api_token", self.api_token_file, self.api_token_env);

@@ -83,6 +83,9 @@ impl config::ProviderConfig for Config {
         "sku_id",
     ];
 
+    const SCOPE_KEYS: &'static [&'static str] =
+        &["tenant", "customers", "provider_instances", "reseller_id"];
+
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let or = |given: Option<String>, default: &str| Some(given.unwrap_or(default.to_owned()));
         let base = context.url("base_url", or(self.base_url, BASE_URL));

@@ -120,6 +120,8 @@ impl config::ProviderConfig for Config {
         "billing_reference_tag",
     ];
 
+    const SCOPE_KEYS: &'static [&'static str] = &[];
+
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let base = self.base_url.unwrap_or_else(|| BASE_URL.to_owned());
         let base = context.url("base_url", Some(base));
