@@ -201,7 +201,7 @@ pub type CountersOf<'a> = &'a mut dyn FnMut(&str) -> Arc<Counters>;
 /// Reads and checks a configuration. Secrets are not read; `check` does that.
 pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Result<Config, Report> {
     let path = sources.path();
-    let mut loader = Loader::new(clock, counters, ProviderName::wiring);
+    let mut loader = Loader::new(clock, counters, ProviderName::entry);
     match loader.load(sources, &path) {
         Some(config) if loader.diagnostics.is_empty() => Ok(config),
         _ => Err(loader.diagnostics.into_report(path, loader.warnings)),
@@ -212,7 +212,7 @@ pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Resul
 pub fn check(sources: &Sources, clock: &Clock) -> Report {
     let path = sources.path();
     let mut counters = |_: &str| Arc::default();
-    let mut loader = Loader::new(clock, &mut counters, ProviderName::wiring);
+    let mut loader = Loader::new(clock, &mut counters, ProviderName::entry);
     loader.load(sources, &path);
     loader.read_secrets();
     loader.diagnostics.into_report(path, loader.warnings)

@@ -1,12 +1,14 @@
-//! What a provider is: one question (`parts`), one answer (`fetch`), errors with closed reasons, the closed list.
+//! What a provider is: it lists its parts (`parts`), and fetches the charges of one (`fetch`).
 
 use std::fmt;
 
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 
-use crate::charge::{Measure, Month, SharedSink};
-use crate::error::ProviderError;
+use crate::{
+    charge::{Measure, Month, SharedSink},
+    error::ProviderError,
+};
 
 pub mod activeplatform;
 mod advice;
@@ -19,7 +21,7 @@ pub mod registry;
 #[cfg(test)]
 pub(crate) mod test_support;
 
-/// Which of the three labels a dimension fills unless the configuration says otherwise.
+/// The label that shows a dimension by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// Label `customer`.
@@ -30,17 +32,17 @@ pub enum Slot {
     Product,
 }
 
-/// One named dimension that a provider offers.
+/// One named dimension of a provider's charges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dimension {
-    /// The name that `dimensions` and `extra_labels` of the configuration use.
+    /// Its name in `dimensions` and `extra_labels` of the configuration.
     pub name: String,
-    /// The position of the dimension that holds the id of this name, if the id is another one. An empty name
-    /// shows the id.
+    /// The position of the dimension that is the id of this name, if that is another one. The id is shown where the
+    /// name is empty.
     pub id: Option<usize>,
     /// The position of the dimension that describes this one.
     pub description: Option<usize>,
-    /// The label that it fills by default.
+    /// The label that shows it by default.
     pub default_for: Option<Slot>,
 }
 
@@ -55,21 +57,21 @@ impl Dimension {
         }
     }
 
-    /// Names the dimension that holds its id.
+    /// Sets the position of the dimension that is its id.
     #[must_use]
     pub fn id(mut self, position: usize) -> Self {
         self.id = Some(position);
         self
     }
 
-    /// Names the dimension that describes it.
+    /// Sets the position of the dimension that describes it.
     #[must_use]
     pub fn description(mut self, position: usize) -> Self {
         self.description = Some(position);
         self
     }
 
-    /// Shows it in this label by default.
+    /// Sets the label that shows it by default.
     #[must_use]
     pub fn shown_as(mut self, slot: Slot) -> Self {
         self.default_for = Some(slot);
@@ -77,47 +79,48 @@ impl Dimension {
     }
 }
 
-/// How finely a provider tells a measure in time, and so which windows can be served.
+/// The time resolution at which a provider reports a measure; it decides which windows can be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
-    /// Hours or days, the running day included: every window.
+    /// Hours or days, the current day included: every window.
     RunningDay,
-    /// Days that are told once they are over: every window but today.
+    /// Days that are reported once they are over: every window but today.
     Day,
     /// Months: month to date and the previous month.
     Month,
-    /// The moment of the answer.
+    /// The time of the response only.
     Now,
 }
 
-/// How the previous month is had.
+/// How the previous month is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MonthFetch {
-    /// Each month is a request of its own, so the closed one is asked for only while it may be restated.
+    /// Each month is a separate request, so the closed month is requested only while it may be restated.
     Each,
     /// Both months come with every poll.
     Both,
 }
 
-/// What is asked for in one poll.
+/// What one poll requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollRequest {
-    /// The months wanted, oldest first. After a success these are replaced, as far as they were reported.
+    /// The requested months, oldest first. After a success these are replaced, as far as they were reported.
     pub months: Vec<Month>,
-    /// The running billing month in the account's zone.
+    /// The current billing month in the account's zone.
     pub current: Month,
     /// Today in the account's zone.
     pub today: Date,
-    /// The moment the poll began.
+    /// When the poll began.
     pub now: Timestamp,
 }
 
-/// What a provider asks for by itself, and the unit of whole or nothing.
+/// What a provider fetches at once: a customer, a subscription, or the whole account. A month of a part is replaced as a
+/// whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Part {
-    /// Stable over polls and restarts, and unique in the account: `8f2c…/1b7d…`, or `account`.
+    /// Unique in the account, and the same across polls and restarts: `8f2c…/1b7d…`, or `account`.
     pub id: String,
-    /// What `fetch` needs beside the id, such as names that discovery told.
+    /// What `fetch` needs beside the id, such as names from discovery.
     pub facts: Vec<(String, String)>,
 }
 
@@ -130,7 +133,7 @@ impl Part {
         }
     }
 
-    /// The one part of an account that is asked for as a whole.
+    /// The only part of an account that is fetched as a whole.
     pub fn whole_account() -> Self {
         Self::new("account")
     }
@@ -151,39 +154,41 @@ impl Part {
     }
 }
 
-/// One account's connection to one API.
+/// The connection of one account to one API.
 ///
-/// It knows no Prometheus, no snapshot, no clock, no other provider and no retry: the poller decides what
-/// happens when a part fails, [`http::Http`] repeats single requests.
+/// It knows no Prometheus, state, clock, retry or other provider: the poller decides what happens when a part fails, and
+/// [`Http`](crate::http_client::Http) retries single requests.
 pub trait Provider: Send + Sync + fmt::Debug {
-    /// The dimensions of every charge, in the order in which charges give their values.
+    /// The dimensions of every charge, in the order in which a charge has their values.
     fn dimensions(&self) -> &[Dimension];
 
-    /// The measures it may report, and how finely.
+    /// The measures that it may report, each with its granularity.
     fn measures(&self) -> Vec<(Measure, Granularity)>;
 
-    /// How the previous month is had.
+    /// How the previous month is fetched.
     fn month_fetch(&self) -> MonthFetch;
 
-    /// The positions of the dimensions by which a row of a closed month is known, where an answer may leave rows out:
-    /// what was known of a row that is missing stays. Without any, the rows of a month are all of it.
+    /// The positions of the dimensions that identify a row, for a provider whose responses may leave out rows of a closed
+    /// month: the known values of a missing row stay. Without any, the rows of a response are the whole month.
     fn identity(&self) -> &[usize] {
         &[]
     }
 
-    /// Which parts there are now.
-    fn parts<'a>(&'a self, ask: &'a PollRequest)
-    -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;
+    /// The parts that exist now.
+    fn parts<'a>(
+        &'a self,
+        poll: &'a PollRequest,
+    ) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;
 
-    /// Asks for one part and hands its charges to the sink. On an error the sink's content is thrown away.
+    /// Fetches one part and sends its charges to the sink. After an error the content of the sink is discarded.
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        ask: &'a PollRequest,
+        poll: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>>;
 
-    /// What the provider says about its own health, for `explain` alone; `None` where it says nothing.
+    /// The health that the provider reports, for `explain` only; `None` if it has no such endpoint.
     fn health(&self) -> Option<BoxFuture<'_, Result<String, ProviderError>>> {
         None
     }

@@ -1,14 +1,14 @@
-//! Accounts that can see the same money: same provider, same base URL, and nothing that tells them apart.
+//! Warns about accounts that can see the same money: same provider, same base URL, and no scope or filter that
+//! keeps them apart.
 
 use std::collections::BTreeSet;
 
 use figment::value::{Dict, Value};
-
 use url::Url;
 
-use crate::provider::registry::ProviderName;
+use crate::provider::registry::{ProviderEntry, ProviderName};
 
-/// What the accounts wrote about what they see.
+/// What each account can see, as far as its section determines it.
 #[derive(Debug, Default)]
 pub(super) struct Overlaps(Vec<View>);
 
@@ -16,33 +16,25 @@ pub(super) struct Overlaps(Vec<View>);
 struct View {
     name: String,
     provider: ProviderName,
+    /// The keys beside `filters` that keep two accounts of the provider apart.
+    scope_keys: &'static [&'static str],
     base_url: String,
     written: Dict,
 }
-
-/// Keys whose values, where they differ, keep two accounts apart; so does everything in `filters`.
-const SCOPES: [&str; 7] = [
-    "cloud",
-    "tenant",
-    "reseller_id",
-    "subscriptions",
-    "customers",
-    "provider_instances",
-    "catalogs",
-];
 
 impl Overlaps {
     /// Adds an account; one whose base URL is not known is left out.
     pub(super) fn push(
         &mut self,
         name: &str,
-        provider: ProviderName,
+        (provider, entry): (ProviderName, &ProviderEntry),
         base_url: Option<Url>,
         written: Dict,
     ) {
         self.0.extend(base_url.map(|url| View {
             name: name.to_owned(),
             provider,
+            scope_keys: entry.scope_keys,
             base_url: url.as_str().trim_end_matches('/').to_owned(),
             written,
         }));
@@ -75,17 +67,18 @@ impl View {
     fn overlaps(&self, other: &Self) -> bool {
         self.provider == other.provider
             && self.base_url == other.base_url
-            && !apart(&self.written, &other.written)
+            && !apart(self.scope_keys, &self.written, &other.written)
     }
 }
 
-fn apart(one: &Dict, other: &Dict) -> bool {
+/// Whether the values of one of the keys, or of one filter, have nothing in common.
+fn apart(scope_keys: &[&str], one: &Dict, other: &Dict) -> bool {
     let differ = |key: &str, one: &Dict, other: &Dict| {
         one.get(key)
             .zip(other.get(key))
             .is_some_and(|(one, other)| disjoint(one, other))
     };
-    if SCOPES.iter().any(|key| differ(key, one, other)) {
+    if scope_keys.iter().any(|key| differ(key, one, other)) {
         return true;
     }
     let (Some(Value::Dict(_, one)), Some(Value::Dict(_, other))) =
@@ -94,14 +87,14 @@ fn apart(one: &Dict, other: &Dict) -> bool {
         return false;
     };
     one.keys().any(|key| match key.as_str() {
-        // One resource may have both tags.
+        // A resource may have both tags.
         "tag_key" => false,
         "tag_value" => one.get("tag_key") == other.get("tag_key") && differ(key, one, other),
         key => differ(key, one, other),
     })
 }
 
-/// Whether two values have nothing in common. An empty one stands for everything.
+/// Whether two values have nothing in common. An empty value means everything.
 fn disjoint(one: &Value, other: &Value) -> bool {
     let (one, other) = (values(one), values(other));
     !one.is_empty() && !other.is_empty() && one.is_disjoint(&other)
@@ -121,12 +114,13 @@ mod tests {
     use crate::{config::yaml::Layer, diagnostics::Diagnostics};
 
     #[test]
-    fn two_accounts_are_apart_where_a_scope_or_filter_has_nothing_in_common() {
+    fn disjoint_scopes_or_filters_keep_accounts_apart() {
         for (one, other, want) in [
             ("{}", "{}", false),
             ("{cloud: azure}", "{cloud: aws}", true),
             ("{cloud: azure}", "{cloud: azure}", false),
             ("{cloud: azure}", "{}", false),
+            ("{tenant: a}", "{tenant: b}", false),
             ("{subscriptions: [1, 2]}", "{subscriptions: [3]}", true),
             ("{subscriptions: [1, 2]}", "{subscriptions: [2, 3]}", false),
             ("{subscriptions: []}", "{subscriptions: [2, 3]}", false),
@@ -151,8 +145,11 @@ mod tests {
             ("{granularity: daily}", "{granularity: hourly}", false),
         ] {
             let read = |text| Layer::yaml("test", text, &mut Diagnostics::default()).values;
-            assert_eq!(apart(&read(one), &read(other)), want, "{one} {other}");
-            assert_eq!(apart(&read(other), &read(one)), want, "{other} {one}");
+            let keys = ["cloud", "subscriptions"];
+            for (one, other) in [(one, other), (other, one)] {
+                let apart = apart(&keys, &read(one), &read(other));
+                assert_eq!(apart, want, "{one} {other}");
+            }
         }
     }
 }

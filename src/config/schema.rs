@@ -38,7 +38,7 @@ pub(super) struct FileSection {
 
 /// The JSON schema of the configuration file, for editors and for `cloudspend-exporter schema`.
 pub fn schema() -> Json {
-    of(ProviderName::wiring)
+    of(ProviderName::entry)
 }
 
 pub(super) fn of(wiring: WiringOf) -> Json {

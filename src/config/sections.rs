@@ -280,7 +280,9 @@ pub(super) fn build(
         &common,
         loader,
     );
-    loader.overlaps.push(name, provider_name, base_url, own);
+    loader
+        .overlaps
+        .push(name, (provider_name, &wiring), base_url, own);
     let offered = match &provider {
         Some(provider) => Offered::By(provider.dimensions()),
         None => Offered::Names(wiring.offers),
@@ -390,7 +392,7 @@ fn connect(
 ) -> (Option<Box<dyn Provider>>, Option<Url>) {
     let before = loader.diagnostics.len();
     let mut context = BuildContext {
-        place: place.to_owned(),
+        key_prefix: place.to_owned(),
         zone,
         tags: common.tags(),
         http,

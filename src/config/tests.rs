@@ -61,6 +61,7 @@ impl ProviderConfig for Bank {
     };
     const OFFERS: &'static [&'static str] =
         &["owner", "owner_id", "cloud_region", "job", "tag:KEY"];
+    const SCOPE_KEYS: &'static [&'static str] = &["reseller_id", "subscriptions"];
 
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let reported = context.diagnostics.len();

@@ -1,64 +1,65 @@
-//! The reasons of failures in words, and what to do about each: the one place for both, wherever they are shown.
+//! The meaning of each failure reason, and the advice for it, wherever they are shown.
 
 use crate::error::Reason;
 
 impl Reason {
-    /// What happened, in words: lower case, without a full stop.
-    pub fn words(self) -> &'static str {
+    /// What happened: lower case, without a full stop.
+    pub fn meaning(self) -> &'static str {
         match self {
-            Self::Timeout => "no whole answer came in time",
+            Self::Timeout => "no complete response arrived in time",
             Self::Unreachable => "the provider's server cannot be reached",
-            Self::Tls => "no encrypted connection could be made",
-            Self::Unauthorized => "the credential was refused",
-            Self::Forbidden => "the credential may not read this",
-            Self::NotFound => "what was asked for is not there",
-            Self::RateLimited => "the provider wants fewer requests",
-            Self::UpstreamError => "the provider refused or failed",
-            Self::Malformed => "the answer is not what is documented",
-            Self::Truncated => "the answer stopped early",
-            Self::TooLarge => "the answer is larger than is allowed",
-            Self::Implausible => "the answer is far smaller than the last one",
+            Self::Tls => "no TLS connection could be established",
+            Self::Unauthorized => "the credential cannot be read or was rejected",
+            Self::Forbidden => "the credential lacks permission",
+            Self::NotFound => "the requested resource does not exist",
+            Self::RateLimited => "the provider's rate limit was exceeded",
+            Self::UpstreamError => "the provider returned an error",
+            Self::Malformed => "the response is not as documented",
+            Self::Truncated => "the response is incomplete",
+            Self::TooLarge => "the response exceeds a limit",
+            Self::Implausible => "the response is far smaller than the last one",
         }
     }
 
-    /// What an operator can do: whole sentences.
+    /// What to do about it: one or two imperative sentences.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Timeout => {
-                "If it keeps failing, lengthen timeout (one part) or interval (the whole poll), or ask for less: narrower filters, daily in place of hourly. A proxy that swallows connections looks the same."
+                "Increase timeout (one part) or interval (the whole poll), or request less with narrower filters. Check for a proxy that holds connections."
             }
             Self::Unreachable => {
-                "Check base_url (and token_url), the name's DNS entry, and that this machine may open the port: firewall, NetworkPolicy, proxy. curl -v to the same address from the same place tells which."
+                "Check base_url and token_url, the DNS entry of the host, and that firewall, NetworkPolicy and proxy allow the port. Run curl -v against the same address from the same place to see which one fails."
             }
             Self::Tls => {
-                "Check that base_url speaks https on this port and that its certificate is valid for this name: not expired, signed by an authority that this machine knows (ca-certificates). A proxy that inspects TLS needs its own authority among those. Check the clock, too."
+                "Check that base_url speaks https on this port, and that its certificate is valid for this host and signed by an authority in ca-certificates. Add the authority of a proxy that inspects TLS, and check the system clock."
             }
+            // Also the reason of a secret that cannot be read: a new key would not help there.
             Self::Unauthorized => {
-                "Renew the key, token or password in its file or variable: it is read again at the next login, no restart is needed. Check that it belongs to this base_url, and the user or client id beside it. A refused login rests for a minute and longer before the next."
+                "If the message names a secret file or variable, make it exist, readable and not empty. Otherwise check that the credential is valid and belongs to this base_url and to the configured user or client id; a changed secret is used without a restart."
             }
             Self::Forbidden => {
-                "The login is good but lacks a right. Ask the provider for the right to read billing data of exactly what is configured: contract, customers, subscriptions, tenant."
+                "Grant the credential permission to read billing data of what is configured: contract, customers, subscriptions or tenant."
             }
             Self::NotFound => {
-                "Check base_url (a path too much or too little) and the ids in the configuration. A customer or subscription that has just been deleted goes away by itself once the provider no longer lists it."
+                "Check the path of base_url and the ids in the configuration. Ignore it for a customer or subscription that was just deleted: its part disappears once the provider no longer lists it."
             }
             Self::RateLimited => {
-                "The quota is often shared with people and other programs. Lower requests_per_second and concurrency, or lengthen interval. The wait that the provider asked for is kept by itself."
+                "Lower requests_per_second and concurrency, or increase interval; Retry-After is honoured. Check which people and programs share the quota."
             }
             Self::UpstreamError => {
-                "Mostly the provider's own trouble: wait, the last good values stay until stale_after. If it stays, give the provider the correlation id from the log, and check filters that it may not know."
+                "Wait for the provider to recover; the last values are served until stale_after. If it persists, check the filters, and report the correlation id from the log to the provider."
             }
             Self::Malformed => {
-                "Check that base_url is the API and not a login or error page. Else the API has changed: run again with --log.level=debug and report it, with the field that the message names. Nothing of such an answer is used."
+                "Check that base_url is the API and not a login or error page. If it is, run with --log.level=debug and report the field that the message names, because the API has changed."
             }
             Self::Truncated => {
-                "Mostly a connection or a proxy that gave up: it is asked again by itself. If it stays, look for a proxy with a limit on size or time, or ask for less at once."
+                "Wait for the next attempt. If it persists, look for a proxy that limits size or time, or request less with narrower filters."
             }
             Self::TooLarge => {
-                "Ask for less at once by filters, split the account into several, or raise max_series where there are too many label sets; drop extra_labels that are different on every row."
+                "Request less with narrower filters, or split the account into several. If there are too many label sets, raise max_series or remove extra_labels that differ on every row."
             }
             Self::Implausible => {
-                "The last good values stay until two more answers agree with this one. If money really ended, wait for those, or set plausibility: false for the account."
+                "Wait for two more responses that confirm it; the last values are served until then. If costs really fall this far at times, set plausibility: false for the account."
             }
         }
     }
@@ -69,13 +70,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_its_own_words_and_advice_in_sentences() {
+    fn each_reason_has_its_own_meaning_and_advice() {
         let mut seen = std::collections::BTreeSet::new();
         for reason in Reason::ALL {
-            let (words, advice) = (reason.words(), reason.advice());
-            assert!(seen.insert(words) && seen.insert(advice), "{reason:?}");
-            assert!(words.starts_with(char::is_lowercase) && !words.ends_with('.'));
+            let (meaning, advice) = (reason.meaning(), reason.advice());
+            assert!(seen.insert(meaning) && seen.insert(advice), "{reason:?}");
+            assert!(meaning.starts_with(char::is_lowercase) && !meaning.ends_with('.'));
             assert!(advice.starts_with(char::is_uppercase) && advice.ends_with('.'));
+            assert!(
+                advice.matches(". ").count() < 2,
+                "more than two sentences: {advice}"
+            );
         }
+    }
+
+    #[test]
+    fn advice_for_unreadable_secret_is_not_a_new_key() {
+        let advice = Reason::Unauthorized.advice();
+        assert!(!advice.to_lowercase().contains("renew"), "{advice}");
+        assert!(advice.contains("secret file or variable"), "{advice}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a provider's section of the configuration must offer, and what it is checked with.
+//! The part of an account's configuration that belongs to its provider: the trait, and the checks that all share.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -11,22 +11,27 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{diagnostics::Diagnostics, http_client, provider::Provider, secret::SecretSource};
+use crate::{
+    charge::currency::is_currency, diagnostics::Diagnostics, http_client, json::scalars,
+    secret::SecretSource,
+};
 
-/// What differs by provider in the keys that every account has.
+use super::Provider;
+
+/// The defaults that differ by provider, for keys that every account has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Defaults {
     /// The IANA name of the time zone in which the provider bills.
     pub timezone: &'static str,
-    /// How long after its local end a day is taken as closed.
+    /// How long after its local end a day counts as closed.
     pub day_closes_after: Duration,
-    /// Requests a second that the API bears.
+    /// Requests per second.
     pub requests_per_second: f64,
-    /// Requests at the same time that the API bears.
+    /// Concurrent requests.
     pub concurrency: usize,
 }
 
-/// What the operator writes for one provider: every key optional to serde, so that all diagnostics are told at once.
+/// What the operator writes for one provider. Every key is optional to serde, so that all errors are reported together.
 pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// The value of the key and of the label `provider`.
     const NAME: &'static str;
@@ -34,47 +39,51 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// Its defaults for the keys that every account has.
     const DEFAULTS: Defaults;
 
-    /// The names of all dimensions that it offers in some setting or other, `tag:KEY` for tags: with them a wrong
-    /// name is told even where other diagnostics keep the provider from being built.
+    /// The names of all dimensions that it has in any setting, `tag:KEY` for tags. They show a wrong name even if
+    /// other errors keep the provider from being built.
     const OFFERS: &'static [&'static str];
 
-    /// Checks what was written and builds the provider; `None` once a fault was told.
+    /// Its keys, beside those of `filters`, whose differing values keep two accounts apart: such accounts cannot see
+    /// the same money. Both values must be set, and have nothing in common.
+    const SCOPE_KEYS: &'static [&'static str] = &[];
+
+    /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }
 
-/// What a section needs to become a provider: the account's own settings, and where to tell diagnostics.
+/// What building a provider needs beside its own keys: the account's settings, and where errors are reported.
 pub struct BuildContext<'a> {
-    /// The keys that lead to the account, such as `accounts.otc-main`.
-    pub place: String,
+    /// The key of the account, which its own keys follow, such as `accounts.otc-main`.
+    pub key_prefix: String,
     /// The account's time zone.
     pub zone: TimeZone,
-    /// The tag keys that `dimensions` and `extra_labels` ask for as `tag:KEY`.
+    /// The tags that `dimensions` and `extra_labels` use as `tag:KEY`.
     pub tags: Vec<String>,
-    /// How requests are sent: pace, timeouts, counters, clock.
+    /// How requests are sent: rate limit, timeouts, counters, clock.
     pub http: http_client::Settings,
-    /// Where diagnostics are told.
+    /// Where errors are reported.
     pub diagnostics: &'a mut Diagnostics,
-    /// What the section was found to use.
+    /// The secrets and URLs that the configuration refers to.
     pub uses: Uses,
 }
 
-/// What a section uses outside itself, gathered while it is checked.
+/// The secrets and URLs that a configuration refers to, collected while it is checked.
 #[derive(Debug, Default)]
 pub struct Uses {
     /// The secrets, by key: `accounts.otc-main.api_key_file`.
     pub secrets: Vec<(String, SecretSource)>,
-    /// The URLs by key without the account, defaults included: `base_url`.
+    /// The URLs, by key without the account, defaults included: `base_url`.
     pub urls: BTreeMap<String, Url>,
 }
 
 impl BuildContext<'_> {
-    /// Tells a fault of one key of the account.
+    /// Reports an error of one key of the account.
     pub fn report(&mut self, key: &str, message: impl Into<String>) {
         self.diagnostics
-            .push(format!("{}.{key}", self.place), message.into());
+            .push(format!("{}.{key}", self.key_prefix), message.into());
     }
 
-    /// The value of a key that must be given.
+    /// The value of a required key.
     pub fn required<T>(&mut self, key: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.report(key, "is required");
@@ -82,7 +91,7 @@ impl BuildContext<'_> {
         value
     }
 
-    /// A text that must be given and not be empty.
+    /// A required text that must not be empty.
     pub fn required_text(&mut self, key: &str, value: Option<Text>) -> Option<String> {
         let Text(value) = self.required(key, value)?;
         if value.trim().is_empty() {
@@ -92,7 +101,7 @@ impl BuildContext<'_> {
         Some(value)
     }
 
-    /// A list of ids, none of them empty and none given twice, which would count the same money twice.
+    /// A list of ids: none is empty, and none is there twice, which would count the same money twice.
     pub fn ids(&mut self, key: &str, ids: Vec<Text>) -> Option<Vec<String>> {
         let mut distinct = HashSet::new();
         if ids.iter().any(|Text(id)| id.trim().is_empty()) {
@@ -109,7 +118,7 @@ impl BuildContext<'_> {
         Some(ids.into_iter().map(|Text(id)| id).collect())
     }
 
-    /// The whereabouts of a secret, of whose two forms exactly one is given.
+    /// Where a secret is: exactly one of `NAME_file` and `NAME_env` must be set.
     pub fn secret(
         &mut self,
         name: &str,
@@ -141,34 +150,34 @@ impl BuildContext<'_> {
         }
         self.uses
             .secrets
-            .push((format!("{}.{key}", self.place), source.clone()));
+            .push((format!("{}.{key}", self.key_prefix), source.clone()));
         Some(source)
     }
 
     /// An absolute `http` or `https` URL without credentials, query and fragment.
     pub fn url(&mut self, key: &str, value: Option<String>) -> Option<Url> {
         let text = self.required(key, value)?;
-        let wrong = match Url::parse(&text) {
+        let problem = match Url::parse(&text) {
             Err(error) => error.to_string(),
             Ok(url) if !matches!(url.scheme(), "http" | "https") => "wrong scheme".to_owned(),
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                "credentials do not belong in a URL".to_owned()
+                "credentials are not allowed in a URL".to_owned()
             }
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                "a query or fragment does not belong here".to_owned()
+                "a query or fragment is not allowed here".to_owned()
             }
             Ok(url) => {
                 self.uses.urls.insert(key.to_owned(), url.clone());
                 return Some(url);
             }
         };
-        self.report(key, format!("must be an http or https URL: {wrong}"));
+        self.report(key, format!("must be an http or https URL: {problem}"));
         None
     }
 
     /// A currency: three capital letters, as in ISO 4217.
     pub fn currency(&mut self, value: String) -> Option<String> {
-        if crate::charge::currency::is_currency(&value) {
+        if is_currency(&value) {
             return Some(value);
         }
         self.report(
@@ -179,13 +188,13 @@ impl BuildContext<'_> {
     }
 }
 
-/// A text that YAML may have read as a number, such as a contract or a customer id.
+/// A text that YAML may read as a number, such as a contract or a customer id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(pub String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::json::scalars::Text::deserialize(deserializer).map(|text| Self(text.0.into_owned()))
+        scalars::Text::deserialize(deserializer).map(|text| Self(text.0.into_owned()))
     }
 }
 

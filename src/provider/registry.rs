@@ -1,9 +1,10 @@
-//! The closed list of the providers: their names, and what the rest of the program can do with one without knowing it.
+//! The closed list of the providers, and the entry of each: all that the rest of the program uses of a provider.
 
 use clap::ValueEnum;
+use figment::value::Dict;
 use schemars::{Schema, SchemaGenerator};
 
-use crate::provider::{
+use super::{
     Provider, activeplatform, cloudcockpit,
     config::{BuildContext, Defaults, ProviderConfig},
     enube, mike, otc,
@@ -33,7 +34,7 @@ impl ProviderName {
 
     /// The value of the label `provider`.
     pub fn as_str(self) -> &'static str {
-        self.wiring().name
+        self.entry().name
     }
 
     /// The provider with this name.
@@ -41,8 +42,8 @@ impl ProviderName {
         Self::from_str(name, false).ok()
     }
 
-    /// The table of the providers: a name without its section here does not compile.
-    pub fn wiring(self) -> ProviderEntry {
+    /// The entry of the provider: a name without an entry does not compile.
+    pub fn entry(self) -> ProviderEntry {
         match self {
             Self::Otc => ProviderEntry::of::<otc::Config>(),
             Self::Enube => ProviderEntry::of::<enube::Config>(),
@@ -53,10 +54,11 @@ impl ProviderName {
     }
 }
 
-/// How a section is read from a tree of values: the diagnostics met on the way, and what is left of it without them.
-pub type Read<S> = fn(figment::value::Dict, &mut BuildContext<'_>) -> Option<S>;
+/// Reads an account's own keys, checks them and builds the provider. Errors are reported to the context; `None` if
+/// there were any.
+pub type BuildProvider = fn(Dict, &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 
-/// What the rest of the program can do with a provider without knowing it.
+/// What the rest of the program uses of a provider without naming it.
 #[derive(Clone, Copy)]
 pub struct ProviderEntry {
     /// The value of the key and of the label `provider`.
@@ -65,24 +67,27 @@ pub struct ProviderEntry {
     pub defaults: Defaults,
     /// The names of the dimensions that it offers, see [`ProviderConfig::OFFERS`].
     pub offers: &'static [&'static str],
+    /// The keys whose differing values keep two accounts apart, see [`ProviderConfig::SCOPE_KEYS`].
+    pub scope_keys: &'static [&'static str],
     /// Reads, checks and builds.
-    pub build: Read<Box<dyn Provider>>,
+    pub build: BuildProvider,
     /// The JSON schema of its own keys.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 impl ProviderEntry {
-    /// The wiring of one section.
-    pub fn of<S: ProviderConfig>() -> Self {
+    /// The entry of a provider with this configuration.
+    pub fn of<C: ProviderConfig>() -> Self {
         Self {
-            name: S::NAME,
-            defaults: S::DEFAULTS,
-            offers: S::OFFERS,
+            name: C::NAME,
+            defaults: C::DEFAULTS,
+            offers: C::OFFERS,
+            scope_keys: C::SCOPE_KEYS,
             build: |values, context| {
-                let section: S = context.diagnostics.read(values, &context.place)?;
-                section.build(context)
+                let config: C = context.diagnostics.read(values, &context.key_prefix)?;
+                config.build(context)
             },
-            schema: S::json_schema,
+            schema: C::json_schema,
         }
     }
 }
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_provider_is_found_by_its_name_and_wired_to_its_own_section() {
+    fn each_provider_has_its_own_name_and_entry() {
         let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
         assert_eq!(
             names,
@@ -102,5 +107,17 @@ mod tests {
             assert_eq!(ProviderName::named(provider.as_str()), Some(provider));
         }
         assert_eq!(ProviderName::named("Otc"), None);
+    }
+
+    #[test]
+    fn scope_keys_are_keys_of_the_provider() {
+        for provider in ProviderName::all() {
+            let entry = provider.entry();
+            let schema = (entry.schema)(&mut SchemaGenerator::default());
+            let keys = schema.get("properties").unwrap();
+            for key in entry.scope_keys {
+                assert!(keys.get(key).is_some(), "{}: no key {key}", entry.name);
+            }
+        }
     }
 }

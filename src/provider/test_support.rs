@@ -1,4 +1,5 @@
-//! What the providers' tests share: a sink that writes down what it is told, and a real server on the loopback that keeps the requests it got.
+//! Shared by the providers' tests: a sink that records what it receives, and an HTTP server on the loopback interface
+//! that records the requests it receives.
 
 use std::{
     io::Write,
@@ -14,29 +15,27 @@ use axum::{
     response::IntoResponse,
 };
 use figment::value::Value;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Part, PollRequest, Provider};
 use crate::{
-    charge::{Charge, Month, Period, Refused, Sink},
+    charge::{Charge, Month, Period, Refused, SharedSink, Sink},
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
-    http_client::retry::Backoff,
-};
-use crate::{
     error::ProviderError,
-    http_client::{Bounds, Settings},
-    provider::{
-        config::{BuildContext, Uses},
-        registry::ProviderName,
-    },
+    http_client::{Bounds, Settings, retry::Backoff},
 };
 
-/// What a sink was told, in words.
+use super::{
+    Part, PollRequest, Provider,
+    config::{BuildContext, Uses},
+    registry::ProviderName,
+};
+
+/// Records what it receives, as text.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct RecordingSink {
-    /// One line a charge: the period, the dimensions, the amounts.
+    /// One line per charge: the period, the dimensions, the amounts.
     pub(crate) charges: Vec<String>,
     pub(crate) rows: u64,
     pub(crate) withheld: Vec<String>,
@@ -86,7 +85,7 @@ impl Sink for RecordingSink {
     }
 }
 
-/// A request as the server got it.
+/// A request as the server received it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// Method, path and query as they were sent.
@@ -105,29 +104,29 @@ impl Seen {
     }
 }
 
-/// A server on the loopback.
+/// An HTTP server on the loopback interface.
 pub(crate) struct Api {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Api {
-    /// Starts one that answers each request with a status and a body.
+    /// Starts a server that responds to each request with a status and a body.
     pub(crate) async fn start(
-        answer: impl Fn(&Seen) -> (u16, String) + Clone + Send + Sync + 'static,
+        respond: impl Fn(&Seen) -> (u16, String) + Clone + Send + Sync + 'static,
     ) -> Self {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let log = Arc::clone(&seen);
         let router = Router::new().fallback(move |request: Request| {
-            let (log, answer) = (Arc::clone(&log), answer.clone());
+            let (log, respond) = (Arc::clone(&log), respond.clone());
             async move {
                 let (head, body) = request.into_parts();
                 let request = Seen {
                     line: format!("{} {}", head.method, head.uri),
                     headers: head.headers,
-                    body: text(body).await,
+                    body: read_text(body).await,
                 };
-                let (status, body) = answer(&request);
+                let (status, body) = respond(&request);
                 log.lock().unwrap().push(request);
                 (StatusCode::from_u16(status).unwrap(), body).into_response()
             }
@@ -149,7 +148,7 @@ impl Api {
     }
 }
 
-async fn text(body: Body) -> String {
+async fn read_text(body: Body) -> String {
     let bytes = to_bytes(body, 1 << 20).await.unwrap();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -161,7 +160,7 @@ pub(crate) fn secret(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// Builds a provider from its section, or tells the diagnostics, one a line.
+/// Builds a provider from its section, or returns the diagnostics, one per line.
 pub(crate) fn build(
     name: ProviderName,
     section: serde_json::Value,
@@ -169,7 +168,7 @@ pub(crate) fn build(
 ) -> Result<Box<dyn Provider>, String> {
     let mut diagnostics = Diagnostics::default();
     let mut context = BuildContext {
-        place: "accounts.test".to_owned(),
+        key_prefix: "accounts.test".to_owned(),
         zone: TimeZone::UTC,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
         http: Settings {
@@ -189,22 +188,22 @@ pub(crate) fn build(
         uses: Uses::default(),
     };
     let values = Value::serialize(section).unwrap().into_dict().unwrap();
-    let provider = (name.wiring().build)(values, &mut context);
+    let provider = (name.entry().build)(values, &mut context);
     if diagnostics.is_empty() {
-        return Ok(provider.expect("no fault was told"));
+        return Ok(provider.expect("nothing was reported"));
     }
     assert!(provider.is_none(), "a provider in spite of diagnostics");
     Err(diagnostics
         .list()
         .iter()
-        .map(|fault| format!("{}: {}", fault.key, fault.message))
+        .map(|diagnostic| format!("{}: {}", diagnostic.key, diagnostic.message))
         .collect::<Vec<_>>()
         .join("\n"))
 }
 
-/// A question at noon of a day, for the month before and the running one.
-pub(crate) fn ask(today: &str) -> PollRequest {
-    let now: jiff::Timestamp = format!("{today}T12:00:00Z").parse().unwrap();
+/// A poll at noon of a day, of the previous and the current month.
+pub(crate) fn poll_on(today: &str) -> PollRequest {
+    let now: Timestamp = format!("{today}T12:00:00Z").parse().unwrap();
     let current = Month::at(now, &TimeZone::UTC);
     PollRequest {
         months: vec![current.previous(), current],
@@ -214,20 +213,23 @@ pub(crate) fn ask(today: &str) -> PollRequest {
     }
 }
 
-/// Fetches one part into notes.
+/// Fetches one part into a recording sink.
 pub(crate) async fn fetch(
     provider: &dyn Provider,
     part: &Part,
-    ask: &PollRequest,
+    poll: &PollRequest,
 ) -> Result<RecordingSink, ProviderError> {
-    let notes = Arc::new(Mutex::new(RecordingSink::default()));
-    let sink: crate::charge::SharedSink = notes.clone();
-    provider.fetch(part, ask, &sink).await?;
-    let mut notes = notes.lock().unwrap();
-    Ok(std::mem::take(&mut *notes))
+    let recording = Arc::new(Mutex::new(RecordingSink::default()));
+    let sink: SharedSink = recording.clone();
+    provider.fetch(part, poll, &sink).await?;
+    let mut recorded = recording.lock().unwrap();
+    Ok(std::mem::take(&mut *recorded))
 }
 
 /// An error as reason and text.
-pub(crate) fn told(error: &ProviderError) -> String {
+pub(crate) fn error_text(error: &ProviderError) -> String {
     format!("{}: {error}", error.reason().as_str())
 }
+
+pub(crate) use error_text as told;
+pub(crate) use poll_on as ask;

@@ -334,7 +334,7 @@ fn failures(told: &[(String, Failure)], failing: usize) -> Markup {
                 @for (position, (part, failure)) in told.iter().enumerate() {
                     @let first = told[..position].iter().all(|(_, other)| other.reason != failure.reason);
                     li {
-                        strong { (cut(part, 100)) ": " (failure.reason.words()) "." }
+                        strong { (cut(part, 100)) ": " (failure.reason.meaning()) "." }
                         " " span.soft { (cut(&failure.message, MAX_MESSAGE)) }
                         @if first { p { (failure.reason.advice()) } }
                     }
@@ -387,7 +387,7 @@ fn help() -> Markup {
                 dl.words {
                     @for reason in Reason::ALL {
                         dt { (reason.as_str()) }
-                        dd { (reason.words()) ". " (reason.advice()) }
+                        dd { (reason.meaning()) ". " (reason.advice()) }
                     }
                 }
             }

@@ -337,7 +337,7 @@ fn every_provider_names_the_dimensions_that_it_offers() {
     let folder = tempfile::tempdir().unwrap();
     let config = load(&documented(&folder)).unwrap_or_else(|report| panic!("{report}"));
     for account in &config.accounts {
-        let offers = account.provider_name.wiring().offers;
+        let offers = account.provider_name.entry().offers;
         for dimension in account.provider.dimensions() {
             let name = dimension.name.as_str();
             let known = offers.contains(&name) || name.starts_with("tag:");

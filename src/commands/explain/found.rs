@@ -162,7 +162,7 @@ impl Failed {
         Self {
             part: part.to_owned(),
             reason: reason.as_str(),
-            meaning: reason.words(),
+            meaning: reason.meaning(),
             message: message.to_owned(),
             advice: reason.advice(),
         }

@@ -56,6 +56,8 @@ pub(super) enum PeriodMode {
 impl ProviderConfig for Config {
     const NAME: &'static str = "activeplatform";
 
+    const SCOPE_KEYS: &'static [&'static str] = &["subscriptions", "reseller_id"];
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,

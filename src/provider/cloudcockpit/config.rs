@@ -49,6 +49,9 @@ pub struct Config {
 impl ProviderConfig for Config {
     const NAME: &'static str = "cloudcockpit";
 
+    const SCOPE_KEYS: &'static [&'static str] =
+        &["tenant", "customers", "provider_instances", "reseller_id"];
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,

@@ -153,7 +153,7 @@ async fn an_account_that_fails_is_told_with_what_to_do_and_the_others_all_the_sa
     ] {
         assert_eq!(line(text, account)[2], state, "{text}");
         if let Some(reason) = reason {
-            let told = format!("{} ({}): ", reason.words(), reason.as_str());
+            let told = format!("{} ({}): ", reason.meaning(), reason.as_str());
             assert!(text.contains(&told), "{text}");
             assert!(text.contains(reason.advice()), "{text}");
         }

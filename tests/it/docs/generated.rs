@@ -211,7 +211,7 @@ fn provider_pages_name_every_dimension() {
         return;
     }
     for provider in ProviderName::all() {
-        let wiring = provider.wiring();
+        let wiring = provider.entry();
         let page = repository("docs/providers").join(format!("{}.md", wiring.name));
         let text = std::fs::read_to_string(&page).unwrap();
         let of_dimensions = text

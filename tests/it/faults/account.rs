@@ -213,7 +213,7 @@ fn account(section: &serde_json::Value, manner: Manner, clock: &Clock) -> Accoun
     let mut account = config.accounts.pop().unwrap();
     let mut diagnostics = Diagnostics::default();
     let mut context = BuildContext {
-        place: "accounts.main".to_owned(),
+        key_prefix: "accounts.main".to_owned(),
         zone: account.zone.clone(),
         tags: Vec::new(),
         http: Settings {
@@ -241,7 +241,7 @@ fn account(section: &serde_json::Value, manner: Manner, clock: &Clock) -> Accoun
     let mut own = section.as_object().unwrap().clone();
     own.retain(|key, _| !common.contains(&key.as_str()));
     let own = Value::serialize(own).unwrap().into_dict().unwrap();
-    let built = (account.provider_name.wiring().build)(own, &mut context);
+    let built = (account.provider_name.entry().build)(own, &mut context);
     account.provider = Arc::from(built.expect("it was built from the same keys already"));
     account
 }
