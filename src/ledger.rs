@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime, Time};
 
 use crate::{
     account::Account as Configured,
-    charge::{Amount, Charge, Measure, Month, Period, Refused, Sink},
+    charge::{Amount, Charge, ChargeError, Measure, Month, Period, Sink},
 };
 
 mod column;
@@ -296,17 +296,17 @@ impl Ledger {
 }
 
 impl Sink for Ledger {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
         if charge
             .amounts
             .iter()
             .any(|amount| !amount.value.is_finite())
         {
-            return Err(Refused::NotFinite);
+            return Err(ChargeError::NotFinite);
         }
         let key = self.keys.intern(self.shape.texts(charge.dimensions));
         if self.keys.len() > self.most_keys {
-            return Err(Refused::TooManySeries {
+            return Err(ChargeError::TooManySeries {
                 limit: self.most_keys,
             });
         }

@@ -26,7 +26,7 @@ use crate::charge::{
 };
 use crate::{
     error::ProviderError,
-    http_client::{Auth, Fold, Frame, Http, Pages, Read, Request},
+    http_client::{Auth, Fold, Folded, Frame, Http, Pages, Request},
     json::{
         RowError,
         scalars::{self, Number, Raw, Streamed, Text},
@@ -313,7 +313,7 @@ impl ActivePlatform {
         let (request, read) = self
             .answer(&part.id, (first, last), ask, sink, expenses)
             .await?;
-        let answer: AnalyticsResponse<'_> = request.read(&read.around)?;
+        let answer: AnalyticsResponse<'_> = request.read(&read.envelope)?;
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
         read.fold.conclude(&answer, &request.place(), &mut *sink)
     }
@@ -326,7 +326,7 @@ impl ActivePlatform {
         ask: &PollRequest,
         sink: &SharedSink,
         expenses: impl Fn() -> Expenses,
-    ) -> Result<(Request, Read<Expenses>), ProviderError> {
+    ) -> Result<(Request, Folded<Expenses>), ProviderError> {
         const ROWS: Frame = Frame::Inside(&["subscription", "items"]);
         let (arguments, otherwise) = match self.period_mode {
             PeriodMode::Periods => (Arguments::Periods, None),

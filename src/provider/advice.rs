@@ -1,6 +1,9 @@
 //! The reasons of failures in words, and what to do about each: the one place for both, wherever they are shown.
 
-use crate::error::Reason;
+use crate::{
+    error::{NO_CREDENTIAL, Reason},
+    secret::HIDDEN_NAME,
+};
 
 impl Reason {
     /// What happened, in words: lower case, without a full stop.
@@ -18,6 +21,18 @@ impl Reason {
             Self::Truncated => "the answer stopped early",
             Self::TooLarge => "the answer is larger than is allowed",
             Self::Implausible => "the answer is far smaller than the last one",
+        }
+    }
+
+    /// What an operator can do about a failure with this message. A secret that cannot be read was never sent, so that
+    /// renewing it does not help.
+    pub fn advice_for(self, message: &str) -> &'static str {
+        if !message.starts_with(NO_CREDENTIAL) {
+            self.advice()
+        } else if message.contains(HIDDEN_NAME) {
+            "A key that ends with _file takes the name of a file, and one that ends with _env the name of a variable, not the secret itself. Put the secret in a file and name that file. If the secret is in the configuration, treat it as exposed and replace it."
+        } else {
+            "Create the file or set the variable that the message names, with nothing but the secret in it, and let the user of this process read it. A file is read again at the next login; a new variable takes a restart."
         }
     }
 

@@ -349,10 +349,7 @@ impl Login for ClientCredentials {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Token, ProviderError>> {
         Box::pin(async move {
-            let secret = self.secret.read().map_err(|error| {
-                ProviderError::new(Reason::Unauthorized, "the client secret cannot be read")
-                    .because(error)
-            })?;
+            let secret = self.secret.read().map_err(ProviderError::no_credential)?;
             let request = http.at(Method::POST, self.token_url.clone()).form(&[
                 ("grant_type", "client_credentials"),
                 ("client_id", &self.client_id),

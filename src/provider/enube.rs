@@ -23,7 +23,7 @@ use crate::{
     secret::SecretSource,
 };
 use crate::{
-    error::{ProviderError, Reason},
+    error::ProviderError,
     http_client::{Auth, Http, Login, Token},
     json::{
         RowError,
@@ -493,10 +493,7 @@ impl Login for PasswordLogin {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Token, ProviderError>> {
         Box::pin(async move {
-            let password = self.password.read().map_err(|error| {
-                ProviderError::new(Reason::Unauthorized, "the password cannot be read")
-                    .because(error)
-            })?;
+            let password = self.password.read().map_err(ProviderError::no_credential)?;
             let request = match &self.token_url {
                 None => http
                     .post(&["auth", "login"])

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 
 use super::{Part, PollRequest, Provider};
 use crate::{
-    charge::{Charge, Month, Period, Refused, Sink},
+    charge::{Charge, ChargeError, Month, Period, Sink},
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
@@ -45,7 +45,7 @@ pub(crate) struct RecordingSink {
 }
 
 impl Sink for RecordingSink {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
         let period = match charge.period {
             Period::Hour(hour) => hour.to_string(),
             Period::Day(day) => day.to_string(),
@@ -227,7 +227,14 @@ pub(crate) async fn fetch(
     Ok(std::mem::take(&mut *notes))
 }
 
-/// An error as reason and text.
+/// An error as reason and text, without the address of the local server that it names.
 pub(crate) fn told(error: &ProviderError) -> String {
-    format!("{}: {error}", error.reason().as_str())
+    let text = format!("{}: {error}", error.reason().as_str());
+    match text.split_once("http://127.0.0.1:") {
+        Some((before, after)) => {
+            let path = after.trim_start_matches(|char: char| char.is_ascii_digit());
+            format!("{before}{path}")
+        }
+        None => text,
+    }
 }
