@@ -1,4 +1,4 @@
-//! One charge: what every provider says, whatever its API looks like. Plain data, no I/O.
+//! The charge, which every provider emits, whatever its API looks like. Plain data, no I/O.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,19 +7,19 @@ use jiff::civil::{Date, DateTime};
 pub mod currency;
 mod month;
 
-pub use month::{Month, NotAMonth, start_of_day};
+pub use month::{Month, ParseMonthError, start_of_day};
 
-/// What is measured. Closed: a provider cannot invent one, and the exposition names each.
+/// What is measured: a closed set, since the exposition has a metric for each.
 ///
-/// The words are those of FOCUS (FinOps Open Cost and Usage Specification) where it has one.
+/// The names are those of FOCUS (FinOps Open Cost and Usage Specification) where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
     /// What is billed, after discounts, as the provider reports it.
     BilledCost,
-    /// The part of the billed cost that is charged once or by subscription: it is counted, and no forecast stretches
-    /// it. Not served by itself.
+    /// The part of the billed cost that is charged once or by subscription: forecasts count it, but do not extrapolate
+    /// it. Not exposed by itself.
     FixedCost,
-    /// The part of the billed cost that was paid in advance: nothing is forecast for it. Not served by itself.
+    /// The part of the billed cost that was paid in advance: it is not forecast. Not exposed by itself.
     PrepaidCost,
     /// Cost before discounts.
     ListCost,
@@ -33,9 +33,9 @@ pub enum Measure {
     StoredQuantity,
     /// Licence seats bought.
     Seats,
-    /// Licence seats given to a user.
+    /// Licence seats assigned to a user.
     AssignedSeats,
-    /// Licence seats that can still be given.
+    /// Licence seats that can still be assigned.
     AvailableSeats,
     /// Licence seats suspended by the seller.
     SuspendedSeats,
@@ -67,13 +67,13 @@ impl Measure {
 /// The charge period: half open, in the account's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Period {
-    /// The hour that begins at this local time.
+    /// The hour that starts at this local time.
     Hour(DateTime),
     /// A local day.
     Day(Date),
     /// A whole billing month.
     Month(Month),
-    /// The moment of the answer: levels, seats, forecasts.
+    /// The time of the response: levels, seats, forecasts.
     Now,
 }
 
@@ -89,7 +89,7 @@ impl Period {
     }
 }
 
-/// So much of one unit of one measure.
+/// An amount of one measure, in one unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Amount<'a> {
     /// What is measured.
@@ -111,13 +111,13 @@ pub struct Charge<'a> {
     pub amounts: &'a [Amount<'a>],
 }
 
-/// A charge that cannot be taken.
+/// A charge that is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ChargeError {
     /// The value is not a finite number.
     #[error("an amount is not a finite number")]
     NotFinite,
-    /// More label sets than the account may ever hold.
+    /// More label sets than the account may have.
     #[error("more than {limit} distinct label sets")]
     TooManySeries {
         /// How many are allowed.
@@ -125,51 +125,24 @@ pub enum Refused {
     },
 }
 
-/// Where a provider hands its charges, one by one, while the body still arrives.
+/// Where a provider emits its charges, one by one, while the response still arrives.
 pub trait Sink: Send {
-    /// Takes one charge.
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused>;
+    /// Adds one charge.
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError>;
 
-    /// Counts rows read, whether or not they made a charge.
+    /// Counts rows that were read, whether or not they became charges.
     fn rows(&mut self, count: u64);
 
-    /// Says that the provider does not report this month: it is withheld, which is not 0. What is known of it stays.
+    /// Marks a month that the provider does not report: it is withheld, which is not 0. What is known of it stays.
     fn withhold(&mut self, month: Month);
 
-    /// Says that the answer holds the whole of this month, so that what is not charged in it was not charged. A month
-    /// of which there are rows needs no such word.
+    /// Marks a month that the response covers completely, even without rows, so that what it does not charge was not
+    /// charged. A month with rows needs no mark.
     fn report(&mut self, month: Month);
 
-    /// Says something an operator should know about the data; the same text counts once.
+    /// Adds a remark on the data for the operator; the same text counts once.
     fn remark(&mut self, text: &str);
 }
 
-/// A sink that the reader of a body can take along to another thread.
+/// A sink that can be moved to the thread that decodes the response.
 pub type SharedSink = Arc<Mutex<dyn Sink>>;
-
-#[cfg(test)]
-mod tests {
-    use jiff::tz::TimeZone;
-
-    use super::*;
-
-    #[test]
-    fn a_month_knows_its_neighbours_and_its_days() {
-        let december: Month = "2024-12".parse().unwrap();
-        assert_eq!(december.next().to_string(), "2025-01");
-        assert_eq!(december.previous().to_string(), "2024-11");
-        let february: Month = "2024-02".parse().unwrap();
-        assert_eq!(february.last_day().day(), 29);
-        for text in ["2024-13", "2024-1", "24-01", "2024", "2024-01-01", ""] {
-            assert_eq!(text.parse::<Month>(), Err(NotAMonth), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_month_begins_and_ends_at_local_midnight() {
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let march: Month = "2025-03".parse().unwrap();
-        assert_eq!(march.start(&zone).to_string(), "2025-02-28T23:00:00Z");
-        assert_eq!(march.end(&zone).to_string(), "2025-03-31T22:00:00Z");
-    }
-}

@@ -1,10 +1,10 @@
-//! The clock that is passed in: the one place that reads the system's, and a simulated one for tests.
+//! The clock that is passed around: the one place that reads the system's clock, and a simulated one for tests.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Tells the time. Cheap to clone; clones tell the same time.
+/// Returns the current time. Cheap to clone; clones return the same time.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -15,9 +15,9 @@ impl Clock {
         Self(Arc::new(Timestamp::now))
     }
 
-    /// A clock that starts at an instant and runs with tokio's, so that it stands still where that is paused.
+    /// A clock that starts at an instant and follows tokio's, so that it stops while that is paused.
     pub fn starting_at(start: Timestamp) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a simulated clock runs with it")]
+        #[expect(clippy::disallowed_methods, reason = "a simulated clock follows it")]
         let origin = tokio::time::Instant::now();
         Self(Arc::new(move || add(start, origin.elapsed())))
     }
@@ -27,7 +27,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The time now.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
@@ -39,7 +39,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// An instant a while later; the end of time where there is none.
+/// An instant plus a duration; the latest instant there is if that is out of range.
 pub fn add(start: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait)
         .ok()
@@ -47,7 +47,7 @@ pub fn add(start: Timestamp, wait: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// How long from one instant to a later one; nothing where it is not later.
+/// The duration from one instant to a later one; zero if it is not later.
 pub fn until(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }

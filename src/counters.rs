@@ -1,4 +1,4 @@
-//! What an account has done since the program began: the numbers behind the counters of `/metrics`.
+//! The counters of one account since the program started, as `/metrics` shows them.
 
 use std::{
     collections::BTreeMap,
@@ -17,16 +17,16 @@ pub struct Counters {
     failures: [AtomicU64; Reason::ALL.len()],
     retries: [AtomicU64; Reason::ALL.len()],
     requests: Mutex<BTreeMap<Code, u64>>,
-    /// How often any of them moved: whoever reads it before the others misses nothing.
-    moves: AtomicU64,
+    /// How often any of them changed. A reader that reads it first misses no change.
+    changes: AtomicU64,
 }
 
 /// How a request ended, for the label `code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
-    /// No answer came.
+    /// There was no response.
     None,
-    /// An answer with this status.
+    /// A response with this status.
     Status(u16),
 }
 
@@ -34,38 +34,38 @@ impl Counters {
     /// Counts a finished poll.
     pub fn polled(&self) {
         self.polls.fetch_add(1, Ordering::Relaxed);
-        self.moved();
+        self.changed();
     }
 
-    /// Counts a failure: of a part, or of finding the parts.
+    /// Counts a failure of a part, or of discovering the parts.
     pub fn failed(&self, reason: Reason) {
         self.failures[reason as usize].fetch_add(1, Ordering::Relaxed);
-        self.moved();
+        self.changed();
     }
 
-    /// Counts a request that is sent again.
+    /// Counts a retry of a request.
     pub fn retried(&self, reason: Reason) {
         self.retries[reason as usize].fetch_add(1, Ordering::Relaxed);
-        self.moved();
+        self.changed();
     }
 
     /// Counts a request that ended.
     pub fn requested(&self, code: Code) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(code).or_default() += 1;
-        self.moved();
+        self.changed();
     }
 
-    fn moved(&self) {
-        self.moves.fetch_add(1, Ordering::Release);
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// How often anything was counted. What was counted before is seen by who reads it afterwards.
-    pub fn moves(&self) -> u64 {
-        self.moves.load(Ordering::Acquire)
+    /// How often any counter changed. Counters that are read afterwards include these changes.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
-    /// How many polls ended.
+    /// Finished polls.
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::Relaxed)
     }
@@ -80,10 +80,10 @@ impl Counters {
         by_reason(&self.retries)
     }
 
-    /// Requests by how they ended: what was met, and 200 from the start.
+    /// Requests by how they ended; 200 is present from the start.
     pub fn requests(&self) -> BTreeMap<Code, u64> {
-        let met = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut requests = met.clone();
+        let seen = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = seen.clone();
         requests.entry(Code::Status(200)).or_default();
         requests
     }

@@ -5,9 +5,9 @@ use std::{error::Error, fmt, time::Duration};
 /// Why a part failed: the closed set of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// No whole answer within the part's timeout or the poll's deadline.
+    /// No complete response within the part's timeout or the poll's deadline.
     Timeout,
-    /// No connection, or it broke before an answer.
+    /// No connection, or it was closed before a response.
     Unreachable,
     /// The TLS handshake failed.
     Tls,
@@ -21,13 +21,13 @@ pub enum Reason {
     RateLimited,
     /// Any other refusal or failure of the provider.
     UpstreamError,
-    /// An answer that does not say what it should.
+    /// A response that is not as documented.
     Malformed,
-    /// An answer that stops early.
+    /// A response that is incomplete.
     Truncated,
-    /// An answer over a bound.
+    /// A response over a limit.
     TooLarge,
-    /// An answer far smaller than the last, held back.
+    /// A response far smaller than the last, withheld.
     Implausible,
 }
 
@@ -67,6 +67,10 @@ impl Reason {
     }
 }
 
+/// How the message of an error starts whose cause is a secret that cannot be read. Its advice is recognised by it, after
+/// a restart, too, since the state file keeps messages.
+pub const NO_CREDENTIAL: &str = "the credential is not available";
+
 /// Why a part failed, in the operator's words. It never holds a secret or a URL's query.
 #[derive(Debug)]
 pub struct ProviderError {
@@ -75,7 +79,7 @@ pub struct ProviderError {
     status: Option<u16>,
     retry_after: Option<Duration>,
     retryable: bool,
-    not_a_part: bool,
+    not_applicable: bool,
     correlation_id: Option<uuid::Uuid>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -89,68 +93,73 @@ impl ProviderError {
             status: None,
             retry_after: None,
             retryable: false,
-            not_a_part: false,
+            not_applicable: false,
             correlation_id: None,
             source: None,
         }
     }
 
-    /// An answer that does not say what it should.
+    /// A response that is not as documented.
     pub fn malformed(message: impl Into<String>) -> Self {
         Self::new(Reason::Malformed, message)
     }
 
-    /// An answer that stops early. PartFetcher again may help.
+    /// A response that is incomplete. A retry may help.
     pub fn truncated(message: impl Into<String>) -> Self {
         Self::new(Reason::Truncated, message).retryable()
     }
 
-    /// Keeps what caused it.
+    /// The account's secret cannot be read, so nothing was sent. The cause names its file or variable.
+    pub fn no_credential(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Reason::Unauthorized, NO_CREDENTIAL).because(cause)
+    }
+
+    /// Adds its cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Keeps the HTTP status.
+    /// Adds the HTTP status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Keeps how long the provider asked us to wait.
+    /// Adds the pause that the provider requested.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
     }
 
-    /// Keeps the correlation id that was sent with the request.
+    /// Adds the correlation id that was sent with the request.
     #[must_use]
     pub fn with_correlation_id(mut self, id: Option<uuid::Uuid>) -> Self {
         self.correlation_id = id;
         self
     }
 
-    /// Marks it as worth asking again.
+    /// Marks that a retry may help.
     #[must_use]
     pub fn retryable(mut self) -> Self {
         self.retryable = true;
         self
     }
 
-    /// Marks that it was asked again often enough.
+    /// Marks that there are to be no more retries.
     #[must_use]
     pub fn given_up(mut self) -> Self {
         self.retryable = false;
         self
     }
 
-    /// Marks that the part may not exist at all: one that never succeeded is then skipped and fails nothing.
+    /// Marks that the part may not exist at all: if it never succeeded, it is skipped and does not fail the poll.
     #[must_use]
     pub fn not_applicable(mut self) -> Self {
-        self.not_a_part = true;
+        self.not_applicable = true;
         self
     }
 
@@ -159,24 +168,24 @@ impl ProviderError {
         self.reason
     }
 
-    /// The HTTP status, if an answer came.
+    /// The HTTP status, if there was a response.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// How long the provider asked us to wait.
+    /// The pause that the provider requested.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether asking again at once may help.
+    /// Whether a retry may help.
     pub fn is_retryable(&self) -> bool {
         self.retryable
     }
 
     /// Whether the part may not exist at all.
     pub fn is_not_applicable(&self) -> bool {
-        self.not_a_part
+        self.not_applicable
     }
 
     /// The correlation id that was sent with the request.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::civil::{Date, DateTime, Time};
 
-use crate::charge::{Charge, Month, Period, Refused, Sink};
+use crate::charge::{Charge, Month, Period, ChargeError, Sink};
 
 mod column;
 mod label_mapping;
@@ -101,17 +101,17 @@ impl Ledger {
 }
 
 impl Sink for Ledger {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
         if charge
             .amounts
             .iter()
             .any(|amount| !amount.value.is_finite())
         {
-            return Err(Refused::NotFinite);
+            return Err(ChargeError::NotFinite);
         }
         let key = self.keys.intern(self.shape.texts(charge.dimensions));
         if self.keys.len() > self.most_keys {
-            return Err(Refused::TooManySeries {
+            return Err(ChargeError::TooManySeries {
                 limit: self.most_keys,
             });
         }

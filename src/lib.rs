@@ -20,6 +20,7 @@ pub mod secret;
 pub mod server;
 pub mod state;
 pub mod telemetry;
+pub mod token_bucket;
 pub mod view;
 
 #[cfg(test)]

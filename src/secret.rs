@@ -1,39 +1,25 @@
-//! Where a secret is kept, and reading it: the file or variable is read again at every login.
+//! Where a secret is kept, and reading it. The file or variable is read again at every login.
 
-use std::{io, path::PathBuf};
+use std::{
+    fmt,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use secrecy::SecretString;
 
-/// A secret's whereabouts, never its content.
+/// Where a secret is kept, never its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// A file that holds it; white space around it is dropped.
+    /// A file that holds it; white space around it is ignored.
     File(PathBuf),
     /// An environment variable that holds it.
     Env(String),
 }
 
-/// Why a secret could not be read. Neither its content nor the name of its file or variable is told: people write the
-/// secret itself there by mistake, and the key says which one it is.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file cannot be read.
-    #[error("cannot read the secret file that is named")]
-    File(#[source] io::Error),
-    /// The variable is not set, or is not UTF-8.
-    #[error("the environment variable that is named is not set")]
-    Env,
-    /// There is nothing in it, or something that cannot be sent in an HTTP header.
-    #[error("the secret is empty or holds control characters")]
-    Unusable,
-}
-
-/// A file larger than this holds no secret that any of the APIs gives out.
-const MAX_FILE: u64 = 64 * 1024;
-
 impl SecretSource {
     /// Whether the name of the file or of the variable is empty.
-    pub fn is_nowhere(&self) -> bool {
+    pub fn is_unnamed(&self) -> bool {
         match self {
             Self::File(path) => path.as_os_str().is_empty(),
             Self::Env(name) => name.trim().is_empty(),
@@ -43,23 +29,135 @@ impl SecretSource {
     /// Reads it.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let text = match self {
-            Self::File(path) => read_bounded(path).map_err(SecretError::File)?,
+            Self::File(path) => {
+                read_limited(path).map_err(|error| SecretError::File(self.name(), error))?
+            }
             #[expect(
                 clippy::disallowed_methods,
-                reason = "the configuration is the one room that reads the environment"
+                reason = "secrets are one of the two places that read the environment"
             )]
-            Self::Env(name) => std::env::var(name).map_err(|_| SecretError::Env)?,
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| SecretError::Variable(self.name()))?
+            }
         };
         let text = text.trim();
         if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(SecretError::Unusable);
+            return Err(SecretError::Unusable(self.name()));
         }
         Ok(SecretString::from(text))
     }
+
+    fn name(&self) -> SourceName {
+        SourceName::new(self, || std::env::current_dir().ok())
+    }
 }
 
-fn read_bounded(path: &std::path::Path) -> io::Result<String> {
-    use io::Read;
+/// Why a secret could not be read. It names the file or variable, never the content.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read the secret {0}")]
+    File(SourceName, #[source] io::Error),
+    /// The variable is not set, or is not UTF-8.
+    #[error("the {0} is not set")]
+    Variable(SourceName),
+    /// It is empty, or cannot be sent in an HTTP header.
+    #[error("the secret in the {0} is empty or contains control characters")]
+    Unusable(SourceName),
+}
+
+/// The file or variable of a secret as errors show it. A name that looks like a secret itself, which was written in the
+/// place of the name by mistake, is hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceName {
+    kind: &'static str,
+    /// `None` where it looks like a secret.
+    name: Option<String>,
+    /// The folder that a relative path counts from.
+    folder: Option<PathBuf>,
+}
+
+impl SourceName {
+    fn new(source: &SecretSource, current_dir: impl FnOnce() -> Option<PathBuf>) -> Self {
+        match source {
+            SecretSource::File(path) => {
+                let name = path.to_string_lossy();
+                Self {
+                    kind: "file",
+                    name: (!looks_like_secret(&name)).then(|| visible(&name)),
+                    folder: path.is_relative().then(current_dir).flatten(),
+                }
+            }
+            SecretSource::Env(name) => Self {
+                kind: "environment variable",
+                name: (!looks_like_secret(name)).then(|| visible(name)),
+                folder: None,
+            },
+        }
+    }
+}
+
+/// What advice on a hidden name is recognised by.
+pub const HIDDEN_NAME: &str = "(its name is hidden because it looks like a secret)";
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, &self.folder) {
+            (None, _) => write!(f, "{} {HIDDEN_NAME}", self.kind),
+            (Some(name), None) => write!(f, "{} {name}", self.kind),
+            (Some(name), Some(folder)) => {
+                let folder = folder.to_string_lossy();
+                write!(f, "{} {name} (relative to {})", self.kind, visible(&folder))
+            }
+        }
+    }
+}
+
+/// A name on one line.
+fn visible(name: &str) -> String {
+    name.chars()
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect()
+}
+
+/// A part of a name that is longer looks like a secret unless it consists of words.
+const MAX_PLAIN_PART: usize = 20;
+/// The longest word in such a part.
+const MAX_WORD: usize = 16;
+
+/// Whether the name of a file or variable looks like a secret: it holds characters that keys hold and names do not, or a
+/// part between `/` and `.` that is longer than 20 characters and does not consist of words. An absolute path with more
+/// than one part does not: a secret can begin with a slash, but hardly looks like a path.
+fn looks_like_secret(name: &str) -> bool {
+    let is_unusual = |char: char| {
+        char.is_ascii() && !char.is_ascii_alphanumeric() && !" /._-@,()".contains(char)
+    };
+    if name.contains(is_unusual) {
+        return true;
+    }
+    let mut parts = name.split(['/', '.']).filter(|part| !part.is_empty());
+    if name.starts_with('/') && parts.clone().count() > 1 {
+        return false;
+    }
+    parts.any(|part| {
+        part.chars().count() > MAX_PLAIN_PART && !part.split(['_', '-', ' ']).all(is_word)
+    })
+}
+
+/// Letters of one case, the first one in any, then perhaps digits.
+fn is_word(text: &str) -> bool {
+    let letters = text.trim_end_matches(|char: char| char.is_ascii_digit());
+    let rest: String = letters.chars().skip(1).collect();
+    text.chars().count() <= MAX_WORD
+        && (letters.is_empty() || text.len() - letters.len() <= 4)
+        && letters.chars().all(char::is_alphabetic)
+        && (rest.chars().all(char::is_lowercase) || !letters.contains(char::is_lowercase))
+}
+
+/// A longer file is no secret that any of the APIs issues.
+const MAX_FILE: u64 = 64 * 1024;
+
+fn read_limited(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let read = std::fs::File::open(path)?
         .take(MAX_FILE + 1)
@@ -69,3 +167,6 @@ fn read_bounded(path: &std::path::Path) -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

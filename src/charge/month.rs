@@ -1,4 +1,4 @@
-//! The billing month, and when local days begin.
+//! The billing month, and the start of local days.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,7 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month that a local date lies in.
+    /// The month of a local date.
     pub fn of(date: Date) -> Self {
         Self {
             year: date.year(),
@@ -20,7 +20,7 @@ impl Month {
         }
     }
 
-    /// The month that an instant lies in, in a time zone.
+    /// The month of an instant in a time zone.
     pub fn at(now: Timestamp, zone: &TimeZone) -> Self {
         Self::of(now.to_zoned(zone.clone()).date())
     }
@@ -55,7 +55,7 @@ impl Month {
         Self::of(self.first_day().saturating_sub(1.day()))
     }
 
-    /// The instant it begins: local midnight of its first day.
+    /// The instant it starts: local midnight of its first day.
     pub fn start(self, zone: &TimeZone) -> Timestamp {
         start_of_day(self.first_day(), zone)
     }
@@ -66,9 +66,9 @@ impl Month {
     }
 }
 
-/// The instant a local day begins. Days have 23 to 25 hours.
+/// The instant at which a local day starts. Days have 23 to 25 hours.
 ///
-/// Where midnight does not exist the day begins at the first instant that does.
+/// Where midnight does not exist, the day starts at its first instant.
 pub fn start_of_day(day: Date, zone: &TimeZone) -> Timestamp {
     zone.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()))
         .unwrap_or(Timestamp::MAX)
@@ -89,21 +89,24 @@ impl fmt::Debug for Month {
 /// A text that is not a month in the form `YYYY-MM`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a month in the form YYYY-MM")]
-pub struct NotAMonth;
+pub struct ParseMonthError;
 
 impl FromStr for Month {
-    type Err = NotAMonth;
+    type Err = ParseMonthError;
 
     /// Reads `YYYY-MM`.
-    fn from_str(text: &str) -> Result<Self, NotAMonth> {
-        let (year, month) = text.split_once('-').ok_or(NotAMonth)?;
+    fn from_str(text: &str) -> Result<Self, ParseMonthError> {
+        let (year, month) = text.split_once('-').ok_or(ParseMonthError)?;
         if year.len() != 4 || month.len() != 2 {
-            return Err(NotAMonth);
+            return Err(ParseMonthError);
         }
-        let year = year.parse().map_err(|_| NotAMonth)?;
-        let month = month.parse().map_err(|_| NotAMonth)?;
+        let year = year.parse().map_err(|_| ParseMonthError)?;
+        let month = month.parse().map_err(|_| ParseMonthError)?;
         Date::new(year, month, 1)
             .map(Self::of)
-            .map_err(|_| NotAMonth)
+            .map_err(|_| ParseMonthError)
     }
 }
+
+#[cfg(test)]
+mod tests;

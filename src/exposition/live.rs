@@ -214,7 +214,7 @@ impl Counted {
             .iter()
             .map(|cell| {
                 let account = Arc::clone(&cell.account);
-                let moves = account.counters.moves();
+                let moves = account.counters.changes();
                 (account, moves)
             })
             .collect();
@@ -230,7 +230,7 @@ impl Counted {
     /// Whether it is still right.
     fn holds(&self, cells: &[Arc<AccountHandle>], reload: Reload) -> bool {
         let same = |(account, moves): &(Arc<Account>, u64), cell: &Arc<AccountHandle>| {
-            Arc::ptr_eq(account, &cell.account) && *moves == cell.account.counters.moves()
+            Arc::ptr_eq(account, &cell.account) && *moves == cell.account.counters.changes()
         };
         self.reload == reload
             && self.accounts.len() == cells.len()

@@ -1,4 +1,5 @@
-//! Credentials: a fixed header, or a token that a login gives, kept for most of its life; one login at a time.
+//! Credentials: a secret in a header, or a token from a login, which is cached for most of its lifetime. One login runs
+//! at a time.
 
 use std::{fmt, time::Duration};
 
@@ -8,34 +9,33 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
+use super::client::Http;
 use crate::{
     clock::{Clock, add, until},
-    secret::SecretSource,
-};
-use crate::{
     error::{ProviderError, Reason},
-    http_client::{Http, expose},
+    secret::SecretSource,
+    telemetry::error_chain::chain,
 };
 
-/// How an account proves who it is.
+/// How an account authenticates.
 #[derive(Debug)]
 pub enum Auth {
-    /// A secret in a header, read again for every request.
+    /// A secret in a header, which is read again for every request.
     Header {
         /// Which header.
         name: HeaderName,
-        /// What stands before the secret, such as `Bearer `.
+        /// What precedes the secret, such as `Bearer `.
         prefix: &'static str,
         /// Where the secret is kept.
         secret: SecretSource,
     },
-    /// A bearer token that a login gives.
+    /// A bearer token from a login.
     Login(Box<dyn Login>),
 }
 
-/// How a provider gives out tokens.
+/// How a provider issues tokens.
 pub trait Login: Send + Sync + fmt::Debug {
-    /// Logs in: reads the secret, asks for a token. Requests made here must be anonymous.
+    /// Logs in: reads the secret and requests a token. Its requests must be anonymous.
     fn login<'a>(
         &'a self,
         http: &'a Http,
@@ -43,12 +43,12 @@ pub trait Login: Send + Sync + fmt::Debug {
     ) -> BoxFuture<'a, Result<Token, ProviderError>>;
 }
 
-/// A token and its end.
+/// A token and its expiry.
 #[derive(Debug)]
 pub struct Token {
     /// The token.
     pub value: SecretString,
-    /// When it ends, if the provider says so.
+    /// When it expires, if the provider reports it.
     pub expires: Option<Timestamp>,
 }
 
@@ -57,16 +57,17 @@ pub struct Token {
 pub(super) struct Credential {
     pub(super) name: HeaderName,
     pub(super) value: HeaderValue,
-    /// The secret itself, so that it can be struck out of an error's text.
+    /// The secret itself, so that an error's text can be checked for it.
     pub(super) secret: SecretString,
 }
 
-/// A login that failed is not tried again at once, by the next part: repeated refusals lock accounts, and each rests
-/// twice as long as the one before. As long there is no second login because of a 401, and no token is thought to be
-/// over, whatever it says of its life.
-const FIRST_REST: Duration = Duration::from_secs(30);
-const MAX_REST: Duration = Duration::from_mins(15);
+/// How long after a failed login the next one waits. It is not retried at once by the next part, since repeated refusals
+/// lock accounts; the delay doubles with every refusal. The same delay separates two logins after a 401, and is the
+/// shortest lifetime of a token, whatever its expiry.
+const MIN_LOGIN_DELAY: Duration = Duration::from_secs(30);
+const MAX_LOGIN_DELAY: Duration = Duration::from_mins(15);
 
+/// How an account authenticates, and the token that it has.
 #[derive(Debug)]
 pub(super) struct Session {
     auth: Auth,
@@ -76,16 +77,16 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 struct State {
     token: Option<(Credential, Option<Timestamp>)>,
-    failed: Option<Failure>,
-    /// When a 401 was last answered with a login.
-    repeated: Option<Timestamp>,
+    failed: Option<FailedLogin>,
+    /// When a token was last discarded because of a 401.
+    invalidated: Option<Timestamp>,
 }
 
-/// A login that failed, and how long there is no other.
+/// A login that failed, and until when there is no other.
 #[derive(Debug)]
-struct Failure {
+struct FailedLogin {
     until: Timestamp,
-    rest: Duration,
+    delay: Duration,
     reason: Reason,
     message: String,
 }
@@ -98,7 +99,7 @@ impl Session {
         }
     }
 
-    /// The credential for the next request; logs in where there is no token or 90 % of its life is over.
+    /// The credential for the next request. Logs in if there is no token or 90 % of its lifetime has passed.
     pub(super) async fn credential(
         &self,
         http: &Http,
@@ -126,7 +127,7 @@ impl Session {
             return Err(ProviderError::new(
                 failed.reason,
                 format!(
-                    "{}; the next login waits for {}",
+                    "{}; the next login is in {}",
                     failed.message,
                     humantime::format_duration(Duration::from_secs(
                         until(now, failed.until).as_secs()
@@ -138,8 +139,8 @@ impl Session {
         match outcome.and_then(|token| Ok((bearer(token.value)?, token.expires))) {
             Ok((credential, expires)) => {
                 let renew = expires.map(|expires| {
-                    let life = until(now, expires).mul_f64(0.9);
-                    add(now, life.max(FIRST_REST))
+                    let lifetime = until(now, expires).mul_f64(0.9);
+                    add(now, lifetime.max(MIN_LOGIN_DELAY))
                 });
                 state.token = Some((credential.clone(), renew));
                 state.failed = None;
@@ -147,24 +148,24 @@ impl Session {
             }
             Err(error) => {
                 let refused = matches!(error.reason(), Reason::Unauthorized | Reason::Forbidden);
-                let rest = match &state.failed {
-                    Some(failed) if refused => (failed.rest * 2).min(MAX_REST),
-                    _ => FIRST_REST,
+                let delay = match &state.failed {
+                    Some(failed) if refused => (failed.delay * 2).min(MAX_LOGIN_DELAY),
+                    _ => MIN_LOGIN_DELAY,
                 };
-                state.failed = Some(Failure {
-                    until: add(now, rest),
-                    rest,
+                state.failed = Some(FailedLogin {
+                    until: add(now, delay),
+                    delay,
                     reason: error.reason(),
-                    message: error.to_string(),
+                    message: chain(&error),
                 });
                 Err(error)
             }
         }
     }
 
-    /// Forgets a token that was refused, unless another request has already got a new one. False where there is
-    /// nothing that a new login could change: there is none, or there was one just before, for this part or another.
-    pub(super) async fn drop_token(&self, refused: &Credential, clock: &Clock) -> bool {
+    /// Discards a token that was refused, unless another request has already replaced it. False where another login
+    /// cannot help: the account has none, or there was one just before, for this part or another.
+    pub(super) async fn invalidate(&self, refused: &Credential, clock: &Clock) -> bool {
         if matches!(self.auth, Auth::Header { .. }) {
             return false;
         }
@@ -178,13 +179,13 @@ impl Session {
         }
         let now = clock.now();
         if state
-            .repeated
-            .is_some_and(|repeated| (repeated..add(repeated, FIRST_REST)).contains(&now))
+            .invalidated
+            .is_some_and(|last| (last..add(last, MIN_LOGIN_DELAY)).contains(&now))
         {
             return false;
         }
         state.token = None;
-        state.repeated = Some(now);
+        state.invalidated = Some(now);
         true
     }
 }
@@ -194,14 +195,9 @@ fn header_from(
     prefix: &str,
     source: &SecretSource,
 ) -> Result<Credential, ProviderError> {
-    let secret = source.read().map_err(|error| {
-        ProviderError::new(Reason::Unauthorized, "the credential cannot be read").because(error)
-    })?;
-    sensitive(
-        name.clone(),
-        &format!("{prefix}{}", expose(&secret)),
-        secret,
-    )
+    let secret = source.read().map_err(ProviderError::no_credential)?;
+    let value = format!("{prefix}{}", secret.expose_secret());
+    sensitive(name.clone(), &value, secret)
 }
 
 fn bearer(token: SecretString) -> Result<Credential, ProviderError> {
@@ -217,7 +213,7 @@ fn sensitive(
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         ProviderError::new(
             Reason::Unauthorized,
-            "the credential holds characters that no header can carry",
+            "the credential contains characters that are not allowed in a header",
         )
     })?;
     value.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! The pages of one list: when they end, and that none of them came twice.
+//! The pages of one list: where it ends, and that no page came twice.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -6,26 +6,27 @@ use std::{
     mem,
 };
 
-use crate::error::{ProviderError, Reason};
-use crate::json::PageError;
+use crate::{
+    error::{ProviderError, Reason},
+    json::PageError,
+};
 
-/// Watches the pages of one list as they come, row by row. Of each row it keeps a few bytes, to know it again.
+/// Checks the pages of one list as they arrive, row by row. It keeps a hash of each row to recognise repeated ones.
 #[derive(Debug)]
 pub struct Pages {
-    /// The most pages.
-    most: usize,
-    /// How many rows a page was asked to hold.
+    max_pages: usize,
+    /// The number of rows that was requested for each page.
     limit: usize,
-    /// Whether a key may not even stand twice on one page.
+    /// Whether a key must be unique on its page, too.
     distinct: bool,
     /// How many pages have ended.
     number: usize,
     received: u64,
     first: Page,
     page: Page,
-    /// The number of the page on which a key stood.
+    /// The number of the page that holds a key.
     seen: HashMap<u64, usize>,
-    /// Seeded afresh for every list, so that no two keys look alike for ever.
+    /// With a new seed for every list, so that two keys that collide do not do so in the next poll.
     hasher: RandomState,
 }
 
@@ -34,17 +35,17 @@ pub struct Pages {
 struct Page {
     rows: usize,
     first_key: u64,
-    /// Of all its keys in their order.
+    /// A hash of all its keys in their order.
     digest: u64,
-    /// Whether it begins as the first page did, from a server that may not page.
+    /// Whether it begins like the first page, which a server without paging would repeat.
     repeats: bool,
 }
 
 impl Pages {
-    /// The pages of a list whose rows are told apart by an id.
-    pub fn of_ids(limit: usize, most: usize) -> Self {
+    /// The pages of a list whose rows have a unique id.
+    pub fn of_ids(limit: usize, max_pages: usize) -> Self {
         Self {
-            most,
+            max_pages,
             limit,
             distinct: true,
             number: 0,
@@ -56,26 +57,26 @@ impl Pages {
         }
     }
 
-    /// The pages of a list whose rows have no id: two alike on one page are two rows.
-    pub fn of_rows(limit: usize, most: usize) -> Self {
+    /// The pages of a list whose rows have no id: two equal ones on one page are two rows.
+    pub fn of_rows(limit: usize, max_pages: usize) -> Self {
         Self {
             distinct: false,
-            ..Self::of_ids(limit, most)
+            ..Self::of_ids(limit, max_pages)
         }
     }
 
-    /// The number of the page to ask for next, from 1.
+    /// The number of the page to request next, from 1.
     pub fn next_number(&self) -> usize {
         self.number + 1
     }
 
-    /// How many rows were taken so far, of pages that have ended.
+    /// How many rows were accepted so far, on pages that have ended.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Looks at the key of the next row of a page. True if the row is to be taken; false if it repeats one of a first
-    /// page that is longer than asked for, so that the server does not page.
+    /// Checks the key of the next row of a page. True if the row is to be used; false if it repeats one of a first page
+    /// that is longer than requested, so that the server has no paging.
     pub fn row<K: Hash>(&mut self, key: K) -> Result<bool, PageError> {
         let key = self.hasher.hash_one(key);
         let number = self.next_number();
@@ -86,8 +87,8 @@ impl Pages {
             page.first_key = key;
             page.repeats =
                 number == 2 && self.first.rows > self.limit && self.first.first_key == key;
-            if number > self.most && !page.repeats {
-                return Err(PageError::TooMany(self.most));
+            if number > self.max_pages && !page.repeats {
+                return Err(PageError::TooManyPages(self.max_pages));
             }
         }
         if page.repeats {
@@ -98,8 +99,8 @@ impl Pages {
                 entry.insert(number);
                 Ok(true)
             }
-            Entry::Occupied(entry) if *entry.get() != number => Err(PageError::Again),
-            Entry::Occupied(_) if self.distinct => Err(PageError::Twice),
+            Entry::Occupied(entry) if *entry.get() != number => Err(PageError::OnEarlierPage),
+            Entry::Occupied(_) if self.distinct => Err(PageError::DuplicateOnPage),
             Entry::Occupied(_) => Ok(true),
         }
     }
@@ -112,7 +113,7 @@ impl Pages {
             if (page.rows, page.digest) == (self.first.rows, self.first.digest) {
                 return Ok(false);
             }
-            return Err(self.fault(place, 1, PageError::Again));
+            return Err(self.error(place, 1, PageError::OnEarlierPage));
         }
         self.received += page.rows as u64;
         let has_rows = page.rows > 0;
@@ -122,112 +123,35 @@ impl Pages {
         Ok(has_rows)
     }
 
-    /// Looks at the keys of the next page, which is whole. True if its rows are to be taken, false if the list has
-    /// ended.
+    /// Checks the keys of the whole next page. True if its rows are to be used, false if the list has ended.
     ///
-    /// A key that another page held is `malformed`. More pages than the bound are `too_large`.
+    /// A key that is on another page is `malformed`. More pages than the limit are `too_large`.
     pub fn take<K: Hash>(
         &mut self,
         place: &str,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<bool, ProviderError> {
         for (row, key) in keys.into_iter().enumerate() {
-            if let Err(fault) = self.row(key) {
+            if let Err(error) = self.row(key) {
                 self.number += 1;
-                return Err(self.fault(place, row + 1, fault));
+                return Err(self.error(place, row + 1, error));
             }
         }
         self.end(place)
     }
 
-    fn fault(&self, place: &str, row: usize, fault: PageError) -> ProviderError {
+    fn error(&self, place: &str, row: usize, error: PageError) -> ProviderError {
         let number = self.number;
-        match fault {
-            PageError::TooMany(_) => {
-                ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
+        match error {
+            PageError::TooManyPages(_) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {error}"))
             }
-            PageError::Again | PageError::Twice => {
-                ProviderError::malformed(format!("{place}: page {number}: row {row} {fault}"))
+            PageError::OnEarlierPage | PageError::DuplicateOnPage => {
+                ProviderError::malformed(format!("{place}: page {number}: row {row} {error}"))
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What becomes of pages of ids with a limit of 2 and a bound of 3.
-    fn read(mut pages: Pages, list: &[&[&str]]) -> Result<(u64, bool), String> {
-        for page in list {
-            match pages.take("GET /list", *page) {
-                Ok(true) => {}
-                Ok(false) => return Ok((pages.received(), true)),
-                Err(error) => return Err(format!("{} {error}", error.reason().as_str())),
-            }
-        }
-        Ok((pages.received(), false))
-    }
-
-    #[test]
-    fn a_list_ends_at_an_empty_page_or_where_the_server_does_not_page() {
-        for (list, want) in [
-            (&[&[][..]][..], Ok((0, true))),
-            (&[&["a", "b"], &["c"], &[]], Ok((3, true))),
-            (&[&["a", "b"], &["c"]], Ok((3, false))),
-            (&[&["a", "b", "c"], &["a", "b", "c"]], Ok((3, true))),
-            (
-                &[&["a", "b"], &["a", "b"]],
-                Err("malformed GET /list: page 2: row 1 stood on an earlier page"),
-            ),
-            (
-                &[&["a", "b", "c"], &["a", "b"]],
-                Err("malformed GET /list: page 2: row 1 stood on an earlier page"),
-            ),
-            (
-                &[&["a", "b", "c"], &["d"], &["a", "b", "c"]],
-                Err("malformed GET /list: page 3: row 1 stood on an earlier page"),
-            ),
-            (
-                &[&["a"], &["b"], &["c", "a"]],
-                Err("malformed GET /list: page 3: row 2 stood on an earlier page"),
-            ),
-            (
-                &[&["a", "a"]],
-                Err("malformed GET /list: page 1: row 2 stands there twice"),
-            ),
-            (
-                &[&["a"], &["b"], &["c"], &["d"]],
-                Err("too_large GET /list: more than 3 pages"),
-            ),
-            (&[&["a"], &["b"], &["c"], &[]], Ok((3, true))),
-        ] {
-            assert_eq!(
-                read(Pages::of_ids(2, 3), list),
-                want.map_err(str::to_owned),
-                "{list:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_page_that_only_begins_as_the_first_one_is_no_repeated_one() {
-        let long = &["a", "b", "c"][..];
-        for second in [&["a"][..], &["a", "b", "d"], &["a", "b", "c", "d"]] {
-            let fault = "malformed GET /list: page 2: row 1 stood on an earlier page";
-            assert_eq!(
-                read(Pages::of_rows(2, 3), &[long, second]),
-                Err(fault.to_owned())
-            );
-        }
-    }
-
-    #[test]
-    fn rows_without_an_id_may_be_alike_on_one_page_alone() {
-        assert_eq!(
-            read(Pages::of_rows(2, 3), &[&["a", "a"], &[]]),
-            Ok((2, true))
-        );
-        assert!(read(Pages::of_rows(2, 3), &[&["a", "b"], &["b"]]).is_err());
-    }
-}
+mod tests;

@@ -1,80 +1,85 @@
-//! From a status or a broken connection to an error with its closed reason. No query, no header, no secret gets in.
+//! From a status or a broken connection to an error with its reason. No query, header or secret is in its text.
 
 use std::{error::Error, io, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
+use url::Url;
 
-use crate::{
-    error::{ProviderError, Reason},
-    http_client::{expose, redact, response::Body},
+use super::{
+    auth::Credential,
+    body::Body,
+    redact,
+    request::{Request, origin, without_query},
 };
+use crate::error::{ProviderError, Reason};
 
-/// How much of an error's body is told.
-const EXCERPT: usize = 200;
-/// How much of an error's body is read for that, and for how long.
-const READ: usize = 8 * 1024;
-const READ_FOR: Duration = Duration::from_secs(5);
+/// How many characters of an error's body, or of a redirect's target, are shown.
+const MAX_EXCERPT: usize = 200;
+/// How many bytes of an error's body are read for that, and for how long.
+const MAX_READ: usize = 8 * 1024;
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// No answer came.
-pub(super) fn send_fault(place: &str, error: reqwest::Error) -> ProviderError {
-    let hyper = chain(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
-    let (reason, what, again) = if error.is_timeout() {
-        (Reason::Timeout, "no answer in time", true)
+/// No response came.
+pub(super) fn send_error(place: &str, error: reqwest::Error) -> ProviderError {
+    let hyper = causes(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
+    let (reason, what, retryable) = if error.is_timeout() {
+        (Reason::Timeout, "no response in time", true)
     } else if is_tls(&error) {
         (Reason::Tls, "the TLS connection failed", false)
     } else if error.is_connect() {
         (Reason::Unreachable, "no connection", true)
     } else if hyper.is_some_and(hyper::Error::is_parse_too_large) {
-        let what = "the headers of the answer are too large";
+        let what = "the headers of the response are too large";
         (Reason::TooLarge, what, false)
     } else if hyper.is_some_and(hyper::Error::is_parse) {
-        // The rest of an answer that was longer than it said looks like this to the next request on its connection.
-        (Reason::Malformed, "the answer is not HTTP", true)
+        // The rest of a response that was longer than declared looks like this to the next request on its connection.
+        (Reason::Malformed, "the response is not valid HTTP", true)
     } else {
-        let what = "the connection broke before the answer";
+        let what = "the connection was closed before the response";
         (Reason::Unreachable, what, true)
     };
-    let fault = ProviderError::new(reason, format!("{place}: {what}")).because(error.without_url());
-    if again { fault.retryable() } else { fault }
+    let error = ProviderError::new(reason, format!("{place}: {what}")).because(error.without_url());
+    if retryable { error.retryable() } else { error }
 }
 
-/// The body broke off, or the chunks that frame it are broken.
-pub(super) fn body_fault(place: &str, error: reqwest::Error) -> ProviderError {
-    let garbage = io_kinds(&error).any(|kind| {
+/// The body was cut off, or its chunks are invalid.
+pub(super) fn body_error(place: &str, error: reqwest::Error) -> ProviderError {
+    let invalid = io_kinds(&error).any(|kind| {
         matches!(
             kind,
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
         )
     });
-    let fault = if error.is_timeout() {
-        let what = "the answer stopped coming";
+    let broken = if error.is_timeout() {
+        let what = "the response stalled";
         ProviderError::new(Reason::Timeout, format!("{place}: {what}")).retryable()
-    } else if garbage {
-        ProviderError::malformed(format!("{place}: the frame of the answer is broken"))
+    } else if invalid {
+        ProviderError::malformed(format!("{place}: the framing of the response is invalid"))
     } else {
-        ProviderError::truncated(format!("{place}: the answer broke off"))
+        ProviderError::truncated(format!("{place}: the response was cut off"))
     };
-    fault.because(error.without_url())
+    broken.because(error.without_url())
 }
 
-/// Whether asking again may help.
-pub(super) fn is_passing(status: u16) -> bool {
+/// Whether a retry may help.
+pub(super) fn is_retryable(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
-/// An answer that does not answer the question. The secret is that of the credential that was sent.
-pub(super) async fn status_fault(
-    place: &str,
-    answer: reqwest::Response,
+/// A response with a status other than success, or a redirect that is not followed, with the target that it names.
+pub(super) async fn status_error(
+    request: &Request,
+    response: reqwest::Response,
+    target: Option<&Url>,
     retry_after: Option<Duration>,
-    secret: Option<&SecretString>,
+    credential: Option<&Credential>,
 ) -> ProviderError {
-    let status = answer.status().as_u16();
+    let status = response.status().as_u16();
     let (reason, what) = match status {
-        206 => (Reason::Truncated, "only a part of the answer"),
-        200..=299 => (Reason::UpstreamError, "an answer without what was asked"),
+        206 => (Reason::Truncated, "only a part of the response"),
+        200..=299 => (Reason::UpstreamError, "no data in the response"),
         300..=399 => (Reason::UpstreamError, "a redirect that is not followed"),
-        401 => (Reason::Unauthorized, "the credential is refused"),
+        401 => (Reason::Unauthorized, "the credential was refused"),
         403 => (Reason::Forbidden, "the credential may not read this"),
         404 => (Reason::NotFound, "not found"),
         408 => (
@@ -82,43 +87,60 @@ pub(super) async fn status_fault(
             "the provider waited too long for the request",
         ),
         429 => (Reason::RateLimited, "too many requests"),
-        503 if retry_after.is_some() => (Reason::RateLimited, "the provider asks to wait"),
+        503 if retry_after.is_some() => (Reason::RateLimited, "the provider requested a pause"),
         500..=599 => (Reason::UpstreamError, "the provider failed"),
         _ => (Reason::UpstreamError, "the provider refused the request"),
     };
-    let mut message = format!("{place}: {status}, {what}");
-    if status >= 400
-        && let Some(secret) = secret
-        && let Some(excerpt) = excerpt(answer, expose(secret)).await
-    {
+    let mut message = format!("{}: {status}, {what}", request.place());
+    let detail = match (status, target, credential) {
+        (300..=399, Some(target), _) => Some(redirect_target(request, target, credential)),
+        (400.., _, Some(credential)) => excerpt(response, credential.secret.expose_secret()).await,
+        _ => None,
+    };
+    if let Some(detail) = detail {
         message.push_str(": ");
-        message.push_str(&excerpt);
+        message.push_str(&detail);
     }
-    let fault = ProviderError::new(reason, message)
+    let error = ProviderError::new(reason, message)
         .with_status(status)
         .with_retry_after(retry_after);
-    if is_passing(status) {
-        fault.retryable()
+    if is_retryable(status) {
+        error.retryable()
     } else {
-        fault
+        error
     }
 }
 
+/// Where a redirect leads: scheme, host, port and path. Without what repeats the credential, or the body of a login.
+fn redirect_target(request: &Request, target: &Url, credential: Option<&Credential>) -> String {
+    let sent = match credential {
+        Some(credential) => credential.secret.expose_secret().as_bytes(),
+        None => request.body.as_deref().unwrap_or_default(),
+    };
+    let repeats = |text: &str| redact::repeats(text.as_bytes(), sent);
+    let (origin, whole) = (origin(target), without_query(target));
+    if target.host_str().is_none() || repeats(&origin) {
+        return format!("to a {} address", target.scheme());
+    }
+    let shown = if repeats(&whole) { origin } else { whole };
+    shown.chars().take(MAX_EXCERPT).collect()
+}
+
 /// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
-/// sent, since what else of it is there in which form cannot be known.
-async fn excerpt(answer: reqwest::Response, secret: &str) -> Option<String> {
-    let mut body = Body::of(answer, String::new()).ok()?;
+/// sent, since the rest of it may hold the credential in a form that is not recognised.
+async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
+    let mut body = Body::new(response, String::new()).ok()?;
     let mut read = Vec::new();
     let reading = async {
         while let Ok(Some(chunk)) = body.chunk().await {
-            read.extend_from_slice(&chunk[..chunk.len().min(READ - read.len())]);
-            if read.len() >= READ {
+            read.extend_from_slice(&chunk[..chunk.len().min(MAX_READ - read.len())]);
+            if read.len() >= MAX_READ {
                 break;
             }
         }
     };
-    // What has arrived until then is told.
-    let _ = tokio::time::timeout(READ_FOR, reading).await;
+    // Whatever has arrived by then is shown.
+    let _ = tokio::time::timeout(READ_TIMEOUT, reading).await;
     if redact::repeats(&read, secret.as_bytes()) {
         return None;
     }
@@ -130,20 +152,20 @@ async fn excerpt(answer: reqwest::Response, secret: &str) -> Option<String> {
     Some(
         line.chars()
             .filter(|char| !char.is_control())
-            .take(EXCERPT)
+            .take(MAX_EXCERPT)
             .collect(),
     )
 }
 
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |&error| error.source())
 }
 
 fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
-    chain(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
+    causes(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// `io::Error` hides what it wraps from `source`, and may wrap another one, so that is asked for as well.
+/// `io::Error` hides from `source` what it wraps, and may wrap another one, so that is checked as well.
 fn is_tls(error: &reqwest::Error) -> bool {
     fn wraps_tls(error: &(dyn Error + 'static)) -> bool {
         error.is::<rustls::Error>()
@@ -152,63 +174,5 @@ fn is_tls(error: &reqwest::Error) -> bool {
                 .and_then(io::Error::get_ref)
                 .is_some_and(|inner| wraps_tls(inner))
     }
-    chain(error).any(wraps_tls)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::{Deserialize, de::DeserializeOwned};
-
-    use crate::json::without_quoted_values;
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "lowercase", deny_unknown_fields)]
-    struct Row {
-        kind: Kind,
-        count: u32,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Kind {
-        Good,
-    }
-
-    #[test]
-    fn what_is_wrong_with_json_is_told_without_its_texts() {
-        fn told<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
-            without_quoted_values(&serde_json::from_str::<T>(json).unwrap_err())
-        }
-        let (kind, count) = (Kind::Good, 1);
-        let read: Row = serde_json::from_str(r#"{"kind":"good","count":1}"#).unwrap();
-        assert_eq!(read, Row { kind, count });
-        assert_eq!(
-            told::<u32>(r#""se\"cr\\et""#),
-            "invalid type: string \"…\", expected u32 at line 1 column 12"
-        );
-        for (json, want) in [
-            (
-                r#"{"count":"secret"}"#,
-                "invalid type: string \"…\", expected u32 at line 1 column 17",
-            ),
-            (
-                r#"{"kind":"secret"}"#,
-                "unknown variant `…`, expected `good` at line 1 column 16",
-            ),
-            (
-                r#"{"secret`, expected":1}"#,
-                "unknown field `…`, expected `kind` or `count` at line 1 column 20",
-            ),
-            (
-                r#"{"kind":"good"}"#,
-                "missing field `count` at line 1 column 15",
-            ),
-            (
-                r#"{"kind":"good","count":true}"#,
-                "invalid type: boolean `true`, expected u32 at line 1 column 27",
-            ),
-        ] {
-            assert_eq!(told::<Row>(json), want);
-        }
-    }
+    causes(error).any(wraps_tls)
 }

@@ -1,12 +1,12 @@
-//! How all accounts speak TLS: one configuration, since reading the system's certificates takes longer than all else
-//! that an account costs at the start.
+//! The TLS configuration of all accounts: one, since loading the system's certificates is the most expensive part of
+//! building an account.
 
 use std::sync::{Arc, LazyLock};
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// The certificates of the system as they were when the first account was built, and sessions to resume.
+/// The system's certificates as they were when the first account was built, and a cache of sessions to resume.
 static CONFIGURATION: LazyLock<ClientConfig> = LazyLock::new(|| {
     let builder = || {
         ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -15,7 +15,10 @@ static CONFIGURATION: LazyLock<ClientConfig> = LazyLock::new(|| {
     };
     let verified = builder().with_platform_verifier().unwrap_or_else(|error| {
         let error: &dyn std::error::Error = &error;
-        tracing::warn!(error, "the system's certificates: no server can be trusted");
+        tracing::warn!(
+            error,
+            "Cannot load the system's certificates, every TLS connection will fail"
+        );
         builder().with_root_certificates(RootCertStore::empty())
     });
     let mut configuration = verified.with_no_client_auth();
@@ -23,7 +26,7 @@ static CONFIGURATION: LazyLock<ClientConfig> = LazyLock::new(|| {
     configuration
 });
 
-/// The configuration; what it holds is shared.
+/// The configuration. Clones share the certificates and sessions.
 pub(super) fn configuration() -> ClientConfig {
     CONFIGURATION.clone()
 }

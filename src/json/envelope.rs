@@ -1,32 +1,32 @@
-//! What stands around an array inside an object: kept, without the rows, until the body's end tells whether it is JSON.
+//! The envelope of the rows: the rest of an object that holds them in an array, kept to be decoded at the end.
 
-use crate::json::row_splitter::FrameError;
+use super::row_splitter::FrameError;
 
 /// A body without the elements of one array.
 ///
-/// It only looks for where the array begins, and takes what is no JSON as it comes: whoever reads what was kept is told.
+/// It only finds where the array begins, and keeps invalid JSON as it is: decoding what was kept finds the error.
 #[derive(Debug)]
-pub(crate) struct Around {
+pub(crate) struct Envelope {
     path: &'static [&'static str],
-    longest: usize,
+    max_length: usize,
     bytes: Vec<u8>,
     /// How many objects and arrays are open.
     depth: usize,
-    /// How many of them are objects that the path leads through, the outermost included.
+    /// How many of them are objects on the path, the outermost included.
     matched: usize,
     in_string: bool,
     escaped: bool,
-    /// Where the last string begins and ends.
+    /// Where the last string starts and ends.
     string: (usize, usize),
-    /// Behind the colon of a key that the path names.
+    /// After the colon of a key that the path names.
     at_value: bool,
 }
 
-impl Around {
-    pub(crate) fn new(path: &'static [&'static str], longest: usize) -> Self {
+impl Envelope {
+    pub(crate) fn new(path: &'static [&'static str], max_length: usize) -> Self {
         Self {
             path,
-            longest,
+            max_length,
             bytes: Vec::new(),
             depth: 0,
             matched: 0,
@@ -37,14 +37,14 @@ impl Around {
         }
     }
 
-    /// Keeps bytes up to the bracket that opens the array: how many that are, or `None` if all are kept.
+    /// Keeps bytes up to the bracket that opens the array, and returns how many these are; `None` if all are kept.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
         for (at, &byte) in bytes.iter().enumerate() {
-            if self.bytes.len() >= self.longest {
-                return Err(FrameError::AroundTooLong(self.longest));
+            if self.bytes.len() >= self.max_length {
+                return Err(FrameError::EnvelopeTooLong(self.max_length));
             }
             self.bytes.push(byte);
-            if self.take(byte) {
+            if self.opens_rows(byte) {
                 // The array is kept as an empty one.
                 self.bytes.push(b']');
                 return Ok(Some(at + 1));
@@ -58,7 +58,7 @@ impl Around {
     }
 
     /// Whether a byte opens the array.
-    fn take(&mut self, byte: u8) -> bool {
+    fn opens_rows(&mut self, byte: u8) -> bool {
         if self.in_string {
             match byte {
                 _ if self.escaped => self.escaped = false,
@@ -105,7 +105,7 @@ impl Around {
         false
     }
 
-    /// Whether the last string is the key that the path names next, in the object that it leads to.
+    /// Whether the last string is the next key of the path, in the object that the path has led to.
     fn is_next_key(&self) -> bool {
         let (from, to) = self.string;
         let wanted = self

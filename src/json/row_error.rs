@@ -1,20 +1,20 @@
-//! What is wrong with a row, and where: the field, the frame around it, or its place in a list.
+//! The error of a row and where it is: in a field, in the framing of the rows, or in a list of pages.
 
 use std::borrow::Cow;
 
+use super::row_splitter::FrameError;
 use crate::{
-    charge::Refused,
+    charge::ChargeError,
     error::{ProviderError, Reason},
-    json::row_splitter::FrameError,
 };
 
-/// A row that cannot be taken.
+/// A row that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    /// It is not JSON of the wanted shape.
-    #[error("the row cannot be read")]
+    /// It is not JSON of the expected form.
+    #[error("the row cannot be decoded")]
     Json(#[from] serde_json::Error),
-    /// A field does not hold what it must.
+    /// A field has an invalid value, or none.
     #[error("field {field}: {problem}")]
     Field {
         /// Which field.
@@ -22,25 +22,25 @@ pub enum RowError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The ledger does not take the charge.
+    /// The ledger does not accept the charge.
     #[error(transparent)]
-    Refused(#[from] Refused),
-    /// A list does not hold it there.
+    Charge(#[from] ChargeError),
+    /// It must not be in this place of a list.
     #[error(transparent)]
     Page(#[from] PageError),
-    /// The frame around the rows is broken.
-    #[error("the frame of the rows is broken")]
+    /// The framing of the rows is invalid.
+    #[error("the framing of the rows is invalid")]
     Frame(#[source] FrameError),
 }
 
 impl From<FrameError> for RowError {
-    fn from(fault: FrameError) -> Self {
-        Self::Frame(fault)
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
     }
 }
 
 impl RowError {
-    /// A field that does not hold what it must.
+    /// A field that has an invalid value, or none.
     pub fn field(field: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self::Field {
             field: field.into(),
@@ -48,58 +48,57 @@ impl RowError {
         }
     }
 
-    /// The fault of one row, counted from 1, of one request or page.
+    /// The error of one row, counted from 1, of a request or page.
     pub fn at(self, place: &str, row: u64) -> ProviderError {
         match self {
-            Self::Frame(fault @ (FrameError::InsideRow(_) | FrameError::InsideArray(_))) => {
-                ProviderError::truncated(format!("{place}: {fault}"))
+            Self::Frame(error @ (FrameError::InsideRow(_) | FrameError::InsideArray(_))) => {
+                ProviderError::truncated(format!("{place}: {error}"))
             }
-            Self::Frame(fault @ (FrameError::RowTooLong(..) | FrameError::AroundTooLong(_))) => {
-                ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
+            Self::Frame(error @ (FrameError::RowTooLong(..) | FrameError::EnvelopeTooLong(_))) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {error}"))
             }
-            Self::Frame(fault @ FrameError::Unexpected(..)) => {
-                ProviderError::malformed(format!("{place}: {fault}"))
+            Self::Frame(error @ FrameError::Unexpected(..)) => {
+                ProviderError::malformed(format!("{place}: {error}"))
             }
-            Self::Page(fault @ PageError::TooMany(_)) => {
-                ProviderError::new(Reason::TooLarge, format!("{place}: {fault}"))
+            Self::Page(error @ PageError::TooManyPages(_)) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {error}"))
             }
-            Self::Page(fault) => ProviderError::malformed(format!("{place}: row {row} {fault}")),
-            Self::Refused(refused @ Refused::TooManySeries { .. }) => {
-                ProviderError::new(Reason::TooLarge, format!("{place}: {refused}"))
+            Self::Page(error) => ProviderError::malformed(format!("{place}: row {row} {error}")),
+            Self::Charge(error @ ChargeError::TooManySeries { .. }) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {error}"))
             }
             Self::Json(error) => {
-                ProviderError::malformed(format!("{place}: row {row} cannot be read"))
+                ProviderError::malformed(format!("{place}: row {row} cannot be decoded"))
                     .because(without_quoted_values(&error))
             }
-            fault => ProviderError::malformed(format!("{place}: row {row}: {fault}")),
+            error => ProviderError::malformed(format!("{place}: row {row}: {error}")),
         }
     }
 }
 
-/// A row that a list must not hold there.
+/// A row that must not be in this place of a list of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PageError {
-    /// Rows moved while we read, so that some are missing, too.
-    #[error("stood on an earlier page")]
-    Again,
-    /// What has an id is there once.
-    #[error("stands there twice")]
-    Twice,
-    /// More pages than there may be.
+    /// Rows moved between pages while they were read, so others are missing.
+    #[error("is already on an earlier page")]
+    OnEarlierPage,
+    /// An id occurs more than once.
+    #[error("is on this page twice")]
+    DuplicateOnPage,
+    /// More pages than the limit.
     #[error("more than {0} pages")]
-    TooMany(usize),
+    TooManyPages(usize),
 }
 
-/// What is wrong with JSON, without the texts that it holds: serde repeats what it cannot read, and a server may have
-/// sent back what it was sent.
+/// The text of a decoding error, without the values that it quotes: a server may have echoed a credential.
 pub(crate) fn without_quoted_values(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let mut told = String::with_capacity(message.len());
+    let mut text = String::with_capacity(message.len());
     let mut rest = message.as_str();
     for unknown in ["unknown variant `", "unknown field `"] {
         if let Some(after) = rest.strip_prefix(unknown) {
-            told.push_str(unknown);
-            told.push('…');
+            text.push_str(unknown);
+            text.push('…');
             rest = after.rfind("`, expected").map_or("`", |end| &after[end..]);
         }
     }
@@ -107,18 +106,21 @@ pub(crate) fn without_quoted_values(error: &serde_json::Error) -> String {
     let mut escaped = false;
     for char in rest.chars() {
         match char {
-            '"' if !quoted => told.push_str("\"…"),
-            '"' if !escaped => told.push('"'),
+            '"' if !quoted => text.push_str("\"…"),
+            '"' if !escaped => text.push('"'),
             _ if quoted => {
                 escaped = char == '\\' && !escaped;
                 continue;
             }
             char => {
-                told.push(char);
+                text.push(char);
                 continue;
             }
         }
         quoted = !quoted;
     }
-    told
+    text
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
-//! Cuts a body into its JSON objects while it arrives: NDJSON, arrays, several of them, objects one after another, or
-//! an array somewhere inside an object.
+//! Splits a body into its JSON objects while it arrives: NDJSON, one or several arrays, concatenated objects, or an
+//! array inside an object.
 
-use crate::json::envelope::Around;
+use super::envelope::Envelope;
 
-/// What is wrong with the frame around the rows.
+/// An error in the framing of the rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Something stands where a row, a comma or a bracket should.
+    /// A byte where a row, a comma or a bracket is expected.
     #[error("unexpected byte {0:?} after row {1}")]
     Unexpected(char, u64),
     /// The body ends inside a row.
@@ -15,52 +15,52 @@ pub enum FrameError {
     /// The body ends inside an array.
     #[error("the body ends inside an array, after row {0}")]
     InsideArray(u64),
-    /// A row over the bound.
+    /// A row over the limit.
     #[error("row {0} is longer than {1} bytes")]
     RowTooLong(u64, usize),
-    /// What stands around the rows is over the bound.
-    #[error("what stands around the rows is longer than {0} bytes")]
-    AroundTooLong(usize),
+    /// The rest of the body is over the limit.
+    #[error("the response without its rows is longer than {0} bytes")]
+    EnvelopeTooLong(usize),
 }
 
-/// Where in a body the rows stand.
+/// Where in a body the rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
-    /// The rows are all there is: on lines, one after another, or in one or more arrays.
+    /// Nothing but rows: one per line, concatenated, or in one or more arrays.
     Bare,
-    /// In the array that these keys lead to, from the outermost object on. What stands around it is kept.
+    /// In the array at this path of keys, from the outermost object on. The rest of the body is kept.
     Inside(&'static [&'static str]),
 }
 
-/// Who takes the rows.
-pub(crate) trait TakeRows<E> {
-    /// Takes the row that a text begins with, and tells its length, if it can without being told where the row ends.
-    fn begins(&mut self, text: &str) -> Result<Option<usize>, E>;
+/// Receives the rows.
+pub(crate) trait RowHandler<E> {
+    /// Handles the row at the beginning of a text and returns its length, if it can find the end of the row itself.
+    fn try_prefix(&mut self, text: &str) -> Result<Option<usize>, E>;
 
-    /// Takes a row from its first byte to its last.
-    fn whole(&mut self, row: &[u8]) -> Result<(), E>;
+    /// Handles one whole row.
+    fn row(&mut self, row: &[u8]) -> Result<(), E>;
 }
 
-/// Where in the frame the reader stands.
+/// Where in the framing the splitter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// So many bytes of a byte order mark were seen.
+    /// At the start, after this many bytes of a byte order mark.
     Start(usize),
-    /// Outside of any array.
+    /// Outside every array.
     Top,
-    /// Outside of the array that holds the rows, in what is kept.
-    Around,
-    /// Behind `[`.
+    /// Outside the array that holds the rows.
+    Envelope,
+    /// After `[`.
     ArrayStart,
-    /// Behind an element of an array.
+    /// After an element of an array.
     AfterElement,
-    /// Behind a comma.
+    /// After a comma.
     NeedElement,
-    /// Inside a row; whether it is an array's element.
+    /// Inside a row, which may be an element of an array.
     Row { in_array: bool },
 }
 
-/// Where in a row the search for its end stands.
+/// How far the search for the end of a row has come.
 #[derive(Debug, Clone, Copy, Default)]
 struct Scan {
     at: usize,
@@ -70,33 +70,33 @@ struct Scan {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A reader of rows that is pushed chunks.
+/// Splits a body that arrives in chunks into its rows.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     state: State,
-    /// What stands around an array inside an object.
-    around: Option<Around>,
+    /// The rest of the body, where the rows are in an array inside an object.
+    envelope: Option<Envelope>,
     /// The bytes of an unfinished row.
     carry: Vec<u8>,
     scan: Scan,
     rows: u64,
-    longest_row: usize,
+    max_row: usize,
 }
 
 impl Splitter {
-    /// A reader that refuses rows longer than a number of bytes, and more than that around them.
-    pub(crate) fn new(frame: Frame, longest_row: usize) -> Self {
-        let (state, around) = match frame {
+    /// A splitter that refuses rows over a length, and an envelope over it.
+    pub(crate) fn new(frame: Frame, max_row: usize) -> Self {
+        let (state, envelope) = match frame {
             Frame::Bare => (State::Start(0), None),
-            Frame::Inside(path) => (State::Around, Some(Around::new(path, longest_row))),
+            Frame::Inside(path) => (State::Envelope, Some(Envelope::new(path, max_row))),
         };
         Self {
             state,
-            around,
+            envelope,
             carry: Vec::new(),
             scan: Scan::default(),
             rows: 0,
-            longest_row,
+            max_row,
         }
     }
 
@@ -105,11 +105,11 @@ impl Splitter {
         self.rows
     }
 
-    /// Takes the next chunk and hands on each whole row. Where chunks are cut does not matter.
+    /// Reads the next chunk and passes on each whole row. Chunks may be cut anywhere.
     pub(crate) fn push<E: From<FrameError>>(
         &mut self,
         chunk: &[u8],
-        taker: &mut impl TakeRows<E>,
+        handler: &mut impl RowHandler<E>,
     ) -> Result<(), E> {
         let mut at = 0;
         if let State::Row { in_array } = self.state {
@@ -119,12 +119,12 @@ impl Splitter {
                 return Ok(self.check_length(self.carry.len())?);
             };
             self.check_length(end)?;
-            taker.whole(&self.carry[..end])?;
+            handler.row(&self.carry[..end])?;
             self.end_row(in_array);
             self.carry.clear();
             at = end - carried;
         }
-        let mut text = Valid::at(chunk, at);
+        let mut text = ValidText::at(chunk, at);
         while let Some(&byte) = chunk.get(at) {
             self.state = match (self.state, byte) {
                 (State::Start(seen), byte) if BYTE_ORDER_MARK.get(seen) == Some(&byte) => {
@@ -139,9 +139,9 @@ impl Splitter {
                     continue;
                 }
                 (State::Start(_), _) => return Err(self.unexpected(byte)),
-                (State::Around, _) => {
-                    let rows = match &mut self.around {
-                        Some(around) => around.push(&chunk[at..])?,
+                (State::Envelope, _) => {
+                    let rows = match &mut self.envelope {
+                        Some(envelope) => envelope.push(&chunk[at..])?,
                         None => None,
                     };
                     let Some(rows) = rows else {
@@ -155,10 +155,10 @@ impl Splitter {
                 (state, b'{') if state != State::AfterElement => {
                     let in_array = state != State::Top;
                     if at >= text.end() {
-                        text = Valid::at(chunk, at);
+                        text = ValidText::at(chunk, at);
                     }
                     let rest = &chunk[at..];
-                    let Some(length) = self.row(rest, text.from(at), taker)? else {
+                    let Some(length) = self.next_row(rest, text.from(at), handler)? else {
                         self.state = State::Row { in_array };
                         self.carry.extend_from_slice(rest);
                         return Ok(self.check_length(rest.len())?);
@@ -168,7 +168,7 @@ impl Splitter {
                     continue;
                 }
                 (State::Top, b'[') => State::ArrayStart,
-                (State::ArrayStart | State::AfterElement, b']') => self.outside(),
+                (State::ArrayStart | State::AfterElement, b']') => self.after_array(),
                 (State::AfterElement, b',') => State::NeedElement,
                 (_, byte) => return Err(self.unexpected(byte)),
             };
@@ -177,11 +177,11 @@ impl Splitter {
         Ok(())
     }
 
-    /// Says whether the body may end here, and gives back what stood around the rows, which is JSON if the body is.
+    /// Ends the body, if it may end here. Returns the envelope, which is JSON if the body is.
     pub(crate) fn finish(self) -> Result<Vec<u8>, FrameError> {
         match self.state {
-            State::Start(0) | State::Top | State::Around => {
-                Ok(self.around.map(Around::into_bytes).unwrap_or_default())
+            State::Start(0) | State::Top | State::Envelope => {
+                Ok(self.envelope.map(Envelope::into_bytes).unwrap_or_default())
             }
             State::Row { .. } => Err(FrameError::InsideRow(self.rows + 1)),
             State::Start(_) => Err(FrameError::InsideRow(1)),
@@ -191,16 +191,16 @@ impl Splitter {
         }
     }
 
-    /// Hands on the row that the bytes begin with, if it is whole: its length. The text is as much of the bytes as is
-    /// known to be one.
-    fn row<E: From<FrameError>>(
+    /// Passes on the row at the beginning of the bytes, if it is whole, and returns its length. The text is as much of
+    /// the bytes as is valid UTF-8.
+    fn next_row<E: From<FrameError>>(
         &mut self,
         bytes: &[u8],
         text: &str,
-        taker: &mut impl TakeRows<E>,
+        handler: &mut impl RowHandler<E>,
     ) -> Result<Option<usize>, E> {
-        let bound = text.floor_char_boundary(self.longest_row);
-        if let Some(length) = taker.begins(&text[..bound])? {
+        let bound = text.floor_char_boundary(self.max_row);
+        if let Some(length) = handler.try_prefix(&text[..bound])? {
             return Ok(Some(length));
         }
         self.scan = Scan::default();
@@ -208,7 +208,7 @@ impl Splitter {
             return Ok(None);
         };
         self.check_length(end)?;
-        taker.whole(&bytes[..end])?;
+        handler.row(&bytes[..end])?;
         Ok(Some(end))
     }
 
@@ -221,18 +221,18 @@ impl Splitter {
         };
     }
 
-    /// Behind the bracket that closes an array.
-    fn outside(&self) -> State {
-        if self.around.is_some() {
-            State::Around
+    /// The state after the bracket that closes an array.
+    fn after_array(&self) -> State {
+        if self.envelope.is_some() {
+            State::Envelope
         } else {
             State::Top
         }
     }
 
     fn check_length(&self, length: usize) -> Result<(), FrameError> {
-        if length > self.longest_row {
-            return Err(FrameError::RowTooLong(self.rows + 1, self.longest_row));
+        if length > self.max_row {
+            return Err(FrameError::RowTooLong(self.rows + 1, self.max_row));
         }
         Ok(())
     }
@@ -242,14 +242,14 @@ impl Splitter {
     }
 }
 
-/// As much of a chunk, from a byte on, as is UTF-8: looked at once, not once for every text in it.
+/// The part of a chunk, from a byte on, that is valid UTF-8: checked once, not once for every string in it.
 #[derive(Clone, Copy)]
-struct Valid<'c> {
+struct ValidText<'c> {
     begin: usize,
     text: &'c str,
 }
 
-impl<'c> Valid<'c> {
+impl<'c> ValidText<'c> {
     fn at(chunk: &'c [u8], begin: usize) -> Self {
         let bytes = chunk.get(begin..).unwrap_or_default();
         let text = match std::str::from_utf8(bytes) {
@@ -263,14 +263,14 @@ impl<'c> Valid<'c> {
         self.begin + self.text.len()
     }
 
-    /// What is left of it behind a byte of the chunk.
+    /// The rest of it, from a byte of the chunk on.
     fn from(&self, at: usize) -> &'c str {
         self.text.get(at - self.begin..).unwrap_or_default()
     }
 }
 
-/// The length of the object that the bytes begin with; `None` while its end is not there. The search goes on
-/// where it stopped, so that a row that drips in costs no more than one that comes at once.
+/// The length of the object at the beginning of the bytes; `None` until its end has arrived. The search continues where
+/// it stopped, so a row that arrives byte by byte costs no more than one that arrives at once.
 fn end_of_object(bytes: &[u8], scan: &mut Scan) -> Option<usize> {
     while let Some(rest) = bytes.get(scan.at..).filter(|rest| !rest.is_empty()) {
         if scan.in_string {
@@ -306,228 +306,4 @@ fn end_of_object(bytes: &[u8], scan: &mut Scan) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde::de::IgnoredAny;
-
-    use super::*;
-    use crate::json::fast_reader;
-
-    /// Writes rows down, and may be one that finds the ends of plain rows itself.
-    struct Notes {
-        rows: Vec<String>,
-        forward: bool,
-    }
-
-    impl TakeRows<FrameError> for Notes {
-        fn begins(&mut self, text: &str) -> Result<Option<usize>, FrameError> {
-            if !self.forward {
-                return Ok(None);
-            }
-            let row = fast_reader::read::<IgnoredAny>(text, &mut fast_reader::Order::default());
-            Ok(row.map(|(_, length)| {
-                self.rows.push(text[..length].to_owned());
-                length
-            }))
-        }
-
-        fn whole(&mut self, row: &[u8]) -> Result<(), FrameError> {
-            self.rows.push(String::from_utf8_lossy(row).into_owned());
-            Ok(())
-        }
-    }
-
-    const MAX_ROW: usize = 96;
-
-    /// The rows, and what stands around them.
-    fn split_in(frame: Frame, chunks: &[&[u8]]) -> Result<(Vec<String>, String), FrameError> {
-        let [one, other] = [false, true].map(|forward| {
-            let mut splitter = Splitter::new(frame, MAX_ROW);
-            let mut notes = Notes {
-                rows: Vec::new(),
-                forward,
-            };
-            for chunk in chunks {
-                splitter.push(chunk, &mut notes)?;
-            }
-            assert_eq!(splitter.rows(), notes.rows.len() as u64);
-            let around = String::from_utf8_lossy(&splitter.finish()?).into_owned();
-            Ok((notes.rows, around))
-        });
-        assert_eq!(one, other);
-        one
-    }
-
-    fn split(chunks: &[&[u8]]) -> Result<Vec<String>, FrameError> {
-        split_in(Frame::Bare, chunks).map(|(rows, around)| {
-            assert!(around.is_empty());
-            rows
-        })
-    }
-
-    #[test]
-    fn rows_are_found_in_every_frame() {
-        let two = vec![r#"{"a":1}"#.to_owned(), r#"{"b":"}\"{"}"#.to_owned()];
-        for body in [
-            "{\"a\":1}\n{\"b\":\"}\\\"{\"}\n",
-            "{\"a\":1}\r\n\r\n{\"b\":\"}\\\"{\"}",
-            "[{\"a\":1},{\"b\":\"}\\\"{\"}]",
-            "[\n  {\"a\":1} ,\n  {\"b\":\"}\\\"{\"}\n]\n",
-            "[{\"a\":1}][{\"b\":\"}\\\"{\"}]",
-            "[{\"a\":1}]\n[]\n[{\"b\":\"}\\\"{\"}]",
-            "{\"a\":1}{\"b\":\"}\\\"{\"}",
-            "\u{feff}{\"a\":1}\n{\"b\":\"}\\\"{\"}\n",
-        ] {
-            assert_eq!(split(&[body.as_bytes()]), Ok(two.clone()), "{body}");
-        }
-        for empty in ["", "\n", "[]", "\u{feff}", " \r\n[] [ ]"] {
-            assert_eq!(split(&[empty.as_bytes()]), Ok(vec![]), "{empty:?}");
-        }
-    }
-
-    #[test]
-    fn a_broken_frame_is_told() {
-        for (body, want) in [
-            ("{\"a\":1", FrameError::InsideRow(1)),
-            ("{\"a\":1}\n{\"a\":\"", FrameError::InsideRow(2)),
-            ("{\"a\":1}\n{\"a\":\"\\", FrameError::InsideRow(2)),
-            ("[{\"a\":1}", FrameError::InsideArray(1)),
-            ("[{\"a\":1},", FrameError::InsideArray(1)),
-            ("[", FrameError::InsideArray(0)),
-            ("[{\"a\":1},]", FrameError::Unexpected(']', 1)),
-            ("[{\"a\":1}{\"a\":1}]", FrameError::Unexpected('{', 1)),
-            ("[[{\"a\":1}]]", FrameError::Unexpected('[', 0)),
-            ("{\"a\":1},{\"a\":1}", FrameError::Unexpected(',', 1)),
-            ("<html>", FrameError::Unexpected('<', 0)),
-            ("null", FrameError::Unexpected('n', 0)),
-            ("]", FrameError::Unexpected(']', 0)),
-        ] {
-            assert_eq!(split(&[body.as_bytes()]), Err(want), "{body}");
-        }
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
-        assert_eq!(
-            split(&[long.as_bytes()]),
-            Err(FrameError::RowTooLong(1, MAX_ROW))
-        );
-        let drips: Vec<&[u8]> = long.as_bytes().chunks(1).collect();
-        assert_eq!(split(&drips), Err(FrameError::RowTooLong(1, MAX_ROW)));
-    }
-
-    const ITEMS: Frame = Frame::Inside(&["answer", "items"]);
-
-    #[test]
-    fn the_rows_of_an_array_inside_an_object_leave_the_rest_behind() {
-        for (body, rows, around) in [
-            (
-                r#"{"answer":{"items":[]}}"#,
-                &[][..],
-                r#"{"answer":{"items":[]}}"#,
-            ),
-            (
-                r#"{"n": 2, "answer" : {"id":"[","items": [ {"a":1}, {"b":[]} ] , "c":{}}, "z":[{}]}"#,
-                &[r#"{"a":1}"#, r#"{"b":[]}"#],
-                r#"{"n": 2, "answer" : {"id":"[","items": [] , "c":{}}, "z":[{}]}"#,
-            ),
-            (
-                r#"{"items":[{}],"x":{"answer":{"items":[{}]}},"answer":{"items":{}}}"#,
-                &[],
-                r#"{"items":[{}],"x":{"answer":{"items":[{}]}},"answer":{"items":{}}}"#,
-            ),
-            (
-                r#"{"answer":"items","y":["answer",{"items":[1]}],"answer":{"items":[{}]},"answer":{"items":[{}]}}"#,
-                &["{}", "{}"],
-                r#"{"answer":"items","y":["answer",{"items":[1]}],"answer":{"items":[]},"answer":{"items":[]}}"#,
-            ),
-            (
-                r#"{"answer":[{"items":[{}]}]}"#,
-                &[],
-                r#"{"answer":[{"items":[{}]}]}"#,
-            ),
-            (
-                r#"{"answer":{"it\"ems":[{}]}"#,
-                &[],
-                r#"{"answer":{"it\"ems":[{}]}"#,
-            ),
-            ("", &[], ""),
-            ("]}{,:\"", &[], "]}{,:\""),
-        ] {
-            let want = (
-                rows.iter().map(ToString::to_string).collect(),
-                around.to_owned(),
-            );
-            assert_eq!(
-                split_in(ITEMS, &[body.as_bytes()]),
-                Ok(want.clone()),
-                "{body}"
-            );
-            let drips: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
-            assert_eq!(split_in(ITEMS, &drips), Ok(want), "{body}, byte by byte");
-        }
-    }
-
-    #[test]
-    fn a_broken_array_inside_an_object_is_told() {
-        let long = format!(r#"{{"x":"{}""#, "x".repeat(100));
-        for (body, want) in [
-            (r#"{"answer":{"items":["#, FrameError::InsideArray(0)),
-            (r#"{"answer":{"items":[{}"#, FrameError::InsideArray(1)),
-            (r#"{"answer":{"items":[{},{"a"#, FrameError::InsideRow(2)),
-            (
-                r#"{"answer":{"items":[1]}}"#,
-                FrameError::Unexpected('1', 0),
-            ),
-            (
-                r#"{"answer":{"items":[{},null]}}"#,
-                FrameError::Unexpected('n', 1),
-            ),
-            (r#"{"answer":{"items":[{}}"#, FrameError::Unexpected('}', 1)),
-            (&long, FrameError::AroundTooLong(MAX_ROW)),
-        ] {
-            assert_eq!(split_in(ITEMS, &[body.as_bytes()]), Err(want), "{body}");
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_spoil_their_own_row_alone() {
-        let body = b"{\"a\":\"\xff\"}\n{\"b\":\"\xc3\xa9\"}\n{\"c\":\"\xc3\"}";
-        let rows = split(&[body]).unwrap();
-        assert_eq!(
-            rows,
-            [
-                "{\"a\":\"\u{fffd}\"}",
-                "{\"b\":\"é\"}",
-                "{\"c\":\"\u{fffd}\"}"
-            ]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn where_chunks_are_cut_does_not_matter(
-            rows in prop::collection::vec("[a-z\\\\\"{}\\[\\],é\n]{0,12}", 0..6),
-            frame in 0..4usize,
-            cuts in prop::collection::vec(0..200usize, 0..8),
-        ) {
-            let rows: Vec<String> = rows
-                .iter()
-                .map(|text| serde_json::json!({ "t": text }).to_string())
-                .collect();
-            let body = match frame {
-                0 => rows.iter().fold(String::new(), |body, row| body + row + "\n"),
-                1 => format!("[{}]", rows.join(",")),
-                2 => rows.iter().fold(String::new(), |body, row| body + "[" + row + "]"),
-                _ => format!("\u{feff}{}", rows.concat()),
-            };
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
-            cuts.sort_unstable();
-            let mut chunks = Vec::new();
-            let mut from = 0;
-            for cut in cuts {
-                chunks.push(&body.as_bytes()[from..cut]);
-                from = cut;
-            }
-            chunks.push(&body.as_bytes()[from..]);
-            prop_assert_eq!(split(&chunks), Ok(rows));
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Wire types that every API may send either way: numbers as strings, ids as integers, dates with and without offset.
+//! Wire types that APIs send in several forms: numbers as strings, ids as integers, dates with and without offset.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, iter};
 
@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::json::{RowError, fast_reader, without_quoted_values};
+use super::{RowError, fast_reader, without_quoted_values};
 
 /// A finite number, sent as a number or as a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Number {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
                 let text = text.trim();
-                // f64's own parser also reads `inf`, `nan` and `infinity`, which are no amounts.
+                // The parser of f64 also accepts `inf`, `nan` and `infinity`, which are not amounts.
                 if !text
                     .bytes()
                     .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A text, borrowed where it can be; integers are taken as they are written.
+/// A text, borrowed if possible; integers are kept as they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
@@ -125,7 +125,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A JSON value as it is written, for what is read only where it is asked for.
+/// A JSON value as it is written, for values that are decoded only where they are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Raw<'a>(pub(crate) &'a str);
 
@@ -154,7 +154,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
     }
 }
 
-/// The array that held the rows, which were taken out of it as they arrived. If there are any, they were not found.
+/// The array that held the rows, now empty, since they were streamed. If it holds any, the splitter did not find them.
 #[derive(Debug)]
 pub(crate) struct Streamed;
 
@@ -179,38 +179,38 @@ impl<'de> Deserialize<'de> for Streamed {
     }
 }
 
-/// The most dates that are remembered: more than a month has hours.
-const KNOWN_TIMES: usize = 1024;
+/// The maximum number of dates in the cache: more than a month has hours.
+const MAX_CACHED_TIMES: usize = 1024;
 
-/// Reads dates as [`local_time`] does, and remembers them: the rows of one answer share a few.
+/// Parses dates as [`local_time`] does, with a cache: the rows of one response share a few.
 #[derive(Debug)]
 pub(crate) struct LocalTimes {
     zone: TimeZone,
-    known: HashMap<Box<str>, DateTime>,
+    cache: HashMap<Box<str>, DateTime>,
 }
 
 impl LocalTimes {
     pub(crate) fn new(zone: TimeZone) -> Self {
         Self {
             zone,
-            known: HashMap::new(),
+            cache: HashMap::new(),
         }
     }
 
     pub(crate) fn read(&mut self, text: &str) -> Option<DateTime> {
-        if let Some(&time) = self.known.get(text) {
+        if let Some(&time) = self.cache.get(text) {
             return Some(time);
         }
         let time = local_time(text, &self.zone)?;
-        if self.known.len() < KNOWN_TIMES {
-            self.known.insert(text.into(), time);
+        if self.cache.len() < MAX_CACHED_TIMES {
+            self.cache.insert(text.into(), time);
         }
         Some(time)
     }
 }
 
-/// A local date and time from one with an offset, which is converted, or one without, which is taken as written.
-/// A date alone is its midnight.
+/// A local date and time from one with an offset, which is converted, or one without, which is used as it is.
+/// A date alone means its midnight.
 pub(crate) fn local_time(text: &str, zone: &TimeZone) -> Option<DateTime> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant.to_zoned(zone.clone()).datetime());
@@ -218,22 +218,22 @@ pub(crate) fn local_time(text: &str, zone: &TimeZone) -> Option<DateTime> {
     text.parse::<DateTime>().ok()
 }
 
-/// How much of what is wrong with a field is told: a field may be as long as a row.
-const PROBLEM: usize = 200;
+/// How many characters of the error of a field are shown: a field may be as long as a row.
+const MAX_PROBLEM: usize = 200;
 
-/// Reads one row of a type whose fields are all optional. What cannot be read is named by its field.
+/// Decodes one row of a type whose fields are all optional. An error names its field.
 pub(crate) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let fields: BTreeMap<String, &'a RawValue> =
             serde_json::from_slice(bytes).unwrap_or_default();
-        // JSON's own error tells a column; reading the fields one by one finds the one it means.
+        // The error of serde names a column; decoding the fields one by one finds which it is.
         for (name, value) in fields {
             let alone = MapDeserializer::new(iter::once((name.as_str(), value)));
             if let Err(problem) = T::deserialize(alone) {
                 let problem: serde_json::Error = problem;
                 let problem = without_quoted_values(&problem)
                     .chars()
-                    .take(PROBLEM)
+                    .take(MAX_PROBLEM)
                     .collect::<String>();
                 return RowError::field(name, problem);
             }
@@ -243,100 +243,4 @@ pub(crate) fn row<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowError
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_come_as_numbers_and_as_decimal_strings() {
-        for (json, want) in [
-            ("4", Some(4.0)),
-            ("4.0", Some(4.0)),
-            ("-0.5", Some(-0.5)),
-            ("\"0.898459\"", Some(0.898_459)),
-            ("\" -12 \"", Some(-12.0)),
-            ("\"1e3\"", Some(1000.0)),
-            ("\"\"", None),
-            ("\"NaN\"", None),
-            ("\"inf\"", None),
-            ("\"-infinity\"", None),
-            ("\"1,5\"", None),
-            ("\"1e999\"", None),
-            ("1e999", None),
-            ("true", None),
-            ("null", None),
-            ("{}", None),
-        ] {
-            let got = serde_json::from_str::<Number>(json)
-                .ok()
-                .map(|Number(value)| value);
-            assert_eq!(got, want, "{json}");
-        }
-    }
-
-    #[test]
-    fn ids_come_as_strings_and_as_integers() {
-        for (json, want) in [
-            ("\"a\"", Some("a")),
-            ("\"\\u00e4\"", Some("ä")),
-            ("1000012345", Some("1000012345")),
-            ("-7", Some("-7")),
-            ("18446744073709551615", Some("18446744073709551615")),
-            ("1.5", None),
-            ("[]", None),
-        ] {
-            let got = serde_json::from_str::<Text<'_>>(json).ok();
-            assert_eq!(got.as_ref().map(|text| &*text.0), want, "{json}");
-        }
-    }
-
-    #[test]
-    fn a_date_without_offset_is_as_written_and_one_with_is_converted() {
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        for (text, want) in [
-            ("2024-07-16T00:00:00", Some("2024-07-16T00:00:00")),
-            ("2024-07-16", Some("2024-07-16T00:00:00")),
-            ("2024-01-16T00:00:00+01:00", Some("2024-01-16T00:00:00")),
-            ("2024-07-15T22:00:00Z", Some("2024-07-16T00:00:00")),
-            ("2024-12-31T23:00:00Z", Some("2025-01-01T00:00:00")),
-            ("yesterday", None),
-        ] {
-            let got = local_time(text, &berlin).map(|time| time.to_string());
-            assert_eq!(got.as_deref(), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_row_that_cannot_be_read_names_its_field() {
-        #[derive(Debug, Deserialize)]
-        struct Row<'a> {
-            #[serde(borrow)]
-            id: Option<Text<'a>>,
-            amount: Option<Number>,
-        }
-        let read: Row<'_> = row(br#"{"id": 7, "amount": "1.5", "more": [{}]}"#).unwrap();
-        assert_eq!(Text::or_empty(read.id.as_ref()), "7");
-        assert_eq!(read.amount, Some(Number(1.5)));
-        for (json, want) in [
-            (
-                r#"{"amount": true, "id": "a"}"#,
-                "field amount: invalid type: boolean `true`, expected a finite number or a decimal string",
-            ),
-            (
-                r#"{"amount": "a lot", "id": "a"}"#,
-                "field amount: not a decimal number",
-            ),
-            (
-                r#"{"amount": 1, "id": {}}"#,
-                "field id: invalid type: map, expected a string or an integer",
-            ),
-            ("[1]", "the row cannot be read"),
-            ("null", "the row cannot be read"),
-        ] {
-            let fault = row::<Row<'_>>(json.as_bytes()).unwrap_err().to_string();
-            assert!(fault.starts_with(want), "{json}: {fault}");
-        }
-        let long = format!(r#"{{"id": [{}]}}"#, "1,".repeat(10_000) + "1");
-        let fault = row::<Row<'_>>(long.as_bytes()).unwrap_err().to_string();
-        assert!(fault.len() < 2 * PROBLEM, "{fault}");
-    }
-}
+mod tests;

@@ -115,7 +115,7 @@ fn an_amount_that_is_no_finite_number_is_refused() {
                 unit: "",
             }],
         });
-        assert_eq!(refused, Err(Refused::NotFinite));
+        assert_eq!(refused, Err(ChargeError::NotFinite));
         assert!(ledger.close().keys.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::{
-    charge::{Amount, Charge, Measure, Period, Refused, Sink},
+    charge::{Amount, Charge, ChargeError, Measure, Period, Sink},
     error::{ProviderError, Reason},
     ledger::{LabelMapping, Ledger},
     state::AccountHandle,
@@ -618,7 +618,7 @@ async fn more_label_sets_than_ten_times_max_series_are_too_large() {
         })
         .collect();
     assert!(told[..10].iter().all(Result::is_ok));
-    assert_eq!(told[10], Err(Refused::TooManySeries { limit: 10 }));
+    assert_eq!(told[10], Err(ChargeError::TooManySeries { limit: 10 }));
 }
 
 /// Thirty rows of one customer, of which some may be left out.

@@ -16,7 +16,7 @@ use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slo
 use crate::{
     charge::{Measure, Month, SharedSink, currency::is_currency},
     error::ProviderError,
-    http_client::{Frame, Http, Pages, Read, Request},
+    http_client::{Frame, Http, Folded, Pages, Request},
 };
 
 pub use self::config::Config;
@@ -209,7 +209,7 @@ impl ActivePlatform {
         let (request, read) = self
             .request_months(&part.id, (first, last), poll, sink, collector)
             .await?;
-        let response: AnalyticsResponse<'_> = request.read(&read.around)?;
+        let response: AnalyticsResponse<'_> = request.read(&read.envelope)?;
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
         read.fold.finish(&response, &request.place(), &mut *sink)
     }
@@ -222,7 +222,7 @@ impl ActivePlatform {
         poll: &PollRequest,
         sink: &SharedSink,
         collector: impl Fn() -> Expenses,
-    ) -> Result<(Request, Read<Expenses>), ProviderError> {
+    ) -> Result<(Request, Folded<Expenses>), ProviderError> {
         const ROWS: Frame = Frame::Inside(&["subscription", "items"]);
         let (parameters, fallback) = match self.period_mode {
             PeriodMode::Periods => (PeriodParameters::Periods, None),

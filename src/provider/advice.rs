@@ -1,6 +1,9 @@
 //! The meaning of each failure reason, and the advice for it, wherever they are shown.
 
-use crate::error::Reason;
+use crate::{
+    error::{NO_CREDENTIAL, Reason},
+    secret::HIDDEN_NAME,
+};
 
 impl Reason {
     /// What happened: lower case, without a full stop.
@@ -21,6 +24,18 @@ impl Reason {
         }
     }
 
+    /// What an operator can do about a failure with this message. A secret that cannot be read was never sent, so that
+    /// renewing it does not help.
+    pub fn advice_for(self, message: &str) -> &'static str {
+        if !message.starts_with(NO_CREDENTIAL) {
+            self.advice()
+        } else if message.contains(HIDDEN_NAME) {
+            "A key that ends with _file takes the name of a file, and one that ends with _env the name of a variable, not the secret itself. Put the secret in a file and name that file. If the secret is in the configuration, treat it as exposed and replace it."
+        } else {
+            "Create the file or set the variable that the message names, with nothing but the secret in it, and let the user of this process read it. A file is read again at the next login; a new variable takes a restart."
+        }
+    }
+
     /// What to do about it: one or two imperative sentences.
     pub fn advice(self) -> &'static str {
         match self {
@@ -33,9 +48,8 @@ impl Reason {
             Self::Tls => {
                 "Check that base_url speaks https on this port, and that its certificate is valid for this host and signed by an authority in ca-certificates. Add the authority of a proxy that inspects TLS, and check the system clock."
             }
-            // Also the reason of a secret that cannot be read: a new key would not help there.
             Self::Unauthorized => {
-                "If the message names a secret file or variable, make it exist, readable and not empty. Otherwise check that the credential is valid and belongs to this base_url and to the configured user or client id; a changed secret is used without a restart."
+                "Check that the credential is valid and belongs to this base_url and to the configured user or client id; a changed secret is used without a restart."
             }
             Self::Forbidden => {
                 "Grant the credential permission to read billing data of what is configured: contract, customers, subscriptions or tenant."

@@ -144,7 +144,7 @@ impl BuildContext<'_> {
             }
         };
         let key = format!("{name}_{form}");
-        if source.is_nowhere() {
+        if source.is_unnamed() {
             self.report(&key, "must not be empty");
             return None;
         }

@@ -178,7 +178,7 @@ impl Mike {
                 .rows(&request, Frame::Inside(&["data"]), sink, rows)
                 .await
                 .map_err(|error| self.explain_forbidden(error))?;
-            let _: PageResponse = request.read(&read.around)?;
+            let _: PageResponse = request.read(&read.envelope)?;
             rows = read.fold;
             if !rows.pages.end(&request.place())? {
                 return Ok(rows.collector);

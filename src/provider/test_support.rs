@@ -18,7 +18,7 @@ use figment::value::Value;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    charge::{Charge, Month, Period, Refused, SharedSink, Sink},
+    charge::{Charge, Month, Period, ChargeError, SharedSink, Sink},
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
@@ -44,7 +44,7 @@ pub(crate) struct RecordingSink {
 }
 
 impl Sink for RecordingSink {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
         let period = match charge.period {
             Period::Hour(hour) => hour.to_string(),
             Period::Day(day) => day.to_string(),
@@ -226,9 +226,16 @@ pub(crate) async fn fetch(
     Ok(std::mem::take(&mut *recorded))
 }
 
-/// An error as reason and text.
+/// An error as reason and text, without the address of the local server that it names.
 pub(crate) fn error_text(error: &ProviderError) -> String {
-    format!("{}: {error}", error.reason().as_str())
+    let text = format!("{}: {error}", error.reason().as_str());
+    match text.split_once("http://127.0.0.1:") {
+        Some((before, after)) => {
+            let path = after.trim_start_matches(|char: char| char.is_ascii_digit());
+            format!("{before}{path}")
+        }
+        None => text,
+    }
 }
 
 pub(crate) use error_text as told;

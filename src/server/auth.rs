@@ -12,18 +12,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rustls::ServerConfig;
-use tokio::{
-    sync::watch,
-    time::{Instant, MissedTickBehavior},
-};
+use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::tls;
 mod users;
 
 use crate::server::auth::users::{Users, Verdict};
 use crate::{
-    config::web::{self, ClientAuth, RateLimit, Watched},
+    config::web::{self, ClientAuth, Watched},
     diagnostics::{Diagnostics, Report},
+    token_bucket::TokenBucket,
 };
 
 /// How often the files are looked at. What changed is read once it has been at rest for as long.
@@ -46,7 +44,7 @@ pub(super) struct Rules {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) headers: HeaderMap,
     users: Option<Users>,
-    limit: Option<Limit>,
+    limit: Option<Mutex<TokenBucket>>,
     clients: Clients,
 }
 
@@ -217,7 +215,9 @@ fn read(path: &Path) -> (Result<Rules, Report>, Vec<Watched>) {
         tls: tls.map(Arc::new),
         headers: file.headers,
         users: Users::new(file.users),
-        limit: file.rate_limit.map(Limit::new),
+        limit: file
+            .rate_limit
+            .map(|limit| Mutex::new(TokenBucket::new(limit.interval, limit.burst))),
         clients,
     };
     (Ok(rules), watched)
@@ -245,7 +245,10 @@ impl Rules {
     /// The answer to a request that gets no other: too many have come, or it comes from nobody known.
     pub(super) async fn refuse(&self, headers: &HeaderMap) -> Option<Response> {
         if let Some(limit) = &self.limit
-            && !limit.admits()
+            && !limit
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .try_take()
         {
             return Some((StatusCode::TOO_MANY_REQUESTS, "too many requests\n").into_response());
         }
@@ -262,75 +265,5 @@ impl Rules {
                 Some((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
             }
         }
-    }
-}
-
-/// A bucket of requests that fills up again.
-struct Limit {
-    limit: RateLimit,
-    /// When the bucket is full again: each request moves it by an interval.
-    full: Mutex<Instant>,
-}
-
-impl Limit {
-    fn new(limit: RateLimit) -> Self {
-        Self {
-            limit,
-            full: Mutex::new(now()),
-        }
-    }
-
-    fn admits(&self) -> bool {
-        let now = now();
-        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = (*full).max(now).checked_add(self.limit.interval);
-        let burst = self.limit.interval.checked_mul(self.limit.burst);
-        // What is too long for the clock holds more requests than ever come.
-        let (Some(next), Some(burst)) = (next, burst) else {
-            return true;
-        };
-        let admitted = next.saturating_duration_since(now) <= burst;
-        if admitted {
-            *full = next;
-        }
-        admitted
-    }
-}
-
-fn now() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the limit is kept on tokio's clock, which tests can pause"
-    )]
-    Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_is_let_through_and_then_one_an_interval() {
-        let limit = Limit::new(RateLimit {
-            interval: Duration::from_millis(500),
-            burst: 3,
-        });
-        let admitted = |asked: usize| (0..asked).filter(|_| limit.admits()).count();
-        assert_eq!(admitted(10), 3);
-        tokio::time::advance(Duration::from_millis(499)).await;
-        assert_eq!(admitted(10), 0);
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(admitted(10), 1);
-        tokio::time::advance(Duration::from_hours(1)).await;
-        assert_eq!(admitted(10), 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_interval_beyond_all_time_is_no_panic() {
-        let limit = Limit::new(RateLimit {
-            interval: Duration::MAX,
-            burst: u32::MAX,
-        });
-        assert!(limit.admits());
     }
 }

@@ -336,7 +336,7 @@ fn failures(told: &[(String, Failure)], failing: usize) -> Markup {
                     li {
                         strong { (cut(part, 100)) ": " (failure.reason.meaning()) "." }
                         " " span.soft { (cut(&failure.message, MAX_MESSAGE)) }
-                        @if first { p { (failure.reason.advice()) } }
+                        @if first { p { (failure.reason.advice_for(&failure.message)) } }
                     }
                 }
             }

@@ -164,7 +164,7 @@ impl Failed {
             reason: reason.as_str(),
             meaning: reason.meaning(),
             message: message.to_owned(),
-            advice: reason.advice(),
+            advice: reason.advice_for(message),
         }
     }
 }

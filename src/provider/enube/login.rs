@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     clock::add,
-    error::{ProviderError, Reason},
+    error::ProviderError,
     http_client::{Http, Login, Token},
     json::scalars::Number,
     secret::SecretSource,
@@ -35,10 +35,7 @@ impl Login for PasswordLogin {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Token, ProviderError>> {
         Box::pin(async move {
-            let password = self.password.read().map_err(|error| {
-                ProviderError::new(Reason::Unauthorized, "the password cannot be read")
-                    .because(error)
-            })?;
+            let password = self.password.read().map_err(ProviderError::no_credential)?;
             let request = match &self.token_url {
                 None => http
                     .post(&["auth", "login"])

@@ -11,7 +11,7 @@ use std::{
 
 use cloudspend_exporter::{
     account::Account,
-    charge::{Amount, Charge, Measure, Month, Period, Refused, SharedSink, Sink},
+    charge::{Amount, Charge, ChargeError, Measure, Month, Period, SharedSink, Sink},
     config::{self, Sources},
     demo::{Demo, Options},
     error::ProviderError,
@@ -228,7 +228,7 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), Refused> {
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
         let Period::Day(day) = charge.period else {
             panic!("no day: {charge:?}");
         };

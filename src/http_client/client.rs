@@ -1,0 +1,339 @@
+//! The client of one account: sends requests with its credential, within its limits, and retries what may succeed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::de::DeserializeOwned;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    auth::{Auth, Credential, Session},
+    rate_limit::RateLimiter,
+    redirect::{location, may_follow, retry_after},
+    request::Request,
+    response::Response,
+    row_stream::{Fold, Folded, RowReader},
+    settings::{Bounds, Settings},
+    status::{is_retryable, send_error, status_error},
+    tls,
+};
+use crate::{
+    charge::SharedSink,
+    counters::Code,
+    error::{ProviderError, Reason},
+    json::row_splitter::{Frame, Splitter},
+    telemetry::error_chain::chain,
+};
+
+/// The client of one account's API.
+#[derive(Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    base: Url,
+    session: Session,
+    rate_limiter: RateLimiter,
+    settings: Settings,
+}
+
+/// The longest Retry-After that one request waits for; a longer one is left to the poller.
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
+const MAX_REDIRECTS: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a response may send nothing. Half-open connections are found this way.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
+
+impl Http {
+    /// A client for the API below a base URL, whose path is kept as a prefix.
+    pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
+        let read_timeout = (settings.timeout / 2).min(READ_TIMEOUT);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where clients are made, with their limits"
+        )]
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::configuration())
+            .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_gzip()
+            .default_headers(HeaderMap::from_iter([(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("gzip"),
+            )]))
+            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT))
+            .read_timeout(read_timeout)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .referer(false)
+            .build()
+            .expect("the TLS back end is compiled in");
+        Self {
+            client,
+            base,
+            session: Session::new(auth),
+            rate_limiter: RateLimiter::new(settings.requests_per_second, settings.concurrency),
+            settings,
+        }
+    }
+
+    /// The limits of one response.
+    pub fn bounds(&self) -> Bounds {
+        self.settings.bounds
+    }
+
+    /// The account's name, for the log.
+    pub fn account(&self) -> &str {
+        &self.settings.account
+    }
+
+    /// A GET of a path below the base URL. Each segment is percent-encoded; an empty last one gives a trailing slash.
+    pub fn get(&self, segments: &[&str]) -> Request {
+        Request::new(Method::GET, below(&self.base, segments))
+    }
+
+    /// A POST to a path below the base URL.
+    pub fn post(&self, segments: &[&str]) -> Request {
+        Request::new(Method::POST, below(&self.base, segments))
+    }
+
+    /// A request to an absolute URL, such as a token endpoint's; never with the account's credential.
+    pub fn at(&self, method: Method, url: Url) -> Request {
+        let _ = self;
+        Request::new(method, url).anonymous()
+    }
+
+    /// Sends a request and decodes the whole body as JSON. A request whose body is cut off is retried.
+    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ProviderError> {
+        let body = self.body(request).await?;
+        request.read(&body)
+    }
+
+    /// Sends a request and reads the whole body. A request whose body is cut off is retried.
+    pub async fn body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let mut attempt = 1;
+        loop {
+            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            attempt = spent;
+            match response.whole(self.settings.bounds.body).await {
+                Ok(body) => return Ok(body),
+                Err(error) => {
+                    drop(response);
+                    self.wait_before_retry(request, error, attempt).await?;
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    /// Sends a request and folds each row of the body while more of it arrives, long responses on a blocking thread.
+    /// Memory use does not grow with the length of the body.
+    ///
+    /// An error of `fold` becomes `malformed` and names the row. A bare body whose end cannot be known is `truncated`.
+    /// A request whose body is cut off before any of it was folded is retried.
+    pub async fn rows<F: Fold>(
+        &self,
+        request: &Request,
+        frame: Frame,
+        sink: &SharedSink,
+        fold: F,
+    ) -> Result<Folded<F>, ProviderError> {
+        let mut attempt = 1;
+        let (mut response, mut batch) = loop {
+            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            if frame == Frame::Bare {
+                response.require_framing()?;
+            }
+            match response.batch(self.settings.bounds.stream).await {
+                Ok(batch) => break (response, batch),
+                Err(error) => {
+                    drop(response);
+                    self.wait_before_retry(request, error, spent).await?;
+                    attempt = spent + 1;
+                }
+            }
+        };
+        let splitter = Splitter::new(frame, self.settings.bounds.row);
+        let place = request.place_of_rows();
+        let mut reader = RowReader::new(splitter, fold, SharedSink::clone(sink), place);
+        while !batch.last {
+            let permit = batch.acquire_permit().await;
+            let read = reader.read(batch, permit);
+            let next = response.batch(self.settings.bounds.stream);
+            (reader, batch) = tokio::try_join!(read, next)?;
+        }
+        let permit = batch.acquire_permit().await;
+        reader.read(batch, permit).await?.finish()
+    }
+
+    /// Sends a request until a successful response begins, or it is given up. Also returns the number of the attempt
+    /// that succeeded.
+    async fn send_with_retries(
+        &self,
+        request: &Request,
+        first_attempt: u32,
+    ) -> Result<(Response, u32), ProviderError> {
+        let mut attempt = first_attempt;
+        let mut logged_in_again = false;
+        loop {
+            let credential = if request.anonymous {
+                None
+            } else {
+                self.session.credential(self, &self.settings.clock).await?
+            };
+            let error = match self.send(request, credential.as_ref()).await {
+                Ok(response) => return Ok((response, attempt)),
+                Err(error) => error,
+            };
+            if error.status() == Some(401)
+                && let Some(credential) = &credential
+                && !logged_in_again
+                && self
+                    .session
+                    .invalidate(credential, &self.settings.clock)
+                    .await
+            {
+                logged_in_again = true;
+                self.log_retry(request, &error, attempt, Duration::ZERO);
+                continue;
+            }
+            self.wait_before_retry(request, error, attempt).await?;
+            attempt += 1;
+        }
+    }
+
+    /// Waits with full jitter, and at least as long as the provider requested. Returns the error where a retry does not
+    /// help, the attempts are used up, or the provider requested a longer wait than a request may take: then the poller
+    /// does not retry at once, either.
+    async fn wait_before_retry(
+        &self,
+        request: &Request,
+        error: ProviderError,
+        attempt: u32,
+    ) -> Result<(), ProviderError> {
+        let requested = error.retry_after().unwrap_or_default();
+        if !error.is_retryable()
+            || attempt >= self.settings.backoff.attempts
+            || requested > MAX_RETRY_AFTER
+        {
+            return Err(error.given_up());
+        }
+        let wait = self.settings.backoff.wait(attempt).max(requested);
+        self.log_retry(request, &error, attempt, wait);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// Counts and logs a retry; `failed` is the number of the attempt that failed.
+    fn log_retry(&self, request: &Request, error: &ProviderError, failed: u32, wait: Duration) {
+        self.settings.counters.retried(error.reason());
+        tracing::debug!(
+            account = self.settings.account,
+            host = request.host(),
+            reason = error.reason().as_str(),
+            attempt = failed + 1,
+            wait_seconds = wait.as_secs_f64(),
+            correlation_id = error.correlation_id().map(tracing::field::display),
+            error = chain(error),
+            "Retrying request"
+        );
+    }
+
+    /// One attempt, redirects included.
+    async fn send(
+        &self,
+        request: &Request,
+        credential: Option<&Credential>,
+    ) -> Result<Response, ProviderError> {
+        let paused = |wait| {
+            let what = format!(
+                "{}: the provider requested a pause before the next request",
+                request.place()
+            );
+            ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
+        };
+        let permit = self.rate_limiter.acquire().await.map_err(paused)?;
+        let correlation_id = request.new_correlation_id();
+        let mut url = request.url.clone();
+        for redirects in 0..=MAX_REDIRECTS {
+            if redirects > 0 {
+                self.rate_limiter.wait().await.map_err(paused)?;
+            }
+            let response = self
+                .send_once(request, &url, credential, correlation_id)
+                .await?;
+            let status = response.status();
+            if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
+                return Response::new(response, request.place(), correlation_id, permit);
+            }
+            let target = location(&url, response.headers());
+            if let Some(target) = &target
+                && may_follow(&request.method, status, &url, target)
+            {
+                url = target.clone();
+                continue;
+            }
+            let wait = is_retryable(status.as_u16())
+                .then(|| retry_after(response.headers(), self.settings.clock.now()))
+                .flatten();
+            if let Some(wait) = wait
+                && matches!(status.as_u16(), 429 | 503)
+            {
+                self.rate_limiter.pause(wait);
+            }
+            let error = status_error(request, response, target.as_ref(), wait, credential).await;
+            return Err(error.with_correlation_id(correlation_id));
+        }
+        Err(ProviderError::new(
+            Reason::UpstreamError,
+            format!("{}: more than {MAX_REDIRECTS} redirects", request.place()),
+        )
+        .with_correlation_id(correlation_id))
+    }
+
+    /// Sends one HTTP request, counts it and logs its status.
+    async fn send_once(
+        &self,
+        request: &Request,
+        url: &Url,
+        credential: Option<&Credential>,
+        correlation_id: Option<Uuid>,
+    ) -> Result<reqwest::Response, ProviderError> {
+        let mut builder = self
+            .client
+            .request(request.method.clone(), url.clone())
+            .headers(request.headers.clone());
+        if let Some(credential) = credential {
+            builder = builder.header(credential.name.clone(), credential.value.clone());
+        }
+        if let (Some(correlation), Some(id)) = (&request.correlation, correlation_id) {
+            builder = builder.header(correlation.header.clone(), id.to_string());
+        }
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        let response = builder.send().await.map_err(|error| {
+            self.settings.counters.requested(Code::None);
+            send_error(&request.place(), error).with_correlation_id(correlation_id)
+        })?;
+        let status = response.status().as_u16();
+        self.settings.counters.requested(Code::Status(status));
+        tracing::debug!(
+            account = self.settings.account,
+            host = request.host(),
+            request = request.place(),
+            status,
+            correlation_id = correlation_id.map(tracing::field::display),
+            "Received response"
+        );
+        Ok(response)
+    }
+}
+
+/// A URL below a base URL; an empty last segment gives a trailing slash.
+fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
