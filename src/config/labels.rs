@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Loader;
+use super::load::Loader;
 use crate::account::{LabelSlot, Labels, SLOTS};
 use crate::provider::{Dimension, Slot, config::Text};
 use crate::{

@@ -7,10 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{LogSection, WiringOf, defaults};
+use super::load::{WiringOf, defaults};
 use crate::config::{
     budgets::BudgetSection,
-    sections::{CommonSection, PollSection},
+    sections::{CommonSection, LogSection, PollSection},
 };
 use crate::provider::registry::{ProviderEntry, ProviderName};
 
