@@ -1,4 +1,4 @@
-//! One account: sorts its keys by who reads them, checks them, and builds the provider from its own.
+//! One account: sorts its keys by what reads them, checks them, and builds the provider from the provider's own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The keys of an account, sorted by who reads them.
+/// The keys of an account, sorted by what reads them.
 struct Written {
     provider: Option<Value>,
     poll: Dict,
@@ -58,7 +58,7 @@ impl Written {
     }
 }
 
-/// Reads, checks and builds one account. `None` once a diagnostic was reported.
+/// Reads, checks and builds one account. `None` where an error was reported.
 pub(super) fn build(
     name: &str,
     values: Dict,
@@ -78,7 +78,7 @@ pub(super) fn build(
     let mut written = Written::sort(values);
     let provider_name = provider(&place, written.provider.as_ref(), loader);
     if let Some(provider_name) = provider_name {
-        refuse_unknown(&place, provider_name, &mut written.own, loader);
+        reject_unknown_keys(&place, provider_name, &mut written.own, loader);
     }
     let mut own_poll: PollSection = loader
         .diagnostics
@@ -96,10 +96,10 @@ pub(super) fn build(
             .push(join(&place, "day_closes_after"), bounds(Duration::ZERO));
     }
     let zone = zone(&place, &common, provider_name, loader);
-    let wiring = provider_name.map(loader.wiring);
+    let entry = provider_name.map(loader.entry_of);
     let settings =
-        wiring.and_then(|wiring| own_poll.over(poll).over(&loader.general).settle(&wiring));
-    let (Some(provider_name), Some(wiring), Some(settings)) = (provider_name, wiring, settings)
+        entry.and_then(|entry| own_poll.over(poll).over(&loader.general).resolve(&entry));
+    let (Some(provider_name), Some(entry), Some(settings)) = (provider_name, entry, settings)
     else {
         Labels::build(&place, &common, Offered::Unknown, loader);
         return None;
@@ -110,7 +110,7 @@ pub(super) fn build(
     let (provider, base_url) = connect(
         &place,
         written.own,
-        &wiring,
+        &entry,
         http_client::Settings {
             account: name.to_owned(),
             requests_per_second: settings.requests_per_second,
@@ -128,7 +128,7 @@ pub(super) fn build(
     loader.overlaps.push(name, provider_name, base_url, own);
     let offered = match &provider {
         Some(provider) => Offered::By(provider.dimensions()),
-        None => Offered::Names(wiring.offers),
+        None => Offered::Names(entry.offers),
     };
     let labels = Labels::build(&place, &common, offered, loader);
     let account = Account {
@@ -137,7 +137,7 @@ pub(super) fn build(
         provider: Arc::from(provider?),
         zone,
         poll: settings,
-        day_closes_after: day_closes_after.unwrap_or(wiring.defaults.day_closes_after),
+        day_closes_after: day_closes_after.unwrap_or(entry.defaults.day_closes_after),
         credential_expires: common.credential_expires.map(|Day(day)| day),
         labels: labels?,
         written: everything,
@@ -148,12 +148,12 @@ pub(super) fn build(
 }
 
 impl Account {
-    /// Says what is allowed and yet hardly meant.
+    /// Warns about what is allowed but probably not intended.
     fn warn(&self, loader: &mut Loader<'_>) {
         let place = join("accounts", &self.name);
         if self.poll.stale_after <= self.poll.interval {
             loader.warnings.push(format!(
-                "{place}: stale_after is not longer than interval, so that the account is stale before its next poll ends"
+                "{place}: stale_after is not longer than interval, so the account becomes stale before its next poll ends"
             ));
         }
         let today = loader.clock.now().to_zoned(self.zone.clone()).date();
@@ -185,10 +185,15 @@ fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Op
     known
 }
 
-/// Tells the keys that neither the provider nor every account has, with all that are allowed.
-fn refuse_unknown(place: &str, provider: ProviderName, own: &mut Dict, loader: &mut Loader<'_>) {
-    let wiring = (loader.wiring)(provider);
-    let allowed = schema::keys_of_provider(&wiring);
+/// Reports the keys that neither the provider nor every account has, with all that are allowed.
+fn reject_unknown_keys(
+    place: &str,
+    provider: ProviderName,
+    own: &mut Dict,
+    loader: &mut Loader<'_>,
+) {
+    let entry = (loader.entry_of)(provider);
+    let allowed = schema::keys_of_provider(&entry);
     own.retain(|key, _| {
         let known = allowed.contains(key);
         if !known {
@@ -211,23 +216,24 @@ fn zone(
     loader: &mut Loader<'_>,
 ) -> TimeZone {
     let default = provider.map_or("UTC", |provider| {
-        (loader.wiring)(provider).defaults.timezone
+        (loader.entry_of)(provider).defaults.timezone
     });
     let name = common.timezone.as_deref().unwrap_or(default);
     TimeZone::get(name).unwrap_or_else(|_| {
-        loader.diagnostics.push(
+        loader.diagnostics.push_value(
             join(place, "timezone"),
             "must be the IANA name of a time zone, such as Europe/Berlin or UTC",
+            name,
         );
         TimeZone::UTC
     })
 }
 
-/// Builds the provider, and tells the base URL that it uses.
+/// Builds the provider. Also returns the base URL that it uses.
 fn connect(
     place: &str,
     own: Dict,
-    wiring: &ProviderEntry,
+    entry: &ProviderEntry,
     http: http_client::Settings,
     zone: TimeZone,
     common: &CommonSection,
@@ -242,14 +248,14 @@ fn connect(
         diagnostics: &mut loader.diagnostics,
         uses: Uses::default(),
     };
-    let provider = (wiring.build)(own, &mut context);
+    let provider = (entry.build)(own, &mut context);
     let Uses { secrets, mut urls } = context.uses;
     loader.secrets.extend(secrets);
     if provider.is_none() && loader.diagnostics.len() == before {
-        // A provider that says nothing about why must not make its account vanish.
+        // A provider that reports no error must not make its account disappear without one.
         loader
             .diagnostics
-            .push(place, "cannot be used as it is written");
+            .push(place, "cannot be used as configured");
     }
     (provider, urls.remove("base_url"))
 }

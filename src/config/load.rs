@@ -26,10 +26,10 @@ use crate::{
     diagnostics::{Diagnostics, Report},
     provider::registry::{ProviderEntry, ProviderName},
     secret::SecretSource,
-    telemetry::LogLevel,
+    telemetry::{LogLevel, error_chain::chain},
 };
 
-/// What holds where the operator wrote nothing; for the two last keys of `poll` the provider has its own.
+/// The defaults. Those of `requests_per_second` and `concurrency` differ by provider.
 const DEFAULTS: &str = "
 log: {level: info}
 poll:
@@ -41,13 +41,13 @@ poll:
   plausibility: true
 ";
 
-/// A configuration file is written by people: this is far more than they write.
-const MAX_FILE: u64 = 16 << 20;
+/// The largest configuration file that is read, in bytes: far more than people write.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Gives the counters of an account by its name, so that they survive a reload.
+/// Returns the counters of an account by its name, so that they survive a reload.
 pub type CountersOf<'a> = &'a mut dyn FnMut(&str) -> Arc<Counters>;
 
-/// Reads and checks a configuration. Secrets are not read; `check` does that.
+/// Reads and checks a configuration. Secrets are not read; [`check`] does that.
 pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Result<Config, Report> {
     let path = sources.path();
     let mut loader = Loader::new(clock, counters, ProviderName::wiring);
@@ -57,7 +57,7 @@ pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Resul
     }
 }
 
-/// Reads and checks a configuration with every secret that it names, and says all that is wrong or odd.
+/// Reads and checks a configuration and every secret that it names. Reports all errors and warnings.
 pub fn check(sources: &Sources, clock: &Clock) -> Report {
     let path = sources.path();
     let mut counters = |_: &str| Arc::default();
@@ -67,10 +67,10 @@ pub fn check(sources: &Sources, clock: &Clock) -> Report {
     loader.diagnostics.into_report(path, loader.warnings)
 }
 
-/// How a provider's section is found; tests put their own in its place.
-pub(super) type WiringOf = fn(ProviderName) -> ProviderEntry;
+/// Looks up the entry of a provider; tests use their own.
+pub(super) type EntryOf = fn(ProviderName) -> ProviderEntry;
 
-/// What is gathered while a configuration is read.
+/// What is collected while a configuration is read.
 pub(super) struct Loader<'a> {
     pub(super) diagnostics: Diagnostics,
     pub(super) warnings: Vec<String>,
@@ -82,11 +82,11 @@ pub(super) struct Loader<'a> {
     pub(super) general: PollSection,
     pub(super) clock: &'a Clock,
     pub(super) counters: CountersOf<'a>,
-    pub(super) wiring: WiringOf,
+    pub(super) entry_of: EntryOf,
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(clock: &'a Clock, counters: CountersOf<'a>, wiring: WiringOf) -> Self {
+    pub(super) fn new(clock: &'a Clock, counters: CountersOf<'a>, entry_of: EntryOf) -> Self {
         Self {
             diagnostics: Diagnostics::default(),
             warnings: Vec::new(),
@@ -96,11 +96,11 @@ impl<'a> Loader<'a> {
             general: PollSection::default(),
             clock,
             counters,
-            wiring,
+            entry_of,
         }
     }
 
-    /// Reads everything. Where diagnostics were reported, what is returned lacks what they are about.
+    /// Reads everything. Where errors were reported, what they are about is missing from the result.
     pub(super) fn load(&mut self, sources: &Sources, path: &Path) -> Option<Config> {
         let text = match read(path) {
             Ok(text) => text,
@@ -143,11 +143,11 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Puts the layers on each other. `None` where the file is no YAML.
+    /// Merges the layers. `None` where the file is not YAML.
     fn layer(&mut self, sources: &Sources, text: &str) -> Option<Dict> {
         let defaults = defaults();
         let file = Layer::yaml("file", text, &mut self.diagnostics).without_nulls_over(&defaults);
-        let mut origins = defaults.origins.nowhere();
+        let mut origins = defaults.origins.without_places();
         origins.extend(file.origins.clone());
         if file.values.is_empty() && !self.diagnostics.is_empty() {
             self.diagnostics.origins = origins;
@@ -158,7 +158,7 @@ impl<'a> Loader<'a> {
         let environment = env::layer(
             &sources.environment,
             &below,
-            &schema::of(self.wiring),
+            &schema::schema_of(self.entry_of),
             &mut self.diagnostics,
         );
         origins.extend(environment.origins.clone());
@@ -184,7 +184,7 @@ impl<'a> Loader<'a> {
             self.diagnostics
                 .push("accounts", "at least one account is required");
         }
-        self.refuse_alike(written.keys());
+        self.reject_ambiguous_names(written.keys());
         let poll = (poll_written, poll);
         let mut accounts = Vec::new();
         for (name, values) in written {
@@ -203,18 +203,17 @@ impl<'a> Loader<'a> {
         accounts
     }
 
-    /// Refuses names that the environment could not tell apart.
-    fn refuse_alike<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
+    /// Rejects account names that have the same spelling in environment variables.
+    fn reject_ambiguous_names<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         let mut known: BTreeMap<String, &str> = BTreeMap::new();
         for name in names {
-            let shouted = env::env_segment(name);
-            if let Some(other) = known.get(&shouted) {
-                let message = format!(
-                    "environment variables cannot tell it from {other}: both are {shouted} there"
-                );
+            let segment = env::env_segment(name);
+            if let Some(other) = known.get(&segment) {
+                let message =
+                    format!("has the same spelling as {other} in environment variables: {segment}");
                 self.diagnostics.push(join("accounts", name), message);
             } else {
-                known.insert(shouted, name);
+                known.insert(segment, name);
             }
         }
     }
@@ -222,12 +221,7 @@ impl<'a> Loader<'a> {
     fn read_secrets(&mut self) {
         for (key, source) in std::mem::take(&mut self.secrets) {
             if let Err(error) = source.read() {
-                let cause = std::error::Error::source(&error);
-                let message = match cause {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                };
-                self.diagnostics.push(key, message);
+                self.diagnostics.push(key, chain(&error));
             }
         }
     }
@@ -267,10 +261,10 @@ fn extract(figment: &Figment) -> Dict {
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let length = std::fs::File::open(path)?
-        .take(MAX_FILE + 1)
+        .take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)?;
-    if length as u64 > MAX_FILE {
-        return Err(io::Error::other("it is larger than 16 MiB"));
+    if length as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other("file is larger than 16 MiB"));
     }
     Ok(text)
 }

@@ -1,27 +1,26 @@
-//! Accounts that can see the same money: same provider, same base URL, and nothing that tells them apart.
+//! Accounts that may count the same money twice: same provider, same base URL, and no filter that separates them.
 
 use std::collections::BTreeSet;
 
 use figment::value::{Dict, Value};
-
 use url::Url;
 
 use crate::provider::registry::ProviderName;
 
-/// What the accounts wrote about what they see.
+/// The scopes of all accounts: what decides which money each of them can see.
 #[derive(Debug, Default)]
-pub(super) struct Overlaps(Vec<View>);
+pub(super) struct Overlaps(Vec<Scope>);
 
 #[derive(Debug)]
-struct View {
+struct Scope {
     name: String,
     provider: ProviderName,
     base_url: String,
     written: Dict,
 }
 
-/// Keys whose values, where they differ, keep two accounts apart; so does everything in `filters`.
-const SCOPES: [&str; 7] = [
+/// Keys that separate two accounts where their values differ; so does everything in `filters`.
+const SCOPE_KEYS: [&str; 7] = [
     "cloud",
     "tenant",
     "reseller_id",
@@ -32,7 +31,7 @@ const SCOPES: [&str; 7] = [
 ];
 
 impl Overlaps {
-    /// Adds an account; one whose base URL is not known is left out.
+    /// Adds an account, unless its base URL is not known.
     pub(super) fn push(
         &mut self,
         name: &str,
@@ -40,7 +39,7 @@ impl Overlaps {
         base_url: Option<Url>,
         written: Dict,
     ) {
-        self.0.extend(base_url.map(|url| View {
+        self.0.extend(base_url.map(|url| Scope {
             name: name.to_owned(),
             provider,
             base_url: url.as_str().trim_end_matches('/').to_owned(),
@@ -48,22 +47,23 @@ impl Overlaps {
         }));
     }
 
-    /// One warning for each group of accounts that are not kept apart.
+    /// One warning for each group of accounts that overlap.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let mut groups: Vec<Vec<&View>> = Vec::new();
-        for view in &self.0 {
-            let overlaps = |group: &&mut Vec<&View>| group.iter().any(|other| other.overlaps(view));
+        let mut groups: Vec<Vec<&Scope>> = Vec::new();
+        for scope in &self.0 {
+            let overlaps =
+                |group: &&mut Vec<&Scope>| group.iter().any(|other| other.overlaps(scope));
             match groups.iter_mut().find(overlaps) {
-                Some(group) => group.push(view),
-                None => groups.push(vec![view]),
+                Some(group) => group.push(scope),
+                None => groups.push(vec![scope]),
             }
         }
         let several = groups.iter().filter(|group| group.len() > 1);
         several
             .map(|group| {
-                let names: Vec<_> = group.iter().map(|view| view.name.as_str()).collect();
+                let names: Vec<_> = group.iter().map(|scope| scope.name.as_str()).collect();
                 format!(
-                    "accounts: {} can see the same money, which would then be counted twice: they have the same provider and base_url, and nothing in their filters keeps them apart",
+                    "accounts: {} can see the same money, which would be counted twice: they have the same provider and base_url, and their filters do not separate them",
                     names.join(", ")
                 )
             })
@@ -71,21 +71,21 @@ impl Overlaps {
     }
 }
 
-impl View {
+impl Scope {
     fn overlaps(&self, other: &Self) -> bool {
         self.provider == other.provider
             && self.base_url == other.base_url
-            && !apart(&self.written, &other.written)
+            && !are_separate(&self.written, &other.written)
     }
 }
 
-fn apart(one: &Dict, other: &Dict) -> bool {
+fn are_separate(one: &Dict, other: &Dict) -> bool {
     let differ = |key: &str, one: &Dict, other: &Dict| {
         one.get(key)
             .zip(other.get(key))
             .is_some_and(|(one, other)| disjoint(one, other))
     };
-    if SCOPES.iter().any(|key| differ(key, one, other)) {
+    if SCOPE_KEYS.iter().any(|key| differ(key, one, other)) {
         return true;
     }
     let (Some(Value::Dict(_, one)), Some(Value::Dict(_, other))) =
@@ -101,7 +101,7 @@ fn apart(one: &Dict, other: &Dict) -> bool {
     })
 }
 
-/// Whether two values have nothing in common. An empty one stands for everything.
+/// Whether two values have nothing in common. An empty one means everything.
 fn disjoint(one: &Value, other: &Value) -> bool {
     let (one, other) = (values(one), values(other));
     !one.is_empty() && !other.is_empty() && one.is_disjoint(&other)
@@ -121,7 +121,7 @@ mod tests {
     use crate::{config::yaml::Layer, diagnostics::Diagnostics};
 
     #[test]
-    fn two_accounts_are_apart_where_a_scope_or_filter_has_nothing_in_common() {
+    fn disjoint_scope_or_filter_separates_accounts() {
         for (one, other, want) in [
             ("{}", "{}", false),
             ("{cloud: azure}", "{cloud: aws}", true),
@@ -151,8 +151,16 @@ mod tests {
             ("{granularity: daily}", "{granularity: hourly}", false),
         ] {
             let read = |text| Layer::yaml("test", text, &mut Diagnostics::default()).values;
-            assert_eq!(apart(&read(one), &read(other)), want, "{one} {other}");
-            assert_eq!(apart(&read(other), &read(one)), want, "{other} {one}");
+            assert_eq!(
+                are_separate(&read(one), &read(other)),
+                want,
+                "{one} {other}"
+            );
+            assert_eq!(
+                are_separate(&read(other), &read(one)),
+                want,
+                "{other} {one}"
+            );
         }
     }
 }

@@ -20,36 +20,36 @@ use crate::{
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogSection {
-    /// The least important level that is logged; the flag --log.level wins.
+    /// The lowest level that is logged. The flag --log.level overrides it.
     pub(super) level: Option<LogLevel>,
 }
 
-/// How accounts are polled. Every key may stand in any account, too.
+/// How accounts are polled. Any account may override any key.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PollSection {
-    /// From the start of one poll to the start of the next, and the deadline of one poll. At least 1s.
+    /// Time from the start of one poll to the start of the next, and the deadline of one poll. At least 1s.
     interval: Option<Span>,
     /// The deadline of one part.
     timeout: Option<Span>,
     /// A part without success for this long is stale.
     stale_after: Option<Span>,
-    /// The most label sets of an account that are served; the rest is folded, the sum kept.
+    /// Maximum number of label sets of an account that are served. The rest is aggregated into `other`, so totals stay exact.
     #[schemars(range(min = 1, max = MAX_SERIES))]
     max_series: Option<usize>,
-    /// How long after a month's end it is read again, daily.
+    /// How long after its end a month is still fetched, once a day, since providers restate it.
     restatement: Option<Span>,
-    /// Whether an answer far smaller than the last is held back.
+    /// Whether a suspiciously small response is ignored until two more polls confirm it.
     plausibility: Option<bool>,
-    /// Requests a second to the API, at the most. The default differs by provider.
-    #[schemars(range(min = *PACE.start(), max = *PACE.end()))]
+    /// Maximum number of requests per second to the API. The default differs by provider.
+    #[schemars(range(min = *REQUEST_RATE.start(), max = *REQUEST_RATE.end()))]
     requests_per_second: Option<f64>,
-    /// Requests to the API at the same time, at the most. The default differs by provider.
+    /// Maximum number of concurrent requests to the API. The default differs by provider.
     #[schemars(range(min = *CONCURRENCY.start(), max = *CONCURRENCY.end()))]
     concurrency: Option<usize>,
 }
 
-/// The keys that every account may have beside those of `poll` and its provider's own.
+/// The keys that every account may have besides those of `poll` and of its provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CommonSection {
@@ -57,17 +57,17 @@ pub(super) struct CommonSection {
     pub(super) timezone: Option<String>,
     /// The last day on which the credential is valid, YYYY-MM-DD.
     pub(super) credential_expires: Option<Day>,
-    /// Which of the provider's dimensions the three labels show.
+    /// Which of the provider's dimensions the labels customer, project and product show.
     pub(super) dimensions: Option<DimensionsSection>,
-    /// Dimensions that become labels of their own; `tag:KEY` becomes `tag_key`.
+    /// Dimensions that become additional labels. `tag:KEY` becomes `tag_key`.
     pub(super) extra_labels: Option<Vec<String>>,
-    /// Names to show, by label and then by id; where a dimension has no id, by the value as sent.
+    /// Names to show, by label and then by id, or by the value as sent where the dimension has no id.
     pub(super) aliases: Option<BTreeMap<String, BTreeMap<String, Text>>>,
-    /// How long after its local end a day is taken as closed.
+    /// How long after its end in local time a day counts as closed.
     pub(super) day_closes_after: Option<Span>,
 }
 
-/// The names of dimensions for the three labels.
+/// The dimensions that the three labels show.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DimensionsSection {
@@ -79,23 +79,25 @@ pub(super) struct DimensionsSection {
     pub(super) product: Option<String>,
 }
 
-/// No span of time in this file is longer: it keeps every sum of a time and a span within the calendar.
+/// The longest duration in this file: it keeps every sum of a time and a duration within the calendar.
 pub(super) const MAX_SPAN: Duration = Duration::from_hours(366 * 24);
 const SECOND: Duration = Duration::from_secs(1);
 const MAX_SERIES: usize = 10_000_000;
-const PACE: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
+const REQUEST_RATE: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
 const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=64;
-/// Label values are cut at this many characters; a name that is cut could meet another one.
+/// Label values are cut at this many characters; two longer names could become the same one.
 pub(super) const MAX_NAME: usize = 200;
 
 impl PollSection {
-    /// Tells and drops what is out of bounds.
+    /// Reports and drops values that are out of bounds.
     pub(super) fn check(&mut self, place: &str, loader: &mut Loader<'_>) {
-        let mut tell = |key: &str, wrong: bool, message: String| {
-            if wrong {
-                loader.diagnostics.push(join(place, key), message);
+        let mut report = |key: &str, wrong: Option<String>, message: &str| {
+            if let Some(value) = &wrong {
+                loader
+                    .diagnostics
+                    .push_value(join(place, key), message, value);
             }
-            wrong
+            wrong.is_some()
         };
         for (key, span, least) in [
             ("interval", &mut self.interval, SECOND),
@@ -103,42 +105,43 @@ impl PollSection {
             ("stale_after", &mut self.stale_after, SECOND),
             ("restatement", &mut self.restatement, Duration::ZERO),
         ] {
-            let wrong = span.is_some_and(|Span(span)| span < least || span > MAX_SPAN);
-            if tell(key, wrong, bounds(least)) {
+            let wrong = span.filter(|Span(span)| *span < least || *span > MAX_SPAN);
+            let wrong = wrong.map(|Span(span)| humantime::format_duration(span).to_string());
+            if report(key, wrong, &bounds(least)) {
                 *span = None;
             }
         }
-        let wrong = |series| !(1..=MAX_SERIES).contains(&series);
-        if tell(
+        let wrong = self.max_series.filter(|n| !(1..=MAX_SERIES).contains(n));
+        if report(
             "max_series",
-            self.max_series.is_some_and(wrong),
-            format!("must be from 1 to {MAX_SERIES}"),
+            wrong.map(|n| n.to_string()),
+            &format!("must be from 1 to {MAX_SERIES}"),
         ) {
             self.max_series = None;
         }
-        let wrong = |pace| !PACE.contains(&pace);
-        if tell(
+        let wrong = self
+            .requests_per_second
+            .filter(|rate| !REQUEST_RATE.contains(rate));
+        let (least, most) = (REQUEST_RATE.start(), REQUEST_RATE.end());
+        if report(
             "requests_per_second",
-            self.requests_per_second.is_some_and(wrong),
-            format!("must be from {} to {}", PACE.start(), PACE.end()),
+            wrong.map(|rate| rate.to_string()),
+            &format!("must be from {least} to {most}"),
         ) {
             self.requests_per_second = None;
         }
-        let wrong = |places| !CONCURRENCY.contains(&places);
-        if tell(
+        let wrong = self.concurrency.filter(|n| !CONCURRENCY.contains(n));
+        let (least, most) = (CONCURRENCY.start(), CONCURRENCY.end());
+        if report(
             "concurrency",
-            self.concurrency.is_some_and(wrong),
-            format!(
-                "must be from {} to {}",
-                CONCURRENCY.start(),
-                CONCURRENCY.end()
-            ),
+            wrong.map(|n| n.to_string()),
+            &format!("must be from {least} to {most}"),
         ) {
             self.concurrency = None;
         }
     }
 
-    /// What is written here, and for the rest what is written below.
+    /// These settings, and for those that are absent the ones of `below`.
     pub(super) fn over(&self, below: &Self) -> Self {
         Self {
             interval: self.interval.or(below.interval),
@@ -152,8 +155,8 @@ impl PollSection {
         }
     }
 
-    /// The settings, where every key has a value; the provider says the last two.
-    pub(super) fn settle(&self, wiring: &ProviderEntry) -> Option<Poll> {
+    /// The complete settings; `None` where a key has no value. The last two have defaults by provider.
+    pub(super) fn resolve(&self, entry: &ProviderEntry) -> Option<Poll> {
         Some(Poll {
             interval: self.interval?.0,
             timeout: self.timeout?.0,
@@ -163,8 +166,8 @@ impl PollSection {
             plausibility: self.plausibility?,
             requests_per_second: self
                 .requests_per_second
-                .unwrap_or(wiring.defaults.requests_per_second),
-            concurrency: self.concurrency.unwrap_or(wiring.defaults.concurrency),
+                .unwrap_or(entry.defaults.requests_per_second),
+            concurrency: self.concurrency.unwrap_or(entry.defaults.concurrency),
         })
     }
 }

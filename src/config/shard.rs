@@ -1,4 +1,4 @@
-//! Which accounts are this process's own where several processes share them: a stable hash of the names decides.
+//! Shards: which accounts this process polls where several share them, by a stable hash of their names.
 
 use std::{ffi::OsString, fmt};
 
@@ -10,18 +10,18 @@ use crate::{
     diagnostics::{Diagnostics, Origin, Place},
 };
 
-/// Where the hashes come from. Any number, as long as it stays: another one would move accounts between shards.
+/// The namespace of the hashes. Any number will do, but it must never change: another one would move accounts between shards.
 const SHARDS: Uuid = Uuid::from_u128(0x7c3d_5b0e_94a1_4f62_b8d7_2e60_41c9_a5f3);
-/// More processes than this share no accounts.
+/// The largest number of shards.
 const MAX_SHARDS: u32 = 1000;
-/// Where the index is looked for when no flag says it, in this order: the label `apps.kubernetes.io/pod-index`, the
+/// Where the index is searched when no flag gives it, in this order: the label `apps.kubernetes.io/pod-index`, the
 /// pod's name, the host's name, which in Kubernetes is the pod's.
 const INDEX: &str = "POD_INDEX";
 const NAMES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 const COUNT_FLAG: &str = "--shard.count";
 const INDEX_FLAG: &str = "--shard.index";
 
-/// What the command line says about shards.
+/// The flags about shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShardFlags {
     /// The flag `--shard.index`.
@@ -30,10 +30,10 @@ pub struct ShardFlags {
     pub count: Option<u32>,
 }
 
-/// One of several processes that share the accounts of one configuration. Displayed it is `INDEX/COUNT`.
+/// One of several processes that share the accounts of one configuration. Its `Display` is `INDEX/COUNT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which it is, counted from 0.
+    /// Its index, counted from 0.
     index: u32,
     /// How many there are.
     count: u32,
@@ -46,14 +46,13 @@ impl fmt::Display for Shard {
 }
 
 impl Shard {
-    /// The shard that flags and variables name; the flags win. `None` where there is but one process, and where a
-    /// diagnostic was reported.
+    /// The shard by flags and variables; flags win. `None` where there is only one process, and where an error was reported.
     pub(super) fn read(
         flags: ShardFlags,
         variables: &[(OsString, OsString)],
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
-        let mut tell = |key: &str, place: Place, message: String| {
+        let mut report = |key: &str, place: Place, message: String| {
             diagnostics
                 .origins
                 .insert(key.to_owned(), Origin::new(place));
@@ -62,12 +61,12 @@ impl Shard {
         let Some(count) = flags.count else {
             if flags.index.is_some() {
                 let message = format!("needs {COUNT_FLAG}, the number of shards");
-                tell(INDEX_FLAG, Place::Flag, message);
+                report(INDEX_FLAG, Place::Flag, message);
             }
             return None;
         };
         if !(1..=MAX_SHARDS).contains(&count) {
-            tell(
+            report(
                 COUNT_FLAG,
                 Place::Flag,
                 format!("must be from 1 to {MAX_SHARDS}"),
@@ -80,7 +79,7 @@ impl Shard {
                 "needs {INDEX_FLAG}, or the ordinal of a StatefulSet's pod in {INDEX}, {} or {}",
                 NAMES[0], NAMES[1]
             );
-            tell(COUNT_FLAG, Place::Flag, message);
+            report(COUNT_FLAG, Place::Flag, message);
             return None;
         };
         let place = if key == INDEX_FLAG {
@@ -92,17 +91,21 @@ impl Shard {
             Ok(index) if index < count => return Some(Self { index, count }),
             Ok(index) => {
                 let message = format!(
-                    "{index} is none of {count} shards; allowed are 0 to {}",
+                    "there is no shard {index} of {count}; allowed are 0 to {}",
                     count - 1
                 );
-                tell(key, place, message);
+                report(key, place, message);
             }
-            Err(wrong) => tell(key, place, format!("{wrong}; {INDEX_FLAG} goes before it")),
+            Err(wrong) => report(
+                key,
+                place,
+                format!("{wrong}; set {INDEX_FLAG} to override it"),
+            ),
         }
         None
     }
 
-    /// Keeps the accounts of this shard, and notes in each budget whether other shards may spend of it.
+    /// Returns the accounts of this shard, and sets in each budget whether accounts of other shards may count against it.
     pub(super) fn select(self, accounts: Vec<Account>, budgets: &mut [Budget]) -> Vec<Account> {
         let (own, others): (Vec<_>, Vec<_>) = accounts
             .into_iter()
@@ -114,7 +117,7 @@ impl Shard {
     }
 }
 
-/// The index that the environment names, and the variable it stands in.
+/// The index that the environment gives, and the variable that holds it.
 fn ordinal(
     variables: &[(OsString, OsString)],
 ) -> Option<(&'static str, Result<u32, &'static str>)> {
@@ -137,7 +140,7 @@ fn ordinal(
     })
 }
 
-/// A number in digits alone.
+/// A number of digits only.
 fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)

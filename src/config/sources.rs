@@ -1,26 +1,22 @@
 //! Where a configuration comes from: the file, the environment and the flags.
 
-use std::{
-    ffi::OsString,
-    io,
-    path::PathBuf,
-};
+use std::{ffi::OsString, io, path::PathBuf};
 
 use crate::{config::ShardFlags, telemetry::LogLevel};
 
-/// Where the file is looked for when no flag names it.
+/// Where the file is searched when no flag names it.
 pub const SEARCHED: [&str; 2] = [
     "config/cloudspend.yml",
     "/etc/cloudspend-exporter/cloudspend.yml",
 ];
 
-/// Where a configuration comes from: kept, so that a reload asks the same places again.
+/// Where a configuration comes from. A reload reads the same sources again.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The file; where none is named, the first of [`SEARCHED`] that exists.
+    /// The file; where it is `None`, the first of [`SEARCHED`] that exists.
     pub file: Option<PathBuf>,
-    /// The environment's variables. Only those named `CLOUDSPEND_*` are read here, and the few
-    /// that say which shard this is and whether a terminal takes colours.
+    /// The environment variables. Only those named `CLOUDSPEND_*` are read, and the few that identify the shard or say
+    /// whether the terminal supports colours.
     pub environment: Vec<(OsString, OsString)>,
     /// The flag `--log.level`.
     pub log_level: Option<LogLevel>,
@@ -40,13 +36,13 @@ impl std::fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// The sources of this process: its environment, and what the command line says.
+    /// The sources of this process: its environment, and the flags.
     pub fn of_process(file: Option<PathBuf>, log_level: Option<LogLevel>) -> Self {
         Self {
             file,
             #[expect(
                 clippy::disallowed_methods,
-                reason = "the configuration is the one room that reads the environment"
+                reason = "only the configuration reads the environment"
             )]
             environment: std::env::vars_os().collect(),
             log_level,
@@ -54,14 +50,14 @@ impl Sources {
         }
     }
 
-    /// The same for one of several processes that share the accounts.
+    /// The same sources for one shard.
     #[must_use]
     pub fn sharded(mut self, shard: ShardFlags) -> Self {
         self.shard = shard;
         self
     }
 
-    /// Whether a terminal may be sent colours, by the variables `NO_COLOR` and `TERM`.
+    /// Whether the terminal supports colours, by the variables `NO_COLOR` and `TERM`.
     pub fn allow_colour(&self) -> bool {
         let value = |name: &str| {
             let found = self.environment.iter().find(|(known, _)| known == name);
@@ -87,7 +83,7 @@ impl Sources {
     pub(super) fn missing(&self, error: &io::Error) -> String {
         if self.file.is_none() && error.kind() == io::ErrorKind::NotFound {
             return format!(
-                "there is no configuration file, neither here nor at {}; --config.file names another",
+                "no configuration file here or at {}; name one with --config.file",
                 SEARCHED[1]
             );
         }

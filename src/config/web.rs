@@ -11,43 +11,43 @@ mod watched;
 pub use read::read;
 pub use watched::Watched;
 
-/// What the file says.
+/// The content of the file.
 pub struct WebFile {
-    /// How TLS is spoken; without it the server speaks plain text.
+    /// TLS settings; without them the server speaks plain HTTP.
     pub tls: Option<Tls>,
     /// Whether HTTP/2 is offered over TLS.
     pub http2: bool,
-    /// Headers of every answer.
+    /// Headers of every response.
     pub headers: HeaderMap,
-    /// The bcrypt hash of each user's password; with none everyone may ask.
+    /// The bcrypt hash of each user's password. Without users there is no authentication.
     pub users: BTreeMap<String, String>,
-    /// How many requests are answered.
+    /// The rate limit for requests.
     pub rate_limit: Option<RateLimit>,
-    /// Every file that was read or should have been, as it was just before.
+    /// Every file that was read or should have been, as it was just before reading.
     pub watched: Vec<Watched>,
 }
 
-/// How TLS is spoken. The names of suites and curves are the format's and unchecked.
+/// TLS settings. The names of suites and curves are those of the format and not checked here.
 pub struct Tls {
     /// The server's certificate, then those that lead to its root; at least one.
     pub certificates: Vec<CertificateDer<'static>>,
     /// The certificate's key.
     pub key: PrivateKeyDer<'static>,
-    /// What is asked of clients.
+    /// Whether client certificates are required.
     pub client_auth: ClientAuth,
-    /// Who may issue certificates of clients; at least one where these are verified.
+    /// The authorities that issue client certificates; at least one where these are verified.
     pub client_cas: Vec<CertificateDer<'static>>,
-    /// The alternative names of which a client's certificate must have one; with none any will do.
+    /// Allowed subject alternative names of client certificates; an empty list allows any.
     pub client_allowed_sans: Vec<String>,
-    /// The oldest version that is spoken.
+    /// The oldest version that is accepted.
     pub min_version: TlsVersion,
-    /// The newest version that is spoken.
+    /// The newest version that is accepted.
     pub max_version: TlsVersion,
-    /// Suites of TLS 1.2 by name; with none all that are supported.
+    /// Cipher suites of TLS 1.2 by name; an empty list allows all that are supported.
     pub cipher_suites: Vec<String>,
     /// Whether the server's order of suites counts, not the client's.
     pub prefer_server_cipher_suites: bool,
-    /// Curves by name, best first; with none all that are supported.
+    /// Curves by name, in order of preference; an empty list allows all that are supported.
     pub curve_preferences: Vec<String>,
 }
 
@@ -60,23 +60,23 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// What is asked of clients.
+/// Whether client certificates are required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// Nothing.
+    /// No certificate is requested.
     None,
-    /// A certificate, which may be absent and is not verified.
+    /// A certificate is requested, may be absent and is not verified.
     Request,
-    /// A certificate, which is not verified.
+    /// A certificate is required and not verified.
     RequireAny,
-    /// A certificate, which may be absent.
+    /// A certificate is requested, may be absent and is verified if present.
     VerifyIfGiven,
-    /// A certificate.
+    /// A certificate is required and verified.
     RequireAndVerify,
 }
 
 impl ClientAuth {
-    /// Whether a client without a certificate is refused.
+    /// Whether a client without a certificate is rejected.
     pub fn is_mandatory(self) -> bool {
         matches!(self, Self::RequireAny | Self::RequireAndVerify)
     }
@@ -87,11 +87,11 @@ impl ClientAuth {
     }
 }
 
-/// A bucket of requests that fills up again.
+/// A token bucket for requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// The time in which one more request may come; not zero.
+    /// The time in which one token is added; not zero.
     pub interval: Duration,
-    /// How many may come at once; at least 1.
+    /// The size of the bucket; at least 1.
     pub burst: u32,
 }

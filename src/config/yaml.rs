@@ -1,4 +1,4 @@
-//! One layer of the configuration: values for figment, and where each of them was written. The file is read here.
+//! One layer of the configuration: values for figment, and where each of them was written. Parses the YAML file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,8 +14,8 @@ use serde_saphyr::{Spanned, options::DuplicateKeyPolicy, options::NonFiniteFloat
 
 use crate::diagnostics::{Diagnostics, Origin, Origins, Place};
 
-/// Values that one source gives. What YAML reads as a number or a boolean is held as it was written, so that a
-/// text keeps its digits; [`Origin::typed`] holds the other reading.
+/// The values of one source. What YAML reads as a number or boolean is stored as its text, so that an id keeps its
+/// digits; [`Origin`] has the number or boolean.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) name: &'static str,
@@ -34,7 +34,7 @@ impl figment::Provider for Layer {
 }
 
 impl Layer {
-    /// Reads YAML. A key given twice is reported and its first value kept; text that is no YAML gives an empty layer.
+    /// Parses YAML. A duplicate key is reported and its first value used; invalid YAML gives an empty layer.
     pub(super) fn yaml(name: &'static str, text: &str, diagnostics: &mut Diagnostics) -> Self {
         let mut layer = Self {
             name,
@@ -76,7 +76,7 @@ fn drop_nulls(values: &mut Dict, lower: &Dict) {
     }
 }
 
-/// The other reading of a plain scalar: a number or a boolean.
+/// The number or boolean that a plain scalar can be read as.
 pub(super) fn typed(text: &str) -> Option<Value> {
     match parse(text) {
         Ok(Node::Typed(value)) => Some(value),
@@ -96,7 +96,7 @@ fn parse(text: &str) -> Result<Node, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options(text, options)
 }
 
-/// What the parser says, without the place: that stands before it already.
+/// The error of the parser without the position, which is reported already.
 fn reason(error: &serde_saphyr::Error) -> String {
     if matches!(error, serde_saphyr::Error::MultipleDocuments { .. }) {
         return "more than one document".to_owned();
@@ -107,7 +107,7 @@ fn reason(error: &serde_saphyr::Error) -> String {
     text[..end].to_owned()
 }
 
-/// A YAML node as the parser tells it.
+/// A YAML node.
 #[derive(Debug)]
 enum Node {
     Null,
@@ -228,7 +228,7 @@ impl Origins {
             Node::Text(text) => text.into(),
             Node::Typed(value) => {
                 let written = written(text, node.defined, &value);
-                self.typed(key, value);
+                self.set_typed(key, value);
                 written.into()
             }
             Node::List(items) => {
@@ -245,7 +245,7 @@ impl Origins {
     }
 }
 
-/// The text of a plain scalar; where it was made otherwise (by a tag, say), its value in words.
+/// The text of a plain scalar as written; where there is none (after a tag, say), its value as text.
 fn written(text: &str, location: serde_saphyr::Location, value: &Value) -> String {
     let span = location.span();
     let slice = span
@@ -257,14 +257,14 @@ fn written(text: &str, location: serde_saphyr::Location, value: &Value) -> Strin
         })
         .map(str::trim)
         .filter(|slice| typed_alone(slice, value));
-    slice.map_or_else(|| in_words(value), str::to_owned)
+    slice.map_or_else(|| to_text(value), str::to_owned)
 }
 
 fn typed_alone(slice: &str, value: &Value) -> bool {
     !slice.starts_with(['"', '\'', '!', '&', '*']) && typed(slice).as_ref() == Some(value)
 }
 
-fn in_words(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     match value {
         Value::Bool(_, flag) => flag.to_string(),
         Value::Num(_, number) => number
@@ -277,7 +277,7 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-/// A key below a place.
+/// The path of a key below another one.
 pub(super) fn join(place: &str, key: &str) -> String {
     if place.is_empty() {
         key.to_owned()

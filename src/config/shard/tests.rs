@@ -22,7 +22,7 @@ fn read(
 }
 
 #[test]
-fn flags_win_over_the_ordinal_of_the_pod() {
+fn flags_override_pod_ordinal() {
     let pod = ("POD_NAME", "cloudspend-1");
     let host = ("HOSTNAME", "cloudspend-exporter-2");
     for (index, count, variables, want) in [
@@ -44,9 +44,9 @@ fn flags_win_over_the_ordinal_of_the_pod() {
 }
 
 #[test]
-fn what_names_no_shard_is_a_fault_with_its_place() {
+fn invalid_shard_is_reported_with_its_place() {
     let needs_index = "--shard.count: needs --shard.index, or the ordinal of a StatefulSet's pod in POD_INDEX, POD_NAME or HOSTNAME";
-    let no_ordinal = "does not end in - and a number, as the name of a StatefulSet's pod does; --shard.index goes before it";
+    let no_ordinal = "does not end in - and a number, as the name of a StatefulSet's pod does; set --shard.index to override it";
     for (index, count, variables, want) in [
         (
             Some(0),
@@ -70,20 +70,20 @@ fn what_names_no_shard_is_a_fault_with_its_place() {
             Some(3),
             Some(3),
             &[],
-            "--shard.index: 3 is none of 3 shards; allowed are 0 to 2",
+            "--shard.index: there is no shard 3 of 3; allowed are 0 to 2",
         ),
         (None, Some(3), &[], needs_index),
         (
             None,
             Some(3),
             &[("POD_NAME", "cloudspend-3")],
-            "environment variable POD_NAME: 3 is none of 3 shards; allowed are 0 to 2",
+            "environment variable POD_NAME: there is no shard 3 of 3; allowed are 0 to 2",
         ),
         (
             None,
             Some(3),
             &[("POD_INDEX", "one"), ("POD_NAME", "cloudspend-1")],
-            "environment variable POD_INDEX: must be a number, counted from 0; --shard.index goes before it",
+            "environment variable POD_INDEX: must be a number, counted from 0; set --shard.index to override it",
         ),
         (
             None,
@@ -113,8 +113,8 @@ fn what_names_no_shard_is_a_fault_with_its_place() {
 }
 
 #[test]
-fn an_account_belongs_where_it_always_did() {
-    // As `uuid.uuid5` of Python tells it; an account that is found elsewhere has lost its state.
+fn owner_of_an_account_never_changes() {
+    // As computed by `uuid.uuid5` of Python. An account that moves to another shard loses its state.
     for (name, want) in [
         ("otc-main", [0, 0, 0, 3, 3, 89]),
         ("azure-enube", [0, 0, 0, 0, 0, 58]),
@@ -129,7 +129,7 @@ fn an_account_belongs_where_it_always_did() {
 }
 
 #[test]
-fn accounts_move_only_to_a_new_shard_and_only_their_share_does() {
+fn scaling_out_moves_only_to_the_new_shard() {
     let names: Vec<String> = (0..2000)
         .map(|number| format!("account-{number}"))
         .collect();

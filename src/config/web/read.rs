@@ -21,7 +21,7 @@ use crate::{
     diagnostics::{Diagnostics, unknown_key},
 };
 
-/// The only headers that the format lets be set, with the values that it allows; with none, any.
+/// The headers that the format allows, each with its allowed values; an empty list allows any.
 const HEADERS: [(&str, &[&str]); 5] = [
     ("Content-Security-Policy", &[]),
     ("Strict-Transport-Security", &[]),
@@ -30,8 +30,8 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// A hash of a higher cost takes half a minute of a core for each login.
-const HIGHEST_COST: u32 = 18;
+/// The highest bcrypt cost. A higher one takes half a minute of CPU time for each login.
+const MAX_COST: u32 = 18;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,7 @@ struct RateSection {
     burst: Option<u32>,
 }
 
-/// Reads the file and those that it names. Where diagnostics were reported, what is returned lacks what they are about.
+/// Reads the file and those that it names. Where errors were reported, what they are about is missing from the result.
 pub fn read(path: &Path, diagnostics: &mut Diagnostics) -> WebFile {
     let mut reader = Reader {
         folder: path.parent().unwrap_or(Path::new("")),
@@ -104,7 +104,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn section(&mut self, path: &Path) -> FileSection {
         let text = self.file(path.to_owned()).and_then(|bytes| {
-            String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+            String::from_utf8(bytes).map_err(|_| io::Error::other("file is not UTF-8"))
         });
         let text = match text {
             Ok(text) => text,
@@ -126,7 +126,7 @@ impl Reader<'_> {
         read
     }
 
-    /// Fails only where the section lacks what no TLS can be without; a diagnostic is reported then.
+    /// `None` only where certificate or key are missing; an error is reported then.
     fn tls(&mut self, section: TlsSection) -> Option<Tls> {
         let place = |key: &str| join("tls_server_config", key);
         let certificates = self.pem("cert", section.cert, section.cert_file);
@@ -152,7 +152,7 @@ impl Reader<'_> {
             }
             Pem::Found(key, bytes) => self.certificates(&key, &bytes, "certificate"),
             Pem::Absent if client_auth.verifies() => {
-                let message = "must name the authorities that issue clients' certificates with this client_auth_type";
+                let message = "is required with this client_auth_type: the authorities that issue client certificates";
                 self.diagnostics.push(place("client_ca_file"), message);
                 None
             }
@@ -180,13 +180,13 @@ impl Reader<'_> {
         })
     }
 
-    /// What stands in the file itself or in one that it names.
+    /// The PEM text, inline or from the file that is named.
     fn pem(&mut self, name: &str, inline: Option<String>, path: Option<String>) -> Pem {
         let given = |text: &String| !text.trim().is_empty();
         let file_key = join("tls_server_config", &format!("{name}_file"));
         match (inline.filter(given), path.filter(given)) {
             (Some(_), Some(_)) => {
-                let message = format!("stands beside {name}; only one of them may be given");
+                let message = format!("only one of {name} and {name}_file may be given");
                 self.diagnostics.push(file_key, message);
                 Pem::Unreadable
             }
@@ -210,7 +210,7 @@ impl Reader<'_> {
             Pem::Absent => {
                 let key = join("tls_server_config", &format!("{name}_file"));
                 self.diagnostics
-                    .push(key, format!("is required, or {name} in its place"));
+                    .push(key, format!("is required, or {name} instead"));
                 None
             }
         }
@@ -226,7 +226,7 @@ impl Reader<'_> {
         let read = read.ok().filter(|certificates| !certificates.is_empty());
         if read.is_none() {
             self.diagnostics
-                .push(key, format!("holds no {what} in PEM"));
+                .push(key, format!("contains no {what} in PEM format"));
         }
         read
     }
@@ -234,7 +234,8 @@ impl Reader<'_> {
     fn private_key(&mut self, key: &str, bytes: &[u8]) -> Option<PrivateKeyDer<'static>> {
         let read = PrivateKeyDer::from_pem_slice(bytes).ok();
         if read.is_none() {
-            let message = "holds no private key in PEM (one that is encrypted cannot be read)";
+            let message =
+                "contains no private key in PEM format (encrypted keys are not supported)";
             self.diagnostics.push(key, message);
         }
         read
@@ -252,7 +253,7 @@ impl Reader<'_> {
                                VerifyClientCertIfGiven, RequireAndVerifyClientCert";
                 self.diagnostics
                     .push("tls_server_config.client_auth_type", message);
-                // Nothing follows from it that would be a diagnostic of its own.
+                // The value that causes no further errors.
                 ClientAuth::RequireAny
             }
         }
@@ -295,7 +296,9 @@ impl Reader<'_> {
                     let name = HeaderName::from_bytes(known.as_bytes());
                     headers.insert(name.expect("the names of the table are tokens"), value);
                 }
-                Err(_) => self.diagnostics.push(key, "holds what no header can hold"),
+                Err(_) => self
+                    .diagnostics
+                    .push(key, "contains characters that are not allowed in a header"),
             }
         }
         headers
@@ -307,19 +310,19 @@ impl Reader<'_> {
             if name.contains(':') || name.chars().any(char::is_control) {
                 self.diagnostics.push(
                     key,
-                    "a user's name holds no colon and no control characters",
+                    "the user name must not contain a colon or control characters",
                 );
                 continue;
             }
             let cost = hash.parse().map(|parts: HashParts| parts.get_cost());
             match cost {
-                Ok(4..=HIGHEST_COST) => {}
+                Ok(4..=MAX_COST) => {}
                 Ok(_) => {
-                    let message = format!("must have a cost of 4 to {HIGHEST_COST}");
+                    let message = format!("must have a cost of 4 to {MAX_COST}");
                     self.diagnostics.push(key, message);
                 }
                 Err(_) => {
-                    let message = "must be a bcrypt hash, such as htpasswd -nBC 10 makes";
+                    let message = "must be a bcrypt hash, as printed by htpasswd -nBC 10";
                     self.diagnostics.push(key, message);
                 }
             }
@@ -337,7 +340,7 @@ impl Reader<'_> {
         }
         let burst = section.burst.filter(|burst| *burst > 0);
         if burst.is_none() {
-            let message = "must be at least 1, or no request is ever answered";
+            let message = "must be at least 1, otherwise every request is rejected";
             self.diagnostics.push("rate_limit.burst", message);
         }
         burst.map(|burst| RateLimit { interval, burst })
@@ -347,7 +350,7 @@ impl Reader<'_> {
 enum Pem {
     /// The key under which it was given, and the text.
     Found(String, Vec<u8>),
-    /// A diagnostic was reported.
+    /// An error was reported.
     Unreadable,
     Absent,
 }

@@ -14,7 +14,7 @@ fn read(text: &str) -> (Layer, Vec<String>) {
 }
 
 #[test]
-fn a_scalar_keeps_the_text_that_was_written() {
+fn scalar_keeps_its_text() {
     for text in [
         "0012",
         "12",
@@ -39,7 +39,7 @@ fn a_scalar_keeps_the_text_that_was_written() {
 }
 
 #[test]
-fn only_plain_scalars_have_another_reading_and_no_is_not_false() {
+fn only_plain_scalars_are_typed() {
     for (text, want) in [
         ("12", Some(Value::from(12_u64))),
         ("0012", Some(Value::from(12.0))),
@@ -60,7 +60,7 @@ fn only_plain_scalars_have_another_reading_and_no_is_not_false() {
 }
 
 #[test]
-fn every_key_and_list_element_knows_its_line() {
+fn keys_and_elements_have_lines() {
     let (layer, _) = read("# first\na:\n  b: 1\n  c:\n    - x\n    - y\nd: {e: {f: 2}}\n");
     for (key, want) in [("a", 2), ("a.b", 3), ("a.c", 4), ("a.c.1", 6), ("d.e.f", 7)] {
         assert_eq!(
@@ -73,7 +73,7 @@ fn every_key_and_list_element_knows_its_line() {
 }
 
 #[test]
-fn a_key_given_twice_is_told_with_both_lines() {
+fn duplicate_key_is_reported_with_both_lines() {
     let (_, diagnostics) = read("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n");
     assert_eq!(
         diagnostics,
@@ -85,7 +85,7 @@ fn a_key_given_twice_is_told_with_both_lines() {
 }
 
 #[test]
-fn what_is_no_map_is_a_fault_of_the_whole_file() {
+fn non_map_is_an_error_of_the_whole_file() {
     for (text, want) in [
         ("", None),
         ("# only a comment\n", None),
