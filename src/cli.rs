@@ -11,11 +11,11 @@ use clap_mangen::{
 use jiff::civil::Date;
 use url::Url;
 
-use crate::telemetry::{LogFormat, LogLevel};
+use crate::telemetry::{LogFormat, LogLevel, version};
 
 /// Exports cloud spend, usage and licences from billing APIs to Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "cloudspend-exporter", version, disable_help_subcommand = true)]
+#[command(name = "cloudspend-exporter", version = version::FULL, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::{
     error::{ProviderError, Reason},
     http_client::{expose, redact, response::Body},
+    telemetry::error_chain::sources,
 };
 
 /// How much of an error's body is told.
@@ -17,7 +18,7 @@ const READ_FOR: Duration = Duration::from_secs(5);
 
 /// No answer came.
 pub(super) fn send_fault(place: &str, error: reqwest::Error) -> ProviderError {
-    let hyper = chain(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
+    let hyper = sources(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
     let (reason, what, again) = if error.is_timeout() {
         (Reason::Timeout, "no answer in time", true)
     } else if is_tls(&error) {
@@ -135,12 +136,8 @@ async fn excerpt(answer: reqwest::Response, secret: &str) -> Option<String> {
     )
 }
 
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(error.source(), |&error| error.source())
-}
-
 fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
-    chain(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
+    sources(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
 /// `io::Error` hides what it wraps from `source`, and may wrap another one, so that is asked for as well.
@@ -152,7 +149,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
                 .and_then(io::Error::get_ref)
                 .is_some_and(|inner| wraps_tls(inner))
     }
-    chain(error).any(wraps_tls)
+    sources(error).any(wraps_tls)
 }
 
 #[cfg(test)]
