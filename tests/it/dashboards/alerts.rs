@@ -168,7 +168,7 @@ impl Stage {
 
         let mut exporter =
             Program::exporter(&["serve", &config, "--web.listen-address=127.0.0.1:0"]);
-        let target = exporter.says("message=listening address=").await;
+        let target = exporter.says("msg=Listening address=").await;
         let scraping = format!(
             "global: {{scrape_interval: 2s, evaluation_interval: 2s, external_labels: {{runbooks: '{RUNBOOKS}'}}}}\n\
              rule_files: {:?}\n\
