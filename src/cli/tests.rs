@@ -1,5 +1,7 @@
 //! The command line: defaults, flags before and after the command, what is rejected.
 
+use clap::CommandFactory;
+
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -7,12 +9,12 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 }
 
 #[test]
-fn the_command_line_is_well_formed() {
+fn definition_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn serving_is_the_default_with_the_documented_defaults() {
+fn serve_is_default_with_documented_flags() {
     let cli = parse("").unwrap();
     assert_eq!(cli.chosen_command(), Command::Serve);
     assert_eq!(cli.flags.config_file, None);
@@ -26,7 +28,7 @@ fn serving_is_the_default_with_the_documented_defaults() {
 }
 
 #[test]
-fn flags_may_stand_before_and_after_the_command() {
+fn flags_are_global() {
     for line in [
         "check-config --config.file=a.yml --log.level debug",
         "--config.file a.yml check-config --log.level=debug",
@@ -40,7 +42,7 @@ fn flags_may_stand_before_and_after_the_command() {
 }
 
 #[test]
-fn the_listen_address_may_be_repeated() {
+fn listen_address_is_repeatable() {
     for line in [
         "--web.listen-address=:1 --web.listen-address=[::1]:2",
         "serve --web.listen-address :1 --web.listen-address [::1]:2",
@@ -57,7 +59,7 @@ fn the_listen_address_may_be_repeated() {
 }
 
 #[test]
-fn a_backfill_needs_its_days_and_has_documented_defaults() {
+fn backfill_has_documented_defaults() {
     let Command::Backfill(backfill) = parse("backfill --from 2025-03-01 --to 2025-04-01")
         .unwrap()
         .chosen_command()
@@ -80,7 +82,7 @@ fn a_backfill_needs_its_days_and_has_documented_defaults() {
 }
 
 #[test]
-fn what_no_backfill_can_mean_is_refused() {
+fn invalid_backfill_flags_are_rejected() {
     for flags in [
         "",
         "--from 2025-03-01",
@@ -101,7 +103,7 @@ fn what_no_backfill_can_mean_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn invalid_flags_are_rejected() {
     for line in [
         "polls",
         "--config.files=a",
@@ -120,7 +122,7 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn an_address_is_read_as_go_programs_read_it() {
+fn listen_address_is_parsed_like_in_go() {
     for (text, want) in [
         (":10190", Some((None, 10190))),
         (":0", Some((None, 0))),

@@ -463,8 +463,7 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
     let log = bench.end().await;
     assert!(!log.contains("hunter2"), "{log}");
     assert_eq!(
-        log.matches("msg=\"configuration not reloaded\"")
-            .count(),
+        log.matches("msg=\"configuration not reloaded\"").count(),
         8,
         "{log}"
     );
