@@ -1,104 +1,106 @@
 //! The command line: commands and dotted long flags.
 
-use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use clap_mangen::{
-    Man,
-    roff::{Roff, bold, roman},
-};
 use jiff::civil::Date;
 use url::Url;
 
-use crate::telemetry::{LogFormat, LogLevel};
+mod address;
+mod manual;
+
+pub use address::{ListenAddress, NotAnAddress};
+pub use manual::{completions, manual};
+
+use crate::telemetry::{LogFormat, LogLevel, version};
 
 /// Exports cloud spend, usage and licences from billing APIs to Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "cloudspend-exporter", version, disable_help_subcommand = true)]
+#[command(name = "cloudspend-exporter", version = version::FULL, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do; `serve` where nothing is said.
+    /// The command; `serve` where none is given.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to do it.
+    /// The flags.
     #[command(flatten)]
     pub flags: Flags,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Poll the accounts and serve their metrics (the default)
     Serve,
-    /// Check the configuration file and read every secret; exit 1 with all faults
+    /// Check the configuration file and read every secret; exit 1 and print all errors if there are any
     CheckConfig,
-    /// Poll once and print what was read, what came of it, what is odd and what to do about what failed
+    /// Poll once and print per account what was read, the totals, anything unusual, and advice for every failure
     Explain(Explain),
     /// Write past days as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`
     Backfill(Backfill),
-    /// Serve metrics over simulated provider APIs on loopback: no account, no network needed
+    /// Serve metrics over simulated provider APIs on loopback; needs no account and no network
     Demo,
     /// Print the JSON schema of the configuration file
     Schema,
-    /// Print what a shell needs to complete commands and flags
+    /// Print the completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Print the manual page, for `man -l`
     Manual,
-    /// Ask a running exporter whether it is alive; exit 1 if not
+    /// Check whether a running exporter is alive; exit 1 if not
     Health(Health),
 }
 
-/// What is explained, and how.
+/// The options of `explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Explain {
-    /// The only account to poll [default: all]
+    /// Poll only this account [default: all]
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
 }
 
-/// Whom to ask.
+/// The options of `health`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Health {
-    /// The exporter's address, or of what it should answer [default: http, then https, at the first --web.listen-address]
+    /// URL of the exporter; without a path /-/healthy is requested [default: http, then https, at the first --web.listen-address]
     #[arg(long, value_name = "URL")]
     pub url: Option<Url>,
 }
 
-/// Which past is written, and how.
+/// The options of `backfill`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Backfill {
-    /// The first day, YYYY-MM-DD, in each account's own time zone
+    /// First day, YYYY-MM-DD, in the time zone of each account
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub from: Date,
-    /// The day after the last; the last must be closed in every account
+    /// Day after the last day; the last day must be closed in every account
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub to: Date,
-    /// The only account to write [default: all that have a past]
+    /// Write only this account [default: all that have past data]
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// From one sample of a day to the next, 1m to 1d; values change once or twice a day, so 6h makes a smaller file
+    /// Time between samples, 1m to 1d; values change once or twice a day, so 6h gives a smaller file
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = step)]
     pub step: Duration,
-    /// A label for every series: job=NAME and instance=HOST:PORT of the live ones; may be repeated
+    /// Label to add to every series, such as job=NAME and instance=HOST:PORT of the live series; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub labels: Vec<Label>,
-    /// The file, which is replaced once all is written and else left as it was [default: standard output, where what was written stays written; `# EOF` is its last line only where all went well]
+    /// File to write; replaced only after everything was written [default: standard output, complete only if it ends with `# EOF`]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// A label that is given to every series.
+/// A label that is added to every series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// Letters, digits and underscores.
     pub name: String,
-    /// Any text but none.
+    /// Any text that is not empty.
     pub value: String,
 }
 
@@ -112,13 +114,15 @@ impl FromStr for Label {
             || name.starts_with(|first: char| first.is_ascii_digit())
             || !name.bytes().all(plain)
         {
-            return Err("the name must hold only letters, digits and _, and begin with no digit");
+            return Err(
+                "the name may contain only letters, digits and _, and must not start with a digit",
+            );
         }
         if name.starts_with("__") {
-            return Err("names that begin with __ belong to Prometheus");
+            return Err("names that start with __ are reserved by Prometheus");
         }
         if value.is_empty() {
-            return Err("the value must not be empty, which in Prometheus is no label");
+            return Err("the value must not be empty: Prometheus treats an empty label as absent");
         }
         Ok(Self {
             name: name.to_owned(),
@@ -127,7 +131,7 @@ impl FromStr for Label {
     }
 }
 
-/// A day as the configuration has them, too.
+/// A day in the same format as in the configuration.
 fn day(text: &str) -> Result<Date, &'static str> {
     text.parse()
         .ok()
@@ -145,10 +149,10 @@ fn step(text: &str) -> Result<Duration, &'static str> {
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// The flags. They may stand before or after the command.
+/// The flags of all commands. They may come before or after the command.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Flags {
-    /// The configuration file [default: config/cloudspend.yml, then /etc/cloudspend-exporter/cloudspend.yml]
+    /// Configuration file [default: config/cloudspend.yml, then /etc/cloudspend-exporter/cloudspend.yml]
     #[arg(long = "config.file", value_name = "FILE", global = true)]
     pub config_file: Option<PathBuf>,
     /// Address to listen on, such as :10190 or 127.0.0.1:10190; may be repeated
@@ -159,7 +163,7 @@ pub struct Flags {
         global = true
     )]
     pub listen: Vec<ListenAddress>,
-    /// Web configuration file with TLS, users and headers, in the format of Prometheus' exporters [default: plain text, for everyone]
+    /// Web configuration file with TLS, users and headers, in the format of the Prometheus exporter-toolkit [default: plain HTTP without authentication]
     #[arg(long = "web.config.file", value_name = "FILE", global = true)]
     pub web_config_file: Option<PathBuf>,
     /// Path under which metrics are served
@@ -171,22 +175,22 @@ pub struct Flags {
         global = true
     )]
     pub telemetry_path: String,
-    /// Lets a POST or PUT to /-/reload load the configuration again; SIGHUP always does
+    /// Allow reloading the configuration by POST or PUT to /-/reload; SIGHUP always works
     #[arg(long = "web.enable-lifecycle", global = true)]
     pub lifecycle: bool,
-    /// Folder that keeps sums over a restart, made if missing [default: none, sums are forgotten]
+    /// Folder for state that survives a restart, created if missing [default: none, state is lost]
     #[arg(long = "storage.path", value_name = "FOLDER", global = true)]
     pub storage_path: Option<PathBuf>,
-    /// Which of several processes this is, counted from 0 [default: `POD_INDEX`, else the number at the end of `POD_NAME` or `HOSTNAME`]
+    /// Index of this shard, counted from 0 [default: `POD_INDEX`, else the number at the end of `POD_NAME` or `HOSTNAME`]
     #[arg(long = "shard.index", value_name = "NUMBER", global = true)]
     pub shard_index: Option<u32>,
-    /// How many processes share the accounts, each polling its own [default: this one polls all]
+    /// Number of shards that share the accounts [default: 1, this process polls all accounts]
     #[arg(long = "shard.count", value_name = "NUMBER", global = true)]
     pub shard_count: Option<u32>,
-    /// The least important level that is logged; wins over the configuration file
+    /// Lowest level that is logged; overrides the configuration file
     #[arg(long = "log.level", value_name = "LEVEL", global = true)]
     pub log_level: Option<LogLevel>,
-    /// The format of the log
+    /// Log format
     #[arg(
         long = "log.format",
         value_name = "FORMAT",
@@ -197,259 +201,23 @@ pub struct Flags {
 }
 
 impl Cli {
-    /// What to do.
+    /// The command that was given, or the default.
     pub fn chosen_command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Serve)
     }
 }
 
-/// What a shell reads to complete commands and flags.
-pub fn completions(shell: Shell) -> String {
-    let mut script = Vec::new();
-    let mut command = Cli::command();
-    let name = command.get_name().to_owned();
-    clap_complete::generate(shell, &mut command, name, &mut script);
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-/// The manual page in troff: one for the program and all its commands.
-pub fn manual() -> io::Result<String> {
-    let mut command = Cli::command();
-    command.build();
-    let mut page = Vec::new();
-    let man = Man::new(command.clone());
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
-    man.render_description_section(&mut page)?;
-    man.render_options_section(&mut page)?;
-    let mut commands = Roff::new();
-    commands.control("SH", ["COMMANDS"]);
-    for command in command.get_subcommands() {
-        commands.control("SS", [command.get_name()]);
-        let about = command.get_about().map(ToString::to_string);
-        commands.text([roman(about.unwrap_or_default())]);
-        let own = |argument: &&Arg| !argument.is_global_set() && argument.get_id() != "help";
-        for argument in command.get_arguments().filter(own) {
-            commands.control("TP", []);
-            commands.text([bold(argument.to_string())]);
-            let help = argument.get_help().map(ToString::to_string);
-            commands.text([roman(help.unwrap_or_default())]);
-        }
-    }
-    commands.to_writer(&mut page)?;
-    man.render_version_section(&mut page)?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
-}
-
-/// Where to listen, as Go programs write it: `:10190` is every interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenAddress {
-    /// A name or an address without brackets; `None` is every interface, IPv6 and IPv4.
-    pub host: Option<String>,
-    /// The port; 0 takes any that is free.
-    pub port: u16,
-}
-
-/// A text that is no address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be HOST:PORT or :PORT, an IPv6 address in brackets")]
-pub struct NotAnAddress;
-
-impl FromStr for ListenAddress {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let (host, port) = text.rsplit_once(':').ok_or(NotAnAddress)?;
-        // `parse` would take a sign.
-        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NotAnAddress);
-        }
-        let port = port.parse().map_err(|_| NotAnAddress)?;
-        let host = match host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-        {
-            Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => inner,
-            Some(_) => return Err(NotAnAddress),
-            None if host.contains([':', '[', ']', '/', ' ']) => return Err(NotAnAddress),
-            None => host,
-        };
-        Ok(Self {
-            host: (!host.is_empty()).then(|| host.to_owned()),
-            port,
-        })
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.as_deref() {
-            None => write!(f, ":{}", self.port),
-            Some(host) if host.contains(':') => write!(f, "[{host}]:{}", self.port),
-            Some(host) => write!(f, "{host}:{}", self.port),
-        }
-    }
-}
-
-/// A path that a route can be made of, and that is not one of the program's own.
+/// A path for the metrics that is a valid route and not used otherwise.
 fn telemetry_path(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
     if !text.starts_with('/') || !text.bytes().all(plain) || text.contains("//") {
-        return Err("must begin with / and hold only letters, digits and /-_.~".to_owned());
+        return Err("must start with / and contain only letters, digits and /-_.~".to_owned());
     }
     if text == "/" || text == "/-" || text.starts_with("/-/") {
-        return Err("is taken: / is the status page, /-/ belongs to health and reload".to_owned());
+        return Err("is reserved: / is the status page, /-/ is for health and reload".to_owned());
     }
     Ok(text.to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("cloudspend-exporter").chain(line.split_whitespace()))
-    }
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn serving_is_the_default_with_the_documented_defaults() {
-        let cli = parse("").unwrap();
-        assert_eq!(cli.chosen_command(), Command::Serve);
-        assert_eq!(cli.flags.config_file, None);
-        assert_eq!(cli.flags.listen, [":10190".parse().unwrap()]);
-        assert_eq!(cli.flags.telemetry_path, "/metrics");
-        assert!(!cli.flags.lifecycle);
-        assert_eq!(cli.flags.storage_path, None);
-        assert_eq!(cli.flags.log_level, None);
-        assert_eq!(cli.flags.log_format, LogFormat::Logfmt);
-        assert_eq!(parse("serve").unwrap().flags, cli.flags);
-    }
-
-    #[test]
-    fn flags_may_stand_before_and_after_the_command() {
-        for line in [
-            "check-config --config.file=a.yml --log.level debug",
-            "--config.file a.yml check-config --log.level=debug",
-            "--log.level debug --config.file a.yml check-config",
-        ] {
-            let cli = parse(line).unwrap();
-            assert_eq!(cli.chosen_command(), Command::CheckConfig, "{line}");
-            assert_eq!(cli.flags.config_file, Some("a.yml".into()), "{line}");
-            assert_eq!(cli.flags.log_level, Some(LogLevel::Debug), "{line}");
-        }
-    }
-
-    #[test]
-    fn the_listen_address_may_be_repeated() {
-        for line in [
-            "--web.listen-address=:1 --web.listen-address=[::1]:2",
-            "serve --web.listen-address :1 --web.listen-address [::1]:2",
-        ] {
-            let listen: Vec<_> = parse(line)
-                .unwrap()
-                .flags
-                .listen
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            assert_eq!(listen, [":1", "[::1]:2"], "{line}");
-        }
-    }
-
-    #[test]
-    fn a_backfill_needs_its_days_and_has_documented_defaults() {
-        let Command::Backfill(backfill) = parse("backfill --from 2025-03-01 --to 2025-04-01")
-            .unwrap()
-            .chosen_command()
-        else {
-            panic!("another command");
-        };
-        assert_eq!(backfill.from, jiff::civil::date(2025, 3, 1));
-        assert_eq!(backfill.to, jiff::civil::date(2025, 4, 1));
-        assert_eq!(backfill.step, Duration::from_hours(1));
-        assert_eq!((backfill.account, backfill.output), (None, None));
-        let labelled = "backfill --from 2025-03-01 --to 2025-04-01 --label job=a --label i=b=c";
-        let Command::Backfill(backfill) = parse(labelled).unwrap().chosen_command() else {
-            panic!("another command");
-        };
-        let labels = backfill
-            .labels
-            .iter()
-            .map(|label| (&*label.name, &*label.value));
-        assert_eq!(labels.collect::<Vec<_>>(), [("job", "a"), ("i", "b=c")]);
-    }
-
-    #[test]
-    fn what_no_backfill_can_mean_is_refused() {
-        for flags in [
-            "",
-            "--from 2025-03-01",
-            "--from 2025-3-1 --to 2025-04-01",
-            "--from 2025-02-29 --to 2025-04-01",
-            "--from 20250301 --to 2025-04-01",
-            "--from 2025-03-01 --to 2025-04-01 --step 1s",
-            "--from 2025-03-01 --to 2025-04-01 --step 90500ms",
-            "--from 2025-03-01 --to 2025-04-01 --step 2d",
-            "--from 2025-03-01 --to 2025-04-01 --label job",
-            "--from 2025-03-01 --to 2025-04-01 --label job=",
-            "--from 2025-03-01 --to 2025-04-01 --label __name__=x",
-            "--from 2025-03-01 --to 2025-04-01 --label 1a=x",
-            "--from 2025-03-01 --to 2025-04-01 --label a-b=x",
-        ] {
-            assert!(parse(&format!("backfill {flags}")).is_err(), "{flags}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused() {
-        for line in [
-            "polls",
-            "--config.files=a",
-            "--log.level=loud",
-            "--log.format=xml",
-            "--web.telemetry-path=metrics",
-            "--web.telemetry-path=/",
-            "--web.telemetry-path=/-/healthy",
-            "--web.telemetry-path=/{a}",
-            "--web.telemetry-path=/a//b",
-            "--web.listen-address=10190",
-            "--web.listen-address=",
-        ] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn an_address_is_read_as_go_programs_read_it() {
-        for (text, want) in [
-            (":10190", Some((None, 10190))),
-            (":0", Some((None, 0))),
-            ("127.0.0.1:80", Some((Some("127.0.0.1"), 80))),
-            ("0.0.0.0:80", Some((Some("0.0.0.0"), 80))),
-            ("localhost:80", Some((Some("localhost"), 80))),
-            ("[::1]:80", Some((Some("::1"), 80))),
-            ("::1:80", None),
-            ("[::1]", None),
-            ("[localhost]:80", None),
-            (":+80", None),
-            (":65536", None),
-            (":", None),
-            ("http://a:80", None),
-        ] {
-            let got = text.parse::<ListenAddress>().ok();
-            let got = got
-                .as_ref()
-                .map(|address| (address.host.as_deref(), address.port));
-            assert_eq!(got, want, "{text}");
-            if let Ok(address) = text.parse::<ListenAddress>() {
-                assert_eq!(address.to_string(), text);
-            }
-        }
-    }
-}
+mod tests;

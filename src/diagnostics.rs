@@ -1,4 +1,4 @@
-//! The diagnostics of a configuration: gathered, so that all are reported at once, each with its place, its key and what is allowed.
+//! The errors of a configuration: collected, so that all are reported together, each with its place, its key and what is allowed.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -8,10 +8,10 @@ use figment::{
 };
 use serde::de::DeserializeOwned;
 
-/// One thing that is wrong.
+/// One error of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
-    /// The keys that lead to it, joined by full stops: `accounts.otc-main.interval`.
+    /// The path of the key, joined by dots: `accounts.otc-main.interval`. Empty where the whole file is meant.
     pub key: String,
     /// What is wrong and what is allowed.
     pub message: String,
@@ -28,7 +28,7 @@ pub enum Place {
     Flag,
 }
 
-/// Where a value was written, and how else it can be read.
+/// Where a value was written, and the number or boolean that its text can be read as.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Origin {
     place: Option<Place>,
@@ -43,8 +43,8 @@ impl Origin {
         }
     }
 
-    /// Adds the number or the boolean that the text is where one is asked for.
-    pub(super) fn or_typed(mut self, typed: Option<Value>) -> Self {
+    /// Adds the number or boolean that the text can be read as.
+    pub(super) fn with_typed(mut self, typed: Option<Value>) -> Self {
         self.typed = typed;
         self
     }
@@ -59,15 +59,15 @@ impl Origins {
         self.0.insert(key, origin);
     }
 
-    /// Adds the other reading of a value whose place is known.
-    pub(super) fn typed(&mut self, key: &str, value: Value) {
+    /// Adds the number or boolean that a text can be read as. Its place is known already.
+    pub(super) fn set_typed(&mut self, key: &str, value: Value) {
         if let Some(origin) = self.0.get_mut(key) {
             origin.typed = Some(value);
         }
     }
 
-    /// The same without places: those of the program's defaults are nobody's business.
-    pub(super) fn nowhere(&self) -> Self {
+    /// The same without places, for the program's own defaults: no user wrote them.
+    pub(super) fn without_places(&self) -> Self {
         let mut origins = self.clone();
         for origin in origins.0.values_mut() {
             origin.place = None;
@@ -75,17 +75,17 @@ impl Origins {
         origins
     }
 
-    /// Takes what a later layer says over what is known.
+    /// Adds the origins of a later layer, which replace those of the same keys.
     pub(super) fn extend(&mut self, later: Self) {
         self.0.extend(later.0);
     }
 
-    /// The number or the boolean that a text is.
+    /// The number or boolean that a text can be read as.
     pub(super) fn typed_at(&self, key: &str) -> Option<&Value> {
         self.0.get(key)?.typed.as_ref()
     }
 
-    /// The place of a key, or of the nearest key that leads to it.
+    /// The place of a key, or of its nearest parent that has one.
     pub(super) fn place_of(&self, key: &str) -> Option<&Place> {
         let mut key = key;
         loop {
@@ -97,7 +97,7 @@ impl Origins {
     }
 }
 
-/// All that is wrong with a configuration.
+/// All errors of a configuration that were found so far, with the origins of its values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -105,7 +105,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Adds a diagnostic, unless one of the same key or of one below it is known: the others follow from the first.
+    /// Adds an error, unless there is one of the same key or of a key below it, of which it would be a consequence.
     pub fn push(&mut self, key: impl Into<String>, message: impl Into<String>) {
         let key = key.into();
         let below = |known: &Diagnostic| {
@@ -120,12 +120,20 @@ impl Diagnostics {
         }
     }
 
-    /// All diagnostics in the order they were met.
+    /// Adds an error about a value, which is quoted unless it may be a secret.
+    pub fn push_value(&mut self, key: impl Into<String>, message: &str, value: &str) {
+        let key = key.into();
+        let found = quoted(&key, Some(&mut Value::from(value)));
+        let found = found.map_or_else(String::new, |found| format!(", found {found}"));
+        self.push(key, format!("{message}{found}"));
+    }
+
+    /// All errors in the order in which they were found.
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there is no error.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -135,8 +143,8 @@ impl Diagnostics {
         self.list.len()
     }
 
-    /// Reads a structure of optional fields from values. A key that cannot be read is reported as a diagnostic and left
-    /// out, so that the next one is found too; `None` only if nothing could be read.
+    /// Deserializes a structure of optional fields. A key that cannot be read is reported and left out, so that further
+    /// errors are found in the same pass. `None` only if nothing could be read.
     pub fn read<S: DeserializeOwned>(&mut self, mut values: Dict, place: &str) -> Option<S> {
         loop {
             let error = match Value::from(values.clone()).deserialize::<S>() {
@@ -154,32 +162,33 @@ impl Diagnostics {
                 .chain(path.iter().map(String::as_str))
                 .collect::<Vec<_>>()
                 .join(".");
-            // A key without a value is as good as none.
+            // A key without a value counts as absent.
             if !matches!(error.kind, Kind::UnknownField(..)) && remove_null(&mut values, &path) {
                 continue;
             }
-            // A plain scalar is held as it was written; here a number or a boolean is asked for.
+            // A plain scalar is stored as its text; here a number or a boolean is expected.
             if let Some(typed) = self.origins.typed_at(&key)
                 && let Some(value @ Value::String(..)) = find(&mut values, &path)
             {
                 *value = typed.clone();
                 continue;
             }
-            self.push(key, say(&error.kind));
+            let message = describe(&error.kind, quoted(&key, find(&mut values, &path)));
+            self.push(key, message);
             if !remove(&mut values, &path) {
                 return None;
             }
         }
     }
 
-    /// The report about a file: every diagnostic with its place, in the order of the lines.
+    /// The report about a file: every error with its place, in the order of the lines.
     pub(crate) fn into_report(self, file: PathBuf, warnings: Vec<String>) -> Report {
         let Self { list, origins } = self;
         let mut findings: Vec<_> = list
             .into_iter()
             .map(|diagnostic| {
                 let place = origins.place_of(&diagnostic.key).cloned();
-                // A key that is missing at the top belongs to no line but the first.
+                // A missing top-level key has no line of its own: show the first.
                 let place =
                     place.or_else(|| (!diagnostic.key.is_empty()).then_some(Place::Line(1)));
                 Finding { place, diagnostic }
@@ -194,17 +203,17 @@ impl Diagnostics {
     }
 }
 
-/// One diagnostic and where it is.
+/// One error and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The line or the environment variable; `None` where the whole file is meant.
+    /// The line, environment variable or flag; `None` where the whole file is meant.
     pub place: Option<Place>,
-    /// What is wrong.
+    /// The error.
     pub diagnostic: Diagnostic,
 }
 
-/// What there is to say about a configuration file. Displayed it is one line a diagnostic, `file:line: key: message`,
-/// then one line a warning.
+/// All errors and warnings of a configuration file. Its `Display` is one line for each error, `file:line: key: message`,
+/// then one line for each warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     file: PathBuf,
@@ -213,7 +222,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing is wrong. There may be warnings all the same.
+    /// Whether there is no error. There may still be warnings.
     pub fn is_ok(&self) -> bool {
         self.findings.is_empty()
     }
@@ -223,12 +232,12 @@ impl Report {
         &self.file
     }
 
-    /// Every diagnostic, in the order of the file's lines.
+    /// Every error, in the order of the file's lines.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// What is odd but allowed.
+    /// What is allowed but probably not intended.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -267,27 +276,62 @@ impl fmt::Display for Report {
     }
 }
 
-/// The diagnostic in words. Values are never repeated: a secret may have been put in the wrong place.
-fn say(kind: &Kind) -> String {
+/// The longest text that is quoted in an error. A longer one may be a secret that was put under the wrong key.
+const MAX_QUOTED: usize = 20;
+
+/// Whether a key names the file or the environment variable of a secret. People paste the secret itself there by mistake.
+pub(crate) fn is_secret_key(key: &str) -> bool {
+    key.ends_with("_file") || key.ends_with("_env")
+}
+
+/// A wrong value as it is quoted in an error: a short plain text or number, and never under the key of a secret.
+fn quoted(key: &str, value: Option<&mut Value>) -> Option<String> {
+    let text = match value? {
+        Value::String(_, text) => text.clone(),
+        Value::Bool(_, flag) => flag.to_string(),
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|number| number.to_string())
+            .or_else(|| number.to_u128().map(|number| number.to_string()))
+            .or_else(|| number.to_f64().map(|number| number.to_string()))?,
+        _ => return None,
+    };
+    let in_list = key.rsplit('.').take(2).any(is_secret_key);
+    let plain = |c: char| c.is_alphanumeric() || c == ' ' || (c.is_ascii_graphic() && c != '`');
+    let harmless = text.chars().count() <= MAX_QUOTED && text.chars().all(plain);
+    (harmless && !in_list).then(|| format!("`{text}`"))
+}
+
+/// An error of deserialization in words, with the wrong value where it may be quoted.
+fn describe(kind: &Kind, quoted: Option<String>) -> String {
     match kind {
         Kind::UnknownField(_, allowed) => unknown_key(allowed.iter().copied()),
         Kind::UnknownVariant(_, allowed) => {
-            format!("unknown value; allowed are {}", allowed.join(", "))
+            let value = quoted.map_or_else(String::new, |value| format!(" {value}"));
+            format!("unknown value{value}; allowed are {}", allowed.join(", "))
         }
-        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
-            format!("must be {}, found {}", in_words(expected), name_of(found))
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            let expected = expectation(expected);
+            let kind = name_of(actual);
+            match quoted {
+                Some(value) => format!("must be {expected}, found {kind} {value}"),
+                None => format!("must be {expected}, found {kind}"),
+            }
         }
         Kind::InvalidLength(length, expected) => {
             format!("must have {expected} elements, found {length}")
         }
         Kind::MissingField(name) => format!("the key {name} is required"),
         Kind::DuplicateField(_) => "given twice".to_owned(),
-        Kind::Message(message) => message.clone(),
+        Kind::Message(message) => {
+            let found = quoted.map_or_else(String::new, |value| format!(", found {value}"));
+            format!("{message}{found}")
+        }
         _ => "cannot be read".to_owned(),
     }
 }
 
-/// The diagnostic of a key that nobody knows.
+/// The error of a key that is not known.
 pub(super) fn unknown_key<'a>(allowed: impl IntoIterator<Item = &'a str>) -> String {
     let allowed: Vec<_> = allowed.into_iter().collect();
     if allowed.is_empty() {
@@ -297,7 +341,7 @@ pub(super) fn unknown_key<'a>(allowed: impl IntoIterator<Item = &'a str>) -> Str
 }
 
 /// What serde expects, for people who do not write Rust.
-fn in_words(expected: &str) -> &str {
+fn expectation(expected: &str) -> &str {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number of 0 or more",
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::civil::{Date, DateTime, Time};
 
-use crate::charge::{Charge, Month, Period, ChargeError, Sink};
+use crate::charge::{Charge, ChargeError, Month, Period, Sink};
 
 mod column;
 mod label_mapping;

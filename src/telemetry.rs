@@ -1,4 +1,4 @@
-//! What the program says beside its metrics: the log and its settings, errors as text, and what a terminal is sent.
+//! What the program reports besides its metrics: the log, errors as text, progress on a terminal, its version.
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
@@ -10,19 +10,20 @@ pub mod log;
 mod log_format;
 pub mod progress;
 pub mod terminal;
+pub mod version;
 
-/// How important a line of the log is.
+/// The level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum LogLevel {
     /// Nothing is logged.
     Off,
-    /// What needs a person.
+    /// Somebody must act.
     Error,
-    /// What may need one.
+    /// Somebody may have to act.
     Warn,
-    /// What happens.
+    /// Normal events.
     #[default]
     Info,
     /// Each request.
@@ -32,7 +33,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// The name that the file and the flag use.
+    /// The name in the configuration file and the flag.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -61,8 +62,8 @@ impl From<LogLevel> for LevelFilter {
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One line of `key=value` an event.
+    /// One line of `key=value` pairs for each event.
     Logfmt,
-    /// One JSON object an event.
+    /// One JSON object for each event.
     Json,
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::{self, BufWriter, Write},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -11,18 +12,20 @@ use futures_util::{StreamExt, future, stream};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use tokio::sync::watch;
 
+use super::runtime::shutdown_signal;
 use crate::{
     account::Account,
     charge::{Month, start_of_day},
-    cli,
+    cli::{self, Flags},
     clock::{Clock, add},
+    config::{self, Sources},
     error::ProviderError,
     exposition::{Written, write_past},
     ledger::{self, LabelMapping},
     poller::PartFetcher,
     provider::{Granularity, Part, PollRequest},
     state::{AccountState, MonthState},
-    telemetry::progress::Progress,
+    telemetry::{log, progress::Progress},
     view::{Past, day_closes},
 };
 
@@ -102,6 +105,21 @@ pub enum BackfillError {
     /// A signal came.
     #[error("ended by a signal before the end")]
     Stopped,
+}
+
+/// Fetches past months and writes them. The log goes to stderr, since the metrics may go to stdout.
+pub(super) async fn command(
+    flags: &Flags,
+    sources: &Sources,
+    options: cli::Backfill,
+) -> anyhow::Result<ExitCode> {
+    let clock = Clock::system();
+    let config = config::load(sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, config.log.level);
+    let progress = Progress::on_terminal();
+    let stop = shutdown_signal()?;
+    run(config.accounts, &options, &clock, &progress, stop).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the past of the accounts that the flags choose. Where anything fails, the file is as it was.

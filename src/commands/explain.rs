@@ -1,19 +1,26 @@
 //! The command `explain`: polls once as `serve` would and says what was read, what came of it, what is odd, and what to
 //! do about what failed. It writes no state.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, watch};
 
-use crate::telemetry::terminal;
+use super::{print_out, runtime::shutdown_signal};
 use crate::{
+    cli::{self, Flags},
     clock::Clock,
-    config::Config,
+    config::{self, Config, Sources},
     error::{ProviderError, Reason},
     poller::Poller,
     state::AccountHandle,
-    telemetry::progress::Progress,
+    telemetry::{LogLevel, log, progress::Progress, terminal},
     view::{budgets::Money, view},
 };
 
@@ -45,6 +52,32 @@ pub enum ExplainError {
     Stopped,
 }
 
+/// Polls once and prints the results; fails where an account did. They include all errors, so the log is silent unless
+/// the flag sets its level.
+pub(super) async fn command(
+    flags: &Flags,
+    sources: &Sources,
+    options: cli::Explain,
+) -> anyhow::Result<ExitCode> {
+    let clock = Clock::system();
+    let config = config::load(sources, &clock, &mut |_| Arc::default())?;
+    log::start(flags.log_format, flags.log_level.unwrap_or(LogLevel::Error));
+    let account = options.account.as_deref();
+    let progress = Progress::on_terminal();
+    let explained = run(config, account, &clock, &progress, shutdown_signal()?).await?;
+    if options.json {
+        print_out(&explained.json());
+    } else {
+        let colour = io::stdout().is_terminal() && sources.allow_colour();
+        print_out(explained.text(colour).trim_end());
+    }
+    Ok(if explained.failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
 /// Polls all accounts of a configuration once, or the one that is wanted.
 pub async fn run(
     config: Config,
@@ -66,7 +99,7 @@ pub async fn run(
         .map(|account| Arc::new(AccountHandle::new(Arc::new(account))))
         .collect();
     if let (Some(name), []) = (wanted, cells.as_slice()) {
-        let name = terminal::plain(name);
+        let name = terminal::escape(name);
         return Err(ExplainError::NoAccount { name, known });
     }
     let polling = stream::iter(&cells)
@@ -115,7 +148,7 @@ async fn tell(progress: &Progress, cells: &[Arc<AccountHandle>]) -> ! {
         let waiting: BTreeSet<String> = cells
             .iter()
             .filter(|cell| cell.account.counters.polls() == 0)
-            .map(|cell| terminal::plain(&cell.account.name))
+            .map(|cell| terminal::escape(&cell.account.name))
             .collect();
         let done = cells.len() - waiting.len();
         let names: Vec<_> = waiting.iter().take(3).map(String::as_str).collect();

@@ -1,12 +1,15 @@
 //! The command `health`: whether an exporter is alive, for containers that have no other client.
 
-use std::{error::Error, fmt, io, net::IpAddr, time::Duration};
+use std::{error::Error, fmt, io, net::IpAddr, process::ExitCode, time::Duration};
 
 use reqwest::{Client, StatusCode, redirect::Policy};
 use rustls::AlertDescription;
 use url::Url;
 
-use crate::cli::ListenAddress;
+use crate::{
+    cli::{self, Flags, ListenAddress},
+    telemetry::error_chain::{chain, sources},
+};
 
 mod handshake;
 
@@ -28,6 +31,12 @@ impl fmt::Display for NotAlive {
 }
 
 impl Error for NotAlive {}
+
+/// Checks the exporter; an error where it is not alive.
+pub(super) async fn command(flags: &Flags, options: cli::Health) -> anyhow::Result<ExitCode> {
+    check(&urls(options.url, flags.listen.first())).await?;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// The addresses to ask, one after the other: the one that is given, or http and https where an exporter of this
 /// machine listens first.
@@ -53,7 +62,7 @@ pub fn urls(given: Option<Url>, listens: Option<&ListenAddress>) -> Vec<Url> {
 }
 
 /// Asks one address after the other until one is an exporter's that is alive.
-pub async fn ask(urls: &[Url]) -> Result<(), NotAlive> {
+pub async fn check(urls: &[Url]) -> Result<(), NotAlive> {
     let client = client().map_err(|error| NotAlive(vec![chain(&error)]))?;
     let mut reasons = Vec::new();
     for url in urls {
@@ -97,7 +106,7 @@ fn is_alive(status: StatusCode) -> bool {
 
 /// Whether the other side speaks TLS and refuses who shows no certificate.
 fn wants_certificate(error: &reqwest::Error) -> bool {
-    std::iter::successors(error.source(), |&error| error.source()).any(is_refusal)
+    sources(error).any(is_refusal)
 }
 
 /// Whether an error is the alert of a server that wants a client's certificate.
@@ -121,15 +130,6 @@ fn shown(url: &Url) -> String {
     let _ = url.set_username("");
     url.set_query(None);
     url.to_string()
-}
-
-/// An error with what caused it.
-fn chain(error: &reqwest::Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn Error), |&error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[cfg(test)]

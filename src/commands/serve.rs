@@ -1,45 +1,98 @@
-//! Puts the rooms together: the supervisor of the pollers, the page that they keep fresh, and the server, until they are told to stop.
+//! The command `serve`: polls the accounts and serves their metrics until a signal arrives.
 
-use std::{io, sync::Arc};
+use std::{io, process::ExitCode, sync::Arc};
 
-use tokio::{net::TcpListener, signal::unix::Signal, sync::watch};
-
-use crate::{
-    config::Config,
-    poller::supervisor::{Supervisor, Tools},
-    server::{self, Access, Web},
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
 };
 
-/// Where is served, and what may be asked for.
+use super::runtime::{access, listen, shutdown_signal, store};
+use crate::{
+    cli::Flags,
+    clock::Clock,
+    config::{self, Config, Sources},
+    poller::supervisor::{Supervisor, Tools},
+    server::{self, Access, Web},
+    telemetry::{log, version},
+};
+
+/// How and where to serve.
 pub struct Setup {
-    /// Where to listen.
+    /// The open listeners.
     pub listeners: Vec<TcpListener>,
-    /// Where the metrics are, such as `/metrics`.
+    /// The path of the metrics, such as `/metrics`.
     pub telemetry_path: String,
-    /// Whether a request may ask for a reload.
+    /// Whether a request to `/-/reload` is allowed.
     pub lifecycle: bool,
-    /// Who may ask at all.
+    /// TLS, users and headers.
     pub access: Access,
-    /// The signal that asks for a reload, if one does.
+    /// The signal that triggers a reload, if any.
     pub hangup: Option<Signal>,
 }
 
-/// Polls all accounts, those that a store knows as it left them, and serves them on every listener until `stop` turns
-/// true; then running answers end first.
-/// Errors where a listener fails.
+impl Setup {
+    pub(super) fn new(
+        flags: Flags,
+        listeners: Vec<TcpListener>,
+        access: Access,
+        hangup: Signal,
+    ) -> Self {
+        Self {
+            listeners,
+            telemetry_path: flags.telemetry_path,
+            lifecycle: flags.lifecycle,
+            access,
+            hangup: Some(hangup),
+        }
+    }
+}
+
+/// Loads the configuration, opens everything that is needed, and serves until a signal arrives.
+pub(super) async fn command(flags: Flags, sources: Sources) -> anyhow::Result<ExitCode> {
+    // Before anything else: an early SIGHUP would end the program.
+    let hangup = signal(SignalKind::hangup())?;
+    let clock = Clock::system();
+    let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
+    let log = log::start(flags.log_format, config.log.level);
+    let store = store(&flags)?;
+    let access = access(&flags)?;
+    let listeners = listen(&flags).await?;
+    let tools = Tools {
+        sources,
+        store,
+        log,
+        clock,
+    };
+    let setup = Setup::new(flags, listeners, access, hangup);
+    run(config, tools, setup, shutdown_signal()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Polls all accounts, starting from the states in the store, and serves them on every listener until `stop` turns
+/// true. Responses in progress are completed first.
+/// Fails where a listener fails.
 pub async fn run(
     config: Config,
     tools: Tools,
     setup: Setup,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    tracing::info!(
+        version = version::VERSION,
+        revision = version::REVISION,
+        config = %config.path.display(),
+        accounts = config.accounts.len(),
+        "Starting cloudspend-exporter"
+    );
     let supervisor = Supervisor::start(config, tools, stop.clone()).await;
-    let refreshing = tokio::spawn(Arc::clone(supervisor.page()).run(stop.clone()));
+    let publishing = tokio::spawn(Arc::clone(supervisor.page()).run(stop.clone()));
     if let Some(hangup) = setup.hangup {
         tokio::spawn(reload_on(hangup, Arc::clone(&supervisor), stop.clone()));
     }
     for listener in &setup.listeners {
-        tracing::info!(address = %listener.local_addr()?, path = setup.telemetry_path, "listening");
+        tracing::info!(address = %listener.local_addr()?, path = setup.telemetry_path, "Listening");
     }
     let web = Web {
         supervisor: Arc::clone(&supervisor),
@@ -48,12 +101,13 @@ pub async fn run(
     };
     server::serve(setup.listeners, web, setup.access, stop).await?;
     supervisor.end().await;
-    // It was told to stop, too.
-    let _ = refreshing.await;
+    // It stops by the same signal.
+    let _ = publishing.await;
+    tracing::info!("Shutdown complete");
     Ok(())
 }
 
-/// Reloads at every signal. The outcome is in the log and in the metrics.
+/// Reloads at every signal. The outcome is logged and in the metrics.
 async fn reload_on(
     mut hangup: Signal,
     supervisor: Arc<Supervisor>,

@@ -6,9 +6,11 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::charge::Measure;
+use super::yaml::join;
 use crate::{
-    account::Account, charge::currency::is_currency, config::yaml::join, diagnostics::Diagnostics,
+    account::Account,
+    charge::{Measure, currency::is_currency},
+    diagnostics::Diagnostics,
 };
 
 /// A budget of one currency over the series that its matchers select.
@@ -16,20 +18,20 @@ use crate::{
 pub struct Budget {
     /// The value of the label `budget`.
     pub name: String,
-    /// Labels and the anchored expressions that their values must match; all must. None selects everything.
+    /// Labels and the anchored expressions that all their values must match. Without any, everything matches.
     pub matchers: Vec<(String, Regex)>,
-    /// The most that may be spent in a billing month; above 0.
+    /// The limit of a billing month; above 0.
     pub limit: f64,
     /// The currency of the limit.
     pub currency: String,
-    /// By severity, the share of the limit above which it is reported: 0.8 is 80 %.
+    /// By severity, the ratio of the limit above which an alert fires: 0.8 is 80 %.
     pub thresholds: BTreeMap<String, f64>,
-    /// Whether accounts of other shards may spend of it.
+    /// Whether accounts of other shards may count against it.
     pub elsewhere: bool,
 }
 
 impl Budget {
-    /// Whether the matchers of the labels that an account fixes let it in.
+    /// Whether series of an account can match, by the labels whose values are known.
     pub fn may_match(&self, account: &Account) -> bool {
         let has_label = |label: &str| account.labels.slots.iter().any(|slot| slot.label == label);
         let has_money = account
@@ -57,13 +59,13 @@ pub(super) struct BudgetSection {
     /// Anchored regular expressions by label: provider, account, customer, project, product, extra labels.
     #[schemars(extend("propertyNames" = { "pattern": "^[a-z_][a-z0-9_]*$" }))]
     r#match: Option<BTreeMap<String, String>>,
-    /// The most that may be spent in a billing month.
+    /// The limit of a billing month.
     #[schemars(extend("exclusiveMinimum" = 0))]
     limit: Option<f64>,
     /// The currency of the limit, ISO 4217.
     #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
     currency: Option<String>,
-    /// By severity, the share of the limit above which it is reported: 0.8 is 80 %.
+    /// By severity, the ratio of the limit above which an alert fires: 0.8 is 80 %.
     #[schemars(extend("propertyNames" = { "pattern": "^.+$" }))]
     thresholds: Option<BTreeMap<String, f64>>,
 }
@@ -73,7 +75,7 @@ const LABELS: [&str; 5] = ["provider", "account", "customer", "project", "produc
 pub(super) const CURRENCY: &str = "must be three capital letters (ISO 4217), such as EUR";
 
 impl BudgetSection {
-    /// Checks a budget. `None` once a diagnostic was reported.
+    /// Checks a budget. `None` where an error was reported.
     pub(super) fn build(
         self,
         name: &str,
@@ -85,7 +87,7 @@ impl BudgetSection {
         if name.is_empty() || name.chars().any(char::is_control) {
             diagnostics.push(
                 place.as_str(),
-                "the name must not be empty nor hold control characters",
+                "the name must not be empty or contain control characters",
             );
         }
         let mut matchers = Vec::new();
@@ -108,14 +110,15 @@ impl BudgetSection {
         match self.limit {
             None => diagnostics.push(join(&place, "limit"), "is required"),
             Some(limit) if !(limit.is_finite() && limit > 0.0) => {
-                diagnostics.push(join(&place, "limit"), "must be a number above 0");
+                let message = "must be a number above 0";
+                diagnostics.push_value(join(&place, "limit"), message, &limit.to_string());
             }
             Some(_) => {}
         }
         match &self.currency {
             None => diagnostics.push(join(&place, "currency"), "is required"),
             Some(currency) if !is_currency(currency) => {
-                diagnostics.push(join(&place, "currency"), CURRENCY);
+                diagnostics.push_value(join(&place, "currency"), CURRENCY, currency);
             }
             Some(_) => {}
         }
@@ -125,7 +128,8 @@ impl BudgetSection {
             if severity.is_empty() {
                 diagnostics.push(key, "the severity must not be empty");
             } else if !(share.is_finite() && *share > 0.0) {
-                diagnostics.push(key, "must be a number above 0, such as 0.8 for 80 %");
+                let message = "must be a number above 0, such as 0.8 for 80 %";
+                diagnostics.push_value(key, message, &share.to_string());
             }
         }
         if diagnostics.len() > before {
@@ -148,14 +152,14 @@ fn anchored(pattern: &str) -> Option<Regex> {
     Regex::new(&format!("^(?:{pattern})$")).ok()
 }
 
-/// Checks the currency that others are converted to, and the rates.
+/// Checks the reporting currency and the exchange rates.
 pub(super) fn check_currencies(
     reporting: Option<&str>,
     rates: &BTreeMap<String, f64>,
     diagnostics: &mut Diagnostics,
 ) {
-    if reporting.is_some_and(|currency| !is_currency(currency)) {
-        diagnostics.push("reporting_currency", CURRENCY);
+    if let Some(currency) = reporting.filter(|currency| !is_currency(currency)) {
+        diagnostics.push_value("reporting_currency", CURRENCY, currency);
     }
     if reporting.is_none() && !rates.is_empty() {
         diagnostics.push("exchange_rates", "needs reporting_currency");
@@ -165,12 +169,11 @@ pub(super) fn check_currencies(
         if !is_currency(currency) {
             diagnostics.push(key, format!("the key {CURRENCY}"));
         } else if !(rate.is_finite() && *rate > 0.0) {
-            diagnostics.push(
-                key,
-                "must be a number above 0: so much of the reporting currency is one of this",
-            );
+            let message =
+                "must be a number above 0: the value of one unit in the reporting currency";
+            diagnostics.push_value(key, message, &rate.to_string());
         } else if reporting == Some(currency) && rate.to_bits() != 1.0_f64.to_bits() {
-            diagnostics.push(key, "the reporting currency itself is always 1");
+            diagnostics.push(key, "must be 1, since it is the reporting currency");
         }
     }
 }
@@ -180,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expression_matches_whole_values_only() {
+    fn expression_matches_whole_values() {
         for (pattern, value, want) in [
             ("ACME.*", "ACME Ltd", true),
             ("ACME.*", "The ACME", false),

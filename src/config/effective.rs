@@ -1,19 +1,19 @@
-//! The configuration as it is in force, for people: the file, the environment and flags with the defaults that every
-//! account has, as YAML without anything that leads to a secret.
+//! The effective configuration, for people: file, environment, flags and defaults as YAML, without anything that leads to
+//! a secret.
 
 use std::fmt::Write;
 
 use figment::value::{Dict, Value};
 
 use super::{Budget, Config};
-use crate::account::Account;
+use crate::{account::Account, diagnostics::is_secret_key};
 
-/// What stands in place of a value that leads to a secret: people write the secret itself there.
+/// Replaces a value that leads to a secret: people paste the secret itself there by mistake.
 const HIDDEN: &str = "(hidden)";
 
 impl Config {
-    /// Its text.
-    pub fn in_force(&self) -> String {
+    /// The effective configuration as YAML.
+    pub fn effective_yaml(&self) -> String {
         let mut text = String::new();
         let mut root = Dict::new();
         root.insert(
@@ -76,16 +76,12 @@ fn of_account(account: &Account) -> Dict {
     for (key, value) in &account.written {
         let value = match value {
             Value::Empty(..) => continue,
-            _ if leads_to_a_secret(key) => HIDDEN.into(),
+            _ if is_secret_key(key) => HIDDEN.into(),
             value => value.clone(),
         };
         all.entry(key.clone()).or_insert(value);
     }
     all
-}
-
-fn leads_to_a_secret(key: &str) -> bool {
-    key.ends_with("_file") || key.ends_with("_env")
 }
 
 fn of_budget(budget: &Budget) -> Value {
@@ -107,7 +103,7 @@ fn of_budget(budget: &Budget) -> Value {
     ])
 }
 
-/// Writes a map whose keys stand this far from the left.
+/// Writes a map at an indentation.
 fn put_map(text: &mut String, map: &Dict, depth: usize) {
     for (key, value) in map {
         put_entry(
@@ -120,7 +116,7 @@ fn put_map(text: &mut String, map: &Dict, depth: usize) {
 }
 
 fn put_entry(text: &mut String, start: &str, value: &Value, depth: usize) {
-    // A String takes every text.
+    // Writing to a String cannot fail.
     let _ = match value {
         Value::Dict(_, inner) if inner.is_empty() => writeln!(text, "{start} {{}}"),
         Value::Array(_, items) if items.is_empty() => writeln!(text, "{start} []"),
@@ -150,7 +146,7 @@ fn put_entry(text: &mut String, start: &str, value: &Value, depth: usize) {
     };
 }
 
-/// A text as YAML reads it: plain where nothing in it could be misread, else as a JSON string.
+/// A text in YAML: plain where it cannot be misread, else as a JSON string.
 fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || " -_./@+(){}".contains(c) || c == ':';
     let begins = text.starts_with(|c: char| c.is_alphanumeric() || "/(".contains(c));
@@ -167,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_quoted_where_it_could_be_misread() {
+    fn ambiguous_text_is_quoted() {
         for (text, want) in [
             ("1h 30m", "1h 30m"),
             (
@@ -190,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_and_lists_are_written_as_yaml_has_them() {
+    fn maps_and_lists_are_valid_yaml() {
         let inner = Dict::from([
             ("list".to_owned(), vec!["a", "b: c"].into()),
             ("none".to_owned(), Dict::new().into()),

@@ -1,4 +1,4 @@
-//! The environment as a layer: which key of the file a variable names. `__` stands between levels, `_` for `-`.
+//! The environment as a layer: which key of the file a variable sets. `__` separates levels, `_` replaces `-`.
 
 use std::{collections::BTreeSet, ffi::OsString};
 
@@ -11,10 +11,10 @@ use crate::{
 };
 
 const PREFIX: &str = "CLOUDSPEND_";
-const BETWEEN: &str = "__";
+const SEPARATOR: &str = "__";
 
-/// The values that the environment sets. Variables without `__` that name no key at the top are none of ours:
-/// Kubernetes sets some for a service of this name.
+/// The values that the environment sets. Variables without `__` that match no top-level key are ignored: Kubernetes sets
+/// some for a service of this name.
 pub(super) fn layer(
     variables: &[(OsString, OsString)],
     below: &Dict,
@@ -35,19 +35,19 @@ pub(super) fn layer(
     for (name, value) in variables {
         let rest = &name[PREFIX.len()..];
         let mut search = Search::default();
-        search.look(rest, &alternatives(schema), Some(below), &mut Vec::new());
-        let wrong = match search.found.as_slice() {
-            [] | [Found { scalar: false, .. }] if !rest.contains(BETWEEN) => continue,
-            [] => search.nothing(),
-            [_, _, ..] => "names more than one key of the file".to_owned(),
-            [Found { scalar: false, .. }] => {
-                "names a list or a map; only a single value can be set".to_owned()
+        search.descend(rest, &alternatives(schema), Some(below), &mut Vec::new());
+        let wrong = match search.matches.as_slice() {
+            [] | [Match { scalar: false, .. }] if !rest.contains(SEPARATOR) => continue,
+            [] => search.unknown(),
+            [_, _, ..] => "matches more than one key of the file".to_owned(),
+            [Match { scalar: false, .. }] => {
+                "names a list or a map; only a single value can be set by a variable".to_owned()
             }
-            [Found { path, .. }] => match value.to_str() {
+            [Match { path, .. }] => match value.to_str() {
                 None => "is not UTF-8".to_owned(),
                 Some(value) => {
                     let origin =
-                        Origin::new(Place::Variable(name.to_owned())).or_typed(typed(value));
+                        Origin::new(Place::Variable(name.to_owned())).with_typed(typed(value));
                     layer.origins.insert(path.join("."), origin);
                     put(&mut layer.values, path, value);
                     continue;
@@ -63,7 +63,7 @@ pub(super) fn layer(
     layer
 }
 
-/// A key as a variable spells it.
+/// The spelling of a key in a variable.
 pub(super) fn env_segment(key: &str) -> String {
     key.to_uppercase().replace('-', "_")
 }
@@ -84,23 +84,29 @@ fn put(values: &mut Dict, path: &[String], value: &str) {
     }
 }
 
-/// A key that a variable may mean.
+/// A key that a variable matches.
 #[derive(Debug)]
-struct Found {
+struct Match {
     path: Vec<String>,
     scalar: bool,
 }
 
-/// The way down through schema and file, and what lay beside it.
+/// The search for a variable's key, down through the schema and the file.
 #[derive(Debug, Default)]
 struct Search {
-    found: Vec<Found>,
-    /// The deepest level that was reached, and what could have stood there.
+    matches: Vec<Match>,
+    /// The deepest level that was reached, and the segments that are allowed there.
     deepest: (Vec<String>, BTreeSet<String>),
 }
 
 impl Search {
-    fn look(&mut self, rest: &str, schemas: &[&Json], file: Option<&Dict>, path: &mut Vec<String>) {
+    fn descend(
+        &mut self,
+        rest: &str,
+        schemas: &[&Json],
+        file: Option<&Dict>,
+        path: &mut Vec<String>,
+    ) {
         let mut keys = keys(schemas, file);
         if let Some(new) = new_key(rest, schemas)
             && keys.iter().all(|key| env_segment(key) != env_segment(&new))
@@ -125,25 +131,25 @@ impl Search {
             path.push(key.clone());
             if after.is_empty() {
                 if !children.is_empty() {
-                    self.found.push(Found {
+                    self.matches.push(Match {
                         path: path.clone(),
                         scalar: children.iter().any(|schema| is_scalar(schema)),
                     });
                 }
-            } else if let Some(after) = after.strip_prefix(BETWEEN) {
+            } else if let Some(after) = after.strip_prefix(SEPARATOR) {
                 let file = file
                     .and_then(|file| file.get(&key))
                     .and_then(Value::as_dict);
-                self.look(after, &children, file, path);
+                self.descend(after, &children, file, path);
             }
             path.pop();
         }
     }
 
-    /// Why nothing was found.
-    fn nothing(&self) -> String {
+    /// The error where nothing matched.
+    fn unknown(&self) -> String {
         let (path, keys) = &self.deepest;
-        let place = path.iter().map(|key| env_segment(key) + BETWEEN);
+        let place = path.iter().map(|key| env_segment(key) + SEPARATOR);
         let place = std::iter::once(PREFIX.to_owned())
             .chain(place)
             .collect::<String>();
@@ -158,7 +164,7 @@ impl Search {
     }
 }
 
-/// The keys of one level: those that the program knows and those that the file has.
+/// The keys of one level: those of the schema and those of the file.
 fn keys(schemas: &[&Json], file: Option<&Dict>) -> BTreeSet<String> {
     let known = schemas
         .iter()
@@ -168,9 +174,12 @@ fn keys(schemas: &[&Json], file: Option<&Dict>) -> BTreeSet<String> {
     known.chain(written).collect()
 }
 
-/// A key that the file does not have yet, in a map whose keys have a known form: a currency, a label.
+/// A key that is not in the file, in a map whose keys have a known pattern: a currency, a label.
 fn new_key(rest: &str, schemas: &[&Json]) -> Option<String> {
-    let name = rest.split(BETWEEN).next().filter(|name| !name.is_empty())?;
+    let name = rest
+        .split(SEPARATOR)
+        .next()
+        .filter(|name| !name.is_empty())?;
     let pattern = schemas
         .iter()
         .find_map(|schema| schema.pointer("/propertyNames/pattern")?.as_str())?;
@@ -180,7 +189,7 @@ fn new_key(rest: &str, schemas: &[&Json]) -> Option<String> {
         .find(|name| pattern.is_match(name))
 }
 
-/// The schema of what stands below a key.
+/// The schema of the value of a key.
 fn child<'a>(schema: &'a Json, key: &str) -> Option<&'a Json> {
     schema
         .get("properties")
@@ -192,7 +201,7 @@ fn child<'a>(schema: &'a Json, key: &str) -> Option<&'a Json> {
         })
 }
 
-/// A schema and all that it may stand for.
+/// A schema and all its alternatives.
 fn alternatives(schema: &Json) -> Vec<&Json> {
     let mut all = vec![schema];
     for word in ["oneOf", "anyOf", "allOf"] {

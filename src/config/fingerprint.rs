@@ -1,36 +1,38 @@
-//! What an account's sums mean, as a fingerprint: sums kept from before are used only where it is still the same.
+//! The fingerprint of what an account's sums mean: stored sums are used only while it is the same.
 
 use figment::value::Dict;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::schema;
-use crate::ledger::LabelMapping;
+use super::{
+    schema,
+    sections::{CommonSection, PollSection},
+};
 use crate::{
     account::{Account, LabelSlot},
-    config::sections::{CommonSection, PollSection},
+    diagnostics::is_secret_key,
+    ledger::LabelMapping,
 };
 
-/// Where fingerprints come from. Any number, as long as it stays.
+/// The namespace of fingerprints. Any number will do, but it must never change.
 const FINGERPRINTS: Uuid = Uuid::from_u128(0x1f0c_92d6_7b5e_4a43_8e21_0d6a_f3b8_57c9);
 
 impl Account {
-    /// A hash of all that decides what its sums mean: the provider's own keys (where is asked, who asks, for what, in
-    /// which currency), the time zone, and which dimension each label shows under which names. How often and with
-    /// which secret is asked leaves it as it is. The same on every machine.
+    /// A hash of all that decides what the sums mean: the provider's own keys (server, login, scope, currency), the time
+    /// zone, and which dimension each label shows under which names. The schedule and the secrets do not change it. It is
+    /// the same on every machine.
     pub fn fingerprint(&self) -> Uuid {
         let [poll, common] = [
             schema::keys_of::<PollSection>(),
             schema::keys_of::<CommonSection>(),
         ];
         let is_own = |key: &str| {
-            let is_secret = key.ends_with("_file") || key.ends_with("_env");
-            !is_secret
+            !is_secret_key(key)
                 && ![&poll, &common]
                     .iter()
                     .any(|keys| keys.iter().any(|known| known == key))
         };
-        // A map in the order of its keys, so that the text does not depend on the order of the file.
+        // Sorted by key, so that the order of the file does not matter.
         let own: Dict = self
             .written
             .iter()
@@ -47,7 +49,7 @@ impl Account {
             ])
         };
         let mut labels: Vec<_> = self.labels.slots.iter().map(shown).collect();
-        // Where rows are known by what no label shows, label sets hold that, too.
+        // Where rows are identified by dimensions that no label shows, label sets hold these, too.
         if LabelMapping::of(self).width() > labels.len() {
             let names = self.provider.identity().iter();
             let names = names.map(|&position| dimensions.get(position).map(|known| &known.name));
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_on_every_machine() {
+    fn fingerprint_never_changes() {
         assert_eq!(
             of(&written(), |_| ()).to_string(),
             "2f32af75-f8d3-5aef-950a-e569a3dc10a8"
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn how_often_and_with_which_secret_is_asked_leaves_it_as_it_is() {
+    fn schedule_and_secrets_do_not_change_it() {
         let before = of(&written(), |_| ());
         for (key, value) in [
             ("interval", json!("5m")),
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_sums_mean_changes_it() {
+    fn meaning_of_sums_changes_it() {
         let before = of(&written(), |_| ());
         for (key, value) in [
             ("base_url", json!("https://api.example.com/v2")),
@@ -154,18 +156,18 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_file_does_not_matter() {
-        let turned: Dict = Value::serialize(written()).unwrap().into_dict().unwrap();
-        let turned: Json = turned
+    fn order_of_keys_does_not_matter() {
+        let reversed: Dict = Value::serialize(written()).unwrap().into_dict().unwrap();
+        let reversed: Json = reversed
             .keys()
             .rev()
             .map(|key| (key.clone(), written()[key].clone()))
             .collect();
-        assert_eq!(of(&turned, |_| ()), of(&written(), |_| ()));
+        assert_eq!(of(&reversed, |_| ()), of(&written(), |_| ()));
     }
 
     #[test]
-    fn what_rows_are_known_by_counts_where_no_label_holds_it() {
+    fn hidden_row_identity_changes_it() {
         let known_by = |identity: &[usize]| {
             of(&written(), |account| {
                 account.provider =

@@ -1,31 +1,30 @@
-//! Which dimension each label of an account shows, under which name, and what it is called instead.
+//! Checks the labels of an account: which dimension each shows, under which name, with which aliases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Loader;
-use crate::account::{LabelSlot, Labels, SLOTS};
-use crate::provider::{Dimension, Slot, config::Text};
+use super::{load::Loader, sections::CommonSection, yaml::join};
 use crate::{
-    config::{sections::CommonSection, yaml::join},
+    account::{LabelSlot, Labels, SLOTS},
     diagnostics::Diagnostics,
+    provider::{Dimension, Slot, config::Text},
 };
 
-/// Labels that mean something already, here or in Prometheus.
-const TAKEN: [&str; 11] = [
+/// Labels that have a meaning already, here or in Prometheus.
+const RESERVED: [&str; 11] = [
     "provider", "account", "customer", "project", "product", "currency", "unit", "job", "instance",
     "le", "quantile",
 ];
 
 const TAG: &str = "tag:";
 
-/// What is known about the dimensions that can be shown.
+/// The dimensions that can be shown, as far as they are known.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Offered<'a> {
-    /// The provider was built and says them.
+    /// Those of the provider, which was built.
     By(&'a [Dimension]),
-    /// It could not be built; these are the names that it may offer.
+    /// Their names, where the provider could not be built.
     Names(&'a [&'a str]),
-    /// Nothing.
+    /// Not known, since the provider is not.
     Unknown,
 }
 
@@ -58,7 +57,7 @@ impl Offered<'_> {
 }
 
 impl CommonSection {
-    /// The tag keys that labels ask for, each once.
+    /// The tag keys that labels show, without duplicates.
     pub(super) fn tags(&self) -> Vec<String> {
         let tags: BTreeSet<_> = self
             .shown()
@@ -88,7 +87,7 @@ impl CommonSection {
 }
 
 impl Labels {
-    /// Checks what was written. `None` once a diagnostic was reported.
+    /// Checks the labels. `None` where an error was reported.
     pub(super) fn build(
         place: &str,
         common: &CommonSection,
@@ -117,17 +116,12 @@ impl Labels {
             if slots[SLOTS.len()..].iter().any(|slot| slot.label == label) {
                 diagnostics.push(
                     key,
-                    format!(
-                        "the label {label} is there already; two extra labels cannot share a name"
-                    ),
+                    format!("another extra label has the name {label} already"),
                 );
                 continue;
             }
-            if TAKEN.contains(&label.as_str()) || label.starts_with("__") {
-                diagnostics.push(
-                    key,
-                    format!("the label {label} has another meaning already"),
-                );
+            if RESERVED.contains(&label.as_str()) || label.starts_with("__") {
+                diagnostics.push(key, format!("the label name {label} is reserved"));
                 continue;
             }
             if diagnostics.len() == reported {
@@ -136,11 +130,11 @@ impl Labels {
             slots.push(LabelSlot::new(label, dimension));
         }
         let mut labels = Self { slots };
-        labels.rename(place, common.aliases.as_ref(), diagnostics);
+        labels.add_aliases(place, common.aliases.as_ref(), diagnostics);
         (loader.diagnostics.len() == before).then_some(labels)
     }
 
-    fn rename(
+    fn add_aliases(
         &mut self,
         place: &str,
         aliases: Option<&BTreeMap<String, BTreeMap<String, Text>>>,
@@ -176,16 +170,16 @@ fn find(
     diagnostics: &mut Diagnostics,
 ) -> Option<usize> {
     if name == TAG {
-        diagnostics.push(key, "the key of a tag must not be empty");
+        diagnostics.push(key, "the key after tag: must not be empty");
         return None;
     }
     offered.position(name).unwrap_or_else(|names| {
-        diagnostics.push(key, format!("unknown dimension; offered are {names}"));
+        diagnostics.push(key, format!("unknown dimension; allowed are {names}"));
         None
     })
 }
 
-/// The name of the label that shows a dimension: `tag_` and the key in lower case with anything else as `_`.
+/// The name of the label that shows a dimension. A tag: `tag_` and the key in lower case with anything else as `_`.
 fn label_of(dimension: &str) -> String {
     let Some(key) = dimension.strip_prefix(TAG) else {
         return dimension.to_owned();
@@ -205,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_becomes_a_label_that_prometheus_takes() {
+    fn tag_becomes_valid_label_name() {
         for (dimension, want) in [
             ("cloud_region", "cloud_region"),
             ("tag:team", "tag_team"),

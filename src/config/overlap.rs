@@ -55,7 +55,7 @@ impl Overlaps {
             .map(|group| {
                 let names: Vec<_> = group.iter().map(|view| view.name.as_str()).collect();
                 format!(
-                    "accounts: {} can see the same money, which would then be counted twice: they have the same provider and base_url, and nothing in their filters keeps them apart",
+                    "accounts: {} can see the same money, which would be counted twice: they have the same provider and base_url, and their filters do not separate them",
                     names.join(", ")
                 )
             })

@@ -1,4 +1,4 @@
-//! Scalars with a form of their own: spans of time and days of the calendar.
+//! Scalars with a format of their own: durations and calendar days.
 
 use std::{fmt, time::Duration};
 
@@ -9,7 +9,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-/// A span of time as humantime reads it.
+/// A duration as humantime reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span(pub(super) Duration);
 
@@ -51,7 +51,7 @@ impl JsonSchema for Span {
     }
 }
 
-/// A day of the calendar.
+/// A calendar day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day(pub(super) Date);
 

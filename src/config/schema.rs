@@ -1,4 +1,4 @@
-//! The JSON schema of the whole file, made from the structures that read it.
+//! The JSON schema of the file, generated from the structures that deserialize it.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{LogSection, WiringOf, defaults};
-use crate::config::{
+use super::{
     budgets::BudgetSection,
-    sections::{CommonSection, PollSection},
+    load::{EntryOf, defaults},
+    sections::{CommonSection, LogSection, PollSection},
+    yaml::typed,
 };
 use crate::provider::registry::{ProviderEntry, ProviderName};
 
@@ -38,16 +39,16 @@ pub(super) struct FileSection {
 
 /// The JSON schema of the configuration file, for editors and for `cloudspend-exporter schema`.
 pub fn schema() -> Json {
-    of(ProviderName::entry)
+    schema_of(ProviderName::entry)
 }
 
-pub(super) fn of(wiring: WiringOf) -> Json {
+pub(super) fn schema_of(entry_of: EntryOf) -> Json {
     let mut generator = generator();
     let mut root = FileSection::json_schema(&mut generator).to_value();
     let defaults = defaults();
     put_defaults(&mut root, &defaults.values);
     let variants: Vec<_> = ProviderName::all()
-        .map(|name| account(name, &wiring(name), &mut generator))
+        .map(|name| account(name, &entry_of(name), &mut generator))
         .collect();
     root["properties"]["accounts"]["additionalProperties"] = json!({ "oneOf": variants });
     root["properties"]["accounts"]["minProperties"] = json!(1);
@@ -66,23 +67,23 @@ pub(super) fn of(wiring: WiringOf) -> Json {
 }
 
 /// The schema of one provider's accounts: its own keys and those that every account has.
-fn account(name: ProviderName, wiring: &ProviderEntry, generator: &mut SchemaGenerator) -> Json {
+fn account(name: ProviderName, entry: &ProviderEntry, generator: &mut SchemaGenerator) -> Json {
     let mut properties = Map::new();
     properties.insert(
         "provider".to_owned(),
         json!({ "const": name.as_str(), "description": "Which API the account belongs to." }),
     );
-    let own = (wiring.schema)(generator).to_value();
+    let own = (entry.schema)(generator).to_value();
     let mut common = CommonSection::json_schema(generator).to_value();
     let mut poll = PollSection::json_schema(generator).to_value();
     put_default(
         &mut poll,
         "requests_per_second",
-        json!(wiring.defaults.requests_per_second),
+        json!(entry.defaults.requests_per_second),
     );
-    put_default(&mut poll, "concurrency", json!(wiring.defaults.concurrency));
-    put_default(&mut common, "timezone", json!(wiring.defaults.timezone));
-    let closes = humantime::format_duration(wiring.defaults.day_closes_after);
+    put_default(&mut poll, "concurrency", json!(entry.defaults.concurrency));
+    put_default(&mut common, "timezone", json!(entry.defaults.timezone));
+    let closes = humantime::format_duration(entry.defaults.day_closes_after);
     put_default(&mut common, "day_closes_after", json!(closes.to_string()));
     let description = own.get("description").cloned();
     for mut section in [own, common, poll] {
@@ -102,21 +103,21 @@ fn account(name: ProviderName, wiring: &ProviderEntry, generator: &mut SchemaGen
     account
 }
 
-/// A key without a value is as good as none, whatever is read from it.
+/// A key without a value counts as absent, whatever its type.
 fn allow_null(property: &mut Json) {
     if let Some(kind @ Json::String(_)) = property.get_mut("type") {
         *kind = json!([kind.take(), "null"]);
     }
 }
 
-/// Everything inline: the environment's variables are looked up in it, and people read it.
+/// Everything inline: environment variables are looked up in it, and people read it.
 fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator()
 }
 
-/// Absence is no default: it says nothing that the missing `required` does not say.
+/// Drops `default: null`, which adds nothing: the key is not in `required`.
 fn drop_null_defaults(schema: &mut Json) {
     match schema {
         Json::Object(members) => {
@@ -146,8 +147,7 @@ fn put_defaults(schema: &mut Json, defaults: &Dict) {
                 }
             }
             Value::String(_, text) => {
-                let default = crate::config::yaml::typed(text)
-                    .map_or_else(|| json!(text), |value| to_json(&value));
+                let default = typed(text).map_or_else(|| json!(text), |value| to_json(&value));
                 put_default(schema, key, default);
             }
             _ => {}
@@ -169,9 +169,9 @@ pub(super) fn keys_of<S: JsonSchema>() -> Vec<String> {
     keys(&S::json_schema(&mut generator()))
 }
 
-/// The keys of its own that a provider reads.
-pub(super) fn keys_of_provider(wiring: &ProviderEntry) -> Vec<String> {
-    keys(&(wiring.schema)(&mut generator()))
+/// The keys that only this provider reads.
+pub(super) fn keys_of_provider(entry: &ProviderEntry) -> Vec<String> {
+    keys(&(entry.schema)(&mut generator()))
 }
 
 fn keys(schema: &Schema) -> Vec<String> {

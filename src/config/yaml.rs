@@ -1,4 +1,4 @@
-//! One layer of the configuration: values for figment, and where each of them was written. The file is read here.
+//! One layer of the configuration: values for figment, and where each of them was written. Parses the YAML file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,8 +14,8 @@ use serde_saphyr::{Spanned, options::DuplicateKeyPolicy, options::NonFiniteFloat
 
 use crate::diagnostics::{Diagnostics, Origin, Origins, Place};
 
-/// Values that one source gives. What YAML reads as a number or a boolean is held as it was written, so that a
-/// text keeps its digits; [`Origin::typed`] holds the other reading.
+/// The values of one source. What YAML reads as a number or boolean is stored as its text, so that an id keeps its
+/// digits; [`Origin`] has the number or boolean.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) name: &'static str,
@@ -34,7 +34,7 @@ impl figment::Provider for Layer {
 }
 
 impl Layer {
-    /// Reads YAML. A key given twice is reported and its first value kept; text that is no YAML gives an empty layer.
+    /// Parses YAML. A duplicate key is reported and its first value used; invalid YAML gives an empty layer.
     pub(super) fn yaml(name: &'static str, text: &str, diagnostics: &mut Diagnostics) -> Self {
         let mut layer = Self {
             name,
@@ -76,7 +76,7 @@ fn drop_nulls(values: &mut Dict, lower: &Dict) {
     }
 }
 
-/// The other reading of a plain scalar: a number or a boolean.
+/// The number or boolean that a plain scalar can be read as.
 pub(super) fn typed(text: &str) -> Option<Value> {
     match parse(text) {
         Ok(Node::Typed(value)) => Some(value),
@@ -96,7 +96,7 @@ fn parse(text: &str) -> Result<Node, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options(text, options)
 }
 
-/// What the parser says, without the place: that stands before it already.
+/// The error of the parser without the position, which is reported already.
 fn reason(error: &serde_saphyr::Error) -> String {
     if matches!(error, serde_saphyr::Error::MultipleDocuments { .. }) {
         return "more than one document".to_owned();
@@ -107,7 +107,7 @@ fn reason(error: &serde_saphyr::Error) -> String {
     text[..end].to_owned()
 }
 
-/// A YAML node as the parser tells it.
+/// A YAML node.
 #[derive(Debug)]
 enum Node {
     Null,
@@ -228,7 +228,7 @@ impl Origins {
             Node::Text(text) => text.into(),
             Node::Typed(value) => {
                 let written = written(text, node.defined, &value);
-                self.typed(key, value);
+                self.set_typed(key, value);
                 written.into()
             }
             Node::List(items) => {
@@ -245,7 +245,7 @@ impl Origins {
     }
 }
 
-/// The text of a plain scalar; where it was made otherwise (by a tag, say), its value in words.
+/// The text of a plain scalar as written; where there is none (after a tag, say), its value as text.
 fn written(text: &str, location: serde_saphyr::Location, value: &Value) -> String {
     let span = location.span();
     let slice = span
@@ -257,14 +257,14 @@ fn written(text: &str, location: serde_saphyr::Location, value: &Value) -> Strin
         })
         .map(str::trim)
         .filter(|slice| typed_alone(slice, value));
-    slice.map_or_else(|| in_words(value), str::to_owned)
+    slice.map_or_else(|| to_text(value), str::to_owned)
 }
 
 fn typed_alone(slice: &str, value: &Value) -> bool {
     !slice.starts_with(['"', '\'', '!', '&', '*']) && typed(slice).as_ref() == Some(value)
 }
 
-fn in_words(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     match value {
         Value::Bool(_, flag) => flag.to_string(),
         Value::Num(_, number) => number
@@ -277,7 +277,7 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-/// A key below a place.
+/// The path of a key below another one.
 pub(super) fn join(place: &str, key: &str) -> String {
     if place.is_empty() {
         key.to_owned()
@@ -287,121 +287,4 @@ pub(super) fn join(place: &str, key: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> (Layer, Vec<String>) {
-        let mut diagnostics = Diagnostics::default();
-        let layer = Layer::yaml("test", text, &mut diagnostics);
-        let reported = diagnostics
-            .list()
-            .iter()
-            .map(|diagnostic| format!("{}: {}", diagnostic.key, diagnostic.message))
-            .collect();
-        (layer, reported)
-    }
-
-    #[test]
-    fn a_scalar_keeps_the_text_that_was_written() {
-        for text in [
-            "0012",
-            "12",
-            "0x1F",
-            "1e5",
-            "1.50",
-            "1_000",
-            "+7",
-            "true",
-            "no",
-            "2027-01-31",
-            "53840",
-            "170141183460469231731687303715884105728",
-        ] {
-            let (layer, diagnostics) = read(&format!("key:   {text}   # a comment\n"));
-            assert_eq!(diagnostics, Vec::<String>::new());
-            assert_eq!(layer.values["key"].as_str(), Some(text));
-            let (layer, _) = read(&format!("key: {{inner: [a, &x {text}, *x]}}\n"));
-            let want: Value = vec!["a", text, text].into();
-            assert_eq!(layer.values["key"].find_ref("inner"), Some(&want));
-        }
-    }
-
-    #[test]
-    fn only_plain_scalars_have_another_reading_and_no_is_not_false() {
-        for (text, want) in [
-            ("12", Some(Value::from(12_u64))),
-            ("0012", Some(Value::from(12.0))),
-            ("1.50", Some(Value::from(1.5))),
-            ("true", Some(Value::from(true))),
-            ("no", None),
-            ("yes", None),
-            (".inf", None),
-            ("\"12\"", None),
-            ("'true'", None),
-            ("!!str 12", None),
-            ("30m", None),
-        ] {
-            let (layer, _) = read(&format!("key: {text}\n"));
-            let typed = layer.origins.typed_at("key").cloned();
-            assert_eq!(typed, want, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_key_and_list_element_knows_its_line() {
-        let (layer, _) = read("# first\na:\n  b: 1\n  c:\n    - x\n    - y\nd: {e: {f: 2}}\n");
-        for (key, want) in [("a", 2), ("a.b", 3), ("a.c", 4), ("a.c.1", 6), ("d.e.f", 7)] {
-            assert_eq!(
-                layer.origins.place_of(key),
-                Some(&Place::Line(want)),
-                "{key}"
-            );
-        }
-        assert_eq!(layer.origins.place_of("a.missing"), Some(&Place::Line(2)));
-    }
-
-    #[test]
-    fn a_key_given_twice_is_told_with_both_lines() {
-        let (_, diagnostics) = read("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n");
-        assert_eq!(
-            diagnostics,
-            [
-                "b.c: given twice, in lines 3 and 5",
-                "a: given twice, in lines 1 and 6"
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_no_map_is_a_fault_of_the_whole_file() {
-        for (text, want) in [
-            ("", None),
-            ("# only a comment\n", None),
-            ("---\n", None),
-            ("[1, 2]", Some(": must be a map of keys and values")),
-            ("text", Some(": must be a map of keys and values")),
-        ] {
-            let (_, diagnostics) = read(text);
-            assert_eq!(diagnostics.first().map(String::as_str), want, "{text}");
-        }
-        for text in ["a: [1, 2", "a: b: c", "a: 'x", "a: 1\n---\nb: 2\n", "a: *x"] {
-            let (layer, diagnostics) = read(text);
-            assert_eq!(diagnostics.len(), 1, "{text}");
-            assert!(
-                diagnostics[0].starts_with(": is not YAML: "),
-                "{diagnostics:?}"
-            );
-            assert!(!diagnostics[0].contains("line"), "{diagnostics:?}");
-            assert!(layer.values.is_empty());
-        }
-    }
-
-    #[test]
-    fn json_is_yaml() {
-        let (layer, diagnostics) = read("{\"a\": {\"b\": \"30m\", \"c\": [1, true, null]}}");
-        assert_eq!(diagnostics, Vec::<String>::new());
-        let inner = &layer.values["a"];
-        assert_eq!(inner.find_ref("b").and_then(Value::as_str), Some("30m"));
-        assert_eq!(layer.origins.place_of("a.c"), Some(&Place::Line(1)));
-    }
-}
+mod tests;

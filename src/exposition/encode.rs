@@ -139,7 +139,7 @@ impl LabelPrefix {
 }
 
 /// Writes a label's value as both text formats want it.
-fn escape(value: &str, text: &mut String) {
+pub(super) fn escape(value: &str, text: &mut String) {
     let mut rest = value;
     while let Some(at) = memchr::memchr3(b'\\', b'"', b'\n', rest.as_bytes()) {
         text.push_str(&rest[..at]);

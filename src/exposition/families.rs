@@ -461,8 +461,8 @@ pub(super) const RELOAD_TIME: MetricFamily = gauge(
 );
 pub(super) const BUILD_INFO: MetricFamily = gauge(
     "cloudspend_build_info",
-    "version",
-    "The program's version; always 1.",
+    "version, revision, rustversion",
+    "Version, source revision and Rust compiler version of the running exporter. The value is always 1.",
 );
 pub(super) const CPU: MetricFamily = counter(
     "process_cpu_seconds_total",

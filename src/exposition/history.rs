@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::END_OF_OPEN_METRICS;
 use crate::exposition::{
-    encode::labels,
+    encode::{escape, labels},
     families::{MetricFamily, PERIOD_END, PERIOD_START, of_charges},
     self_metrics::seconds,
 };
@@ -173,13 +173,6 @@ impl Book<'_> {
 fn push_label(line: &mut String, name: &str, value: &str) {
     line.push_str(name);
     line.push_str("=\"");
-    for char in value.chars() {
-        match char {
-            '\\' => line.push_str("\\\\"),
-            '"' => line.push_str("\\\""),
-            '\n' => line.push_str("\\n"),
-            char => line.push(char),
-        }
-    }
+    escape(value, line);
     line.push('"');
 }

@@ -19,7 +19,7 @@ use crate::exposition::{
     samples::{Labels, Samples},
     self_metrics::seconds,
 };
-use crate::{account::Account, counters::Code, state::AccountHandle};
+use crate::{account::Account, counters::Code, state::AccountHandle, telemetry::version};
 
 /// What the operating system says about the process; absent where it says nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -332,7 +332,14 @@ fn families(cells: &[Arc<AccountHandle>], reload: Reload, constants: Constants) 
         single(RELOAD_TIME, reload.last_success.map(seconds)),
         Samples {
             name: BUILD_INFO,
-            samples: vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)],
+            samples: vec![(
+                vec![
+                    ("version", version::VERSION.to_owned()),
+                    ("revision", version::REVISION.to_owned()),
+                    ("rustversion", version::RUST_VERSION.to_owned()),
+                ],
+                1.0,
+            )],
         },
         single(MAX_FDS, constants.max_fds),
         single(STARTED, constants.started),

@@ -11,7 +11,10 @@ use super::{
     redact,
     request::{Request, origin, without_query},
 };
-use crate::error::{ProviderError, Reason};
+use crate::{
+    error::{ProviderError, Reason},
+    telemetry::error_chain::sources,
+};
 
 /// How many characters of an error's body, or of a redirect's target, are shown.
 const MAX_EXCERPT: usize = 200;
@@ -21,7 +24,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// No response came.
 pub(super) fn send_error(place: &str, error: reqwest::Error) -> ProviderError {
-    let hyper = causes(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
+    let hyper = sources(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
     let (reason, what, retryable) = if error.is_timeout() {
         (Reason::Timeout, "no response in time", true)
     } else if is_tls(&error) {
@@ -157,12 +160,8 @@ async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
     )
 }
 
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(error.source(), |&error| error.source())
-}
-
 fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
-    causes(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
+    sources(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
 /// `io::Error` hides from `source` what it wraps, and may wrap another one, so that is checked as well.
@@ -174,5 +173,5 @@ fn is_tls(error: &reqwest::Error) -> bool {
                 .and_then(io::Error::get_ref)
                 .is_some_and(|inner| wraps_tls(inner))
     }
-    causes(error).any(wraps_tls)
+    sources(error).any(wraps_tls)
 }

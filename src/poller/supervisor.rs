@@ -69,7 +69,7 @@ impl Supervisor {
     /// Begins to poll the accounts of a configuration, those that the store knows from where they were left, until
     /// `stop` turns true.
     pub async fn start(config: Config, tools: Tools, stop: watch::Receiver<bool>) -> Arc<Self> {
-        let (money, in_force, share) = (Money::of(&config), config.in_force(), config.share);
+        let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let now = tools.clock.now();
         let cells = config
             .accounts
@@ -157,7 +157,7 @@ impl Supervisor {
         self.waited_for();
         let before = Arc::clone(&self.page.shown().account_set);
         let config = self.load(Arc::clone(&before)).await?;
-        let (money, in_force, share) = (Money::of(&config), config.in_force(), config.share);
+        let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let level = config.log.level;
         let warnings = config.warnings;
         let mut plan = Plan::new(&before, config.accounts);

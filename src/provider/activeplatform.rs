@@ -16,7 +16,7 @@ use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slo
 use crate::{
     charge::{Measure, Month, SharedSink, currency::is_currency},
     error::ProviderError,
-    http_client::{Frame, Http, Folded, Pages, Request},
+    http_client::{Folded, Frame, Http, Pages, Request},
 };
 
 pub use self::config::Config;

@@ -18,7 +18,7 @@ use figment::value::Value;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    charge::{Charge, Month, Period, ChargeError, SharedSink, Sink},
+    charge::{Charge, ChargeError, Month, Period, SharedSink, Sink},
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,

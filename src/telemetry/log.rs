@@ -1,4 +1,4 @@
-//! The log: logfmt or JSON on stderr; other crates' lines only from warnings on, since theirs may hold what was sent.
+//! The log: logfmt or JSON on stderr. Of other crates only warnings and errors: their debug lines may contain requests.
 
 use std::io;
 
@@ -7,34 +7,32 @@ use tracing_subscriber::{
     Layer, Registry, filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
-use crate::telemetry::{LogFormat, LogLevel};
+use crate::telemetry::{LogFormat, LogLevel, log_format::Lines};
 
-use crate::telemetry::log_format::Lines;
-
-/// The log of this process, whose level may change.
+/// The log of this process, whose level can be changed.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     filter: Option<reload::Handle<Targets, Registry>>,
 }
 
 impl Log {
-    /// Logs from another level on.
+    /// Changes the level.
     pub fn set_level(&self, level: LogLevel) {
         if let Some(filter) = &self.filter
             && filter.reload(targets(level)).is_err()
         {
-            tracing::error!("the level of the log cannot be changed");
+            tracing::error!("Cannot change the log level");
         }
     }
 }
 
-/// Starts the log. A second start changes nothing.
+/// Starts the log. A second call changes nothing.
 pub fn start(format: LogFormat, level: LogLevel) -> Log {
     let (filter, handle) = reload::Layer::new(targets(level));
     let lines = tracing_subscriber::fmt::layer()
         .event_format(Lines(format))
         .with_writer(io::stderr);
-    // Only a test that starts the program twice in one process has a log already.
+    // Fails where a test starts the program twice in one process.
     let started = tracing_subscriber::registry()
         .with(lines.with_filter(filter))
         .try_init();

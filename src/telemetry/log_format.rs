@@ -1,4 +1,4 @@
-//! One event as one line, logfmt or JSON. Nothing that a text holds ends the line, or looks like another key of it.
+//! One event as one line, logfmt or JSON. No text can end the line or add a key to it.
 
 use std::{
     error::Error,
@@ -15,10 +15,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::telemetry::error_chain::chain;
-use crate::{clock::Clock, telemetry::LogFormat};
+use crate::{
+    clock::Clock,
+    telemetry::{LogFormat, error_chain::chain, terminal::is_unsafe},
+};
 
-/// Writes events as lines.
+/// Formats events as lines.
 pub(super) struct Lines(pub(super) LogFormat);
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -42,11 +44,12 @@ where
     }
 }
 
-/// The fields of an event in the order in which they were given.
+/// The fields of an event in their order. The message is the field `msg`.
 struct Fields(Map<String, Value>);
 
 impl Fields {
     fn put(&mut self, key: &str, value: impl Into<Value>) {
+        let key = if key == "message" { "msg" } else { key };
         self.0.insert(key.to_owned(), value.into());
     }
 }
@@ -89,7 +92,7 @@ fn line(fields: &Map<String, Value>, format: LogFormat) -> String {
             (Value::String(_), _) => quoted(value),
             (value, _) => value.to_string(),
         };
-        // A String takes every text.
+        // Writing to a String cannot fail.
         let _ = match format {
             LogFormat::Logfmt if line.is_empty() => write!(line, "{key}={value}"),
             LogFormat::Logfmt => write!(line, " {key}={value}"),
@@ -108,32 +111,22 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && !text
             .chars()
-            .any(|c| c <= ' ' || matches!(c, '=' | '"' | '\\') || is_dangerous(c))
+            .any(|c| c <= ' ' || matches!(c, '=' | '"' | '\\') || is_unsafe(c))
 }
 
-/// The text as JSON has it, which logfmt's parsers read, too. What JSON leaves as it is and yet ends a line somewhere,
-/// steers a terminal or turns the direction of what follows is escaped.
+/// The text as a JSON string, which parsers of logfmt read, too. Characters that JSON does not escape but that end a line,
+/// control a terminal or change the text direction are escaped as well.
 fn quoted(text: &Value) -> String {
     let mut quoted = String::new();
     for c in text.to_string().chars() {
-        if is_dangerous(c) {
-            // All of them are in the basic plane: one unit of UTF-16.
+        if is_unsafe(c) {
+            // All are in the basic plane: one unit of UTF-16.
             let _ = write!(quoted, "\\u{:04x}", u32::from(c));
         } else {
             quoted.push(c);
         }
     }
     quoted
-}
-
-fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}'
-        )
-        || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2066}'..='\u{2069}').contains(&c)
 }
 
 #[cfg(test)]
@@ -149,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_written_plain_where_it_can_be_and_else_quoted() {
+    fn logfmt_quotes_only_where_needed() {
         for (text, want) in [
             ("plain", "plain"),
             ("", r#""""#),
@@ -173,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_every_text_as_it_was() {
+    fn json_keeps_every_text() {
         for text in [
             "",
             "a",
@@ -184,7 +177,7 @@ mod tests {
             let read: Value = serde_json::from_str(&json).unwrap();
             assert_eq!(read["text"], text, "{json}");
             assert_eq!(read["rows"], 3);
-            assert!(!json.chars().any(is_dangerous), "{json}");
+            assert!(!json.chars().any(is_unsafe), "{json}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Text of others for a terminal: what would move the cursor, change colours or turn the direction of reading is shown as
-//! an escape in place of being sent.
+//! Untrusted text on a terminal: characters that move the cursor, change colours, hide text or change its direction are
+//! replaced by visible escapes.
 
 use std::fmt::Write;
 
-/// A text without characters that a terminal acts upon.
-pub(crate) fn plain(text: &str) -> String {
+/// A text whose unsafe characters are replaced by visible escapes.
+pub(crate) fn escape(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut safe, char| {
-            if acts(char) {
+            if is_unsafe(char) {
                 safe.extend(char.escape_unicode());
             } else {
                 safe.push(char);
@@ -16,12 +16,12 @@ pub(crate) fn plain(text: &str) -> String {
         })
 }
 
-/// The same for a finished text of JSON, whose own line ends stay: JSON escapes less than a terminal acts upon.
-pub(crate) fn plain_json(json: &str) -> String {
+/// The same for a JSON document: unsafe characters that JSON does not escape become JSON escapes, line feeds stay.
+pub(crate) fn escape_json(json: &str) -> String {
     json.chars()
         .fold(String::with_capacity(json.len()), |mut safe, char| {
-            if acts(char) && char != '\n' {
-                // All of them lie in the first plane: one escape each.
+            if is_unsafe(char) && char != '\n' {
+                // All are in the basic plane: one unit of UTF-16.
                 let _ = write!(safe, "\\u{:04x}", u32::from(char));
             } else {
                 safe.push(char);
@@ -30,8 +30,9 @@ pub(crate) fn plain_json(json: &str) -> String {
         })
 }
 
-/// Control characters, and those that order or hide text: marks, embeddings, isolates, separators, the byte order mark.
-fn acts(char: char) -> bool {
+/// Whether a character is unsafe in a line of a log or on a terminal: control characters, line and paragraph separators,
+/// and invisible ones that change the direction of text or join it: marks, embeddings, isolates, the byte order mark.
+pub(super) fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_acts_upon_is_shown_and_not_sent() {
+    fn unsafe_characters_become_visible() {
         for (text, want) in [
             ("Ångström 東京 €", "Ångström 東京 €"),
             ("a\u{1b}[31mb", "a\\u{1b}[31mb"),
@@ -57,18 +58,18 @@ mod tests {
             ("\u{202e}cba\u{2066}", "\\u{202e}cba\\u{2066}"),
             ("\u{feff}x\u{200b}", "\\u{feff}x\\u{200b}"),
         ] {
-            assert_eq!(plain(text), want);
+            assert_eq!(escape(text), want);
         }
     }
 
     #[test]
-    fn json_stays_json_and_says_the_same() {
-        let said = serde_json::json!({"name": "a\u{1b}[31m\u{9b}\u{202e}\u{7f}\n"});
-        let safe = plain_json(&format!("{said:#}"));
+    fn json_stays_valid_and_equal() {
+        let value = serde_json::json!({"name": "a\u{1b}[31m\u{9b}\u{202e}\u{7f}\n"});
+        let safe = escape_json(&format!("{value:#}"));
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&safe).unwrap(),
-            said
+            value
         );
-        assert!(safe.chars().all(|char| char == '\n' || !acts(char)));
+        assert!(safe.chars().all(|char| char == '\n' || !is_unsafe(char)));
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
-use crate::telemetry::terminal::plain_json;
+use crate::telemetry::terminal::escape_json;
 use crate::{
     charge::Measure,
     error::{ProviderError, Reason},
@@ -193,7 +193,7 @@ impl Explained {
     /// All of it as JSON, with nothing in it that a terminal acts upon.
     pub fn json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("texts, finite numbers and lists");
-        plain_json(&json)
+        escape_json(&json)
     }
 }
 

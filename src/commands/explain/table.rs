@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     commands::explain::found::{Clash, Explained, Failed, Found, Health, State, Total},
-    telemetry::terminal::plain,
+    telemetry::terminal::escape,
 };
 
 /// More of one kind than this are counted, not listed; JSON lists all.
@@ -44,7 +44,7 @@ impl Explained {
         let paint = Paint(colour);
         let mut text = String::new();
         for warning in &self.warnings {
-            let warning = plain(warning);
+            let warning = escape(warning);
             let _ = writeln!(text, "{} {warning}", paint.with(YELLOW, "configuration:"));
         }
         let lines: Vec<_> = self.accounts.iter().flat_map(lines).collect();
@@ -110,7 +110,7 @@ fn lines(found: &Found) -> Vec<[Cell; COLUMNS.len()]> {
         });
         let shown = |value: Option<f64>| {
             value.map_or_else(String::new, |value| {
-                format!("{} {}", number(value), plain(unit))
+                format!("{} {}", number(value), escape(unit))
             })
         };
         let total = total.copied();
@@ -123,7 +123,7 @@ fn lines(found: &Found) -> Vec<[Cell; COLUMNS.len()]> {
     };
     let [to_date, previous] = sums(totals.first());
     let first = [
-        cell(plain(&found.account)),
+        cell(escape(&found.account)),
         cell(found.provider.to_owned()),
         Cell {
             text: found.state.as_str().to_owned(),
@@ -204,7 +204,7 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
             .shown
             .iter()
             .take(MAX_ROWS_SHOWN)
-            .map(|text| plain(text))
+            .map(|text| escape(text))
             .collect();
         let more = clash.shown.len().saturating_sub(MAX_ROWS_SHOWN);
         let more = if more > 0 {
@@ -215,13 +215,13 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
         format!(
             "{} {} is the name of {} ids, so each is shown with its id: {}{more}",
             clash.label,
-            plain(&clash.name),
+            escape(&clash.name),
             clash.shown.len(),
             shown.join(", "),
         )
     }));
     said.extend(some(&found.withheld, "withheld", |month| {
-        let (part, month) = (plain(&month.part), &month.month);
+        let (part, month) = (escape(&month.part), &month.month);
         format!("part {part}: {month} is not reported by the provider, so it is absent and not 0")
     }));
     let incomplete = found.withheld_parts.unwrap_or_default().sentences();
@@ -230,20 +230,20 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
             .into_iter()
             .map(|line| ("incomplete", YELLOW, line)),
     );
-    said.extend(some(&found.remarks, "remark", |remark| plain(remark)));
+    said.extend(some(&found.remarks, "remark", |remark| escape(remark)));
     match &found.health {
         Some(Health::Said(words)) => {
             said.push((
                 "health",
                 "",
-                format!("the provider says of itself: {}", plain(words)),
+                format!("the provider says of itself: {}", escape(words)),
             ));
         }
         Some(Health::Failed(error)) => {
             said.push((
                 "health",
                 YELLOW,
-                format!("the provider does not say how it is: {}", plain(error)),
+                format!("the provider does not say how it is: {}", escape(error)),
             ));
         }
         None => {}
@@ -251,7 +251,7 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
     if said.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\n{}", paint.with(BOLD, &plain(&found.account)));
+    let _ = writeln!(text, "\n{}", paint.with(BOLD, &escape(&found.account)));
     for (head, colour, line) in said {
         let _ = writeln!(
             text,
@@ -269,7 +269,7 @@ fn failed(failures: &[&Failed]) -> Vec<(&'static str, &'static str, String)> {
     let parts: Vec<_> = failures
         .iter()
         .take(MAX_ROWS_SHOWN)
-        .map(|failed| plain(&failed.part))
+        .map(|failed| escape(&failed.part))
         .collect();
     let more = failures.len().saturating_sub(MAX_ROWS_SHOWN);
     let more = if more > 0 {
@@ -288,7 +288,7 @@ fn failed(failures: &[&Failed]) -> Vec<(&'static str, &'static str, String)> {
                 parts.join(", ")
             ),
         ),
-        ("", "", plain(&first.message)),
+        ("", "", escape(&first.message)),
         ("what to do", "", first.advice.to_owned()),
     ]
 }

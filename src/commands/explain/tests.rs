@@ -123,7 +123,7 @@ async fn nothing_that_a_terminal_acts_upon_is_sent_but_our_own_colours() {
     let harmless = |text: &str| {
         let bad = |char: &char| {
             *char != '\n'
-                && crate::telemetry::terminal::plain(&char.to_string()) != char.to_string()
+                && crate::telemetry::terminal::escape(&char.to_string()) != char.to_string()
         };
         text.chars().find(bad)
     };

@@ -6,8 +6,8 @@
 use figment::Jail;
 use jiff::Timestamp;
 
-use super::super::{Arc, Clock, Config, Sources, check, load as load_from};
-use crate::{diagnostics::Report, telemetry::LogLevel};
+use super::{Arc, Clock, Config, LogLevel, Sources, check, load as load_from};
+use crate::diagnostics::Report;
 
 fn clock() -> Clock {
     Clock::from_fn(|| Timestamp::UNIX_EPOCH)
@@ -25,7 +25,7 @@ fn file(path: &str) -> Sources {
 }
 
 #[test]
-fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
+fn check_reads_every_secret() {
     Jail::expect_with(|jail| {
         jail.create_file("good", "s3cret\n")?;
         jail.create_file("empty", "\n")?;
@@ -55,7 +55,7 @@ fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
                 "test.yml:4: accounts.c.api_key_file: the secret is empty or holds control characters",
                 "test.yml:6: accounts.e.api_key_env: the environment variable that is named is not set",
                 "test.yml:7: accounts.f.api_key_file: cannot read the secret file that is named: No such file or directory (os error 2)",
-                "test.yml:7: accounts.f.interval: must be from 1s to 366days",
+                "test.yml:7: accounts.f.interval: must be from 1s to 366days, found `1ms`",
             ]
         );
         assert!(!reported.contains("s3cret"));
@@ -64,7 +64,7 @@ fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
 }
 
 #[test]
-fn the_real_environment_is_a_layer() {
+fn process_environment_is_a_layer() {
     Jail::expect_with(|jail| {
         jail.create_file(
             "test.yml",
@@ -91,12 +91,12 @@ fn the_real_environment_is_a_layer() {
 }
 
 #[test]
-fn the_file_is_looked_for_where_it_is_documented_to_be() {
+fn file_is_searched_in_documented_places() {
     Jail::expect_with(|jail| {
         let report = load(&Sources::default()).unwrap_err();
         assert_eq!(
             report.to_string(),
-            "config/cloudspend.yml: there is no configuration file, neither here nor at /etc/cloudspend-exporter/cloudspend.yml; --config.file names another"
+            "config/cloudspend.yml: no configuration file here or at /etc/cloudspend-exporter/cloudspend.yml; name one with --config.file"
         );
         let report = load(&file("other.yml")).unwrap_err();
         assert_eq!(

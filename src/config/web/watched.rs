@@ -7,14 +7,14 @@ use std::{
     path::PathBuf,
 };
 
-/// Certificates and keys are far smaller, even with every root of a large company.
-const MAX_FILE: u64 = 1 << 20;
+/// The largest file that is read, in bytes. Certificates and keys are far smaller.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// A file as it was at a moment, by what a change of it changes.
+/// A file and its metadata at one moment, to notice changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
     path: PathBuf,
-    /// `None` where there is none. Links are followed, since what is mounted is exchanged by them.
+    /// `None` where the file is missing. Links are followed, since mounted secrets are replaced through them.
     stamp: Option<Stamp>,
 }
 
@@ -43,10 +43,10 @@ impl Watched {
     pub(super) fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(&self.path)?
-            .take(MAX_FILE + 1)
+            .take(MAX_FILE_BYTES + 1)
             .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(io::Error::other("it is larger than 1 MiB"));
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::other("file is larger than 1 MiB"));
         }
         Ok(bytes)
     }

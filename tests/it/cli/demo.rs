@@ -151,7 +151,7 @@ async fn a_good_configuration_is_called_good() {
     let flag = format!("--config.file={}", file.display());
     let ended = Program::exporter(&["check-config", &flag]).end().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert_eq!(ended.stdout, format!("{}: good\n", file.display()));
+    assert_eq!(ended.stdout, format!("{}: valid\n", file.display()));
     assert_eq!(ended.stderr, "");
 }
 

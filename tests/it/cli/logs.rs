@@ -16,9 +16,9 @@ use serde_json::{Map, Value, json};
 use crate::support::{Folder, OPEN_METRICS, Program, eventually, scrape, serve};
 
 /// What an API sends to be taken for a line of the log.
-const FORGED: &str = "x\nts=2025-01-01T00:00:00Z level=error message=forged account=forged\r\n{\"level\":\"error\",\"account\":\"forged\"}\u{2028}level=error account=forged\u{85}level=error account=forged \u{1b}[31m\u{9b}31m\u{202e}\" account=forged \\";
+const FORGED: &str = "x\nts=2025-01-01T00:00:00Z level=error msg=forged account=forged\r\n{\"level\":\"error\",\"account\":\"forged\"}\u{2028}level=error account=forged\u{85}level=error account=forged \u{1b}[31m\u{9b}31m\u{202e}\" account=forged \\";
 /// A name that tries the same. Control characters are refused in names.
-const NAME: &str = "evil\" account=forged message=\\\u{2028}level=error\u{202e}";
+const NAME: &str = "evil\" account=forged msg=\\\u{2028}level=error\u{202e}";
 
 const SECRET: &str = "k3y-0f-0tc";
 
@@ -125,8 +125,8 @@ accounts:
         file.to_str().unwrap(),
     ]);
     let before = match format {
-        "json" => "\"message\":\"listening\",\"address\":\"",
-        _ => "message=listening address=",
+        "json" => "\"msg\":\"Listening\",\"address\":\"",
+        _ => "msg=Listening address=",
     };
     let address = program.says(before).await;
     let address = address.split('"').next().unwrap();
@@ -152,7 +152,7 @@ fn by_account<'a>(
 ) -> BTreeMap<String, &'a Map<String, Value>> {
     let mut found = BTreeMap::new();
     for line in lines {
-        if text(line, "message") == message {
+        if text(line, "msg") == message {
             let twice = found.insert(text(line, "account"), line);
             assert!(twice.is_none(), "{line:?}");
         }
@@ -175,7 +175,7 @@ async fn every_line_parses_and_says_what_happened() {
             );
             let level = text(line, "level");
             assert!(["info", "warn"].contains(&level.as_str()), "{line:?}");
-            assert_ne!(text(line, "message"), "", "{line:?}");
+            assert_ne!(text(line, "msg"), "", "{line:?}");
             assert_ne!(text(line, "account"), "forged", "{line:?}");
         }
 

@@ -156,7 +156,7 @@ async fn a_pod_takes_its_ordinal_says_so_and_warns_of_no_budget_of_another_shard
         let name = format!("cloudspend-exporter-{index}");
         let variables = [("HOSTNAME", name.as_str())];
         let mut program = pod(config.to_str().unwrap(), &["--shard.count=3"], &variables);
-        let address = program.says("message=listening address=").await;
+        let address = program.says("msg=Listening address=").await;
         let url = |path: &str| format!("http://{address}{path}");
         let own: usize = program
             .says(&format!("shard={index}/3 accounts="))

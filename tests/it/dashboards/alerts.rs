@@ -168,7 +168,7 @@ impl Stage {
 
         let mut exporter =
             Program::exporter(&["serve", &config, "--web.listen-address=127.0.0.1:0"]);
-        let target = exporter.says("message=listening address=").await;
+        let target = exporter.says("msg=Listening address=").await;
         let scraping = format!(
             "global: {{scrape_interval: 2s, evaluation_interval: 2s, external_labels: {{runbooks: '{RUNBOOKS}'}}}}\n\
              rule_files: {:?}\n\
@@ -219,7 +219,10 @@ async fn a_spend_that_jumps_and_a_budget_that_breaks_arrive_at_a_webhook() {
     let summary = text(&anomaly["annotations"]["summary"]);
     let start = format!("Cost spike: {customer} cost ");
     assert!(summary.starts_with(&start), "{summary}");
-    assert!(summary.contains("BRL in 24 h, usually at most"), "{summary}");
+    assert!(
+        summary.contains("BRL in 24 h, usually at most"),
+        "{summary}"
+    );
 
     let broken = [
         ("alertname", "CloudSpendBudgetSpent"),
@@ -228,10 +231,7 @@ async fn a_spend_that_jumps_and_a_budget_that_breaks_arrive_at_a_webhook() {
     ];
     let broken = stage.arrives(&broken).await;
     let summary = text(&broken["annotations"]["summary"]);
-    assert!(
-        summary.starts_with("Budget azure-angstrom: 1"),
-        "{summary}"
-    );
+    assert!(summary.starts_with("Budget azure-angstrom: 1"), "{summary}");
 
     for alert in [&anomaly, &broken] {
         assert_eq!(alert["status"], "firing");

@@ -135,7 +135,7 @@ impl Bench {
             "--storage.path",
             self.states.to_str().unwrap(),
         ]);
-        let address = program.says("message=listening address=").await;
+        let address = program.says("msg=Listening address=").await;
         Running {
             program,
             url: format!("http://{address}/metrics"),

@@ -219,7 +219,7 @@ async fn start(demo: &Demo, crowd: Fleet, folder: &Path) -> (Program, String) {
         "--storage.path",
         states.to_str().unwrap(),
     ]);
-    let address = program.says("message=listening address=").await;
+    let address = program.says("msg=Listening address=").await;
     (program, format!("http://{address}/metrics"))
 }
 

@@ -39,7 +39,9 @@ fn normalised(text: &str) -> String {
                 lines.push_str(" 0");
             }
             Some((_, value)) if about.starts_with("cloudspend_build_info{") => {
-                lines.push_str("cloudspend_build_info{version=\"0\"} ");
+                lines.push_str(
+                    "cloudspend_build_info{version=\"0\",revision=\"0\",rustversion=\"0\"} ",
+                );
                 lines.push_str(value);
             }
             _ => lines.push_str(line),

@@ -89,7 +89,7 @@ async fn slow_readers_hold_no_memory_but_the_shared_bytes() {
         "--config.file",
         file.to_str().unwrap(),
     ]);
-    let address = program.says("message=listening address=").await;
+    let address = program.says("msg=Listening address=").await;
     let url = format!("http://{address}/metrics");
     eventually("everything is polled", async || {
         let shown = scrape(&url, OPEN_METRICS).await?;

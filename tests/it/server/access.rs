@@ -374,7 +374,11 @@ async fn the_program_does_not_start_and_check_config_fails_over_a_web_configurat
         .end()
         .await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stdout.contains("web.yml: good\n"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("web.yml: valid\n"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,69 @@
+//! The command `demo`: serves metrics over the simulated provider APIs, from a temporary folder.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    print_out,
+    runtime::{access, listen, shutdown_signal, store},
+    serve::{self, Setup},
+};
+use crate::{
+    cli::Flags,
+    clock::Clock,
+    config::{self, Sources},
+    demo::{self, Demo},
+    poller::supervisor::Tools,
+    telemetry::log,
+};
+
+/// Starts the simulated APIs, prints how to query them and the exporter, and serves until a signal arrives.
+pub(super) async fn command(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode> {
+    let hangup = signal(SignalKind::hangup())?;
+    let clock = Clock::system();
+    let demo = Demo::start(clock.clone(), demo::Options::default())
+        .await
+        .context("cannot start the simulated APIs")?;
+    let folder = tempfile::tempdir().context("cannot create a folder for the demo")?;
+    for (name, content) in Demo::secrets() {
+        std::fs::write(folder.path().join(name), content)?;
+    }
+    let file = folder.path().join("cloudspend.yml");
+    std::fs::write(&file, demo.config_yaml(folder.path()))?;
+    sources.file = Some(file);
+    let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
+    let log = log::start(flags.log_format, config.log.level);
+    let store = store(&flags)?;
+    let access = access(&flags)?;
+    let listeners = listen(&flags).await?;
+    print_out("Simulated provider APIs, and what they respond:");
+    for line in demo.curl_lines() {
+        print_out(&format!("  {line}"));
+    }
+    let scheme = if access.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
+    print_out("The exporter over them:");
+    for listener in &listeners {
+        let port = listener.local_addr()?.port();
+        let metrics = &flags.telemetry_path;
+        print_out(&format!("  curl {scheme}://127.0.0.1:{port}{metrics}"));
+        print_out(&format!(
+            "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
+        ));
+    }
+    let tools = Tools {
+        sources,
+        store,
+        log,
+        clock,
+    };
+    let setup = Setup::new(flags, listeners, access, hangup);
+    serve::run(config, tools, setup, shutdown_signal()?).await?;
+    demo.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

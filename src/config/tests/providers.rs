@@ -1,0 +1,69 @@
+//! The five providers: all errors of a section are reported together, each with its key and what is allowed.
+
+use super::*;
+
+/// Accounts with as many errors as fit in.
+const ACCOUNTS: [&str; 8] = [
+    "provider: otc
+    base_url: ftp://example.com
+    currency: Euro
+    granularity: weekly
+    filters: {contract: abc, project_name: '', consumption_type: X, hour: 3}
+    colour: red",
+    "provider: enube
+    auth: basic
+    username: a:b
+    password_file: f
+    password_env: E
+    cloud: oracle
+    detail: 5
+    catalogs: [a, A]
+    cost: ' '
+    filters: {customer_id: [x, ''], resource_id: {a: 1}, view: customers}",
+    "provider: enube
+    base_url: http://127.0.0.1
+    token_url: http://127.0.0.1
+    username: u
+    password_env: E
+    currency: BRL",
+    "provider: cloudcockpit
+    base_url: ftp://api
+    tenant: https://portal.example.com
+    client_id: ''
+    customers: [a, A]
+    provider_instances: ['']
+    reseller_id: ' '
+    secret: x",
+    "provider: activeplatform
+    period_mode: weeks",
+    "provider: activeplatform
+    base_url: https://test.activeplatform.com
+    api_token_env: TOKEN
+    subscriptions: [1]
+    reseller_id: 2
+    currency: dollars",
+    "provider: activeplatform
+    base_url: https://test.activeplatform.com
+    api_token_env: TOKEN
+    subscriptions: [1, '1']
+    currency: USD",
+    "provider: mike
+    base_url: api.mike-cloud.com
+    api_key_env: KEY
+    api_key_file: key
+    log: all
+    filters: {tenant_id: '', customer: 1}
+    level_metric_types: [A, a]
+    api_version: '1 2'",
+];
+
+#[test]
+fn all_errors_of_a_section_are_reported_together() {
+    let mut all = String::new();
+    for keys in ACCOUNTS {
+        let text = format!("accounts:\n  test:\n    {keys}\n");
+        let (_, reported, _) = load_over(&text, &[], None, ProviderName::entry);
+        all += &format!("{text}---\n{}\n\n", reported.join("\n"));
+    }
+    insta::assert_snapshot!(all);
+}
