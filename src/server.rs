@@ -23,7 +23,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    exposition::Source,
+    exposition::LiveSource,
     poller::supervisor::{NotReloaded, Supervisor},
 };
 
@@ -73,7 +73,7 @@ pub async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
 }
 
 fn routes(web: Web) -> Router {
-    let source = Arc::new(Source::new());
+    let source = Arc::new(LiveSource::new());
     let metrics = get(move |web: State<Arc<Web>>, headers: HeaderMap| {
         let source = Arc::clone(&source);
         async move { metrics(&web, &source, &headers).await }
@@ -89,11 +89,11 @@ fn routes(web: Web) -> Router {
         .with_state(Arc::new(web))
 }
 
-async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
+async fn metrics(web: &Web, source: &LiveSource, headers: &HeaderMap) -> Response {
     let format = negotiate::format(headers);
-    let shown = web.supervisor.page().shown();
-    let rendered = &shown.rendered;
-    let live = source.live(&shown.account_set.cells, web.supervisor.loaded());
+    let published = web.supervisor.publisher().published();
+    let rendered = &published.rendered;
+    let live = source.live(&published.account_set, web.supervisor.loaded());
     let zipped = negotiate::takes_gzip(headers);
     let body = if zipped {
         Pieces::new(rendered.gzip(&live, format))
@@ -122,7 +122,7 @@ async fn status_page(State(web): State<Arc<Web>>) -> Response {
 
 /// 200 once every account was tried once or restored.
 async fn ready(State(web): State<Arc<Web>>) -> Response {
-    let waiting = web.supervisor.waited_for();
+    let waiting = web.supervisor.pending_accounts();
     if waiting.is_empty() {
         return "ready\n".into_response();
     }

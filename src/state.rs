@@ -13,6 +13,7 @@ use crate::{
     account::Account,
     charge::{Measure, Month},
     clock::add,
+    counters::PollCounts,
     error::Reason,
     ledger::{self, LabelMapping, LabelTable, Sums},
     provider::{Part, PollRequest},
@@ -183,6 +184,8 @@ pub struct AccountState {
     pub noted: Vec<ForecastRecord>,
     /// How the last poll went.
     pub status: Status,
+    /// Polls and failures since the program started. They are not stored.
+    pub counts: PollCounts,
 }
 
 /// What a month was forecast to cost after its 15th day.
@@ -205,6 +208,7 @@ impl AccountState {
             parts: BTreeMap::new(),
             noted: Vec::new(),
             status: Status::default(),
+            counts: PollCounts::default(),
         }
     }
 
@@ -490,3 +494,6 @@ impl AccountHandle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -796,3 +796,6 @@ fn next_change(state: &AccountState, moment: &Moment, zone: &TimeZone) -> Timest
         .min()
         .unwrap_or(midnight)
 }
+
+#[cfg(test)]
+mod tests;

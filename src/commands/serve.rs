@@ -34,7 +34,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let supervisor = Supervisor::start(config, tools, stop.clone()).await;
-    let refreshing = tokio::spawn(Arc::clone(supervisor.page()).run(stop.clone()));
+    let refreshing = tokio::spawn(Arc::clone(supervisor.publisher()).run(stop.clone()));
     if let Some(hangup) = setup.hangup {
         tokio::spawn(reload_on(hangup, Arc::clone(&supervisor), stop.clone()));
     }

@@ -39,11 +39,11 @@ const MAX_REMARKS: usize = 5;
 
 /// The page.
 pub(super) fn page(web: &Web) -> Response {
-    let page = web.supervisor.page();
-    let now = page.clock().now();
-    let shown = page.shown();
+    let publisher = web.supervisor.publisher();
+    let now = publisher.clock().now();
+    let published = publisher.published();
     let loaded = web.supervisor.loaded();
-    let text = whole(&shown, &loaded, &web.telemetry_path, now).into_string();
+    let text = whole(&published, &loaded, &web.telemetry_path, now).into_string();
     with_headers(Html(text).into_response(), "no-store")
 }
 
@@ -137,11 +137,11 @@ impl State {
     }
 }
 
-fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
-    let summary = &shown.summary;
-    let mut accounts: Vec<_> = shown
+fn whole(published: &Published, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
+    let summary = &published.summary;
+    let mut accounts: Vec<_> = published
         .account_set
-        .cells
+        .accounts
         .iter()
         .map(|cell| {
             let summary = summary.accounts.get(&cell.account.name);
@@ -187,7 +187,7 @@ fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestam
                     @if !summary.budgets.is_empty() { (budgets::section(&summary.budgets)) }
                     section aria-labelledby="accounts" {
                         h2 #accounts { "Accounts: " (good) " of " (accounts.len()) " good" }
-                        @if let Some(share) = shown.account_set.share {
+                        @if let Some(share) = published.account_set.share {
                             p.soft { "Shard " (share.shard) " (the first is 0), accounts: " (accounts.len()) ". The others are polled by other shards." }
                         }
                         @for (list, of) in [("plain rows", troubled), ("plain grid", rest)] {
@@ -205,7 +205,7 @@ fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestam
                             p { "… and " (accounts.len() - MAX_ACCOUNTS) " more that fare no worse. " a href=(metrics) { "The metrics" } " tell of all." }
                         }
                     }
-                    (configuration(shown))
+                    (configuration(published))
                     (help())
                 }
                 footer { div.wide {
@@ -347,8 +347,8 @@ fn failures(told: &[(String, Failure)], failing: usize) -> Markup {
     }
 }
 
-fn configuration(shown: &Published) -> Markup {
-    let text = &shown.account_set.configuration;
+fn configuration(published: &Published) -> Markup {
+    let text = &published.account_set.configuration;
     html! {
         section aria-labelledby="configuration" {
             h2 #configuration { "Configuration in force" }
@@ -437,24 +437,24 @@ mod tests {
         });
         let configuration = "<".repeat(10 << 20);
         let account_set = AccountSet::new(cells.collect(), Money::default(), configuration);
-        let page = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
+        let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
         let loaded = Reload {
             successful: true,
             last_success: Some(at(NOW)),
         };
-        whole(&page.shown(), &loaded, "/metrics", at(NOW)).into_string()
+        whole(&publisher.published(), &loaded, "/metrics", at(NOW)).into_string()
     }
 
     #[test]
     fn a_configuration_that_was_refused_is_told() {
         let account_set = AccountSet::new(Vec::new(), Money::default(), String::new());
-        let page = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
+        let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
         let of = |successful| {
             let loaded = Reload {
                 successful,
                 last_success: Some(at("2025-06-18T08:00:00Z")),
             };
-            whole(&page.shown(), &loaded, "/metrics", at(NOW)).into_string()
+            whole(&publisher.published(), &loaded, "/metrics", at(NOW)).into_string()
         };
         assert!(of(false).contains("The one that was loaded 2 h 30 min ago stays in force."));
         assert!(!of(true).contains("stays in force"));
