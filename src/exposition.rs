@@ -33,7 +33,7 @@ mod samples;
 mod self_metrics;
 
 pub use families::{FAMILIES, Kind, MetricFamily};
-pub use history::{GoOn, Written, write_past};
+pub use history::{OnProgress, Written, write_past};
 pub use live::{Live, LiveSource, Reload};
 pub use reference::reference;
 

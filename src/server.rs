@@ -94,7 +94,7 @@ async fn metrics(web: &Web, source: &LiveSource, headers: &HeaderMap) -> Respons
     let published = web.supervisor.publisher().published();
     let rendered = &published.rendered;
     let live = source.live(&published.account_set, web.supervisor.loaded());
-    let gzip = negotiate::takes_gzip(headers);
+    let gzip = negotiate::accepts_gzip(headers);
     let body = if gzip {
         Pieces::new(rendered.gzip(&live, format))
     } else {
