@@ -117,7 +117,8 @@ impl PollCommit {
         tracing::warn!(
             account = account.name,
             provider = account.provider_name.as_str(),
-            parts = known,
+            part = "discovery",
+            known_parts = known,
             last_success = state.status.last_success.map(tracing::field::display),
             reason = error.reason().as_str(),
             correlation_id = error.correlation_id().map(tracing::field::display),
