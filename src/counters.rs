@@ -1,4 +1,4 @@
-//! The counters of one account since the program started, as `/metrics` shows them.
+//! What an account has done since the program started: the numbers behind the counters of `/metrics`.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +10,42 @@ use std::{
 
 use crate::error::Reason;
 
-/// The counters of one account. They survive a reload while the account exists.
+/// Polls and failures of one account. They are part of its state, so that they change together with everything else
+/// that a poll changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PollCounts {
+    polls: u64,
+    failures: [u64; Reason::ALL.len()],
+}
+
+impl PollCounts {
+    /// Counts a finished poll.
+    pub fn record_poll(&mut self) {
+        self.polls += 1;
+    }
+
+    /// Counts a failure: of a part, or of discovery.
+    pub fn record_failure(&mut self, reason: Reason) {
+        self.failures[reason as usize] += 1;
+    }
+
+    /// How many polls finished.
+    pub fn polls(&self) -> u64 {
+        self.polls
+    }
+
+    /// Failures by reason, every reason present.
+    pub fn failures(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.failures)
+    }
+}
+
+/// Requests and retries of one account. They count while a poll is running, and survive a reload while the account exists.
 #[derive(Debug, Default)]
 pub struct Counters {
-    polls: AtomicU64,
-    failures: [AtomicU64; Reason::ALL.len()],
     retries: [AtomicU64; Reason::ALL.len()],
     requests: Mutex<BTreeMap<Code, u64>>,
-    /// How often any of them changed. A reader that reads it first misses no change.
+    /// How often any of them changed: read before the others, it misses no change.
     changes: AtomicU64,
 }
 
@@ -31,19 +59,7 @@ pub enum Code {
 }
 
 impl Counters {
-    /// Counts a finished poll.
-    pub fn polled(&self) {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-        self.changed();
-    }
-
-    /// Counts a failure of a part, or of discovering the parts.
-    pub fn failed(&self, reason: Reason) {
-        self.failures[reason as usize].fetch_add(1, Ordering::Relaxed);
-        self.changed();
-    }
-
-    /// Counts a retry of a request.
+    /// Counts a request that is sent again.
     pub fn retried(&self, reason: Reason) {
         self.retries[reason as usize].fetch_add(1, Ordering::Relaxed);
         self.changed();
@@ -60,38 +76,24 @@ impl Counters {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// How often any counter changed. Counters that are read afterwards include these changes.
+    /// How often anything was counted. Who reads this first then reads everything that was counted before.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Finished polls.
-    pub fn polls(&self) -> u64 {
-        self.polls.load(Ordering::Relaxed)
-    }
-
-    /// Failures by reason, every reason present.
-    pub fn failures(&self) -> impl Iterator<Item = (Reason, u64)> {
-        by_reason(&self.failures)
-    }
-
     /// Retries by reason, every reason present.
     pub fn retries(&self) -> impl Iterator<Item = (Reason, u64)> {
-        by_reason(&self.retries)
+        Reason::ALL
+            .into_iter()
+            .zip(&self.retries)
+            .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
     }
 
-    /// Requests by how they ended; 200 is present from the start.
+    /// Requests by how they ended: every code that occurred, and 200 from the start.
     pub fn requests(&self) -> BTreeMap<Code, u64> {
-        let seen = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut requests = seen.clone();
+        let occurred = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = occurred.clone();
         requests.entry(Code::Status(200)).or_default();
         requests
     }
-}
-
-fn by_reason(counts: &[AtomicU64; Reason::ALL.len()]) -> impl Iterator<Item = (Reason, u64)> {
-    Reason::ALL
-        .into_iter()
-        .zip(counts)
-        .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
 }

@@ -6,10 +6,15 @@ use bytes::Bytes;
 use prometheus_client::{encoding::text, registry::Registry};
 use tokio::sync::OnceCell;
 
-use crate::exposition::deflate::{Packed, Packer, stored};
-use crate::view::{
-    View,
-    budgets::{Money, Spent},
+use crate::{
+    exposition::{
+        deflate::{Packed, Packer, stored},
+        formats::BothFormats,
+    },
+    view::{
+        View,
+        budgets::{Money, Spent},
+    },
 };
 
 mod budgets;
@@ -17,17 +22,19 @@ mod deflate;
 mod encode;
 mod families;
 mod forecasts;
+mod formats;
 mod history;
 mod live;
+mod process;
 pub mod publisher;
 mod reference;
 mod render_thread;
 mod samples;
 mod self_metrics;
 
-pub use crate::exposition::families::{FAMILIES, Kind, MetricFamily};
-pub use history::{GoOn, Written, write_past};
-pub use live::{Live, Reload, Source};
+pub use families::{FAMILIES, Kind, MetricFamily};
+pub use history::{OnProgress, Written, write_past};
+pub use live::{Live, LiveSource, Reload};
 pub use reference::reference;
 
 /// The two text formats.
@@ -49,14 +56,15 @@ impl Format {
     }
 }
 
-/// Everything that changes only with a poll or the calendar, compressed. It holds gauges alone, so that the same bytes
-/// are right in both formats.
+/// Everything that changes only with a poll or the calendar, rendered from one state of every account and compressed.
 ///
-/// The text itself is made again when the first client wants it that takes no gzip: Prometheus always takes it, and a
-/// text of 10 to 20 times the size need not be held for nobody.
+/// Gauges are the same bytes in both formats; their text is decompressed for the first client that does not accept gzip.
+/// Prometheus always does, and a text of 10 to 20 times the size need not be kept for nobody. The counters of polls, far
+/// fewer, are there in each format.
 #[derive(Debug, Default)]
 pub struct Rendered {
-    packed: Arc<Packed>,
+    gauges: Arc<Packed>,
+    counters: BothFormats,
     text: OnceCell<Bytes>,
 }
 
@@ -73,60 +81,66 @@ impl Rendered {
         budgets::register(&mut registry, money, spent);
         self_metrics::register(&mut registry, views);
         let mut packer = Packer::new(1 << 20);
-        text::encode_registry(&mut packer, &registry).expect("a packer takes every text");
-        Self::of(packer.finish())
+        text::encode_registry(&mut packer, &registry).expect("writing to a packer cannot fail");
+        let counters = BothFormats::new(self_metrics::poll_counters(views));
+        Self::of(packer.finish(), counters)
     }
 
-    fn of(packed: Packed) -> Self {
+    fn of(gauges: Packed, counters: BothFormats) -> Self {
         Self {
-            packed: Arc::new(packed),
+            gauges: Arc::new(gauges),
+            counters,
             text: OnceCell::new(),
         }
     }
 
-    /// The body of one answer, in pieces that are sent one behind the other.
-    pub async fn plain(&self, live: &Live, format: Format) -> [Bytes; 3] {
+    /// The body of one response, in pieces that are sent one after the other.
+    pub async fn plain(&self, live: &Live, format: Format) -> [Bytes; 4] {
         let text = self.text.get_or_init(|| async {
-            let packed = Arc::clone(&self.packed);
+            let packed = Arc::clone(&self.gauges);
             let unpacked = tokio::task::spawn_blocking(move || packed.text()).await;
-            // The runtime is about to end; this is one of its last answers.
-            unpacked.unwrap_or_else(|_| self.packed.text())
+            // The runtime is shutting down; this is one of its last responses.
+            unpacked.unwrap_or_else(|_| self.gauges.text())
         });
         [
             text.await.clone(),
-            live.counted(format).text.clone(),
+            self.counters.of(format).text.clone(),
+            live.requests(format).text.clone(),
             live.process(format).into(),
         ]
     }
 
-    /// The body of one answer as one gzip member, in pieces.
-    pub fn gzip(&self, live: &Live, format: Format) -> [Bytes; 4] {
-        let counted = &live.counted(format).packed;
+    /// The body of one response as one gzip member, in pieces.
+    pub fn gzip(&self, live: &Live, format: Format) -> [Bytes; 5] {
+        let counters = &self.counters.of(format).packed;
+        let requests = &live.requests(format).packed;
         let process = live.process(format);
-        let mut whole = self.packed.checksum.clone();
-        whole.combine(&counted.checksum);
-        whole.update(process.as_bytes());
-        let length = (self.packed.length + counted.length + process.len()) as u64;
+        let mut checksum = self.gauges.checksum.clone();
+        checksum.combine(&counters.checksum);
+        checksum.combine(&requests.checksum);
+        checksum.update(process.as_bytes());
+        let length = self.gauges.length + counters.length + requests.length + process.len();
         let mut end = stored(process.as_bytes());
-        end.extend_from_slice(&whole.finalize().to_le_bytes());
-        // The format wants the length modulo 2^32.
-        end.extend_from_slice(&length.to_le_bytes()[..4]);
+        end.extend_from_slice(&checksum.finalize().to_le_bytes());
+        // The format has the length modulo 2^32.
+        end.extend_from_slice(&(length as u64).to_le_bytes()[..4]);
         [
             Bytes::from_static(GZIP_HEADER),
-            self.packed.deflated.clone(),
-            counted.deflated.clone(),
+            self.gauges.deflated.clone(),
+            counters.deflated.clone(),
+            requests.deflated.clone(),
             end.into(),
         ]
     }
 
-    /// The text without its live part.
+    /// The text of the gauges.
     pub fn plain_text(&self) -> Bytes {
-        self.packed.text()
+        self.gauges.text()
     }
 
-    /// The length of the text without its live part, in bytes.
+    /// The length of the text of the gauges, in bytes.
     pub fn len(&self) -> usize {
-        self.packed.length
+        self.gauges.length
     }
 
     /// Whether nothing was rendered yet.
@@ -140,19 +154,22 @@ mod tests {
     use std::io::Read;
 
     use super::*;
+    use crate::exposition::{publisher::AccountSet, samples::Samples};
 
     #[tokio::test]
     async fn cached_and_live_part_are_one_gzip_member() {
-        let live = Source::new().live(&[], Reload::default());
+        let nobody = AccountSet::new(Vec::new(), Money::default(), String::new()).into();
+        let live = LiveSource::new().live(&nobody, Reload::default());
         for text in ["", "x", &"cloudspend ".repeat(100_000)] {
-            let rendered = Rendered::of(Packed::new(text));
+            let counter = Samples::single(families::CPU, Some(1.0));
+            let rendered = Rendered::of(Packed::new(text), BothFormats::new([counter]));
             let body = rendered.gzip(&live, Format::OpenMetrics).concat();
             let mut decoder = flate2::bufread::GzDecoder::new(body.as_slice());
             let mut got = String::new();
             decoder.read_to_string(&mut got).unwrap();
             assert!(
                 decoder.into_inner().is_empty(),
-                "one member, nothing behind it"
+                "one member and nothing else"
             );
             let plain = rendered.plain(&live, Format::OpenMetrics).await.concat();
             assert_eq!(got.as_bytes(), plain);

@@ -1,4 +1,4 @@
-//! The HTTP side: routes, content negotiation, and answers made of shared bytes; who may ask, and what connections may take.
+//! The HTTP server: routes and responses made of shared bytes. Access control and limits of connections are in the folder.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    exposition::Source,
+    exposition::LiveSource,
     poller::supervisor::{NotReloaded, Supervisor},
 };
 
@@ -33,21 +33,21 @@ mod negotiate;
 mod status;
 mod tls;
 
-pub use crate::server::auth::Access;
+pub use auth::Access;
 use connection::Limits;
 
-/// What the web side may see.
+/// What the routes may use.
 #[derive(Clone)]
 pub struct Web {
-    /// The accounts, the bytes that are rendered of them, and who reloads the configuration.
+    /// The accounts, what is rendered of them, and the reload of the configuration.
     pub supervisor: Arc<Supervisor>,
     /// Where the metrics are, such as `/metrics`.
     pub telemetry_path: String,
-    /// Whether a request may ask for a reload.
+    /// Whether a request may trigger a reload.
     pub lifecycle: bool,
 }
 
-/// Serves on every listener until `stop` turns true, then lets running answers end.
+/// Serves on every listener until `stop` turns true, then completes the running responses.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     web: Web,
@@ -58,7 +58,7 @@ pub async fn serve(
     connection::serve(listeners, routes(web), Arc::new(access), limits, stop).await
 }
 
-/// Binds a port of a host; of every interface, IPv6 and IPv4, where none is named.
+/// Binds a port of a host, or of every interface, IPv6 and IPv4, without one.
 pub async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
     if let Some(host) = host {
         return TcpListener::bind((host, port)).await;
@@ -73,7 +73,7 @@ pub async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
 }
 
 fn routes(web: Web) -> Router {
-    let source = Arc::new(Source::new());
+    let source = Arc::new(LiveSource::new());
     let metrics = get(move |web: State<Arc<Web>>, headers: HeaderMap| {
         let source = Arc::clone(&source);
         async move { metrics(&web, &source, &headers).await }
@@ -89,13 +89,13 @@ fn routes(web: Web) -> Router {
         .with_state(Arc::new(web))
 }
 
-async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
+async fn metrics(web: &Web, source: &LiveSource, headers: &HeaderMap) -> Response {
     let format = negotiate::format(headers);
-    let shown = web.supervisor.page().shown();
-    let rendered = &shown.rendered;
-    let live = source.live(&shown.account_set.cells, web.supervisor.loaded());
-    let zipped = negotiate::takes_gzip(headers);
-    let body = if zipped {
+    let published = web.supervisor.publisher().published();
+    let rendered = &published.rendered;
+    let live = source.live(&published.account_set, web.supervisor.loaded());
+    let gzip = negotiate::accepts_gzip(headers);
+    let body = if gzip {
         Pieces::new(rendered.gzip(&live, format))
     } else {
         Pieces::new(rendered.plain(&live, format).await)
@@ -110,7 +110,7 @@ async fn metrics(web: &Web, source: &Source, headers: &HeaderMap) -> Response {
         header::VARY,
         HeaderValue::from_static("Accept, Accept-Encoding"),
     );
-    if zipped {
+    if gzip {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
@@ -120,28 +120,28 @@ async fn status_page(State(web): State<Arc<Web>>) -> Response {
     status::page(&web)
 }
 
-/// 200 once every account was tried once or restored.
+/// 200 once every account was polled or restored and is in the rendering that is served.
 async fn ready(State(web): State<Arc<Web>>) -> Response {
-    let waiting = web.supervisor.waited_for();
-    if waiting.is_empty() {
+    let pending = web.supervisor.pending_accounts();
+    if pending.is_empty() {
         return "ready\n".into_response();
     }
-    let text = format!("not polled yet: {}\n", waiting.join(", "));
+    let text = format!("not polled yet: {}\n", pending.join(", "));
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
-/// Loads the configuration again, where requests may ask for that, and answers how it went.
+/// Reloads the configuration, where requests may trigger that, and reports how it went.
 async fn reload(State(web): State<Arc<Web>>) -> Response {
     if !web.lifecycle {
-        let text = "reloading by request is off; --web.enable-lifecycle turns it on\n";
+        let text = "reload over HTTP is disabled; enable it with --web.enable-lifecycle\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
     let (status, text) = match web.supervisor.reload().await {
         Ok(changes) => return format!("reloaded; {changes}\n").into_response(),
-        Err(faults @ NotReloaded::Diagnostics(_)) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
+        Err(errors @ NotReloaded::Diagnostics(_)) => (StatusCode::UNPROCESSABLE_ENTITY, errors),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error),
     };
-    let text = format!("not reloaded, the configuration before stays in force:\n{text}\n");
+    let text = format!("not reloaded, the previous configuration stays in effect:\n{text}\n");
     (status, text).into_response()
 }
 
@@ -178,3 +178,6 @@ impl HttpBody for Pieces {
         SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::{
     charge::Month,
+    counters::PollCounts,
     ledger::{self, LabelTable, Sums},
     provider::{Part, PollRequest},
 };
@@ -39,6 +40,8 @@ pub struct AccountState {
     pub noted: Vec<ForecastRecord>,
     /// How the last poll went.
     pub status: Status,
+    /// Polls and failures since the program started. They are not stored.
+    pub counts: PollCounts,
 }
 
 /// What a month was forecast to cost after its 15th day.
@@ -61,6 +64,7 @@ impl AccountState {
             parts: BTreeMap::new(),
             noted: Vec::new(),
             status: Status::default(),
+            counts: PollCounts::default(),
         }
     }
 
@@ -227,3 +231,6 @@ impl AccountState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

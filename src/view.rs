@@ -148,3 +148,6 @@ fn view_of(
         health,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,13 +198,13 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
         };
         let (stop, stopped) = watch::channel(false);
         let supervisor = Supervisor::start(config, tools, stopped.clone()).await;
-        let page = Arc::clone(supervisor.page());
+        let page = Arc::clone(supervisor.publisher());
         tokio::spawn(Arc::clone(&page).run(stopped.clone()));
-        while !supervisor.waited_for().is_empty() {
+        while !supervisor.pending_accounts().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         serve_news(&page).await;
-        let cell = Arc::clone(&page.shown().account_set.cells[0]);
+        let cell = Arc::clone(&page.published().account_set.accounts[0]);
         let poller = Poller::new(cell, clock, page.changed());
         let listener = server::bind(Some("127.0.0.1"), 0).await?;
         let port = listener.local_addr()?.port();
@@ -236,7 +236,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
 
 /// Returns when what the last poll found is served.
 async fn serve_news(page: &Publisher) {
-    let cells = page.shown().account_set.cells.clone();
+    let cells = page.published().account_set.accounts.clone();
     page.replace(AccountSet::new(cells, Money::default(), String::new()))
         .await;
 }

@@ -147,7 +147,7 @@ async fn tell(progress: &Progress, cells: &[Arc<AccountHandle>]) -> ! {
             .sum();
         let waiting: BTreeSet<String> = cells
             .iter()
-            .filter(|cell| cell.account.counters.polls() == 0)
+            .filter(|cell| cell.state.load().counts.polls() == 0)
             .map(|cell| terminal::escape(&cell.account.name))
             .collect();
         let done = cells.len() - waiting.len();

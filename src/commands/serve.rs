@@ -87,7 +87,7 @@ pub async fn run(
         "Starting cloudspend-exporter"
     );
     let supervisor = Supervisor::start(config, tools, stop.clone()).await;
-    let publishing = tokio::spawn(Arc::clone(supervisor.page()).run(stop.clone()));
+    let publishing = tokio::spawn(Arc::clone(supervisor.publisher()).run(stop.clone()));
     if let Some(hangup) = setup.hangup {
         tokio::spawn(reload_on(hangup, Arc::clone(&supervisor), stop.clone()));
     }

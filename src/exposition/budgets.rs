@@ -1,15 +1,17 @@
-//! The collectors of budgets and exchange rates.
+//! Collectors of budgets and exchange rates.
 
 use prometheus_client::registry::Registry;
 
-use crate::exposition::{
-    families::{
-        BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
-        EXCHANGE_RATE, MetricFamily,
+use crate::{
+    exposition::{
+        families::{
+            BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
+            EXCHANGE_RATE, MetricFamily,
+        },
+        samples::{Labels, Samples},
     },
-    samples::{Labels, Samples},
+    view::budgets::{Money, Spent},
 };
-use crate::view::budgets::{Money, Spent};
 
 /// Registers what the configuration says about budgets, and what accounts have spent of them.
 pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Spent<'_>]) {
@@ -46,7 +48,7 @@ pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Sp
             rate,
         ))
     });
-    for (name, mut samples) in [
+    for (family, mut samples) in [
         (BUDGET_LIMIT, limits),
         (BUDGET_THRESHOLD, thresholds),
         (BUDGET_SPENT, spent),
@@ -55,10 +57,10 @@ pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Sp
         (EXCHANGE_RATE, rates.collect()),
     ] {
         samples.sort_by(|left, right| left.0.cmp(&right.0));
-        add(registry, name, samples);
+        add(registry, family, samples);
     }
 }
 
-fn add(registry: &mut Registry, name: MetricFamily, samples: Vec<(Labels, f64)>) {
-    registry.register_collector(Box::new(Samples { name, samples }));
+fn add(registry: &mut Registry, family: MetricFamily, samples: Vec<(Labels, f64)>) {
+    registry.register_collector(Box::new(Samples { family, samples }));
 }

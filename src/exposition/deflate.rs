@@ -1,4 +1,4 @@
-//! Text as raw deflate in pieces that can be put one behind the other and together are one gzip member.
+//! Text as raw deflate, in pieces that can be concatenated into one gzip member.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
-/// How much text is compressed at once: enough to make it worthwhile, and little enough to stay in the processor's cache.
+/// How much text is compressed at once: large enough to be efficient, small enough for the processor's cache.
 const PORTION: usize = 64 << 10;
 
-/// A text as raw deflate that ends at a byte border and is not finished.
+/// A text as raw deflate that ends at a byte boundary and is not finished.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
     pub(super) deflated: Bytes,
@@ -22,7 +22,7 @@ impl Packed {
     /// Compresses a text.
     pub(super) fn new(text: &str) -> Self {
         let mut packer = Packer::new(text.len() / 8);
-        packer.take(text);
+        packer.add(text);
         packer.finish()
     }
 
@@ -38,7 +38,7 @@ impl Packed {
     }
 }
 
-/// A text on its way to being packed, which is never held as a whole.
+/// Compresses a text that is never held as a whole.
 pub(super) struct Packer {
     compress: Compress,
     deflated: Vec<u8>,
@@ -49,10 +49,10 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// A packer that has room for so many bytes of what it makes, and gets more when it needs it.
+    /// A packer with room for so many compressed bytes; it grows when needed.
     pub(super) fn new(room: usize) -> Self {
         Self {
-            // A text that is compressed once and sent often; a higher level takes much longer for little.
+            // Compressed once and sent often; a higher level takes much longer for little gain.
             compress: Compress::new(Compression::new(3), false),
             deflated: Vec::with_capacity(room + 64),
             checksum: Hasher::new(),
@@ -61,13 +61,13 @@ impl Packer {
         }
     }
 
-    fn take(&mut self, text: &str) {
+    fn add(&mut self, text: &str) {
         self.checksum.update(text.as_bytes());
         self.length += text.len();
-        self.press(text.as_bytes(), FlushCompress::None);
+        self.compress_chunk(text.as_bytes(), FlushCompress::None);
     }
 
-    fn press(&mut self, mut text: &[u8], flush: FlushCompress) {
+    fn compress_chunk(&mut self, mut text: &[u8], flush: FlushCompress) {
         loop {
             let before = self.compress.total_in();
             self.compress
@@ -84,10 +84,10 @@ impl Packer {
         }
     }
 
-    /// Compresses the rest up to a byte border.
+    /// Compresses the rest up to a byte boundary.
     pub(super) fn finish(mut self) -> Packed {
         self.empty_portion();
-        self.press(&[], FlushCompress::Sync);
+        self.compress_chunk(&[], FlushCompress::Sync);
         self.deflated.shrink_to_fit();
         Packed {
             deflated: self.deflated.into(),
@@ -98,7 +98,7 @@ impl Packer {
 
     fn empty_portion(&mut self) {
         let portion = std::mem::take(&mut self.portion);
-        self.take(&portion);
+        self.add(&portion);
         self.portion = portion;
         self.portion.clear();
     }

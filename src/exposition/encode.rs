@@ -1,4 +1,4 @@
-//! The collectors of what was charged: one a family, walking all accounts, so that a family stays contiguous.
+//! Collectors of charges: one for each family over all accounts, so that a family stays contiguous.
 
 use std::{fmt, sync::Arc};
 
@@ -9,31 +9,29 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::exposition::families::{
-    CUSTOMER_INFO, MetricFamily, PRODUCT_INFO, PROJECT_INFO, of_charges,
-};
 use crate::{
     account::Account,
     charge::Measure,
+    exposition::families::{CUSTOMER_INFO, MetricFamily, PRODUCT_INFO, PROJECT_INFO, of_charges},
     view::{Info, LabelSets, View, Window},
 };
 
-/// Registers every family of charges and of what stands behind their labels.
+/// Registers every family of charges, and the ids and descriptions of their labels.
 pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
-    for (name, measure, window) in of_charges() {
+    for (family, measure, window) in of_charges() {
         registry.register_collector(Box::new(Charges {
-            name,
+            family,
             measure,
             window,
             views: Arc::clone(views),
         }));
     }
-    for (slot, name) in [CUSTOMER_INFO, PROJECT_INFO, PRODUCT_INFO]
+    for (slot, family) in [CUSTOMER_INFO, PROJECT_INFO, PRODUCT_INFO]
         .into_iter()
         .enumerate()
     {
         registry.register_collector(Box::new(Infos {
-            name,
+            family,
             slot,
             views: Arc::clone(views),
         }));
@@ -41,7 +39,7 @@ pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
 }
 
 struct Charges {
-    name: MetricFamily,
+    family: MetricFamily,
     measure: Measure,
     window: Window,
     views: Arc<[View]>,
@@ -60,17 +58,21 @@ impl Collector for Charges {
         if self.views.iter().all(|view| families(view).is_empty()) {
             return Ok(());
         }
-        let mut metric =
-            encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
-        let mut head = LabelPrefix::default();
+        let mut metric = encoder.encode_descriptor(
+            self.family.name,
+            self.family.help,
+            None,
+            MetricType::Gauge,
+        )?;
+        let mut prefix = LabelPrefix::default();
         for view in self.views.iter() {
             for at in families(view) {
                 let family = &view.families[at];
-                head.begin(&view.account);
+                prefix.begin(&view.account);
                 for &(set, value) in &family.values {
-                    let last = head.update(&view.account, &view.labels, set);
+                    let last = prefix.update(&view.account, &view.labels, set);
                     let series = Series {
-                        head: &head.text,
+                        prefix: &prefix.text,
                         last,
                         of_unit: of_unit(family.measure, &family.unit),
                     };
@@ -84,23 +86,23 @@ impl Collector for Charges {
 
 impl fmt::Debug for Charges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name.name)
+        f.write_str(self.family.name)
     }
 }
 
-/// What stands before the last label's value: all other labels as they are written, and the last one's name. Series that
-/// update each other often share it, and then it is written as a whole.
+/// Everything before the last label's value: all other labels as text, and the last one's name. Consecutive series often
+/// share it, and then it is written as a whole.
 #[derive(Default)]
 struct LabelPrefix {
     text: String,
     /// How much of it is about the account alone.
     of_account: usize,
-    /// The texts that the rest was made of.
+    /// The texts of the rest, by number.
     numbers: Vec<u32>,
 }
 
 impl LabelPrefix {
-    /// Becomes the beginning of an account's heads.
+    /// Starts over with the labels of an account.
     fn begin(&mut self, account: &Account) {
         self.text.clear();
         for (name, value) in of_account(account) {
@@ -110,7 +112,7 @@ impl LabelPrefix {
         self.numbers.clear();
     }
 
-    /// Becomes the head of a label set; the answer is the last label's value.
+    /// Changes to the prefix of a label set. Returns the last label's value.
     fn update<'a>(&mut self, account: &Account, labels: &'a LabelSets, set: u32) -> &'a str {
         let mut texts = labels.texts(set);
         let last = texts.next_back().unwrap_or_default();
@@ -138,7 +140,7 @@ impl LabelPrefix {
     }
 }
 
-/// Writes a label's value as both text formats want it.
+/// Writes a label's value as both text formats escape it.
 pub(super) fn escape(value: &str, text: &mut String) {
     let mut rest = value;
     while let Some(at) = memchr::memchr3(b'\\', b'"', b'\n', rest.as_bytes()) {
@@ -156,15 +158,15 @@ pub(super) fn escape(value: &str, text: &mut String) {
 /// The labels of one series.
 #[derive(Debug)]
 struct Series<'a> {
-    head: &'a str,
+    prefix: &'a str,
     last: &'a str,
     of_unit: Option<(&'static str, &'a str)>,
 }
 
 impl EncodeLabelSet for Series<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        // The encoder writes a label's name as it is, so the head can stand in for one.
-        (self.head, self.last).encode(encoder.encode_label())?;
+        // The encoder writes a label's name verbatim, so the prefix can be passed as one.
+        (self.prefix, self.last).encode(encoder.encode_label())?;
         match self.of_unit {
             Some(label) => label.encode(encoder.encode_label()),
             None => Ok(()),
@@ -202,7 +204,7 @@ pub(super) fn labels<'a>(
 }
 
 struct Infos {
-    name: MetricFamily,
+    family: MetricFamily,
     slot: usize,
     views: Arc<[View]>,
 }
@@ -219,8 +221,12 @@ impl Collector for Infos {
         if self.views.iter().all(|view| infos(view).is_empty()) {
             return Ok(());
         }
-        let mut metric =
-            encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
+        let mut metric = encoder.encode_descriptor(
+            self.family.name,
+            self.family.help,
+            None,
+            MetricType::Gauge,
+        )?;
         for view in self.views.iter() {
             let account = &view.account;
             for info in infos(view) {
@@ -240,7 +246,7 @@ impl Collector for Infos {
 
 impl fmt::Debug for Infos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name.name)
+        f.write_str(self.family.name)
     }
 }
 

@@ -1,13 +1,20 @@
-//! The metric reference: every family's name, kind, labels and HELP, once.
+//! The table of all metrics: every family's name, kind, labels and HELP, once.
 
 use crate::{charge::Measure, view::Window};
 
-/// What kind of metric a family is.
+use Measure as M;
+use Window as W;
+
+mod named;
+
+pub(super) use named::*;
+
+/// The kind of a metric family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Goes up and down.
     Gauge,
-    /// Only goes up, until the program starts anew.
+    /// Only goes up, until the program restarts.
     Counter,
 }
 
@@ -18,7 +25,7 @@ pub struct MetricFamily {
     pub name: &'static str,
     /// Its kind.
     pub kind: Kind,
-    /// Its labels; extra labels stand between `product` and the last one.
+    /// Its labels; extra labels come between `product` and the last one.
     pub labels: &'static str,
     /// Its HELP text: one line without backslashes, since the encoder does not escape it.
     pub help: &'static str,
@@ -80,9 +87,6 @@ const fn counter(name: &'static str, labels: &'static str, help: &'static str) -
     }
 }
 
-use Measure as M;
-use Window as W;
-
 /// All families, in the order in which they are rendered.
 pub const FAMILIES: &[MetricFamily] = &[
     charges(
@@ -90,9 +94,7 @@ pub const FAMILIES: &[MetricFamily] = &[
         M::BilledCost,
         W::MonthToDate,
         COST,
-        cached!(
-            "Billed cost of the running billing month so far, everything reported for it included, as the provider reports it."
-        ),
+        cached!("Billed cost of the current billing month so far, as reported by the provider."),
     ),
     charges(
         "cloudspend_billed_cost_previous_month",
@@ -100,7 +102,7 @@ pub const FAMILIES: &[MetricFamily] = &[
         W::PreviousMonth,
         COST,
         cached!(
-            "Billed cost of the billing month before, following restatements. For enube this is the field last, which is inferred to be the whole previous month."
+            "Billed cost of the previous billing month, updated when the provider restates it."
         ),
     ),
     charges(
@@ -108,42 +110,42 @@ pub const FAMILIES: &[MetricFamily] = &[
         M::BilledCost,
         W::PreviousDay,
         COST,
-        cached!("Billed cost of the newest closed day."),
+        cached!("Billed cost of the most recent closed day."),
     ),
     charges(
         "cloudspend_billed_cost_today",
         M::BilledCost,
         W::Today,
         COST,
-        cached!("Billed cost of the running day so far."),
+        cached!("Billed cost of the current day so far."),
     ),
     charges(
         "cloudspend_list_cost_month_to_date",
         M::ListCost,
         W::MonthToDate,
         COST,
-        cached!("Cost before discounts of the running billing month so far."),
+        cached!("Cost before discounts of the current billing month so far."),
     ),
     charges(
         "cloudspend_list_cost_previous_month",
         M::ListCost,
         W::PreviousMonth,
         COST,
-        cached!("Cost before discounts of the billing month before."),
+        cached!("Cost before discounts of the previous billing month."),
     ),
     charges(
         "cloudspend_list_cost_previous_day",
         M::ListCost,
         W::PreviousDay,
         COST,
-        cached!("Cost before discounts of the newest closed day."),
+        cached!("Cost before discounts of the most recent closed day."),
     ),
     charges(
         "cloudspend_list_cost_today",
         M::ListCost,
         W::Today,
         COST,
-        cached!("Cost before discounts of the running day so far."),
+        cached!("Cost before discounts of the current day so far."),
     ),
     charges(
         "cloudspend_restated_cost_previous_month",
@@ -151,7 +153,7 @@ pub const FAMILIES: &[MetricFamily] = &[
         W::Restatement,
         COST,
         cached!(
-            "How far the billed cost of the billing month before has moved since the first success at least 48 hours after its end; absent without one."
+            "Change in previous-month billed cost since its baseline, the first successful poll at least 48 hours after month end."
         ),
     ),
     charges(
@@ -160,7 +162,7 @@ pub const FAMILIES: &[MetricFamily] = &[
         W::MonthEnd,
         COST,
         cached!(
-            "Billed cost of the whole running month by our own forecast, which adds over series: closed days plus the daily rate times the days that remain, weighted by weekday; plain run-rate where the provider gives months only."
+            "Month-end billed cost as forecast by the exporter: closed days plus the daily rate, weighted by weekday, for the remaining days; run rate where only months are reported. Can be summed."
         ),
     ),
     charges(
@@ -168,42 +170,44 @@ pub const FAMILIES: &[MetricFamily] = &[
         M::ProviderForecast,
         W::MonthEnd,
         COST,
-        cached!("Billed cost of the whole running month as the provider itself forecasts it."),
+        cached!("Month-end billed cost as forecast by the provider."),
     ),
     charges(
         "cloudspend_provider_estimate_cost_month_end",
         M::ProviderEstimate,
         W::MonthEnd,
         COST,
-        cached!("Billed cost of the whole running month by the provider's second estimate."),
+        cached!("Month-end billed cost by the provider's second estimate."),
     ),
     charges(
         "cloudspend_consumed_quantity_month_to_date",
         M::ConsumedQuantity,
         W::MonthToDate,
         QUANTITY,
-        cached!("Consumed quantity of the running billing month so far, in the provider's unit."),
+        cached!(
+            "Consumed quantity of the current billing month so far, in the unit of the label unit."
+        ),
     ),
     charges(
         "cloudspend_consumed_quantity_previous_month",
         M::ConsumedQuantity,
         W::PreviousMonth,
         QUANTITY,
-        cached!("Consumed quantity of the billing month before, in the provider's unit."),
+        cached!("Consumed quantity of the previous billing month, in the unit of the label unit."),
     ),
     charges(
         "cloudspend_consumed_quantity_previous_day",
         M::ConsumedQuantity,
         W::PreviousDay,
         QUANTITY,
-        cached!("Consumed quantity of the newest closed day, in the provider's unit."),
+        cached!("Consumed quantity of the most recent closed day, in the unit of the label unit."),
     ),
     charges(
         "cloudspend_consumed_quantity_today",
         M::ConsumedQuantity,
         W::Today,
         QUANTITY,
-        cached!("Consumed quantity of the running day so far, in the provider's unit."),
+        cached!("Consumed quantity of the current day so far, in the unit of the label unit."),
     ),
     charges(
         "cloudspend_stored_quantity",
@@ -211,7 +215,7 @@ pub const FAMILIES: &[MetricFamily] = &[
         W::Now,
         QUANTITY,
         cached!(
-            "Stored quantity, a level: the newest reading of each resource, added, in the provider's unit."
+            "Stored quantity as the sum of the latest reading of each resource, in the unit of the label unit. A level, not a consumption."
         ),
     ),
     charges(
@@ -219,21 +223,21 @@ pub const FAMILIES: &[MetricFamily] = &[
         M::Seats,
         W::Now,
         SEATS,
-        cached!("Licence seats bought."),
+        cached!("Purchased licence seats."),
     ),
     charges(
         "cloudspend_license_assigned_seats",
         M::AssignedSeats,
         W::Now,
         SEATS,
-        cached!("Licence seats assigned to a user."),
+        cached!("Licence seats assigned to users."),
     ),
     charges(
         "cloudspend_license_available_seats",
         M::AvailableSeats,
         W::Now,
         SEATS,
-        cached!("Licence seats that can still be assigned."),
+        cached!("Licence seats available for assignment."),
     ),
     charges(
         "cloudspend_license_suspended_seats",
@@ -287,218 +291,12 @@ pub const FAMILIES: &[MetricFamily] = &[
     THREADS,
 ];
 
-pub(super) const BUDGET_LIMIT: MetricFamily = gauge(
-    "cloudspend_budget_limit",
-    "budget, currency",
-    "The most that may be spent of a budget in a billing month, from the configuration.",
-);
-pub(super) const BUDGET_THRESHOLD: MetricFamily = gauge(
-    "cloudspend_budget_alert_threshold_ratio",
-    "budget, severity",
-    "The share of a budget's limit above which an alert of this severity is wanted, from the configuration.",
-);
-pub(super) const BUDGET_SPENT: MetricFamily = gauge(
-    "cloudspend_budget_spent",
-    "budget, currency, provider, account",
-    "What an account has spent of a budget in the running billing month, before folding, accounts whose values are withdrawn included. Add over accounts, then divide by the limit. Cached from the last poll.",
-);
-pub(super) const FORECAST_LOWER: MetricFamily = gauge(
-    "cloudspend_account_forecast_cost_month_end_lower",
-    "provider, account, currency",
-    "The account's month will end above this in nine of ten cases, if its days scatter as they did. Bounds do not add.",
-);
-pub(super) const FORECAST_UPPER: MetricFamily = gauge(
-    "cloudspend_account_forecast_cost_month_end_upper",
-    "provider, account, currency",
-    "The account's month will end below this in nine of ten cases, if its days scatter as they did. Bounds do not add.",
-);
-pub(super) const FORECAST_ERROR: MetricFamily = gauge(
-    "cloudspend_forecast_error_ratio",
-    "provider, account, currency",
-    "Last month's forecast as it stood after its 15th day against what the month became: 0.1 is a tenth too high. Absent without one.",
-);
-pub(super) const BUDGET_FORECAST: MetricFamily = gauge(
-    "cloudspend_budget_forecast",
-    "budget, currency, provider, account",
-    "What an account will have spent of a budget at the end of the running billing month, by our forecast. Add over accounts, then divide by the limit. Cached from the last poll.",
-);
-pub(super) const BUDGET_COMPLETE: MetricFamily = gauge(
-    "cloudspend_budget_complete",
-    "budget, provider, account",
-    "0 while something of the account that the budget may match is missing, stale, withdrawn, or has no exchange rate.",
-);
-pub(super) const EXCHANGE_RATE: MetricFamily = gauge(
-    "cloudspend_exchange_rate",
-    "from_currency, to_currency",
-    "How much of the reporting currency one of a currency is, from the configuration; identity included.",
-);
-pub(super) const CUSTOMER_INFO: MetricFamily = gauge(
-    "cloudspend_customer_info",
-    "provider, account, customer, id, description",
-    "The id and description behind a value of the label customer; always 1, and an empty id where there are several.",
-);
-pub(super) const PROJECT_INFO: MetricFamily = gauge(
-    "cloudspend_project_info",
-    "provider, account, project, id, description",
-    "The id and description behind a value of the label project; always 1, and an empty id where there are several.",
-);
-pub(super) const PRODUCT_INFO: MetricFamily = gauge(
-    "cloudspend_product_info",
-    "provider, account, product, id, description",
-    "The id and description behind a value of the label product; always 1, and an empty id where there are several.",
-);
-pub(super) const PERIOD_START: MetricFamily = gauge(
-    "cloudspend_billing_period_start_timestamp_seconds",
-    ACCOUNT,
-    "Start of the running billing month in the account's time zone.",
-);
-pub(super) const PERIOD_END: MetricFamily = gauge(
-    "cloudspend_billing_period_end_timestamp_seconds",
-    ACCOUNT,
-    "End of the running billing month in the account's time zone, which is the start of the next.",
-);
-pub(super) const PREVIOUS_DAY_START: MetricFamily = gauge(
-    "cloudspend_previous_day_start_timestamp_seconds",
-    ACCOUNT,
-    "Start of the newest closed day, the day of the families named previous_day.",
-);
-pub(super) const POLL_SUCCESS: MetricFamily = gauge(
-    "cloudspend_poll_success",
-    ACCOUNT,
-    "Whether login, discovery and every part succeeded in the last poll.",
-);
-pub(super) const LAST_ATTEMPT: MetricFamily = gauge(
-    "cloudspend_poll_last_attempt_timestamp_seconds",
-    ACCOUNT,
-    "When the last finished poll began.",
-);
-pub(super) const LAST_SUCCESS: MetricFamily = gauge(
-    "cloudspend_poll_last_success_timestamp_seconds",
-    ACCOUNT,
-    "When the last poll that wholly succeeded began.",
-);
-pub(super) const PARTS: MetricFamily = gauge(
-    "cloudspend_parts",
-    ACCOUNT,
-    "How many parts the provider lists: customers, subscriptions, or the account as a whole.",
-);
-pub(super) const FAILING_PARTS: MetricFamily = gauge(
-    "cloudspend_failing_parts",
-    ACCOUNT,
-    "How many listed parts failed in the last poll or are stale; their last good values are served.",
-);
-pub(super) const WITHHELD_PARTS: MetricFamily = gauge(
-    "cloudspend_withheld_parts",
-    "provider, account, window",
-    "How many parts had charges in the current or the previous month but do not report this window, so that sums over it lack them. A part in its first month may count for previous_month.",
-);
-pub(super) const OLDEST_SUCCESS: MetricFamily = gauge(
-    "cloudspend_oldest_part_success_timestamp_seconds",
-    ACCOUNT,
-    "The oldest last success of a listed part; absent until all have succeeded once.",
-);
-pub(super) const DATA: MetricFamily = gauge(
-    "cloudspend_data_timestamp_seconds",
-    ACCOUNT,
-    "End of the newest day or hour seen in the data; for monthly and momentary values the time of the answer.",
-);
-pub(super) const DURATION: MetricFamily = gauge(
-    "cloudspend_poll_duration_seconds",
-    ACCOUNT,
-    "How long the last poll took.",
-);
-pub(super) const ROWS: MetricFamily = gauge(
-    "cloudspend_poll_rows",
-    ACCOUNT,
-    "How many rows the last poll read.",
-);
-pub(super) const SERIES: MetricFamily = gauge(
-    "cloudspend_series",
-    ACCOUNT,
-    "How many label sets the account shows, whatever the number of families.",
-);
-pub(super) const FOLDED_SERIES: MetricFamily = gauge(
-    "cloudspend_folded_series",
-    ACCOUNT,
-    "How many label sets are folded into the value other, because the account has more than max_series.",
-);
-pub(super) const FOLDED_RATIO: MetricFamily = gauge(
-    "cloudspend_folded_cost_ratio",
-    ACCOUNT,
-    "Which share of the account's absolute cost, of its quantity where it has no money, is folded into the value other.",
-);
-pub(super) const CREDENTIAL_EXPIRY: MetricFamily = gauge(
-    "cloudspend_credential_expiry_timestamp_seconds",
-    ACCOUNT,
-    "When the account's credential expires, where that is known.",
-);
-pub(super) const POLLS: MetricFamily =
-    counter("cloudspend_polls_total", ACCOUNT, "Polls that ended.");
-pub(super) const FAILURES: MetricFamily = counter(
-    "cloudspend_poll_failures_total",
-    "provider, account, reason",
-    "Failures of parts and of their discovery, by reason.",
-);
-pub(super) const REQUESTS: MetricFamily = counter(
-    "cloudspend_api_requests_total",
-    "provider, account, code",
-    "Requests to the provider's API by HTTP status; the code none where no answer came.",
-);
-pub(super) const RETRIES: MetricFamily = counter(
-    "cloudspend_api_retries_total",
-    "provider, account, reason",
-    "Requests to the provider's API that were sent again, by reason.",
-);
-pub(super) const RELOAD_SUCCESS: MetricFamily = gauge(
-    "cloudspend_config_last_reload_successful",
-    "",
-    "Whether the last loading of the configuration succeeded.",
-);
-pub(super) const RELOAD_TIME: MetricFamily = gauge(
-    "cloudspend_config_last_reload_success_timestamp_seconds",
-    "",
-    "When the configuration was last loaded with success.",
-);
-pub(super) const BUILD_INFO: MetricFamily = gauge(
-    "cloudspend_build_info",
-    "version, revision, rustversion",
-    "Version, source revision and Rust compiler version of the running exporter. The value is always 1.",
-);
-pub(super) const CPU: MetricFamily = counter(
-    "process_cpu_seconds_total",
-    "",
-    "Total user and system CPU time spent in seconds.",
-);
-pub(super) const OPEN_FDS: MetricFamily =
-    gauge("process_open_fds", "", "Number of open file descriptors.");
-pub(super) const MAX_FDS: MetricFamily = gauge(
-    "process_max_fds",
-    "",
-    "Maximum number of open file descriptors.",
-);
-pub(super) const VIRTUAL: MetricFamily = gauge(
-    "process_virtual_memory_bytes",
-    "",
-    "Virtual memory size in bytes.",
-);
-pub(super) const RESIDENT: MetricFamily = gauge(
-    "process_resident_memory_bytes",
-    "",
-    "Resident memory size in bytes.",
-);
-pub(super) const STARTED: MetricFamily = gauge(
-    "process_start_time_seconds",
-    "",
-    "Start time of the process since unix epoch in seconds.",
-);
-pub(super) const THREADS: MetricFamily =
-    gauge("process_threads", "", "Number of threads of the process.");
-
 /// The families that show charges, each with its measure and window.
 pub(super) fn of_charges() -> impl Iterator<Item = (MetricFamily, Measure, Window)> {
-    FAMILIES.iter().filter_map(|name| {
-        name.shows()
-            .map(|(measure, window)| (*name, measure, window))
+    FAMILIES.iter().filter_map(|family| {
+        family
+            .shows()
+            .map(|(measure, window)| (*family, measure, window))
     })
 }
 
@@ -509,9 +307,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn help_needs_no_escaping_and_names_follow_the_convention() {
+    fn names_and_help_texts_follow_the_convention() {
         let names: BTreeSet<_> = FAMILIES.iter().map(|family| family.name).collect();
-        assert_eq!(names.len(), FAMILIES.len(), "a family stands once");
+        assert_eq!(names.len(), FAMILIES.len(), "each family is listed once");
         for family in FAMILIES {
             assert!(!family.help.contains(['\n', '\\', '"']), "{}", family.name);
             assert!(family.help.ends_with('.'), "{}", family.name);
@@ -525,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn every_family_of_charges_says_that_it_is_cached() {
+    fn families_of_charges_are_described_as_cached() {
         for (family, ..) in of_charges() {
             assert!(
                 family.help.ends_with("Cached from the last poll."),

@@ -1,14 +1,16 @@
-//! The collectors of what stands around an account's forecast: its bounds, and how far the last one was off.
+//! Collectors of an account's forecast: its prediction interval, and the error of the last one.
 
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 
-use crate::exposition::{
-    families::{FORECAST_ERROR, FORECAST_LOWER, FORECAST_UPPER},
-    samples::{Labels, Samples},
+use crate::{
+    exposition::{
+        families::{FORECAST_ERROR, FORECAST_LOWER, FORECAST_UPPER},
+        samples::{Labels, Samples, account_labels},
+    },
+    view::View,
 };
-use crate::view::View;
 
 /// Registers bounds and errors by account and currency.
 pub(super) fn register(registry: &mut Registry, views: &[View]) {
@@ -17,11 +19,7 @@ pub(super) fn register(registry: &mut Registry, views: &[View]) {
     let mut errors = Vec::new();
     for view in views {
         let labels = |currency: &Arc<str>| -> Labels {
-            vec![
-                ("provider", view.account.provider_name.as_str().to_owned()),
-                ("account", view.account.name.clone()),
-                ("currency", currency.to_string()),
-            ]
+            account_labels(&view.account, [("currency", currency.to_string())])
         };
         for (currency, bounds) in &view.bounds {
             lower.push((labels(currency), bounds.lower));
@@ -31,11 +29,11 @@ pub(super) fn register(registry: &mut Registry, views: &[View]) {
             errors.push((labels(currency), *error));
         }
     }
-    for (name, samples) in [
+    for (family, samples) in [
         (FORECAST_LOWER, lower),
         (FORECAST_UPPER, upper),
         (FORECAST_ERROR, errors),
     ] {
-        registry.register_collector(Box::new(Samples { name, samples }));
+        registry.register_collector(Box::new(Samples { family, samples }));
     }
 }

@@ -1,4 +1,4 @@
-//! The past as `OpenMetrics` with timestamps: the live families and labels, written family by family as it is made.
+//! Past values as `OpenMetrics` with timestamps, with the families and labels of a scrape, written family by family.
 
 use std::{
     fmt::Write as _,
@@ -27,26 +27,26 @@ pub struct Written {
     pub samples: u64,
 }
 
-/// Is told after every series how much was written and which share of all was looked at; its error ends the writing.
-pub type GoOn<'a> = &'a mut dyn FnMut(&Written, f64) -> io::Result<()>;
+/// Called after every series with how much was written and which share of all is done; its error ends the writing.
+pub type OnProgress<'a> = &'a mut dyn FnMut(&Written, f64) -> io::Result<()>;
 
-/// Writes what accounts showed in the past, in their order, with further labels on every series. A family stands
-/// together with its header once, a series' samples together and in the order of time: Prometheus drops what is
-/// to_text_0_0_4 than the series' last sample without a word.
+/// Writes what accounts showed in the past, in their order, with extra labels on every series. A family has one header
+/// and is contiguous; the samples of a series are contiguous and in the order of time, because Prometheus silently drops
+/// samples that are older than the last one of their series.
 pub fn write_past(
     out: &mut dyn Write,
     accounts: &[Past],
-    further: &[(String, String)],
-    go_on: GoOn<'_>,
+    extra_labels: &[(String, String)],
+    on_progress: OnProgress<'_>,
 ) -> io::Result<Written> {
-    let mut book = Book {
+    let mut writer = HistoryWriter {
         out,
-        further: String::new(),
+        extra_labels: String::new(),
         written: Written::default(),
     };
-    for (name, value) in further {
-        book.further.push(',');
-        push_label(&mut book.further, name, value);
+    for (name, value) in extra_labels {
+        writer.extra_labels.push(',');
+        push_label(&mut writer.extra_labels, name, value);
     }
     let steps = (of_charges().count() + PERIODS.len()) * accounts.len();
     let mut step = 0_usize;
@@ -54,8 +54,8 @@ pub fn write_past(
         let mut begun = false;
         for account in accounts {
             let share = step as f64 / steps as f64;
-            book.write(account, family, &mut begun, &mut |written| {
-                go_on(written, share)
+            writer.write(account, family, &mut begun, &mut |written| {
+                on_progress(written, share)
             })?;
             step += 1;
         }
@@ -63,44 +63,44 @@ pub fn write_past(
     for (name, pick) in PERIODS {
         let mut begun = false;
         for account in accounts {
-            book.write_period(account, name, pick, &mut begun)?;
+            writer.write_period(account, name, pick, &mut begun)?;
             step += 1;
-            go_on(&book.written, step as f64 / steps as f64)?;
+            on_progress(&writer.written, step as f64 / steps as f64)?;
         }
     }
-    book.out.write_all(END_OF_OPEN_METRICS.as_bytes())?;
-    Ok(book.written)
+    writer.out.write_all(END_OF_OPEN_METRICS.as_bytes())?;
+    Ok(writer.written)
 }
 
-/// Which instant of a billing month a family shows: without it no query can tell a month's turn from a loss of money.
+/// Which instant of a billing month a family shows. Queries need it to tell a new month from a drop in cost.
 type Pick = fn((Timestamp, Timestamp)) -> Timestamp;
 const PERIODS: [(MetricFamily, Pick); 2] = [
     (PERIOD_START, |month| month.0),
     (PERIOD_END, |month| month.1),
 ];
 
-struct Book<'a> {
+struct HistoryWriter<'a> {
     out: &'a mut dyn Write,
-    /// The further labels as they stand in every line.
-    further: String,
+    /// The extra labels as text of every line.
+    extra_labels: String,
     written: Written,
 }
 
-impl Book<'_> {
+impl HistoryWriter<'_> {
     /// One account's series of one family, the header before the first.
     fn write(
         &mut self,
         past: &Past,
         (name, measure, window): (MetricFamily, Measure, Window),
         begun: &mut bool,
-        go_on: &mut dyn FnMut(&Written) -> io::Result<()>,
+        on_progress: &mut dyn FnMut(&Written) -> io::Result<()>,
     ) -> io::Result<()> {
         for series in past.series(measure, window) {
             self.begin(name, begun)?;
             let texts = past.labels.texts(series.set);
             let own = labels(&past.account, texts, measure, &series.unit);
             self.write_series(name, own, series.values)?;
-            go_on(&self.written)?;
+            on_progress(&self.written)?;
         }
         Ok(())
     }
@@ -151,16 +151,16 @@ impl Book<'_> {
             line.push(if position == 0 { '{' } else { ',' });
             push_label(&mut line, label, value);
         }
-        line.push_str(&self.further);
+        line.push_str(&self.extra_labels);
         line.push_str("} ");
         let named = line.len();
         for (value, instants) in values {
             line.truncate(named);
-            write!(line, "{value} ").expect("a String takes every text");
-            let told = line.len();
+            write!(line, "{value} ").expect("writing to a String cannot fail");
+            let before_time = line.len();
             for instant in instants {
-                line.truncate(told);
-                writeln!(line, "{}", instant.as_second()).expect("a String takes every text");
+                line.truncate(before_time);
+                writeln!(line, "{}", instant.as_second()).expect("writing to a String cannot fail");
                 self.out.write_all(line.as_bytes())?;
                 self.written.samples += 1;
             }

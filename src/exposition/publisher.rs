@@ -1,4 +1,4 @@
-//! Renders what all accounts show: when a poll ends, and when time alone changes it.
+//! Publishes what all accounts show: renders it when a poll ends, and when time alone changes it.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     clock::{Clock, until},
     config::Share,
-    exposition::Rendered,
+    exposition::{Rendered, render_thread::RenderThread},
     state::AccountHandle,
     view::{
         LabelCache, View,
@@ -22,27 +22,25 @@ use crate::{
     },
 };
 
-use crate::exposition::render_thread::RenderThread;
-
 /// The accounts and the budgets that a configuration names.
 #[derive(Debug)]
 pub struct AccountSet {
     /// The accounts, sorted by name.
-    pub cells: Vec<Arc<AccountHandle>>,
+    pub accounts: Vec<Arc<AccountHandle>>,
     /// The budgets and what makes currencies comparable.
     pub money: Money,
-    /// All that is in force, for people.
+    /// The effective configuration, for people.
     pub configuration: String,
-    /// Which of several processes this is, if it is one of several.
+    /// Which shard of how many this process is, if accounts are shared between processes.
     pub share: Option<Share>,
 }
 
 impl AccountSet {
-    /// AccountSet over accounts in any order, of a process that polls all of them.
-    pub fn new(mut cells: Vec<Arc<AccountHandle>>, money: Money, configuration: String) -> Self {
-        cells.sort_by(|left, right| left.account.name.cmp(&right.account.name));
+    /// Accounts in any order, all polled by this process.
+    pub fn new(mut accounts: Vec<Arc<AccountHandle>>, money: Money, configuration: String) -> Self {
+        accounts.sort_by(|left, right| left.account.name.cmp(&right.account.name));
         Self {
-            cells,
+            accounts,
             money,
             configuration,
             share: None,
@@ -50,25 +48,27 @@ impl AccountSet {
     }
 }
 
-/// What is served: the account_set, and what was made of them. All are replaced at once, so that no answer mixes two
-/// configurations.
+/// What is served: the accounts, and what was rendered of them. All of it is replaced at once, so that no response mixes
+/// two configurations or two states.
 #[derive(Debug)]
 pub struct Published {
     /// The accounts and the budgets.
     pub account_set: Arc<AccountSet>,
-    /// What they showed when they were last looked at.
+    /// What they showed when they were last rendered.
     pub rendered: Arc<Rendered>,
-    /// What that comes to, for people.
+    /// The totals of that, for people.
     pub summary: Arc<Summary>,
+    /// The accounts that were neither polled nor restored by then.
+    pub pending: Vec<String>,
 }
 
-/// What is served, kept up to date.
+/// Keeps what is served up to date.
 pub struct Publisher {
-    shown: ArcSwap<Published>,
-    /// What is remembered from one rendering to the next.
+    published: ArcSwap<Published>,
+    /// What one rendering leaves to the next.
     memory: Arc<Memory>,
     render_thread: Arc<RenderThread>,
-    /// Held while rendering, so that an to_text_0_0_4 rendering never replaces a newer one.
+    /// Held while rendering, so that an older rendering never replaces a newer one.
     rendering: tokio::sync::Mutex<()>,
     changed: Arc<Notify>,
     clock: Clock,
@@ -78,18 +78,14 @@ pub struct Publisher {
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 impl Publisher {
-    /// A publisher over account_set; rendered at once, so that self-metrics are there from the first scrape on.
+    /// A publisher over accounts. It renders them at once, so that the first scrape has self-metrics.
     pub fn new(account_set: AccountSet, clock: Clock) -> Arc<Self> {
         let (account_set, memory) = (Arc::new(account_set), Arc::<Memory>::default());
         let render_thread = Arc::new(RenderThread::start());
         let (of, remembered, now) = (Arc::clone(&account_set), Arc::clone(&memory), clock.now());
         let made = render_thread.run(move || render(&of, &remembered, now));
         Arc::new(Self {
-            shown: ArcSwap::from_pointee(Published {
-                account_set,
-                rendered: Arc::new(made.rendered),
-                summary: Arc::new(made.summary),
-            }),
+            published: ArcSwap::from_pointee(made.publish(account_set)),
             memory,
             render_thread,
             rendering: tokio::sync::Mutex::default(),
@@ -99,74 +95,70 @@ impl Publisher {
     }
 
     /// What is served now. Loads a pointer.
-    pub fn shown(&self) -> Arc<Published> {
-        self.shown.load_full()
+    pub fn published(&self) -> Arc<Published> {
+        self.published.load_full()
     }
 
-    /// Whom a poller tells that it has written.
+    /// Notified by a poller when it has replaced a state.
     pub fn changed(&self) -> Arc<Notify> {
         Arc::clone(&self.changed)
     }
 
-    /// The clock that the publisher goes by.
+    /// The clock that the publisher uses.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Serves other account_set, from the moment on at which this returns.
+    /// Serves other accounts from the moment on at which this returns.
     pub async fn replace(&self, account_set: AccountSet) {
         self.render(|_| Arc::new(account_set)).await;
-        // What will change next may be something else now.
+        // The next change may be at another time now.
         self.changed.notify_one();
     }
 
-    /// Renders anew at every change until `stop` turns true.
+    /// Renders at every change until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
-            () = self.refresh_for_ever() => {}
+            () = self.refresh_forever() => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 
-    async fn refresh_for_ever(&self) {
+    async fn refresh_forever(&self) {
         loop {
             let (rendered_at, next_change) = self.render(Arc::clone).await;
             self.wait_for_change(rendered_at, next_change).await;
         }
     }
 
-    /// Renders the account_set that follow from those that are served, and serves both. Returns the moment that is shown and
-    /// when time alone changes something.
+    /// Renders the accounts that follow from those that are served, and serves the result. Returns the time of the
+    /// rendering, and when time alone changes something.
     async fn render(
         &self,
         choose: impl FnOnce(&Arc<AccountSet>) -> Arc<AccountSet>,
     ) -> (Timestamp, Timestamp) {
         let _one_at_a_time = self.rendering.lock().await;
-        let before = self.shown();
+        let before = self.published();
         let account_set = choose(&before.account_set);
         let now = self.clock.now();
         let (of, memory) = (Arc::clone(&account_set), Arc::clone(&self.memory));
         let render_thread = Arc::clone(&self.render_thread);
         let rendering = move || render_thread.run(move || render(&of, &memory, now));
         let rendering = tokio::task::spawn_blocking(rendering);
-        let (shown, next_change) = if let Ok(made) = rendering.await {
-            let shown = Published {
-                account_set,
-                rendered: Arc::new(made.rendered),
-                summary: Arc::new(made.summary),
-            };
-            (shown, made.next_change)
+        let (published, next_change) = if let Ok(made) = rendering.await {
+            let next_change = made.next_change;
+            (made.publish(account_set), next_change)
         } else {
-            tracing::error!("rendering failed; the last rendering is served on");
-            let (rendered, summary) = (before.rendered.clone(), before.summary.clone());
-            let shown = Published {
+            tracing::error!("Rendering failed, still serving the last rendering");
+            let published = Published {
                 account_set,
-                rendered,
-                summary,
+                rendered: Arc::clone(&before.rendered),
+                summary: Arc::clone(&before.summary),
+                pending: before.pending.clone(),
             };
-            (shown, Timestamp::MAX)
+            (published, Timestamp::MAX)
         };
-        self.shown.store(Arc::new(shown));
+        self.published.store(Arc::new(published));
         (now, next_change)
     }
 
@@ -188,169 +180,90 @@ impl Publisher {
 /// What one rendering leaves to the next.
 #[derive(Default)]
 struct Memory {
-    told: Told,
-    named: Mutex<LabelCache>,
+    warnings: BudgetWarnings,
+    labels: Mutex<LabelCache>,
     matched: Mutex<Matched>,
 }
 
-/// What has been said of the budgets in the log.
+/// The warnings about budgets that are in the log.
 #[derive(Default)]
-struct Told(Mutex<BTreeSet<String>>);
+struct BudgetWarnings(Mutex<BTreeSet<String>>);
 
-impl Told {
-    /// Says once that a budget matches nothing, here or perhaps in another shard, or that a currency is left out of it
-    /// for want of a rate; again only after that was mended.
-    fn tell_oddities(&self, money: &Money, spent: &[Spent<'_>]) {
-        let mut odd = BTreeSet::new();
+impl BudgetWarnings {
+    /// Logs once that a budget matches no series, here or possibly in another shard, or that it leaves out a currency
+    /// without exchange rate; again only after that was fixed.
+    fn log(&self, money: &Money, spent: &[Spent<'_>]) {
+        let mut current = BTreeSet::new();
         let mut matched = BTreeSet::new();
         for spent in spent {
             let name = &spent.budget.name;
             if spent.matched {
                 matched.insert(name);
             }
-            odd.extend(spent.without_rate.iter().map(|currency| {
-                format!("budget {name}: {currency} is left out, since there is no exchange rate")
+            current.extend(spent.without_rate.iter().map(|currency| {
+                format!("Budget {name} leaves out {currency}, which has no exchange rate")
             }));
         }
-        odd.extend(
+        current.extend(
             money
                 .budgets
                 .iter()
                 .filter(|budget| !budget.elsewhere && !matched.contains(&budget.name))
-                .map(|budget| format!("budget {}: no series matches it", budget.name)),
+                .map(|budget| format!("Budget {} matches no series", budget.name)),
         );
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for oddity in odd.difference(&told) {
-            tracing::warn!("{oddity}");
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in current.difference(&logged) {
+            tracing::warn!("{warning}");
         }
-        *told = odd;
+        *logged = current;
     }
 }
 
-/// What is made of account_set at a moment.
-struct Made {
+/// One rendering.
+struct Rendering {
     rendered: Rendered,
     summary: Summary,
+    pending: Vec<String>,
     /// When time alone changes something.
     next_change: Timestamp,
 }
 
-fn render(account_set: &AccountSet, memory: &Memory, now: Timestamp) -> Made {
-    let accounts = (account_set.cells.iter()).map(|cell| (&cell.account, cell.state.load_full()));
-    let mut named = memory.named.lock().unwrap_or_else(PoisonError::into_inner);
-    let views: Arc<[View]> = named.views(accounts, now).into();
-    drop(named);
-    let next_change = views
-        .iter()
-        .map(|view| view.next_change)
-        .min()
-        .unwrap_or(Timestamp::MAX);
+impl Rendering {
+    fn publish(self, account_set: Arc<AccountSet>) -> Published {
+        Published {
+            account_set,
+            rendered: Arc::new(self.rendered),
+            summary: Arc::new(self.summary),
+            pending: self.pending,
+        }
+    }
+}
+
+fn render(account_set: &AccountSet, memory: &Memory, now: Timestamp) -> Rendering {
+    let accounts = account_set.accounts.iter();
+    let accounts = accounts.map(|handle| (&handle.account, handle.state.load_full()));
+    let mut labels = (memory.labels.lock()).unwrap_or_else(PoisonError::into_inner);
+    let views: Arc<[View]> = labels.views(accounts, now).into();
+    drop(labels);
+    let next_change = views.iter().map(|view| view.next_change).min();
     let mut matched = (memory.matched.lock()).unwrap_or_else(PoisonError::into_inner);
     let spent = account_set.money.spent_of_all(&views, &mut matched);
     drop(matched);
-    if views
+    let pending: Vec<String> = views
         .iter()
-        .all(|view| view.state.status.last_attempt.is_some())
-    {
-        memory.told.tell_oddities(&account_set.money, &spent);
+        .filter(|view| view.state.status.last_attempt.is_none())
+        .map(|view| view.account.name.clone())
+        .collect();
+    if pending.is_empty() {
+        memory.warnings.log(&account_set.money, &spent);
     }
-    let summary = Summary::of(&views, &account_set.money, &spent);
-    Made {
+    Rendering {
+        summary: Summary::of(&views, &account_set.money, &spent),
         rendered: Rendered::new(&views, &account_set.money, &spent),
-        summary,
-        next_change,
+        pending,
+        next_change: next_change.unwrap_or(Timestamp::MAX),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        charge::Measure,
-        error::{ProviderError, Reason},
-        poller::Poller,
-        provider::{Granularity, MonthFetch},
-        test_support::{Scripted, account, at, cost, month},
-    };
-
-    #[tokio::test(start_paused = true)]
-    async fn a_month_turns_and_values_are_withdrawn_without_a_poll() {
-        let provider = Scripted::new(
-            &[(Measure::BilledCost, Granularity::Month)],
-            MonthFetch::Both,
-        );
-        provider.says("account", vec![cost(month("2025-03"), "a", 5.0)]);
-        let account = account(Arc::clone(&provider) as _, "Europe/Berlin");
-        let cell = Arc::new(AccountHandle::new(Arc::new(account)));
-        // Ten seconds before the month ends in Berlin.
-        let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
-        let account_set = AccountSet::new(vec![Arc::clone(&cell)], Money::default(), String::new());
-        let publisher = Publisher::new(account_set, clock.clone());
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(Arc::clone(&publisher).run(stopped));
-        Poller::new(cell, clock, publisher.changed()).poll().await;
-        provider.answers("account", |_| {
-            Err(ProviderError::new(
-                Reason::UpstreamError,
-                "the provider failed",
-            ))
-        });
-        let text = || String::from_utf8(publisher.shown().rendered.plain_text().to_vec()).unwrap();
-        let shows = |family: &str, value: &str| {
-            text()
-                .lines()
-                .any(|line| line.starts_with(family) && line.ends_with(value))
-        };
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert!(
-            shows("cloudspend_billed_cost_month_to_date{", " 5.0"),
-            "{}",
-            text()
-        );
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        assert!(
-            shows("cloudspend_billed_cost_month_to_date{", " 0.0"),
-            "{}",
-            text()
-        );
-        assert!(shows("cloudspend_billed_cost_previous_month{", " 5.0"));
-        tokio::time::sleep(Duration::from_hours(25)).await;
-        assert!(shows("cloudspend_billed_cost_previous_month{", " 5.0"));
-        tokio::time::sleep(Duration::from_hours(1)).await;
-        assert!(!text().contains("cloudspend_billed_cost"), "{}", text());
-        assert!(shows("cloudspend_failing_parts{", " 1.0"));
-        stop.send(true).unwrap();
-        task.await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn other_books_are_served_at_once_whatever_is_being_rendered() {
-        let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
-        let cell = |name: &str| {
-            let mut account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
-            account.name = name.to_owned();
-            Arc::new(AccountHandle::new(Arc::new(account)))
-        };
-        let account_set =
-            |name: &str| AccountSet::new(vec![cell(name)], Money::default(), String::new());
-        let publisher = Publisher::new(account_set("0"), clock);
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(Arc::clone(&publisher).run(stopped));
-        for turn in 1..50 {
-            // The publisher is rendering what it shows whenever the next account_set come.
-            publisher.changed().notify_one();
-            tokio::task::yield_now().await;
-            publisher.replace(account_set(&turn.to_string())).await;
-            let shown = publisher.shown();
-            let text = String::from_utf8(shown.rendered.plain_text().to_vec()).unwrap();
-            assert!(
-                text.contains(&format!("account=\"{turn}\"")),
-                "{turn}: {text}"
-            );
-            assert_eq!(shown.account_set.cells[0].account.name, turn.to_string());
-            assert!(shown.summary.accounts.contains_key(&turn.to_string()));
-        }
-        stop.send(true).unwrap();
-        task.await.unwrap();
-    }
-}
+mod tests;

@@ -1,11 +1,14 @@
-//! The metric reference in Markdown, for the documentation: of every family its kind, labels, unit, HELP, providers, and when it is absent.
+//! The metric reference in Markdown: kind, labels, unit, HELP and providers of every family, and when it is absent.
 
 use std::fmt::Write;
 
-use crate::exposition::families::{FAMILIES, Kind, MetricFamily};
-use crate::{charge::Measure, view::Window};
+use crate::{
+    charge::Measure,
+    exposition::families::{FAMILIES, Kind, MetricFamily},
+    view::Window,
+};
 
-/// Headings, and how the names of the families below them begin. The first that fits counts.
+/// Headings, and the prefixes of the families below them. The first match counts.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Cost", &["billed_cost_", "list_cost_", "restated_cost_"]),
     (
@@ -24,16 +27,16 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("The process", &[]),
 ];
 
-/// What a family is counted in where no label tells it, by how its name ends. The first that fits counts.
+/// The unit of a family that has it in no label, by the suffix of its name. The first match counts.
 const UNITS: &[(&str, &str)] = &[
     ("_timestamp_seconds", "seconds since 1970"),
     ("_seconds", "seconds"),
     ("_seconds_total", "seconds"),
     ("_bytes", "bytes"),
-    ("_ratio", "a share, 1 being the whole"),
+    ("_ratio", "ratio, 1 is the whole"),
     ("_info", "always 1"),
     ("_seats", "seats"),
-    ("_exchange_rate", "`to_currency` for one of `from_currency`"),
+    ("_exchange_rate", "`to_currency` per `from_currency`"),
     ("_success", "1 for yes, 0 for no"),
     ("_successful", "1 for yes, 0 for no"),
     ("_complete", "1 for yes, 0 for no"),
@@ -42,29 +45,28 @@ const UNITS: &[(&str, &str)] = &[
 
 const WITHOUT_BUDGETS: &str = "without budgets";
 const NO_MATCH: &str = "without budgets, and for accounts that no budget can match";
-const SHOWN_IS_ID: &str =
-    "where the id is what is shown, and there is no description; with all of its values";
-const NO_MONTHS: &str = "where the provider tells only what holds now";
-const NO_POLL: &str = "until the first poll has ended";
+const SHOWN_IS_ID: &str = "where the label already shows the id and there is no description";
+const NO_MONTHS: &str = "where the provider reports only current values";
+const NO_POLL: &str = "until the first poll has finished";
 const NEVER: &str = "never";
 const NO_PROC: &str = "where `/proc` cannot be read";
 
-/// When a family that shows no charges is absent, by its name without the prefix.
+/// When a family that is not about charges is absent, by its name without the prefix.
 const ABSENT: &[(&str, &str)] = &[
     ("customer_info", SHOWN_IS_ID),
     ("project_info", SHOWN_IS_ID),
     ("product_info", SHOWN_IS_ID),
     (
         "account_forecast_cost_month_end_lower",
-        "with fewer than 14 closed days, and where the provider tells months only",
+        "with fewer than 14 closed days, and where the provider reports only months",
     ),
     (
         "account_forecast_cost_month_end_upper",
-        "with fewer than 14 closed days, and where the provider tells months only",
+        "with fewer than 14 closed days, and where the provider reports only months",
     ),
     (
         "forecast_error_ratio",
-        "where no forecast was noted from the 16th to the 18th of the month before",
+        "without a recorded forecast of the 16th to 18th of the previous month",
     ),
     ("budget_limit", WITHOUT_BUDGETS),
     (
@@ -74,7 +76,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("budget_spent", NO_MATCH),
     (
         "budget_forecast",
-        "where nothing is forecast; without budgets, and for accounts that no budget can match",
+        "without a forecast, without budgets, and for accounts that no budget can match",
     ),
     ("budget_complete", NO_MATCH),
     ("exchange_rate", "without `reporting_currency`"),
@@ -82,13 +84,13 @@ const ABSENT: &[(&str, &str)] = &[
     ("billing_period_end_timestamp_seconds", NO_MONTHS),
     (
         "previous_day_start_timestamp_seconds",
-        "until a day has closed and was asked for since; where the provider tells no days; with all of its values",
+        "until a poll after the close of a day, and where the provider reports no days",
     ),
     ("poll_success", NEVER),
     ("poll_last_attempt_timestamp_seconds", NO_POLL),
     (
         "poll_last_success_timestamp_seconds",
-        "until a poll has wholly succeeded",
+        "until a poll has fully succeeded",
     ),
     ("parts", NEVER),
     ("failing_parts", NEVER),
@@ -110,15 +112,15 @@ const ABSENT: &[(&str, &str)] = &[
     ("polls_total", NEVER),
     (
         "poll_failures_total",
-        "never; every reason is there from the start",
+        "never; every reason is present from the start",
     ),
     (
         "api_requests_total",
-        "never; 200 is there from the start, another code once it was met",
+        "never; 200 is present from the start, other codes once they occurred",
     ),
     (
         "api_retries_total",
-        "never; every reason is there from the start",
+        "never; every reason is present from the start",
     ),
     ("config_last_reload_successful", NEVER),
     (
@@ -168,7 +170,7 @@ fn section(text: &mut String, family: &MetricFamily, providers: Option<String>) 
     } else {
         labels.join(", ")
     };
-    let providers = providers.unwrap_or_else(|| "it is not about a provider".to_owned());
+    let providers = providers.unwrap_or_else(|| "not about a provider".to_owned());
     write(
         text,
         format_args!(
@@ -182,7 +184,8 @@ fn section(text: &mut String, family: &MetricFamily, providers: Option<String>) 
 }
 
 fn write(text: &mut String, what: std::fmt::Arguments<'_>) {
-    text.write_fmt(what).expect("a String takes every text");
+    text.write_fmt(what)
+        .expect("writing to a String cannot fail");
 }
 
 /// A name without the prefix of the exporter's own.
@@ -217,23 +220,23 @@ fn unit(family: &MetricFamily) -> &'static str {
     }
 }
 
-/// When an account whose provider can tell the family does not have it; beside the account having no values at all.
+/// When an account lacks a family that its provider has, apart from accounts without any values.
 fn absent(family: &MetricFamily) -> Option<&'static str> {
     let of_charges = family.shows().map(|shows| match shows {
-        (_, Window::MonthToDate) => "where the provider withholds the month and has told nothing of it before",
+        (_, Window::MonthToDate) => "where the provider withholds the month and has not reported it before",
         (_, Window::PreviousMonth) => {
-            "where the provider withholds the month and has told nothing of it before, or was not yet asked for it"
+            "where the provider withholds the month and has not reported it before, or before it was fetched"
         }
-        (_, Window::PreviousDay) => "until a day has closed and was asked for since",
-        (_, Window::Today | Window::Now) => "only with all of its values",
+        (_, Window::PreviousDay) => "until a poll after the close of a day",
+        (_, Window::Today | Window::Now) => "only together with all values of the account",
         (_, Window::Restatement) => {
-            "until the first success at least 48 hours after the month's end"
+            "until the first success at least 48 hours after month end"
         }
         (Measure::BilledCost, Window::MonthEnd) => {
-            "for prepaid subscriptions, and where nothing of the running month is known"
+            "for prepaid subscriptions, and where nothing of the current month is known"
         }
         (_, Window::MonthEnd) => {
-            "where the answer tells none, and from the turn of a month to the next answer"
+            "where the response has none, and from the start of a month to the next poll"
         }
     });
     of_charges.or_else(|| {
@@ -249,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_family_says_when_it_is_absent_and_stands_once() {
+    fn every_family_has_one_section_and_an_absence() {
         let text = reference(|_| None);
         for family in FAMILIES {
             assert!(absent(family).is_some(), "{} in ABSENT", family.name);
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_stands_below_what_it_is_about() {
+    fn families_are_grouped_by_subject() {
         for (name, heading, unit_of) in [
             (
                 "cloudspend_billed_cost_today",
@@ -290,7 +293,7 @@ mod tests {
             (
                 "cloudspend_forecast_error_ratio",
                 "Forecasts",
-                "a share, 1 being the whole",
+                "ratio, 1 is the whole",
             ),
             ("cloudspend_polls_total", "The exporter", "a count"),
             ("process_cpu_seconds_total", "The process", "seconds"),

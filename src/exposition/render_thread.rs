@@ -1,6 +1,5 @@
-//! The thread on which everything is rendered. The C library's allocator keeps what a thread has freed for the few threads
-//! that share its arena; a rendering frees the most by far, and done on whichever thread is free it would, in the course of
-//! time, leave as much in each of them.
+//! The thread on which everything is rendered. The C library's allocator keeps freed memory for the few threads that share
+//! an arena. A rendering frees the most by far; on changing threads it would in time leave that much in every arena.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -10,7 +9,7 @@ use std::{
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread that does one thing after the other, until this is dropped.
+/// A thread that runs jobs one after the other, until this is dropped.
 #[derive(Debug)]
 pub(super) struct RenderThread(mpsc::Sender<Job>);
 
@@ -21,12 +20,12 @@ impl RenderThread {
         let work = move || jobs.into_iter().for_each(|job| job());
         let thread = thread::Builder::new().name("rendering".to_owned());
         if let Err(error) = thread.spawn(work) {
-            tracing::warn!(%error, "there is no thread for rendering; it is done where it is asked for");
+            tracing::warn!(%error, "Cannot start the rendering thread, rendering on other threads");
         }
         Self(sender)
     }
 
-    /// Has something done and waits for it; panics if that did.
+    /// Runs work on the thread and waits for it; panics if the work did.
     pub(super) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, result) = mpsc::sync_channel(1);
         let job = Box::new(move || {
@@ -36,7 +35,7 @@ impl RenderThread {
         if let Err(mpsc::SendError(job)) = self.0.send(job) {
             job();
         }
-        match result.recv().expect("what the thread takes it does") {
+        match result.recv().expect("the thread completes every job") {
             Ok(made) => made,
             Err(panic) => panic::resume_unwind(panic),
         }
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_done_on_one_thread_which_outlives_a_panic() {
+    fn all_work_runs_on_one_thread_that_outlives_a_panic() {
         let sender = RenderThread::start();
         let name = || thread::current().name().map(str::to_owned);
         let id = || thread::current().id();
@@ -64,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_thread_things_are_done_where_they_are_asked_for() {
+    fn without_its_thread_work_runs_on_the_caller() {
         let sender = RenderThread(mpsc::channel().0);
         let here = thread::current().id();
         assert_eq!(sender.run(|| thread::current().id()), here);

@@ -1,4 +1,4 @@
-//! The collector of a family whose few samples are gathered before it is rendered.
+//! The collector of a family with few samples, which are collected before it is rendered.
 
 use std::fmt;
 
@@ -8,15 +8,44 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::exposition::families::{Kind, MetricFamily};
+use crate::{
+    account::Account,
+    exposition::families::{Kind, MetricFamily},
+};
 
 /// The labels of one sample.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// A family with all its samples; without any it is not rendered at all.
 pub(super) struct Samples {
-    pub(super) name: MetricFamily,
+    pub(super) family: MetricFamily,
     pub(super) samples: Vec<(Labels, f64)>,
+}
+
+impl Samples {
+    /// A family with one sample without labels, or with none.
+    pub(super) fn single(family: MetricFamily, value: Option<f64>) -> Self {
+        Self {
+            family,
+            samples: value
+                .map(|value| (Labels::new(), value))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+/// The labels of a sample about an account, and others behind them.
+pub(super) fn account_labels(
+    account: &Account,
+    others: impl IntoIterator<Item = (&'static str, String)>,
+) -> Labels {
+    let mut labels = vec![
+        ("provider", account.provider_name.as_str().to_owned()),
+        ("account", account.name.clone()),
+    ];
+    labels.extend(others);
+    labels
 }
 
 impl Collector for Samples {
@@ -24,26 +53,26 @@ impl Collector for Samples {
         if self.samples.is_empty() {
             return Ok(());
         }
-        let (name, kind) = match self.name.kind {
-            Kind::Gauge => (self.name.name, MetricType::Gauge),
+        let (name, kind) = match self.family.kind {
+            Kind::Gauge => (self.family.name, MetricType::Gauge),
             Kind::Counter => (
-                self.name.name.trim_end_matches("_total"),
+                self.family.name.trim_end_matches("_total"),
                 MetricType::Counter,
             ),
         };
-        let mut metric = encoder.encode_descriptor(name, self.name.help, None, kind)?;
-        // A single sample without labels stands without braces, too.
+        let mut metric = encoder.encode_descriptor(name, self.family.help, None, kind)?;
+        // A single sample without labels has no braces.
         if let [(labels, value)] = self.samples.as_slice()
             && labels.is_empty()
         {
-            return match self.name.kind {
+            return match self.family.kind {
                 Kind::Gauge => ConstGauge::new(*value).encode(metric),
                 Kind::Counter => ConstCounter::new(*value).encode(metric),
             };
         }
         for (labels, value) in &self.samples {
             let sample = metric.encode_family(labels)?;
-            match self.name.kind {
+            match self.family.kind {
                 Kind::Gauge => ConstGauge::new(*value).encode(sample)?,
                 Kind::Counter => ConstCounter::new(*value).encode(sample)?,
             }
@@ -54,6 +83,6 @@ impl Collector for Samples {
 
 impl fmt::Debug for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name.name)
+        f.write_str(self.family.name)
     }
 }

@@ -1,4 +1,4 @@
-//! The collectors of what the exporter says about its accounts: periods, ages, failures, counts.
+//! Collectors of what the exporter reports about its accounts: periods, ages, failures, counts.
 
 use std::{fmt, sync::Arc};
 
@@ -10,17 +10,23 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::exposition::families::{
-    CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FOLDED_RATIO, FOLDED_SERIES, LAST_ATTEMPT,
-    LAST_SUCCESS, MetricFamily, OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS,
-    PREVIOUS_DAY_START, ROWS, SERIES, WITHHELD_PARTS,
+use crate::{
+    charge::start_of_day,
+    exposition::{
+        families::{
+            CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FAILURES, FOLDED_RATIO,
+            FOLDED_SERIES, LAST_ATTEMPT, LAST_SUCCESS, MetricFamily, OLDEST_SUCCESS, PARTS,
+            PERIOD_END, PERIOD_START, POLL_SUCCESS, POLLS, PREVIOUS_DAY_START, ROWS, SERIES,
+            WITHHELD_PARTS,
+        },
+        samples::{Labels, Samples, account_labels},
+    },
+    view::View,
 };
-use crate::exposition::samples::{Labels, Samples};
-use crate::{charge::start_of_day, view::View};
 
 type Read = fn(&View) -> Option<f64>;
 
-/// Each family with what it reads from an account; absent where that is unknown.
+/// Each family with the value that it reads from an account; absent where that is unknown.
 const FAMILIES: &[(MetricFamily, Read)] = &[
     (PERIOD_START, |view| {
         view.billing_period.map(|(start, _)| seconds(start))
@@ -66,15 +72,15 @@ const FAMILIES: &[(MetricFamily, Read)] = &[
     }),
 ];
 
-/// Registers every family that an account says about itself.
+/// Registers every gauge about accounts.
 pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
-    for &(name, read) in FAMILIES {
-        registry.register_collector(Box::new(About {
-            name,
+    for &(family, read) in FAMILIES {
+        registry.register_collector(Box::new(AccountGauge {
+            family,
             read,
             views: Arc::clone(views),
         }));
-        if name == FAILING_PARTS {
+        if family == FAILING_PARTS {
             registry.register_collector(Box::new(withheld_parts(views)));
         }
     }
@@ -85,11 +91,7 @@ fn withheld_parts(views: &[View]) -> Samples {
     let of_view = |view: &View| {
         let parts = view.health.withheld?;
         let sample = |window: &str, parts: usize| -> (Labels, f64) {
-            let labels = vec![
-                ("provider", view.account.provider_name.as_str().to_owned()),
-                ("account", view.account.name.clone()),
-                ("window", window.to_owned()),
-            ];
+            let labels = account_labels(&view.account, [("window", window.to_owned())]);
             (labels, parts as f64)
         };
         Some([
@@ -98,24 +100,52 @@ fn withheld_parts(views: &[View]) -> Samples {
         ])
     };
     Samples {
-        name: WITHHELD_PARTS,
+        family: WITHHELD_PARTS,
         samples: views.iter().filter_map(of_view).flatten().collect(),
     }
 }
 
-struct About {
-    name: MetricFamily,
+/// The counters that move together with the gauges: all are read from the same states.
+pub(super) fn poll_counters(views: &[View]) -> [Samples; 2] {
+    let polls = views.iter().map(|view| {
+        let polls = view.state.counts.polls();
+        (account_labels(&view.account, []), polls as f64)
+    });
+    let failures = views.iter().flat_map(|view| {
+        view.state.counts.failures().map(|(reason, count)| {
+            let reason = ("reason", reason.as_str().to_owned());
+            (account_labels(&view.account, [reason]), count as f64)
+        })
+    });
+    [
+        Samples {
+            family: POLLS,
+            samples: polls.collect(),
+        },
+        Samples {
+            family: FAILURES,
+            samples: failures.collect(),
+        },
+    ]
+}
+
+struct AccountGauge {
+    family: MetricFamily,
     read: Read,
     views: Arc<[View]>,
 }
 
-impl Collector for About {
+impl Collector for AccountGauge {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         if self.views.iter().all(|view| (self.read)(view).is_none()) {
             return Ok(());
         }
-        let mut metric =
-            encoder.encode_descriptor(self.name.name, self.name.help, None, MetricType::Gauge)?;
+        let mut metric = encoder.encode_descriptor(
+            self.family.name,
+            self.family.help,
+            None,
+            MetricType::Gauge,
+        )?;
         for view in self.views.iter() {
             if let Some(value) = (self.read)(view) {
                 let labels = [
@@ -129,9 +159,9 @@ impl Collector for About {
     }
 }
 
-impl fmt::Debug for About {
+impl fmt::Debug for AccountGauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name.name)
+        f.write_str(self.family.name)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the answers of a poll make of an account's state: it is computed beside the async threads, since a large account
-//! takes its time.
+//! Turns the results of a poll into the account's next state, and logs what changed. It runs on a blocking thread where
+//! the account is large.
 
 use std::{
     collections::BTreeSet,
@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
@@ -19,157 +20,228 @@ use crate::{
     view::view,
 };
 
-/// What a part answered.
-pub(super) type Answer = (Part, Result<ledger::PartTotals, ProviderError>);
+/// What fetching one part brought.
+pub(super) type PartResult = (Part, Result<ledger::PartTotals, ProviderError>);
 
-/// The end of each poll of one account.
+/// Ends each poll of one account.
 pub(super) struct PollCommit {
-    cell: Arc<AccountHandle>,
+    handle: Arc<AccountHandle>,
     clock: Clock,
     changed: Arc<Notify>,
-    /// The parts that turned out to be none, so that each is told once.
+    /// The parts that turned out not to be applicable, so that each is logged once.
     skipped: Mutex<BTreeSet<String>>,
 }
 
 impl PollCommit {
-    pub(super) fn new(cell: Arc<AccountHandle>, clock: Clock, changed: Arc<Notify>) -> Self {
+    pub(super) fn new(handle: Arc<AccountHandle>, clock: Clock, changed: Arc<Notify>) -> Self {
         Self {
-            cell,
+            handle,
             clock,
             changed,
             skipped: Mutex::default(),
         }
     }
 
-    /// Makes what parts answered the account's state. `wait` is how long the provider asked to be left alone before;
-    /// returned is how long in all.
-    pub(super) fn settle(
+    /// Makes the results of all parts the account's state. `retry_after` is how long the provider asked to wait before
+    /// that; returned is how long it asked to wait in all.
+    pub(super) fn commit(
         &self,
         mut state: AccountState,
-        answers: Vec<Answer>,
-        ask: &PollRequest,
-        mut wait: Duration,
-        began: Instant,
+        results: Vec<PartResult>,
+        request: &PollRequest,
+        mut retry_after: Duration,
+        started: Instant,
     ) -> Duration {
-        let account = &self.cell.account;
+        let account = &self.handle.account;
         let mut rows = 0;
+        let mut failed = Vec::new();
+        let mut skipped = Vec::new();
         state.status.remarks.clear();
-        for (part, answer) in answers {
-            let answer = answer.and_then(|said| {
-                rows += said.rows;
+        for (part, result) in results {
+            let result = result.and_then(|totals| {
+                rows += totals.rows;
                 if account.poll.plausibility {
                     state
-                        .check_plausibility(&part.id, &said, ask)
+                        .check_plausibility(&part.id, &totals, request)
                         .map_err(|implausible| {
                             ProviderError::new(Reason::Implausible, implausible.to_string())
                         })?;
                 }
-                Ok(said)
+                Ok(totals)
             });
-            match answer {
-                Ok(mut said) => {
-                    state.status.remarks.append(&mut said.remarks);
-                    let restated = state.accept(&part.id, said, ask, &account.zone);
-                    self.tell_restated(&part, &restated);
+            match result {
+                Ok(mut totals) => {
+                    state.status.remarks.append(&mut totals.remarks);
+                    let restated = state.accept(&part.id, totals, request, &account.zone);
+                    self.log_restated(&part, &restated);
                 }
                 Err(error) => {
                     let known = state.parts.get(&part.id);
                     if error.is_not_applicable()
                         && known.is_none_or(|known| known.last_success.is_none())
                     {
-                        self.skip(&part.id, &error);
                         state.drop_part(&part.id);
+                        skipped.push((part.id, error));
                         continue;
                     }
-                    wait = wait.max(error.retry_after().unwrap_or_default());
-                    state.fail(&part.id, self.note(&part.id, &error));
+                    retry_after = retry_after.max(error.retry_after().unwrap_or_default());
+                    state.counts.record_failure(error.reason());
+                    state.fail(&part.id, failure(&error));
+                    failed.push((part.id, error));
                 }
             }
         }
-        state.prune(ask.current);
-        state.status.held_until = (!wait.is_zero()).then(|| add(self.clock.now(), wait));
-        self.conclude(state, ask, rows, began.elapsed());
-        wait
+        self.log_skipped(&skipped);
+        self.log_failed(&state, &failed, request.now);
+        state.prune(request.current);
+        state.status.held_until =
+            (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
+        self.publish(state, request, rows, started.elapsed());
+        retry_after
     }
 
-    /// Makes what was found the account's state, and says so.
-    fn conclude(&self, mut state: AccountState, ask: &PollRequest, rows: u64, duration: Duration) {
-        let account = &self.cell.account;
+    /// Counts and logs that the parts could not be listed.
+    pub(super) fn discovery_failed(
+        &self,
+        state: &mut AccountState,
+        error: &ProviderError,
+    ) -> Failure {
+        state.counts.record_failure(error.reason());
+        let known = state.parts.values().filter(|part| part.listed).count();
+        let account = &self.handle.account;
+        let message = if known > 0 {
+            "Listing parts failed, polling the parts known before"
+        } else {
+            "Listing parts failed, no parts known yet"
+        };
+        tracing::warn!(
+            account = account.name,
+            provider = account.provider_name.as_str(),
+            part = "discovery",
+            known_parts = known,
+            last_success = state.status.last_success.map(tracing::field::display),
+            reason = error.reason().as_str(),
+            correlation_id = error.correlation_id().map(tracing::field::display),
+            error = chain(error),
+            "{message}"
+        );
+        failure(error)
+    }
+
+    /// Completes the state with how the poll went, and publishes it.
+    fn publish(
+        &self,
+        mut state: AccountState,
+        request: &PollRequest,
+        rows: u64,
+        duration: Duration,
+    ) {
+        let account = &self.handle.account;
         let listed = state.parts.values().filter(|part| part.listed);
         let failing = listed.filter(|part| part.failure.is_some()).count();
         let success = failing == 0 && state.status.discovery.is_none();
         state.status.success = success;
-        state.status.last_attempt = Some(ask.now);
+        state.status.last_attempt = Some(request.now);
         if success {
-            state.status.last_success = Some(ask.now);
-            let noted = state.noted.iter().any(|noted| noted.month == ask.current);
-            if !noted && FORECAST_RECORD_DAYS.contains(&ask.today.day()) {
+            state.status.last_success = Some(request.now);
+            let mut recorded = state.noted.iter().map(|record| record.month);
+            if !recorded.any(|month| month == request.current)
+                && FORECAST_RECORD_DAYS.contains(&request.today.day())
+            {
                 let state_now = Arc::new(state.clone());
-                let forecasts = view(account, &state_now, ask.now).spend.forecasts();
-                state.record_forecasts(ask, forecasts);
+                let forecasts = view(account, &state_now, request.now).spend.forecasts();
+                state.record_forecasts(request, forecasts);
             }
         }
         state.status.duration = Some(duration);
         state.status.rows = Some(rows);
-        tracing::info!(
-            account = account.name,
-            provider = account.provider_name.as_str(),
-            rows,
-            series = state.keys.len(),
-            parts = state.parts.len(),
-            failing,
-            duration_seconds = duration.as_secs_f64(),
-            outcome = if success { "success" } else { "failure" },
-            "poll"
-        );
-        account.counters.polled();
-        self.cell.state.store(Arc::new(state));
+        state.counts.record_poll();
+        macro_rules! log {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    account = account.name,
+                    provider = account.provider_name.as_str(),
+                    rows,
+                    series = state.keys.len(),
+                    parts = state.parts.len(),
+                    failing,
+                    duration_seconds = duration.as_secs_f64(),
+                    $message
+                )
+            };
+        }
+        if success {
+            log!(info, "Poll finished");
+        } else {
+            log!(warn, "Poll failed");
+        }
+        self.handle.state.store(Arc::new(state));
         self.changed.notify_one();
     }
 
-    /// Says once that a part is skipped.
-    fn skip(&self, part: &str, error: &ProviderError) {
-        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        if skipped.insert(part.to_owned()) {
-            let account = &self.cell.account.name;
+    /// Logs the parts that are skipped from now on: one line with their number, and each of them at debug.
+    fn log_skipped(&self, parts: &[(String, ProviderError)]) {
+        let account = &self.handle.account.name;
+        let mut known = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut skipped = 0_usize;
+        for (part, error) in parts {
+            if known.insert(part.clone()) {
+                skipped += 1;
+                tracing::debug!(account, part, error = chain(error), "Skipped a part");
+            }
+        }
+        if skipped > 0 {
             tracing::info!(
                 account,
-                part,
-                error = chain(error),
-                "skipped, since it is no part of this kind"
+                skipped,
+                "Skipped parts that the provider lists but does not serve"
             );
         }
     }
 
-    fn tell_restated(&self, part: &Part, restated: &[Restated]) {
+    /// Logs each part that failed, with the whole chain of causes and with what becomes of its values.
+    fn log_failed(&self, state: &AccountState, failed: &[(String, ProviderError)], now: Timestamp) {
+        let account = &self.handle.account;
+        let stale_after = account.poll.stale_after;
+        let withdrawn = (state.parts.values()).all(|part| part.is_stale(now, stale_after));
+        for (part, error) in failed {
+            let last_success = state.parts.get(part).and_then(|part| part.last_success);
+            let message = match last_success {
+                None => "Part failed, no values yet",
+                Some(_) if withdrawn => "Part failed, its values are too old to be served",
+                Some(_) => "Part failed, still serving values from its last success",
+            };
+            tracing::warn!(
+                account = account.name,
+                provider = account.provider_name.as_str(),
+                part,
+                last_success = last_success.map(tracing::field::display),
+                reason = error.reason().as_str(),
+                correlation_id = error.correlation_id().map(tracing::field::display),
+                error = chain(error),
+                "{message}"
+            );
+        }
+    }
+
+    fn log_restated(&self, part: &Part, restated: &[Restated]) {
         for restated in restated {
             tracing::info!(
-                account = self.cell.account.name,
+                account = self.handle.account.name,
                 part = part.id,
                 month = %restated.month,
                 currency = &*restated.currency,
                 from = restated.from,
                 to = restated.to,
-                "the closed month was restated"
+                "The provider changed the cost of a closed month"
             );
         }
     }
+}
 
-    /// Counts and logs a failure once, with the whole chain of its causes.
-    pub(super) fn note(&self, part: &str, error: &ProviderError) -> Failure {
-        let account = &self.cell.account;
-        account.counters.failed(error.reason());
-        tracing::warn!(
-            account = account.name,
-            part,
-            reason = error.reason().as_str(),
-            correlation_id = error.correlation_id().map(tracing::field::display),
-            error = chain(error),
-            "the last good values stay"
-        );
-        Failure {
-            reason: error.reason(),
-            message: chain(error),
-        }
+fn failure(error: &ProviderError) -> Failure {
+    Failure {
+        reason: error.reason(),
+        message: chain(error),
     }
 }

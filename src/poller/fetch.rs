@@ -1,4 +1,4 @@
-//! How one account's API is asked: for its parts, and for one part, again where that may help and its time allows it.
+//! Fetches an account's list of parts, and single parts, with retries within a part's timeout.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,68 +13,76 @@ use crate::{
     provider::{Part, PollRequest},
 };
 
-/// Label sets beyond this multiple of `max_series` are no account that folding could save.
-const MAX_KEYS: usize = 10;
+/// An account with more label sets than this multiple of `max_series` is refused: folding would not help it.
+const MAX_LABEL_SETS: usize = 10;
 
-/// Asks one account's API.
+/// Fetches the parts of one account.
 #[derive(Debug)]
 pub struct PartFetcher {
     account: Arc<Account>,
-    shape: Arc<LabelMapping>,
+    mapping: Arc<LabelMapping>,
     backoff: Backoff,
 }
 
 impl PartFetcher {
-    /// Asks the API of an account.
+    /// A fetcher for an account.
     pub fn new(account: Arc<Account>) -> Self {
         Self {
-            shape: Arc::new(LabelMapping::of(&account)),
+            mapping: Arc::new(LabelMapping::of(&account)),
             account,
             backoff: Backoff::PART,
         }
     }
 
-    /// Waits otherwise before it asks for a part again.
+    /// Uses another backoff between attempts to fetch a part.
     #[must_use]
     pub fn with_backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// Asks which parts there are, within the time of one part and before a deadline.
+    /// Fetches the list of parts, within the timeout of one part and before a deadline.
     pub async fn parts(
         &self,
-        ask: &PollRequest,
+        request: &PollRequest,
         deadline: Option<Instant>,
     ) -> Result<Vec<Part>, ProviderError> {
-        tokio::time::timeout_at(self.until(deadline), self.account.provider.parts(ask))
+        tokio::time::timeout_at(self.until(deadline), self.account.provider.parts(request))
             .await
-            .unwrap_or_else(|_| Err(timed_out("finding the parts")))
+            .unwrap_or_else(|_| Err(timed_out("listing the parts")))
     }
 
-    /// Asks for one part, again where that may help and the part's time allows it.
+    /// Fetches one part, with retries where they may help and its timeout allows them.
     pub async fn fetch(
         &self,
         part: &Part,
-        ask: &PollRequest,
+        request: &PollRequest,
         deadline: Option<Instant>,
     ) -> Result<ledger::PartTotals, ProviderError> {
         let deadline = self.until(deadline);
         let mut attempt = 1;
         loop {
-            let answer = tokio::time::timeout_at(deadline, self.fetch_once(part, ask)).await;
-            let error = match answer.unwrap_or_else(|_| Err(timed_out("the part"))) {
-                Ok(said) => return Ok(said),
+            let result = tokio::time::timeout_at(deadline, self.fetch_once(part, request)).await;
+            let error = match result.unwrap_or_else(|_| Err(timed_out("fetching the part"))) {
+                Ok(totals) => return Ok(totals),
                 Err(error) => error,
             };
             let wait = error
                 .retry_after()
                 .unwrap_or_else(|| self.backoff.wait(attempt));
-            let again = error.is_retryable() && error.reason() != Reason::Timeout;
-            if !again || attempt >= self.backoff.attempts || instant() + wait >= deadline {
+            let may_help = error.is_retryable() && error.reason() != Reason::Timeout;
+            if !may_help || attempt >= self.backoff.attempts || instant() + wait >= deadline {
                 return Err(error);
             }
             self.account.counters.retried(error.reason());
+            tracing::debug!(
+                account = self.account.name,
+                part = part.id,
+                attempt = attempt + 1,
+                wait_seconds = wait.as_secs_f64(),
+                reason = error.reason().as_str(),
+                "Retrying part"
+            );
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
@@ -83,45 +91,48 @@ impl PartFetcher {
     async fn fetch_once(
         &self,
         part: &Part,
-        ask: &PollRequest,
+        request: &PollRequest,
     ) -> Result<ledger::PartTotals, ProviderError> {
         let account = &self.account;
-        let most_keys = account.poll.max_series.saturating_mul(MAX_KEYS);
-        let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(&self.shape), most_keys)));
+        let max_label_sets = account.poll.max_series.saturating_mul(MAX_LABEL_SETS);
+        let ledger = Arc::new(Mutex::new(Ledger::new(
+            Arc::clone(&self.mapping),
+            max_label_sets,
+        )));
         let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-        account.provider.fetch(part, ask, &sink).await?;
+        account.provider.fetch(part, request, &sink).await?;
         drop(sink);
         let ledger = Arc::into_inner(ledger)
-            .ok_or_else(|| ProviderError::malformed("the answer is still being read"))?
+            .ok_or_else(|| ProviderError::malformed("the response is still being read"))?
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let said = run_blocking_if_large(ledger.label_sets(), move || ledger.close()).await;
-        for (month, _) in &said.months {
-            if !ask.months.contains(month) && *month <= ask.current {
+        let totals = run_blocking_if_large(ledger.label_sets(), move || ledger.close()).await;
+        for (month, _) in &totals.months {
+            if !request.months.contains(month) && *month <= request.current {
                 return Err(ProviderError::malformed(format!(
-                    "the answer holds rows of {month}, which was not asked for"
+                    "the response contains rows of {month}, which was not requested"
                 )));
             }
         }
-        Ok(said)
+        Ok(totals)
     }
 
-    /// When one question must be answered.
+    /// When one fetch must have ended.
     fn until(&self, deadline: Option<Instant>) -> Instant {
         let own = instant() + self.account.poll.timeout;
         deadline.map_or(own, |deadline| deadline.min(own))
     }
 }
 
-/// With so many label sets work is done where it comes up: handing it over would take as long.
-const FEW: usize = 1_000;
+/// With at most so many label sets, handing work to another thread would take as long as doing it.
+const FEW_LABEL_SETS: usize = 1_000;
 
-/// Does what takes the longer the more label sets it is about: beside the async threads where these are many.
+/// Runs work whose time grows with label sets, on a blocking thread where there are many.
 pub(super) async fn run_blocking_if_large<T: Send + 'static>(
     label_sets: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    if label_sets <= FEW {
+    if label_sets <= FEW_LABEL_SETS {
         return work();
     }
     match tokio::task::spawn_blocking(work).await {
@@ -139,6 +150,9 @@ fn timed_out(what: &str) -> ProviderError {
 }
 
 pub(super) fn instant() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "the poller is who measures time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the poller measures elapsed time"
+    )]
     Instant::now()
 }

@@ -1,8 +1,7 @@
-//! Owns the pollers by the name of their account. Loads the configuration again and restarts only what changed.
+//! Owns the pollers of all accounts. Reloads the configuration, and restarts only the pollers of accounts that changed.
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,30 +20,35 @@ use crate::{
     account::Account,
     clock::Clock,
     config::{self, Config, Share, Sources},
-    diagnostics::Report,
     exposition::{
         Reload,
         publisher::{AccountSet, Publisher},
     },
+    ledger::LabelMapping,
     poller::Poller,
     state::{AccountHandle, AccountState, store::Store},
     telemetry::log::Log,
     view::budgets::Money,
 };
 
-/// A disk that hangs does not keep a reload waiting for ever.
+mod plan;
+
+use plan::Plan;
+pub use plan::{Changes, NotReloaded};
+
+/// A disk that hangs must not block a reload forever.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// A reload that is under way when the program ends has so long.
+/// How long a reload that is in progress may delay the shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of a file with more faults, so many are in the log; the answer to a request holds all.
+/// The log shows so many errors of a configuration; the response to a reload request holds all.
 const MAX_LOGGED: usize = 100;
 
-/// What a configuration is loaded from, and what accounts are polled with.
+/// What configurations are loaded from, and what pollers need.
 #[derive(Debug, Clone)]
 pub struct Tools {
     /// Where the configuration comes from.
     pub sources: Sources,
-    /// Where states are kept, if they are.
+    /// Where states are stored, if they are.
     pub store: Option<Arc<Store>>,
     /// The log, whose level may change.
     pub log: Log,
@@ -52,35 +56,35 @@ pub struct Tools {
     pub clock: Clock,
 }
 
-/// Runs one poller an account.
+/// Runs one poller for each account.
 pub struct Supervisor {
-    page: Arc<Publisher>,
+    publisher: Arc<Publisher>,
     tools: Tools,
-    /// Held while the configuration is loaded and put in force: of two reloads the second begins when the first has
-    /// ended.
+    /// Held while a configuration is loaded and applied: a second reload starts when the first has ended.
     pollers: Mutex<BTreeMap<String, JoinHandle<()>>>,
     loaded: ArcSwap<Reload>,
-    /// Whether every account was tried or restored once: an account that a reload adds changes nothing about that.
+    /// Whether every account was served once after being polled or restored: an account that a reload adds does not
+    /// change that.
     ready: AtomicBool,
     stop: watch::Receiver<bool>,
 }
 
 impl Supervisor {
-    /// Begins to poll the accounts of a configuration, those that the store knows from where they were left, until
-    /// `stop` turns true.
+    /// Starts polling the accounts of a configuration, with the states that the store has of them, until `stop` turns
+    /// true.
     pub async fn start(config: Config, tools: Tools, stop: watch::Receiver<bool>) -> Arc<Self> {
         let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let now = tools.clock.now();
-        let cells = config
+        let handles = config
             .accounts
             .into_iter()
-            .map(|account| Arc::new(cell_of(account, None, tools.store.as_deref(), now)))
+            .map(|account| Arc::new(handle_of(account, None, tools.store.as_deref(), now)))
             .collect();
         let supervisor = Self {
-            page: Publisher::new(
+            publisher: Publisher::new(
                 AccountSet {
                     share,
-                    ..AccountSet::new(cells, money, in_force)
+                    ..AccountSet::new(handles, money, in_force)
                 },
                 tools.clock.clone(),
             ),
@@ -94,50 +98,43 @@ impl Supervisor {
             stop,
         };
         for warning in &config.warnings {
-            tracing::warn!(warning, "configuration");
+            tracing::warn!(warning, "The configuration has a warning");
         }
         let mut pollers = supervisor.pollers.lock().await;
-        let account_set = Arc::clone(&supervisor.page.shown().account_set);
+        let account_set = Arc::clone(&supervisor.publisher.published().account_set);
         if let Some(Share { shard, of }) = account_set.share {
-            tracing::info!(%shard, accounts = account_set.cells.len(), of, "polling a share of the accounts");
+            tracing::info!(%shard, accounts = account_set.accounts.len(), shards = of, "Polling the accounts of this shard");
         }
-        for (others, cell) in account_set.cells.iter().enumerate() {
-            supervisor.poll(cell, others, &mut pollers);
+        for (others, handle) in account_set.accounts.iter().enumerate() {
+            supervisor.poll(handle, others, &mut pollers);
         }
         drop(pollers);
         Arc::new(supervisor)
     }
 
     /// What is served of the accounts.
-    pub fn page(&self) -> &Arc<Publisher> {
-        &self.page
+    pub fn publisher(&self) -> &Arc<Publisher> {
+        &self.publisher
     }
 
-    /// How the last loading of the configuration went.
+    /// How the last load of the configuration went.
     pub fn loaded(&self) -> Reload {
         **self.loaded.load()
     }
 
-    /// The accounts that were neither tried nor restored yet; none once there were none, whatever a reload adds.
-    pub fn waited_for(&self) -> Vec<String> {
+    /// The accounts that the served rendering shows as neither polled nor restored yet; none once there were none,
+    /// whatever a reload adds.
+    pub fn pending_accounts(&self) -> Vec<String> {
         if self.ready.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let shown = self.page.shown();
-        let untried = |cell: &&Arc<AccountHandle>| cell.state.load().status.last_attempt.is_none();
-        let waiting: Vec<_> = shown
-            .account_set
-            .cells
-            .iter()
-            .filter(untried)
-            .map(|cell| cell.account.name.clone())
-            .collect();
-        self.ready.store(waiting.is_empty(), Ordering::Relaxed);
-        waiting
+        let pending = self.publisher.published().pending.clone();
+        self.ready.store(pending.is_empty(), Ordering::Relaxed);
+        pending
     }
 
-    /// Loads the configuration again and puts it in force, or leaves everything as it was. Goes on to its end even if
-    /// the caller does not wait for it.
+    /// Loads and applies the configuration again, or leaves everything as it was. It completes even if the caller does
+    /// not wait for it.
     pub async fn reload(self: &Arc<Self>) -> Result<Changes, NotReloaded> {
         let supervisor = Arc::clone(self);
         let reloading = tokio::spawn(async move {
@@ -153,68 +150,68 @@ impl Supervisor {
         &self,
         pollers: &mut BTreeMap<String, JoinHandle<()>>,
     ) -> Result<Changes, NotReloaded> {
-        // Whoever was ready before stays so, whether it was asked about or not.
-        self.waited_for();
-        let before = Arc::clone(&self.page.shown().account_set);
+        // A program that was ready stays ready, even if nobody has requested /-/ready yet.
+        self.pending_accounts();
+        let before = Arc::clone(&self.publisher.published().account_set);
         let config = self.load(Arc::clone(&before)).await?;
         let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let level = config.log.level;
         let warnings = config.warnings;
         let mut plan = Plan::new(&before, config.accounts);
-        // What a poller that is cut off has found is there before its successor begins.
+        // The old poller of an account ends before the new one starts from its state.
         let ended: Vec<_> = plan
             .ended()
             .filter_map(|name| pollers.remove(name))
             .collect();
         ended.iter().for_each(JoinHandle::abort);
         for poller in ended {
-            // It was aborted, or has panicked before: gone in either case.
+            // Aborted, or ended by a panic before: gone in either case.
             let _ = poller.await;
         }
         let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
-        let begun = std::mem::take(&mut plan.begun);
+        let started = std::mem::take(&mut plan.started);
         let building = tokio::task::spawn_blocking(move || {
             let build = |(account, known): (Account, Option<Arc<AccountHandle>>)| {
-                Arc::new(cell_of(account, known.as_deref(), store.as_deref(), now))
+                Arc::new(handle_of(account, known.as_deref(), store.as_deref(), now))
             };
-            begun.into_iter().map(build).collect::<Vec<_>>()
+            started.into_iter().map(build).collect::<Vec<_>>()
         });
-        let Ok(begun) = building.await else {
-            for (others, cell) in before.cells.iter().enumerate() {
-                if !pollers.contains_key(&cell.account.name) {
-                    self.poll(cell, others, pollers);
+        let Ok(started) = building.await else {
+            for (others, handle) in before.accounts.iter().enumerate() {
+                if !pollers.contains_key(&handle.account.name) {
+                    self.poll(handle, others, pollers);
                 }
             }
             return Err(NotReloaded::Broken);
         };
-        let cells = plan.unchanged.iter().chain(&begun).cloned().collect();
-        self.page
+        let handles = plan.unchanged.iter().chain(&started).cloned().collect();
+        self.publisher
             .replace(AccountSet {
                 share,
-                ..AccountSet::new(cells, money, in_force)
+                ..AccountSet::new(handles, money, in_force)
             })
             .await;
-        for (others, cell) in begun.iter().enumerate() {
-            self.poll(cell, others, pollers);
+        for (others, handle) in started.iter().enumerate() {
+            self.poll(handle, others, pollers);
         }
         self.tools.log.set_level(level);
         for warning in warnings {
-            tracing::warn!(warning, "configuration");
+            tracing::warn!(warning, "The configuration has a warning");
         }
         Ok(plan.changes)
     }
 
-    /// Reads the sources again. Accounts that are there already go on counting where they are.
+    /// Reads the sources again. Accounts that exist already keep their request counters.
     async fn load(&self, account_set: Arc<AccountSet>) -> Result<Config, NotReloaded> {
         let Tools { sources, clock, .. } = self.tools.clone();
         let loading = tokio::task::spawn_blocking(move || {
             config::load(&sources, &clock, &mut |name| {
                 let known = account_set
-                    .cells
+                    .accounts
                     .iter()
-                    .find(|cell| cell.account.name == name);
+                    .find(|handle| handle.account.name == name);
                 known
-                    .map(|cell| Arc::clone(&cell.account.counters))
+                    .map(|handle| Arc::clone(&handle.account.counters))
                     .unwrap_or_default()
             })
         });
@@ -225,25 +222,25 @@ impl Supervisor {
         }
     }
 
-    /// Begins to poll an account, after so many others that begin now, too.
+    /// Starts the poller of an account, behind so many others that start at the same time.
     fn poll(
         &self,
-        cell: &Arc<AccountHandle>,
+        handle: &Arc<AccountHandle>,
         others: usize,
         pollers: &mut BTreeMap<String, JoinHandle<()>>,
     ) {
         let poller = Poller::new(
-            Arc::clone(cell),
+            Arc::clone(handle),
             self.tools.clock.clone(),
-            self.page.changed(),
+            self.publisher.changed(),
         )
-        .keeping(self.tools.store.clone())
-        .behind(others);
+        .with_store(self.tools.store.clone())
+        .staggered_behind(others);
         let task = tokio::spawn(poller.run(self.stop.clone()));
-        pollers.insert(cell.account.name.clone(), task);
+        pollers.insert(handle.account.name.clone(), task);
     }
 
-    /// Takes note of how a reload went, and says so.
+    /// Records and logs how a reload went.
     fn conclude(&self, outcome: &Result<Changes, NotReloaded>) {
         let before = self.loaded();
         self.loaded.store(Arc::new(Reload {
@@ -259,142 +256,57 @@ impl Supervisor {
                 changed = changes.changed,
                 added = changes.added,
                 removed = changes.removed,
-                "configuration reloaded"
+                "Configuration reloaded"
             ),
             Err(NotReloaded::Diagnostics(report)) => {
-                for fault in report.to_string().lines().take(MAX_LOGGED) {
-                    tracing::error!(fault, "configuration not reloaded");
+                for error in report.to_string().lines().take(MAX_LOGGED) {
+                    tracing::error!(
+                        error,
+                        "Configuration not reloaded, the previous one stays in effect"
+                    );
                 }
             }
-            Err(error) => tracing::error!(%error, "configuration not reloaded"),
+            Err(error) => {
+                tracing::error!(%error, "Configuration not reloaded, the previous one stays in effect")
+            }
         }
     }
 
-    /// Waits until all pollers have ended, once they were told to stop.
+    /// Waits until all pollers have ended, once they were asked to stop.
     pub async fn end(&self) {
-        // A reload whose disk hangs does not keep the program from ending.
+        // A reload whose disk hangs must not block the shutdown.
         let Ok(mut pollers) = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.pollers.lock()).await
         else {
             return;
         };
         for (_, poller) in std::mem::take(&mut *pollers) {
-            // One that has panicked is gone, too.
+            // One that has panicked has ended, too.
             let _ = poller.await;
         }
     }
 }
 
-/// What becomes of each account.
-struct Plan {
-    unchanged: Vec<Arc<AccountHandle>>,
-    /// Accounts that are polled anew, with what is known of them.
-    begun: Vec<(Account, Option<Arc<AccountHandle>>)>,
-    removed: Vec<String>,
-    changes: Changes,
-}
-
-impl Plan {
-    fn new(before: &AccountSet, accounts: Vec<Account>) -> Self {
-        let mut known: BTreeMap<&str, &Arc<AccountHandle>> = before
-            .cells
-            .iter()
-            .map(|cell| (cell.account.name.as_str(), cell))
-            .collect();
-        let mut plan = Self {
-            unchanged: Vec::new(),
-            begun: Vec::new(),
-            removed: Vec::new(),
-            changes: Changes::default(),
-        };
-        for account in accounts {
-            match known.remove(account.name.as_str()) {
-                Some(cell) if cell.account.is_configured_as(&account) => {
-                    plan.changes.unchanged += 1;
-                    plan.unchanged.push(Arc::clone(cell));
-                }
-                Some(cell) => {
-                    plan.changes.changed += 1;
-                    plan.begun.push((account, Some(Arc::clone(cell))));
-                }
-                None => {
-                    plan.changes.added += 1;
-                    plan.begun.push((account, None));
-                }
-            }
-        }
-        plan.changes.removed = known.len();
-        plan.removed = known.into_keys().map(str::to_owned).collect();
-        plan
-    }
-
-    /// The accounts whose pollers end.
-    fn ended(&self) -> impl Iterator<Item = &str> {
-        let changed = self.begun.iter().map(|(account, _)| account.name.as_str());
-        changed.chain(self.removed.iter().map(String::as_str))
-    }
-}
-
-/// The cell of an account that is polled from now on: with what is known of it, or with what the store kept, where the
-/// sums still mean the same.
-fn cell_of(
+/// The handle of an account that gets a new poller: with what was known of it or what the store has of it, where the sums
+/// still mean the same. Polls and failures keep counting in any case.
+fn handle_of(
     account: Account,
     known: Option<&AccountHandle>,
     store: Option<&Store>,
     now: Timestamp,
 ) -> AccountHandle {
-    let fits = |cell: &&AccountHandle| cell.account.fingerprint() == account.fingerprint();
+    let fits = |handle: &&AccountHandle| handle.account.fingerprint() == account.fingerprint();
     let state = match known.filter(fits) {
-        Some(cell) => {
-            let mut state = AccountState::clone(&cell.state.load());
-            // The poller says when, once it runs.
+        Some(handle) => {
+            let mut state = AccountState::clone(&handle.state.load());
+            // The poller sets it once it runs.
             state.status.next_poll = None;
             Some(state)
         }
         None => store.and_then(|store| store.restore(&account, now)),
     };
-    let account = Arc::new(account);
-    match state {
-        Some(state) => AccountHandle::restored(account, state),
-        None => AccountHandle::new(account),
+    let mut state = state.unwrap_or_else(|| AccountState::new(LabelMapping::of(&account).width()));
+    if let Some(known) = known {
+        state.counts = known.state.load().counts.clone();
     }
-}
-
-/// What a reload did, in accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Changes {
-    /// They go on as they were.
-    pub unchanged: usize,
-    /// They are polled by new pollers.
-    pub changed: usize,
-    /// They were not there before.
-    pub added: usize,
-    /// They are no longer there.
-    pub removed: usize,
-}
-
-impl fmt::Display for Changes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "accounts: {} unchanged, {} changed, {} added, {} removed",
-            self.unchanged, self.changed, self.added, self.removed
-        )
-    }
-}
-
-/// Why a configuration was not put in force. The one before stays.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReloaded {
-    /// It is bad.
-    #[error(transparent)]
-    Diagnostics(Report),
-    /// Reading it took too long.
-    #[error(
-        "reading the configuration took longer than {}",
-        humantime::format_duration(LOAD_TIMEOUT)
-    )]
-    TooSlow,
-    /// A fault of this program.
-    #[error("reading the configuration failed")]
-    Broken,
+    AccountHandle::restored(Arc::new(account), state)
 }

@@ -1,4 +1,4 @@
-//! Who may ask, and how: what the web configuration file says, in force while the program runs and read again when it changes.
+//! Access control: TLS, users, headers and rate limit of the web configuration file, which is read again when it changes.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,19 +15,20 @@ use rustls::ServerConfig;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::tls;
-mod users;
-
-use crate::server::auth::users::{Users, Verdict};
 use crate::{
     config::web::{self, ClientAuth, Watched},
     diagnostics::{Diagnostics, Report},
     token_bucket::TokenBucket,
 };
 
-/// How often the files are looked at. What changed is read once it has been at rest for as long.
-const LOOK: Duration = Duration::from_secs(1);
+mod users;
 
-/// What is in force. It changes under running connections: each request and each new connection looks anew.
+use users::{Users, Verdict};
+
+/// How often the files are checked. A changed file is read once it has not changed for as long.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The rules in effect. They change under running connections: every request and every new connection reads them.
 pub struct Access {
     rules: ArcSwap<Rules>,
     source: Option<Source>,
@@ -48,7 +49,7 @@ pub(super) struct Rules {
     clients: Clients,
 }
 
-/// What is asked of clients' certificates.
+/// What is required of client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Clients {
     auth: ClientAuth,
@@ -56,7 +57,7 @@ struct Clients {
 }
 
 impl Access {
-    /// Plain text, for everyone.
+    /// Plain HTTP for everyone.
     pub fn open() -> Self {
         let rules = Rules {
             tls: None,
@@ -74,8 +75,7 @@ impl Access {
         }
     }
 
-    /// As a web configuration file says.
-    /// Errors with every fault of it and of the files that it names.
+    /// The rules of a web configuration file. Fails with every error in it and in the files that it names.
     pub fn load(path: &Path) -> Result<Self, Report> {
         let (rules, watched) = read(path);
         Ok(Self {
@@ -87,12 +87,12 @@ impl Access {
         })
     }
 
-    /// What is in force now.
+    /// The rules in effect now.
     pub(super) fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
     }
 
-    /// Whether TLS is spoken.
+    /// Whether connections use TLS.
     pub fn is_encrypted(&self) -> bool {
         self.rules().tls.is_some()
     }
@@ -102,16 +102,16 @@ impl Access {
         self.rules().users.is_some()
     }
 
-    /// Says what whoever runs this should know, once.
-    pub(super) fn announce(&self, beyond_this_host: bool) {
+    /// Logs what an operator should know about the rules.
+    pub(super) fn log_exposure(&self, beyond_this_host: bool) {
         let rules = self.rules();
         match (rules.tls.is_some(), rules.users.is_some()) {
             (false, false) if beyond_this_host => tracing::info!(
-                "served in plain text to everyone who reaches it; --web.config.file adds TLS and users"
+                "Serving plain HTTP without authentication beyond this host, use --web.config.file to add TLS and users"
             ),
             (false, true) if beyond_this_host => {
                 tracing::warn!(
-                    "passwords arrive in plain text: the web configuration has users and no TLS"
+                    "Passwords are sent in plain text, because the web configuration has users but no TLS"
                 );
             }
             _ => {}
@@ -120,35 +120,36 @@ impl Access {
             rules.clients.auth,
             ClientAuth::Request | ClientAuth::RequireAny
         ) {
-            tracing::warn!("clients' certificates are not verified with this client_auth_type");
+            tracing::warn!("Client certificates are not verified with this client_auth_type");
         }
     }
 
-    /// Reads the file again when it or one that it names has changed, until `stop` turns true. One with diagnostics changes nothing.
+    /// Reads the file again when it or one that it names has changed, until `stop` turns true. A file with errors changes
+    /// nothing.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let looking = async {
-            let mut looks = tokio::time::interval(LOOK);
-            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let checking = async {
+            let mut ticks = tokio::time::interval(CHECK_INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut seen = None;
             loop {
-                looks.tick().await;
+                ticks.tick().await;
                 let access = Arc::clone(&self);
-                // The files may lie on a disk that is far away.
-                let looked = tokio::task::spawn_blocking(move || access.look(seen.as_deref()));
-                seen = looked.await.ok();
+                // The files may be on a remote disk.
+                let checked = tokio::task::spawn_blocking(move || access.check(seen.as_deref()));
+                seen = checked.await.ok();
             }
         };
         if self.source.is_some() {
             tokio::select! {
-                () = looking => {}
+                () = checking => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         }
     }
 
-    /// Looks at the files, and reads them where they changed and then stayed as they were `seen` the last time: what is being
-    /// written is not read.
-    fn look(&self, seen: Option<&[Watched]>) -> Vec<Watched> {
+    /// Checks the files, and reads them where they changed and then stayed as they were `seen` the last time: a file that
+    /// is being written is not read.
+    fn check(&self, seen: Option<&[Watched]>) -> Vec<Watched> {
         let Some(source) = &self.source else {
             return Vec::new();
         };
@@ -162,8 +163,8 @@ impl Access {
         match rules {
             Ok(rules) => self.replace(rules),
             Err(report) => tracing::error!(
-                diagnostics = %report,
-                "the web configuration stays as it was: what changed has diagnostics"
+                error = %report,
+                "Web configuration not reloaded, the previous one stays in effect"
             ),
         }
         now
@@ -173,12 +174,12 @@ impl Access {
         let before = self.rules.load();
         if let Some(lost) = rules.lacks(&before) {
             tracing::error!(
-                "the web configuration stays as it was: without {lost} it takes a restart to be in force"
+                "Web configuration not reloaded, the previous one stays in effect: removing {lost} requires a restart"
             );
             return;
         }
         self.rules.store(Arc::new(rules));
-        tracing::info!("the web configuration was read again");
+        tracing::info!("Web configuration reloaded");
     }
 }
 
@@ -224,7 +225,7 @@ fn read(path: &Path) -> (Result<Rules, Report>, Vec<Watched>) {
 }
 
 impl Rules {
-    /// What protects under other rules and not under these. A file of which only the first half was written must open nothing.
+    /// The protection that other rules have and these lack. A file of which only a part was written must not remove any.
     fn lacks(&self, other: &Self) -> Option<&'static str> {
         let lost = |here: bool, there: bool| there && !here;
         let required = |rules: &Self| rules.clients.auth.is_mandatory();
@@ -242,7 +243,7 @@ impl Rules {
         }
     }
 
-    /// The answer to a request that gets no other: too many have come, or it comes from nobody known.
+    /// The response to a request that is refused: there were too many, or it is not authorised.
     pub(super) async fn refuse(&self, headers: &HeaderMap) -> Option<Response> {
         if let Some(limit) = &self.limit
             && !limit
@@ -261,7 +262,7 @@ impl Rules {
                 Some((StatusCode::UNAUTHORIZED, headers, "unauthorized\n").into_response())
             }
             Verdict::Busy => {
-                let text = "too many passwords are being checked; try again\n";
+                let text = "too many logins at once, try again\n";
                 Some((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
             }
         }

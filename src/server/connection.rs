@@ -1,4 +1,4 @@
-//! Connections: how many there are, what each may take of time and memory, and their orderly end.
+//! Connections: how many there are, the time and memory that each may take, and their shutdown.
 
 use std::{
     convert::Infallible,
@@ -36,21 +36,21 @@ mod activity;
 
 use activity::{Activity, ActivityTracker, Answer, Phase, TrackedBody, TrackedStream};
 
-/// What connections may take.
+/// Limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// How many there are at once; the next wait in the system's queue until one ends. At least one more than there are listeners.
+    /// How many there are at once; further ones wait in the system's queue until one ends. At least one more than listeners.
     pub(super) connections: usize,
     /// The time for a TLS handshake.
     pub(super) handshake: Duration,
     /// The time for a request's line and headers, from the first byte on; for the first one from the start.
     pub(super) headers: Duration,
-    /// The time for an answer to be taken. Then a connection gets no other request, and after as long again it is cut.
-    pub(super) answer: Duration,
-    /// The time between an answer and the next request.
+    /// The time for a response to be read. Then the connection gets no other request, and after as long again it is cut.
+    pub(super) response: Duration,
+    /// The time between a response and the next request.
     pub(super) idle: Duration,
-    /// The time for running answers once the program ends.
-    pub(super) end: Duration,
+    /// The time for running responses during a shutdown.
+    pub(super) shutdown: Duration,
 }
 
 impl Default for Limits {
@@ -59,19 +59,19 @@ impl Default for Limits {
             connections: 512,
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(10),
-            answer: Duration::from_mins(1),
-            // Longer than people let pass between scrapes, so that a TLS connection serves many.
+            response: Duration::from_mins(1),
+            // Longer than common scrape intervals, so that a TLS connection serves many scrapes.
             idle: Duration::from_mins(6),
-            end: Duration::from_secs(10),
+            shutdown: Duration::from_secs(10),
         }
     }
 }
 
-/// The most that a request's line and headers hold, in HTTP/1 and in HTTP/2.
+/// The largest size of a request's line and headers, in HTTP/1 and HTTP/2.
 const MAX_HEAD: u32 = 16 << 10;
-/// The requests of one HTTP/2 connection that are answered at once.
+/// Concurrent requests of one HTTP/2 connection.
 const STREAMS: u32 = 32;
-/// How long nothing is accepted where the system has no descriptor left.
+/// The pause after an error of accepting, such as when the system has no descriptor left.
 const RECOVERY: Duration = Duration::from_secs(1);
 
 /// What every connection shares.
@@ -83,7 +83,7 @@ struct Shared {
     stop: watch::Receiver<bool>,
 }
 
-/// Serves routes on every listener until `stop` turns true, then lets running answers end.
+/// Serves routes on every listener until `stop` turns true, then completes the running responses.
 pub(super) async fn serve(
     listeners: Vec<TcpListener>,
     routes: Router,
@@ -95,7 +95,7 @@ pub(super) async fn serve(
     for listener in &listeners {
         beyond_this_host |= !listener.local_addr()?.ip().to_canonical().is_loopback();
     }
-    access.announce(beyond_this_host);
+    access.log_exposure(beyond_this_host);
     let places = Arc::new(Semaphore::new(limits.connections));
     let shared = Arc::new(Shared {
         routes: TowerToHyperService::new(routes),
@@ -120,12 +120,15 @@ pub(super) async fn serve(
 /// Accepts connections while there are places.
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
-    let mut told = false;
+    let mut warned = false;
     let accepting = async {
         loop {
-            if shared.places.available_permits() == 0 && !std::mem::replace(&mut told, true) {
+            if shared.places.available_permits() == 0 && !std::mem::replace(&mut warned, true) {
                 let connections = shared.limits.connections;
-                tracing::warn!(connections, "no more connections are taken until one ends");
+                tracing::warn!(
+                    connections,
+                    "Connection limit reached, new connections wait until one ends"
+                );
             }
             let place = Arc::clone(&shared.places)
                 .acquire_owned()
@@ -137,7 +140,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 }
                 Err(error) if is_about_one(&error) => {}
                 Err(error) => {
-                    tracing::error!(%error, "cannot accept a connection");
+                    tracing::error!(%error, "Cannot accept a connection");
                     sleep(RECOVERY).await;
                 }
             }
@@ -161,18 +164,18 @@ fn is_about_one(error: &io::Error) -> bool {
 
 /// Serves one connection to its end and gives its place back.
 async fn connection(stream: TcpStream, shared: Arc<Shared>, place: OwnedSemaphorePermit) {
-    // An answer is written in few pieces, none of which should wait for another.
+    // A response is written in few pieces, none of which should wait for another.
     let _ = stream.set_nodelay(true);
     let tls = shared.access.rules().tls.clone();
     match tls {
         None => http(stream, false, &shared).await,
         Some(config) => {
             let mut stop = shared.stop.clone();
-            let greeted = tokio::select! {
-                greeted = timeout(shared.limits.handshake, handshake(stream, config)) => greeted,
+            let stream = tokio::select! {
+                stream = timeout(shared.limits.handshake, handshake(stream, config)) => stream,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
-            if let Ok(Some(stream)) = greeted {
+            if let Ok(Some(stream)) = stream {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 http(stream, http2, &shared).await;
             }
@@ -183,10 +186,10 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, place: OwnedSemaphor
 
 const PLAIN_TEXT: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n\
     this port speaks HTTPS\n";
-/// With what a TLS connection begins: the type of a record of a handshake.
+/// The first byte of a TLS connection: the record type of a handshake.
 const HANDSHAKE: u8 = 22;
 
-/// Greets a client. `None` where it does not get in; then it was told why.
+/// Performs the TLS handshake. `None` where it failed and the client was refused.
 async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsStream<TcpStream>> {
     let mut first = [0];
     if stream.peek(&mut first).await.ok()? == 1 && first != [HANDSHAKE] {
@@ -200,7 +203,7 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsSt
     {
         Ok(stream) => Some(stream),
         Err((error, stream)) => {
-            tracing::debug!(%error, "a TLS handshake failed");
+            tracing::debug!(%error, "TLS handshake failed");
             refuse(stream, &[]).await;
             None
         }
@@ -209,12 +212,12 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsSt
 
 /// Ends a connection so that the client reads what was sent last: one closed over unread bytes would be reset.
 async fn refuse(mut stream: TcpStream, last: &[u8]) {
-    const MAX_CONNECTIONS: usize = 64;
+    const MAX_READS: usize = 64;
     if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
     let mut unread = [0; 1024];
-    for _ in 0..MAX_CONNECTIONS {
+    for _ in 0..MAX_READS {
         match stream.read(&mut unread).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
@@ -232,9 +235,9 @@ where
         activity: Arc::clone(&activity),
     });
     let (routes, access) = (shared.routes.clone(), Arc::clone(&shared.access));
-    let beating = Arc::clone(&activity);
+    let tracker = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = Arc::new(Answer::begin(&beating));
+        let answer = Arc::new(Answer::begin(&tracker));
         let (routes, access) = (routes.clone(), Arc::clone(&access));
         async move {
             let response = respond(request, routes, &access).await;
@@ -252,7 +255,7 @@ where
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            // It would run between requests as well; the time is kept by the activity.
+            // It would run between requests as well; the activity keeps the time.
             .header_read_timeout(None)
             .max_header_size(MAX_HEAD as usize);
         watch_over(builder.serve_connection(stream, service), &activity, shared).await;
@@ -300,12 +303,12 @@ async fn watch_over<C: GracefulConnection>(
         if !stopped && stopping.as_mut().poll(context).is_ready() {
             stopped = true;
             connection.as_mut().graceful_shutdown();
-            deadline.set_last(shared.limits.end);
+            deadline.set_last(shared.limits.shutdown);
             if connection.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
         }
-        // All that moves the activity happens while the connection is polled, so it is felt right after.
+        // The activity changes only while the connection is polled, so it is read right after.
         deadline.follow(activity.current(), &shared.limits);
         while deadline.timer.as_mut().poll(context).is_ready() {
             if deadline.is_last || deadline.current.doing == Phase::Reading {
@@ -316,7 +319,7 @@ async fn watch_over<C: GracefulConnection>(
                 shared
                     .limits
                     .of(deadline.current.doing)
-                    .min(shared.limits.answer),
+                    .min(shared.limits.response),
             );
             if connection.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
@@ -331,17 +334,17 @@ impl Limits {
     fn of(&self, doing: Phase) -> Duration {
         match doing {
             Phase::Reading => self.headers,
-            Phase::Answering => self.answer,
+            Phase::Answering => self.response,
             Phase::Idle => self.idle,
         }
     }
 }
 
-/// Until when a connection must have done something else.
+/// Until when the activity of a connection must change.
 struct Deadline<'a> {
     current: Activity,
     timer: Pin<&'a mut Sleep>,
-    /// Whether the connection was asked to end and nothing moves the deadline any more.
+    /// Whether the connection is shutting down and nothing moves the deadline any more.
     is_last: bool,
 }
 

@@ -1,10 +1,10 @@
-//! Which format and encoding a scraper wants: Accept and Accept-Encoding, weights included.
+//! Which format and encoding a scraper accepts: Accept and Accept-Encoding, with weights.
 
 use http::{HeaderMap, HeaderName, header};
 
 use crate::exposition::Format;
 
-/// The format that the scraper prefers; text 0.0.4 where it does not say.
+/// The format that the scraper prefers; text 0.0.4 without a preference.
 pub(super) fn format(headers: &HeaderMap) -> Format {
     let mut open_metrics = 0.0;
     let mut text = 0.0;
@@ -29,8 +29,8 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-/// Whether the scraper takes gzip.
-pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+/// Whether the scraper accepts gzip.
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let mut named = None;
     let mut any = None;
     for (name, _, weight) in entries(headers, &header::ACCEPT_ENCODING) {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_preferred_format_is_served() {
+    fn preferred_format_is_served() {
         for (accept, want) in [
             (
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_take_it() {
+    fn gzip_is_sent_where_accepted() {
         for (accept, want) in [
             ("gzip", true),
             ("deflate, gzip;q=0.5", true),
@@ -131,11 +131,11 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(
-                takes_gzip(&with(header::ACCEPT_ENCODING, accept)),
+                accepts_gzip(&with(header::ACCEPT_ENCODING, accept)),
                 want,
                 "{accept}"
             );
         }
-        assert!(!takes_gzip(&HeaderMap::new()));
+        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

@@ -1,5 +1,5 @@
-//! The status page at `/`: what was spent, each account with its state, ages and last error, the configuration in force.
-//! Rendered on the server without scripts, from sums that are there already; of bounded size.
+//! The status page at `/`: what was spent, each account with its state, ages and last error, the effective configuration.
+//! Rendered on the server without scripts, from totals that exist already, and bounded in size.
 
 use axum::{
     http::{HeaderValue, header},
@@ -12,38 +12,36 @@ use super::Web;
 use crate::{
     error::Reason,
     exposition::{Reload, publisher::Published},
-    state::{AccountHandle, Failure},
-    view::summary::{AccountSummary, Summary, Total},
+    view::summary::{Summary, Total},
 };
 
+mod accounts;
 mod budgets;
 mod words;
 
-use words::{age, ahead, cut, money, plural, short, whole_number};
+use accounts::{State, account};
+use words::{age, cut, money};
 
 const STYLE: &str = include_str!("status/style.css");
 const ICON: &str = include_str!("status/icon.svg");
 
-/// Nothing but the page's own style and icon is loaded, nothing is run, and no other page shows it in a frame.
+/// The page loads only its own style and icon, runs no script, and is shown in no frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Beyond so many accounts the rest is counted; those that need a person come first.
+/// The page lists so many accounts, those with problems first, and only counts the rest.
 const MAX_ACCOUNTS: usize = 1000;
-/// Of so many accounts the failures are told in words.
-const MAX_TOLD: usize = 100;
-/// Beyond so many bytes the configuration is cut.
+/// The page shows the failures of so many accounts.
+const MAX_DETAILED: usize = 100;
+/// A configuration of more bytes is cut.
 const MAX_CONFIGURATION: usize = 128 << 10;
-/// A message that is longer is cut.
-const MAX_MESSAGE: usize = 600;
-const MAX_REMARKS: usize = 5;
 
 /// The page.
 pub(super) fn page(web: &Web) -> Response {
-    let page = web.supervisor.page();
-    let now = page.clock().now();
-    let shown = page.shown();
+    let publisher = web.supervisor.publisher();
+    let now = publisher.clock().now();
+    let published = publisher.published();
     let loaded = web.supervisor.loaded();
-    let text = whole(&shown, &loaded, &web.telemetry_path, now).into_string();
+    let text = whole(&published, &loaded, &web.telemetry_path, now).into_string();
     with_headers(Html(text).into_response(), "no-store")
 }
 
@@ -74,78 +72,15 @@ fn with_headers(mut response: Response, caching: &'static str) -> Response {
     response
 }
 
-/// How an account fares, what needs a person first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Withdrawn,
-    Failing,
-    PartlyFailing,
-    Waiting,
-    Good,
-}
-
-impl State {
-    fn of(cell: &AccountHandle, summary: Option<&AccountSummary>) -> Self {
-        let state = cell.state.load();
-        let status = &state.status;
-        let Some(summary) = summary.filter(|_| status.last_attempt.is_some()) else {
-            return Self::Waiting;
-        };
-        let had_values = || {
-            let mut parts = state.parts.values();
-            parts.any(|part| part.last_success.is_some())
-        };
-        if summary.withdrawn && had_values() {
-            Self::Withdrawn
-        } else if summary.failing_parts > 0 && summary.failing_parts < summary.parts {
-            Self::PartlyFailing
-        } else if summary.failing_parts > 0 || !status.success {
-            Self::Failing
-        } else {
-            Self::Good
-        }
-    }
-
-    /// Whether a person is wanted.
-    fn is_trouble(self) -> bool {
-        self < Self::Waiting
-    }
-
-    /// The word on the badge, and its colour.
-    fn badge(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Withdrawn => ("withdrawn", "bad"),
-            Self::Failing => ("failing", "bad"),
-            Self::PartlyFailing => ("partly failing", "warn"),
-            Self::Waiting => ("first poll", "wait"),
-            Self::Good => ("good", "good"),
-        }
-    }
-
-    fn explained(self) -> &'static str {
-        match self {
-            Self::Withdrawn => {
-                "Nothing of the account was read for stale_after. Its values are no longer served, its budgets keep what was spent."
-            }
-            Self::Failing => "The last poll failed. The last good values are still served.",
-            Self::PartlyFailing => {
-                "Some parts (customers, subscriptions) failed. They keep their last good values, the others are fresh."
-            }
-            Self::Waiting => "The first poll has not ended yet.",
-            Self::Good => "The last poll succeeded.",
-        }
-    }
-}
-
-fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
-    let summary = &shown.summary;
-    let mut accounts: Vec<_> = shown
+fn whole(published: &Published, loaded: &Reload, telemetry_path: &str, now: Timestamp) -> Markup {
+    let summary = &published.summary;
+    let mut accounts: Vec<_> = published
         .account_set
-        .cells
+        .accounts
         .iter()
-        .map(|cell| {
-            let summary = summary.accounts.get(&cell.account.name);
-            (State::of(cell, summary), &**cell, summary)
+        .map(|handle| {
+            let summary = summary.accounts.get(&handle.account.name);
+            (State::of(handle, summary), &**handle, summary)
         })
         .collect();
     accounts.sort_by_key(|(state, ..)| *state);
@@ -154,9 +89,9 @@ fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestam
         .filter(|(state, ..)| *state == State::Good)
         .count();
     let listed = &accounts[..accounts.len().min(MAX_ACCOUNTS)];
-    let (troubled, rest) =
-        listed.split_at(listed.partition_point(|(state, ..)| state.is_trouble()));
-    let mut told = 0;
+    let (problems, rest) =
+        listed.split_at(listed.partition_point(|(state, ..)| state.has_problem()));
+    let mut detailed = 0;
     let metrics = telemetry_path.trim_start_matches('/');
     html! {
         (DOCTYPE)
@@ -182,48 +117,48 @@ fn whole(shown: &Published, loaded: &Reload, telemetry_path: &str, now: Timestam
                     }
                 } }
                 main.wide {
-                    (reload_refused(loaded, now))
+                    (reload_failed(loaded, now))
                     (month(summary))
                     @if !summary.budgets.is_empty() { (budgets::section(&summary.budgets)) }
                     section aria-labelledby="accounts" {
                         h2 #accounts { "Accounts: " (good) " of " (accounts.len()) " good" }
-                        @if let Some(share) = shown.account_set.share {
-                            p.soft { "Shard " (share.shard) " (the first is 0), accounts: " (accounts.len()) ". The others are polled by other shards." }
+                        @if let Some(share) = published.account_set.share {
+                            p.soft { "Shard " (share.shard) " (the first is 0), accounts: " (accounts.len()) ". The other accounts are polled by other shards." }
                         }
-                        @for (list, of) in [("plain rows", troubled), ("plain grid", rest)] {
+                        @for (list, of) in [("plain rows", problems), ("plain grid", rest)] {
                             @if !of.is_empty() {
                                 ul class=(list) {
-                                    @for (state, cell, summary) in of {
-                                        @let in_words = told < MAX_TOLD;
-                                        @let () = told += 1;
-                                        li { (account(*state, cell, *summary, now, in_words)) }
+                                    @for (state, handle, summary) in of {
+                                        @let with_failures = detailed < MAX_DETAILED;
+                                        @let () = detailed += 1;
+                                        li { (account(*state, handle, *summary, now, with_failures)) }
                                     }
                                 }
                             }
                         }
                         @if accounts.len() > MAX_ACCOUNTS {
-                            p { "… and " (accounts.len() - MAX_ACCOUNTS) " more that fare no worse. " a href=(metrics) { "The metrics" } " tell of all." }
+                            p { "… and " (accounts.len() - MAX_ACCOUNTS) " more accounts in no worse state. " a href=(metrics) { "The metrics" } " cover all of them." }
                         }
                     }
-                    (configuration(shown))
+                    (configuration(published))
                     (help())
                 }
                 footer { div.wide {
                     "As of " time datetime=(now) { (now.strftime("%Y-%m-%d %H:%M:%S UTC")) }
-                    ". Values are those of the last polls; load the page again for newer ones."
+                    ". Values are from the last polls. Reload the page for newer ones."
                 } }
             }
         }
     }
 }
 
-fn reload_refused(loaded: &Reload, now: Timestamp) -> Markup {
+fn reload_failed(loaded: &Reload, now: Timestamp) -> Markup {
     html! {
         @if !loaded.successful {
             p.banner role="status" {
-                strong { "The configuration was changed and cannot be used. " }
-                "The one that was loaded " (age(loaded.last_success, now))
-                " stays in force. The log and " code { "cloudspend-exporter check-config" } " tell what is wrong."
+                strong { "The new configuration has errors and was not loaded. " }
+                "The configuration that was loaded " (age(loaded.last_success, now))
+                " stays in effect. The log and " code { "cloudspend-exporter check-config" } " show the errors."
             }
         }
     }
@@ -242,7 +177,7 @@ fn month(summary: &Summary) -> Markup {
                             div.soft.small {
                                 "billed so far"
                                 @if let Some(forecast) = forecast {
-                                    ", about " span.number { (money(*forecast)) } " by the month’s end"
+                                    ", about " span.number { (money(*forecast)) } " by month end"
                                 }
                             }
                         }
@@ -253,115 +188,21 @@ fn month(summary: &Summary) -> Markup {
     }
 }
 
-fn account(
-    state: State,
-    cell: &AccountHandle,
-    summary: Option<&AccountSummary>,
-    now: Timestamp,
-    in_words: bool,
-) -> Markup {
-    let account = &cell.account;
-    let (word, colour) = state.badge();
-    let now_state = cell.state.load();
-    let status = &now_state.status;
-    html! {
-        article class={ "card " (colour) } {
-            div.top {
-                div {
-                    h3 { (cut(&account.name, MAX_MESSAGE)) }
-                    div.soft.small { (account.provider_name.as_str()) }
-                }
-                span class={ "badge " (colour) } { (word) }
-            }
-            @if let Some(summary) = summary {
-                @for Total { currency, to_date, forecast } in &summary.totals {
-                    p.money {
-                        span.big.number { (money(*to_date)) " " (cut(currency, 20)) }
-                        @if let Some(forecast) = forecast {
-                            " " span.soft.small { "of about " span.number { (money(*forecast)) } }
-                        }
-                    }
-                }
-                @if !summary.amounts.is_empty() {
-                    p.money {
-                        @for (position, (unit, amount)) in summary.amounts.iter().enumerate() {
-                            @if position > 0 { span.soft { " · " } }
-                            span.big.number { (whole_number(*amount)) } " " span.soft.small { (cut(unit, 40)) }
-                        }
-                    }
-                }
-                dl {
-                    div { dt { "Last success" } dd { (age(status.last_success, now)) } }
-                    div { dt { "Next poll" } dd { (ahead(status.next_poll, now)) } }
-                    div { dt { "Data until" } dd {
-                        @match summary.data {
-                            Some(data) => time datetime=(data) title=(data.strftime("%Y-%m-%d %H:%M UTC")) { (age(Some(data), now)) },
-                            None => "not known",
-                        }
-                    } }
-                    div { dt { "Last poll took" } dd { (status.duration.map_or_else(|| "not known".to_owned(), short)) } }
-                    div { dt { "Parts" } dd.number {
-                        (whole_number(summary.parts as f64))
-                        @if summary.failing_parts > 0 { ", " (summary.failing_parts) " failing" }
-                    } }
-                    div { dt { "Rows read" } dd.number { (status.rows.map_or_else(|| "none yet".to_owned(), |rows| whole_number(rows as f64))) } }
-                    div { dt { "Series" } dd.number {
-                        (whole_number(summary.series as f64))
-                        @if summary.folded.series > 0 { ", " (summary.folded.series) " folded" }
-                    } }
-                    @if let Some(day) = account.credential_expires {
-                        div { dt { "Credential ends" } dd.number { (day) } }
-                    }
-                }
-                @for sentence in summary.withheld.sentences() {
-                    p.small { strong { "Incomplete: " } (sentence) }
-                }
-                @if in_words { (failures(&summary.failures, summary.failing_parts)) }
-            }
-            @if in_words {
-                @for remark in status.remarks.iter().take(MAX_REMARKS) {
-                    p.soft.small { (cut(remark, MAX_MESSAGE)) }
-                }
-            }
-        }
-    }
-}
-
-fn failures(told: &[(String, Failure)], failing: usize) -> Markup {
-    html! {
-        @if !told.is_empty() {
-            ul.failures {
-                @for (position, (part, failure)) in told.iter().enumerate() {
-                    @let first = told[..position].iter().all(|(_, other)| other.reason != failure.reason);
-                    li {
-                        strong { (cut(part, 100)) ": " (failure.reason.meaning()) "." }
-                        " " span.soft { (cut(&failure.message, MAX_MESSAGE)) }
-                        @if first { p { (failure.reason.advice_for(&failure.message)) } }
-                    }
-                }
-            }
-            @if failing > told.len() {
-                p.soft.small { "… and " (plural(failing - told.len(), "more part")) ": the log tells of each." }
-            }
-        }
-    }
-}
-
-fn configuration(shown: &Published) -> Markup {
-    let text = &shown.account_set.configuration;
+fn configuration(published: &Published) -> Markup {
+    let text = &published.account_set.configuration;
     html! {
         section aria-labelledby="configuration" {
-            h2 #configuration { "Configuration in force" }
+            h2 #configuration { "Effective configuration" }
             details {
-                summary { "What the file, the environment and flags come to" }
-                p.soft.small { "With the defaults that every account has. What leads to a secret is hidden." }
+                summary { "The configuration from file, environment and flags" }
+                p.soft.small { "With the defaults of every account. Paths and variables of secrets are hidden." }
                 pre tabindex="0" aria-label="The configuration" { (cut(text, MAX_CONFIGURATION)) }
             }
         }
     }
 }
 
-/// The words of the page, and what to do about each failure.
+/// What the states mean, and what to do about each failure.
 fn help() -> Markup {
     let states = [
         State::Good,
@@ -378,7 +219,7 @@ fn help() -> Markup {
                 dl.words {
                     @for state in states {
                         dt { (state.badge().0) }
-                        dd { (state.explained()) }
+                        dd { (state.description()) }
                     }
                 }
             }
@@ -396,87 +237,4 @@ fn help() -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::{
-        charge::Measure,
-        clock::Clock,
-        exposition::publisher::{AccountSet, Publisher},
-        provider::{Granularity, MonthFetch},
-        test_support::{Scripted, account, at, cost, month, state_of},
-        view::budgets::Money,
-    };
-
-    const NOW: &str = "2025-06-18T10:30:00Z";
-
-    /// A page of accounts that all fail in the longest way, under names that are escaped at every letter.
-    fn of_accounts(number: usize) -> String {
-        let provider = Scripted::new(
-            &[(Measure::BilledCost, Granularity::Month)],
-            MonthFetch::Both,
-        );
-        let template = account(provider, "UTC");
-        let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
-        for part in 0..50 {
-            let id = format!("{part}{}", "<".repeat(300));
-            state.list(&[crate::provider::Part::new(&id)]);
-            state.fail(
-                &id,
-                Failure {
-                    reason: Reason::Malformed,
-                    message: "<".repeat(100_000),
-                },
-            );
-        }
-        let cells = (0..number).map(|index| {
-            let mut account = template.clone();
-            account.name = format!("{index:04}{}", "<".repeat(196));
-            Arc::new(AccountHandle::restored(Arc::new(account), state.clone()))
-        });
-        let configuration = "<".repeat(10 << 20);
-        let account_set = AccountSet::new(cells.collect(), Money::default(), configuration);
-        let page = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
-        let loaded = Reload {
-            successful: true,
-            last_success: Some(at(NOW)),
-        };
-        whole(&page.shown(), &loaded, "/metrics", at(NOW)).into_string()
-    }
-
-    #[test]
-    fn a_configuration_that_was_refused_is_told() {
-        let account_set = AccountSet::new(Vec::new(), Money::default(), String::new());
-        let page = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
-        let of = |successful| {
-            let loaded = Reload {
-                successful,
-                last_success: Some(at("2025-06-18T08:00:00Z")),
-            };
-            whole(&page.shown(), &loaded, "/metrics", at(NOW)).into_string()
-        };
-        assert!(of(false).contains("The one that was loaded 2 h 30 min ago stays in force."));
-        assert!(!of(true).contains("stays in force"));
-    }
-
-    #[test]
-    fn the_page_is_bounded_whatever_it_tells() {
-        let page = of_accounts(MAX_ACCOUNTS + 50);
-        assert!(page.len() < 5 << 20, "{} bytes", page.len());
-        assert!(page.contains("… and 50 more that fare no worse."));
-        assert_eq!(page.matches("<article").count(), MAX_ACCOUNTS);
-        assert!(!page.contains("<<"));
-    }
-
-    #[test]
-    fn the_policy_allows_what_the_page_has_and_no_more() {
-        let page = of_accounts(1);
-        for forbidden in [
-            "<script", " style=", " onclick", "<form", "<iframe", "http:", "https:",
-        ] {
-            assert!(!page.contains(forbidden), "{forbidden}");
-        }
-        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! TLS as the web configuration file wants it: versions, suites, curves, and what is asked of clients.
+//! TLS of the web configuration file: versions, cipher suites, curves, and the verification of client certificates.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -28,7 +28,7 @@ use crate::{
     diagnostics::Diagnostics,
 };
 
-/// What a server speaks. `None` where diagnostics were told.
+/// The TLS configuration of the server. `None` where errors were reported.
 pub(super) fn server_config(
     tls: Tls,
     http2: bool,
@@ -55,7 +55,7 @@ pub(super) fn server_config(
             .collect();
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let Ok(builder) = builder else {
-        let message = "leaves no suite and curve for the versions that are spoken";
+        let message = "leaves no cipher suite and curve for the TLS versions";
         diagnostics.push("tls_server_config", message);
         return None;
     };
@@ -90,7 +90,7 @@ fn refused(error: &Error) -> (&'static str, String) {
         ),
         Error::InvalidCertificate(_) => (
             "tls_server_config.cert_file",
-            "holds no certificate that can be read".to_owned(),
+            "contains no valid certificate".to_owned(),
         ),
         other => (
             "tls_server_config.key_file",
@@ -151,7 +151,7 @@ fn curves(names: &[String], diagnostics: &mut Diagnostics) -> Vec<&'static dyn S
     chosen
 }
 
-/// Says the name if it is one: anything else may be a secret that went to the wrong place.
+/// Quotes the name only if it looks like one: anything else may be a misplaced secret.
 fn unsupported(name: &str, allowed: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let is_suite = name.starts_with("TLS_") && name.len() <= 64 && name.bytes().all(plain);
@@ -162,7 +162,7 @@ fn unsupported(name: &str, allowed: &str) -> String {
     }
 }
 
-/// Who looks at clients' certificates, if anyone does.
+/// The verifier of client certificates, if they are requested.
 fn client_verifier(
     tls: &Tls,
     provider: &Arc<CryptoProvider>,
@@ -180,7 +180,7 @@ fn client_verifier(
         match builder.build() {
             Ok(verifier) if unusable == 0 => Some(verifier),
             _ => {
-                let message = "holds a certificate that is no authority's";
+                let message = "contains a certificate that is not of an authority";
                 diagnostics.push("tls_server_config.client_ca_file", message);
                 return None;
             }
@@ -196,7 +196,7 @@ fn client_verifier(
     }))
 }
 
-/// Looks at what a client shows: its chain where that is asked for, then its alternative names where some are.
+/// Verifies a client certificate: its chain where required, then its alternative names where some are.
 #[derive(Debug)]
 struct ClientCheck {
     chain: Option<Arc<dyn ClientCertVerifier>>,

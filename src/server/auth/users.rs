@@ -12,12 +12,12 @@ use tokio::sync::Semaphore;
 
 /// How many hashes are computed at once; each takes a core for some 0.1 s.
 const MAX_CONCURRENT: usize = 2;
-/// How many requests may wait for theirs; more are told to come again.
+/// How many requests may wait for a hash; more get a 503.
 const WAITING: usize = 32;
 /// A password is right by its first 72 bytes, so one user may have many.
 const REMEMBERED: usize = 256;
 
-/// Who may ask.
+/// The users of the web configuration.
 pub(super) struct Users {
     hashes: Arc<BTreeMap<String, String>>,
     /// Compared with where the user is unknown, so that this takes as long: the hash of the highest cost.
@@ -39,9 +39,9 @@ type Proof = [u8; 32];
 pub(super) enum Verdict {
     /// A user's.
     Known,
-    /// Absent, or nobody's.
+    /// Absent, or of no user.
     Refused,
-    /// Not looked at: too many others are.
+    /// Not checked: too many others are being checked.
     Busy,
 }
 
@@ -50,7 +50,7 @@ impl Users {
     pub(super) fn new(hashes: BTreeMap<String, String>) -> Option<Self> {
         let decoy = hashes.values().max_by_key(|hash| cost(hash))?.clone();
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .expect("the system's random numbers never end");
+            .expect("the system provides random numbers");
         Some(Self {
             hashes: Arc::new(hashes),
             decoy,
@@ -100,7 +100,7 @@ impl Users {
         self.computed
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let comparing = tokio::task::spawn_blocking(move || {
-            // The place is held until the end, also where nobody waits for the answer any more.
+            // The place is held until the end, even if the client has gone.
             let _place = place;
             bcrypt::verify(password, &hash).unwrap_or(false)
         });
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_is_computed_for_every_credential_but_one_that_was_right_before() {
+    async fn only_known_credentials_skip_the_hash() {
         let users = users();
         for (credential, want, computed) in [
             ("alice:secret of alice", Verdict::Known, 1),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_user_costs_what_the_costliest_costs_and_never_gets_in() {
+    async fn unknown_user_takes_as_long_as_the_slowest_hash() {
         let users = users();
         assert_eq!(users.decoy, users.hashes["bob"]);
         // Even with the password of the hash that is compared with.
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_basic_credential_is_refused_without_a_hash() {
+    async fn malformed_credential_is_refused_without_a_hash() {
         let users = users();
         for value in [
             "",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_remembered_is_bounded_and_holds_no_password() {
+    async fn remembered_logins_are_bounded() {
         let users = users();
         // bcrypt looks at 72 bytes, so that these are all right.
         let long = "x".repeat(72);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_those_that_may_wait_a_request_is_told_so() {
+    async fn too_many_waiting_logins_are_busy() {
         let users = users();
         let all = u32::try_from(WAITING).unwrap();
         let waiting = users.waiting.acquire_many(all).await.unwrap();

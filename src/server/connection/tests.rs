@@ -1,4 +1,4 @@
-//! Limits over real sockets: what a connection may take, and what becomes of one that takes more.
+//! Limits of connections over real sockets.
 
 use std::{fs, net::SocketAddr, str};
 
@@ -16,6 +16,9 @@ use tokio_rustls::{TlsConnector, client};
 
 use super::*;
 
+mod responses;
+mod shutdown;
+
 /// How long anything may take on a slow and busy machine before a test fails.
 const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// A time that is over soon, and yet not before a busy machine has sent a request.
@@ -30,9 +33,9 @@ fn limits() -> Limits {
         connections: 512,
         handshake: LONG,
         headers: LONG,
-        answer: LONG,
+        response: LONG,
         idle: LONG,
-        end: LONG,
+        shutdown: LONG,
     }
 }
 
@@ -40,9 +43,9 @@ struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<io::Result<()>>,
-    /// Tells of each large answer that is over.
+    /// Notified of each large response that ended.
     over: mpsc::UnboundedReceiver<()>,
-    /// Lets the slow answers go on.
+    /// Lets slow responses continue.
     go: Arc<Notify>,
     certificates: Option<(TempDir, RootCertStore)>,
 }
@@ -131,7 +134,7 @@ impl Server {
     }
 }
 
-/// A large answer, all of it shared, that tells when nothing holds it any more.
+/// A large shared response that notifies when nothing holds it any more.
 struct Large {
     shared: Bytes,
     told: mpsc::UnboundedSender<()>,
@@ -198,7 +201,7 @@ async fn one_connection_serves_many_requests() {
 }
 
 #[tokio::test]
-async fn who_comes_when_all_places_are_taken_waits_for_one() {
+async fn connection_beyond_the_limit_waits_for_a_free_place() {
     let server = Server::plain(Limits {
         connections: 3,
         ..limits()
@@ -224,7 +227,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one() {
 }
 
 #[tokio::test]
-async fn a_request_must_be_read_in_its_time_from_the_first_byte_on() {
+async fn request_head_has_a_deadline_from_its_first_byte() {
     let server = Server::plain(Limits {
         headers: SOON,
         ..limits()
@@ -261,7 +264,7 @@ async fn a_request_must_be_read_in_its_time_from_the_first_byte_on() {
 }
 
 #[tokio::test]
-async fn between_two_requests_there_is_more_time_and_it_ends_as_well() {
+async fn idle_connection_lasts_longer_and_is_closed() {
     let server = Server::plain(Limits {
         headers: SOON,
         idle: SOON * 4,
@@ -277,7 +280,7 @@ async fn between_two_requests_there_is_more_time_and_it_ends_as_well() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused_before_it_is_read_whole() {
+async fn too_large_head_is_refused_before_its_end() {
     let server = Server::plain(limits()).await;
     for (size, want) in [
         (8 << 10, "HTTP/1.1 200 OK\r\n"),
@@ -302,151 +305,7 @@ async fn a_head_that_is_too_large_is_refused_before_it_is_read_whole() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_taken_is_cut() {
-    let answer = Limits {
-        answer: SOON,
-        ..limits()
-    };
-    let mut server = Server::plain(answer).await;
-    let mut stream = server.connect().await;
-    stream
-        .write_all(request("/large").as_bytes())
-        .await
-        .unwrap();
-    soon(server.over.recv()).await.unwrap();
-    assert!(until_closed(&mut stream).await.len() < LARGE);
-    server.end().await;
-}
-
-#[tokio::test]
-async fn an_answer_that_is_taken_byte_by_byte_is_cut() {
-    let mut server = Server::plain(Limits {
-        answer: SOON,
-        ..limits()
-    })
-    .await;
-    let mut stream = server.connect().await;
-    stream
-        .write_all(request("/large").as_bytes())
-        .await
-        .unwrap();
-    let mut sips = interval(SOON / 20);
-    let mut sip = vec![0; 16 << 10];
-    let sipping = async {
-        loop {
-            sips.tick().await;
-            if !matches!(stream.read(&mut sip).await, Ok(1..)) {
-                break;
-            }
-        }
-    };
-    tokio::select! {
-        over = soon(server.over.recv()) => over.unwrap(),
-        () = sipping => panic!("it was closed before the answer was over"),
-    }
-    server.end().await;
-}
-
-#[tokio::test]
-async fn the_small_rest_of_an_answer_that_is_not_taken_is_cut_as_well() {
-    // More than the system's buffers hold, in requests whose answers hyper has taken over whole.
-    let server = Server::plain(Limits {
-        connections: 2,
-        answer: SOON,
-        ..limits()
-    })
-    .await;
-    let mut stream = server.connect().await;
-    let asking = async {
-        let many = request("/").repeat(1000);
-        while stream.write_all(many.as_bytes()).await.is_ok() {}
-    };
-    soon(asking).await;
-    server.end().await;
-}
-
-#[tokio::test]
-async fn an_answer_over_http2_that_is_not_taken_is_cut() {
-    let mut server = Server::tls(Limits {
-        answer: SOON,
-        ..limits()
-    })
-    .await;
-    let (folder, _) = server.certificates.as_ref().unwrap();
-    let root = fs::read(folder.path().join("cert.pem")).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "the server is asked by a client")]
-    let client = reqwest::Client::builder();
-    let client = client
-        .no_proxy()
-        .tls_certs_only([reqwest::Certificate::from_pem(&root).unwrap()])
-        .build()
-        .unwrap();
-    let url = format!("https://localhost:{}", server.address.port());
-    let answer = soon(client.get(format!("{url}/large")).send())
-        .await
-        .unwrap();
-    assert_eq!(answer.version(), http::Version::HTTP_2);
-    // The window of the stream is full, while the connection itself moves. Once it is cut, only what came before is there.
-    soon(server.over.recv()).await.unwrap();
-    let mut answer = answer;
-    let mut read = 0;
-    while let Ok(Some(piece)) = soon(answer.chunk()).await {
-        read += piece.len();
-    }
-    assert!(read < LARGE);
-    // A new connection is served as the first was.
-    let small = soon(client.get(&url).send()).await.unwrap();
-    assert_eq!(small.version(), http::Version::HTTP_2);
-    assert_eq!(small.text().await.unwrap(), "well");
-    server.end().await;
-}
-
-/// What this process holds in memory.
-fn resident() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.unwrap().trim().trim_end_matches(" kB");
-    kib.parse::<usize>().unwrap() << 10
-}
-
-#[tokio::test]
-async fn those_who_do_not_read_take_no_memory_of_their_own() {
-    const READERS: usize = 32;
-    for encrypted in [false, true] {
-        let server = if encrypted {
-            Server::tls(limits()).await
-        } else {
-            Server::plain(limits()).await
-        };
-        let before = resident();
-        let mut plain = Vec::new();
-        let mut tls = Vec::new();
-        let mut first = [0; 16];
-        for _ in 0..READERS {
-            let large = request("/large");
-            if encrypted {
-                let mut stream = server.connect_tls("http/1.1").await;
-                stream.write_all(large.as_bytes()).await.unwrap();
-                soon(stream.read_exact(&mut first)).await.unwrap();
-                tls.push(stream);
-            } else {
-                let mut stream = server.connect().await;
-                stream.write_all(large.as_bytes()).await.unwrap();
-                soon(stream.read_exact(&mut first)).await.unwrap();
-                plain.push(stream);
-            }
-            assert!(first.starts_with(b"HTTP/1.1 200 OK"));
-        }
-        let grown = resident().saturating_sub(before);
-        // Copies of the body would be 1 GiB; other tests of this process take some memory, too.
-        assert!(grown < READERS * LARGE / 4, "{grown} bytes");
-        drop((plain, tls));
-        server.end().await;
-    }
-}
-
-#[tokio::test]
-async fn a_handshake_that_does_not_come_is_not_waited_for() {
+async fn handshake_has_a_deadline() {
     let server = Server::tls(Limits {
         handshake: SOON,
         ..limits()
@@ -463,7 +322,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn who_speaks_plain_text_to_tls_is_told() {
+async fn plain_text_to_the_tls_port_gets_a_400() {
     let server = Server::tls(limits()).await;
     let mut stream = server.connect().await;
     stream.write_all(request("/").as_bytes()).await.unwrap();
@@ -477,42 +336,7 @@ async fn who_speaks_plain_text_to_tls_is_told() {
 }
 
 #[tokio::test]
-async fn a_running_answer_ends_before_the_server_does() {
-    let server = Server::plain(limits()).await;
-    let mut stream = server.connect().await;
-    stream.write_all(request("/slow").as_bytes()).await.unwrap();
-    let mut idle = server.connect().await;
-    ask(&mut idle, "/").await;
-    server.stop.send(true).unwrap();
-    // The idle one is closed at once.
-    assert_eq!(until_closed(&mut idle).await, b"");
-    assert!(!server.task.is_finished());
-    server.go.notify_one();
-    let answer = read_answer(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    soon(server.task).await.unwrap().unwrap();
-    assert!(TcpStream::connect(server.address).await.is_err());
-}
-
-#[tokio::test]
-async fn an_answer_that_is_not_taken_does_not_keep_the_server_from_ending() {
-    let server = Server::plain(Limits {
-        end: SOON,
-        ..limits()
-    })
-    .await;
-    let mut stream = server.connect().await;
-    stream
-        .write_all(request("/large").as_bytes())
-        .await
-        .unwrap();
-    let mut first = [0; 16];
-    stream.read_exact(&mut first).await.unwrap();
-    server.end().await;
-}
-
-#[tokio::test]
-async fn several_listeners_share_the_places() {
+async fn listeners_share_the_connection_limit() {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     for _ in 0..3 {

@@ -1,20 +1,20 @@
-//! The budgets on the status page: what was and will be spent of each, as words and as a bar.
+//! Budgets on the status page: spent and forecast of each, in words and as a bar.
 
 use maud::{Markup, html};
 
 use super::words::{cut, money};
 use crate::view::summary::BudgetSummary;
 
-/// Beyond so many budgets the rest is counted; those with the largest share spent or foreseen come first.
+/// The page lists so many budgets, those with the largest share spent or forecast first, and only counts the rest.
 const MAX_BUDGETS: usize = 200;
-/// The bar is so wide, in its own units.
+/// The width of the bar, in its own units.
 const WIDTH: f64 = 1000.0;
-/// How wide a mark on it is.
+/// The width of a mark on it.
 const MARK: f64 = 4.0;
 
 pub(super) fn section(budgets: &[BudgetSummary]) -> Markup {
     let mut budgets: Vec<_> = budgets.iter().collect();
-    budgets.sort_by(|left, right| foreseen(right).total_cmp(&foreseen(left)));
+    budgets.sort_by(|left, right| expected_share(right).total_cmp(&expected_share(left)));
     html! {
         section aria-labelledby="budgets" {
             h2 #budgets { "Budgets" }
@@ -27,7 +27,7 @@ pub(super) fn section(budgets: &[BudgetSummary]) -> Markup {
 }
 
 /// The larger share of spent and forecast.
-fn foreseen(budget: &BudgetSummary) -> f64 {
+fn expected_share(budget: &BudgetSummary) -> f64 {
     budget.forecast.unwrap_or(budget.spent).max(budget.spent) / budget.limit
 }
 
@@ -57,7 +57,7 @@ fn card(budget: &BudgetSummary) -> Markup {
             p.soft.small {
                 span.number { (money(budget.spent)) } " spent"
                 @if let Some(forecast) = budget.forecast {
-                    ", about " span.number { (money(forecast)) } " (" (percent(forecast / budget.limit)) ") by the month’s end"
+                    ", about " span.number { (money(forecast)) } " (" (percent(forecast / budget.limit)) ") by month end"
                 }
                 "."
                 @for (position, (severity, share)) in thresholds.iter().enumerate().take(5) {
@@ -67,15 +67,15 @@ fn card(budget: &BudgetSummary) -> Markup {
                 @if !thresholds.is_empty() { "." }
             }
             @if !budget.matched {
-                p.small { "No series matches it: nothing was spent, or its match names nothing." }
+                p.small { "No series matches it: nothing was spent, or its match is wrong." }
             } @else if !budget.complete {
-                p.small { "Incomplete: something that it may match is missing, stale or has no exchange rate." }
+                p.small { "Incomplete: something that it may match is missing, stale or without exchange rate." }
             }
         }
     }
 }
 
-/// How far something is, by the lowest and the highest threshold; by the limit where there is none.
+/// How far an amount is, by the lowest and the highest threshold, or by the limit without thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Ok,
@@ -114,8 +114,8 @@ impl Level {
     }
 }
 
-/// A bar up to the largest of limit, thresholds, spent and forecast; marks at the limit and the thresholds. What it
-/// says stands in words below it.
+/// A bar up to the largest of limit, thresholds, spent and forecast, with marks at the limit and the thresholds. The text
+/// below it has the same values.
 fn bar(budget: &BudgetSummary, level: Level, later: Level) -> Markup {
     let forecast = budget.forecast.unwrap_or(budget.spent);
     let thresholds = budget.thresholds.values().map(|share| share * budget.limit);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_says_how_it_stands_and_will_stand() {
+    fn badge_follows_spent_and_forecast() {
         let both: &[_] = &[("warning", 0.8), ("critical", 1.0)];
         for (spent, forecast, thresholds, want) in [
             (10.0, Some(20.0), both, "within"),
@@ -175,7 +175,7 @@ mod tests {
             (100.0, None, both, "over"),
             (99.0, None, &[], "within"),
             (100.0, None, &[], "over"),
-            // Who wants to be told late is told late.
+            // Thresholds above the limit.
             (110.0, None, &[("critical", 1.2)], "high"),
             (-5.0, Some(-5.0), both, "within"),
         ] {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_stays_within_its_frame_whatever_is_spent() {
+    fn bar_stays_within_its_frame() {
         for (spent, forecast) in [
             (0.0, None),
             (-50.0, Some(-20.0)),

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use crate::clock::until;
 
-/// An amount with two digits and thin gaps between thousands.
+/// An amount with two decimals and thin spaces between thousands.
 pub(super) fn money(amount: f64) -> String {
     grouped(amount, 2)
 }
 
-/// A number without digits behind the point.
+/// A number without decimals.
 pub(super) fn whole_number(number: f64) -> String {
     grouped(number, 0)
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_grouped_and_nothing_is_below_zero_by_a_sign_alone() {
+    fn amounts_are_grouped_without_negative_zero() {
         for (amount, want) in [
             (0.0, "0.00"),
             (-0.001, "0.00"),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_have_their_two_largest_units() {
+    fn durations_have_their_two_largest_units() {
         for (seconds, want) in [
             (0.25, "250 ms"),
             (1.9, "1 s"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_told_from_now() {
+    fn instants_are_relative_to_now() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = at("2025-06-18T10:30:00Z");
         assert_eq!(age(None, now), "never");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_between_characters() {
+    fn long_text_is_cut_between_characters() {
         assert_eq!(cut("Ångström", 100), "Ångström");
         assert_eq!(cut("ÅÅÅ", 3), "Å…");
         assert_eq!(plural(1, "part"), "1 part");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     charge::Measure,
+    counters::PollCounts,
     error::Reason,
     ledger::{LabelTable, Value},
     provider::Part,
@@ -150,6 +151,7 @@ impl State<'_> {
             parts,
             noted,
             status: self.status.restore()?,
+            counts: PollCounts::default(),
         })
     }
 }

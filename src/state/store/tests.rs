@@ -66,7 +66,7 @@ impl Shelf {
             crate::clock::Clock::from_fn(move || now),
             Arc::new(tokio::sync::Notify::new()),
         )
-        .keeping(Some(Arc::clone(&self.store)))
+        .with_store(Some(Arc::clone(&self.store)))
         .poll()
         .await;
     }

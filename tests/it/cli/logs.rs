@@ -179,23 +179,25 @@ async fn every_line_parses_and_says_what_happened() {
             assert_ne!(text(line, "account"), "forged", "{line:?}");
         }
 
-        let polls = by_account(&lines, "poll");
+        let mut polls = by_account(&lines, "Poll failed");
         let accounts: Vec<_> = polls.keys().map(String::as_str).collect();
-        assert_eq!(accounts, [NAME, "good", "licences", "nowhere"]);
+        assert_eq!(accounts, [NAME, "licences", "nowhere"]);
+        polls.extend(by_account(&lines, "Poll finished"));
         for (account, line) in &polls {
-            let want = if account == "good" {
-                "success"
-            } else {
-                "failure"
-            };
-            assert_eq!(text(line, "outcome"), want, "{account}");
+            let want = if account == "good" { "info" } else { "warn" };
+            assert_eq!(text(line, "level"), want, "{account}");
             for key in ["rows", "series", "parts", "failing", "duration_seconds"] {
                 let number: Result<f64, _> = text(line, key).parse();
                 assert!(number.is_ok_and(|number| number >= 0.0), "{key}: {line:?}");
             }
         }
 
-        let failures = by_account(&lines, "the last good values stay");
+        assert_eq!(polls.len(), 4);
+        let mut failures = by_account(&lines, "Part failed, no values yet");
+        failures.extend(by_account(
+            &lines,
+            "Listing parts failed, no parts known yet",
+        ));
         let accounts: Vec<_> = failures.keys().map(String::as_str).collect();
         assert_eq!(accounts, [NAME, "licences", "nowhere"]);
         for (account, reason, part, causes) in [

@@ -178,13 +178,13 @@ async fn a_pod_takes_its_ordinal_says_so_and_warns_of_no_budget_of_another_shard
         let page = get(&url("/")).await.unwrap();
         let said = format!("Shard {index}/3 (the first is 0), accounts: {own}.");
         assert!(page.text().contains(&said), "{}", page.text());
-        program.says("budget nobody: no series matches").await;
+        program.says("Budget nobody matches no series").await;
         program.terminate().await;
         let ended = program.end().await;
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         let warned = ended
             .stderr
-            .contains("budget one-account: no series matches");
+            .contains("Budget one-account matches no series");
         assert!(!warned, "{}", ended.stderr);
     }
     assert_eq!(accounts, CROWD.accounts);

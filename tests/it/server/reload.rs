@@ -463,7 +463,8 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
     let log = bench.end().await;
     assert!(!log.contains("hunter2"), "{log}");
     assert_eq!(
-        log.matches("msg=\"configuration not reloaded\"").count(),
+        log.matches("=\"Configuration not reloaded, the previous one stays in effect\"")
+            .count(),
         8,
         "{log}"
     );
@@ -516,7 +517,7 @@ async fn without_the_flag_no_request_reloads_and_sighup_does() {
         .await;
     let log = bench.end().await;
     assert_eq!(
-        log.matches("msg=\"configuration reloaded\"").count(),
+        log.matches("=\"Configuration reloaded\"").count(),
         2,
         "{log}"
     );
@@ -689,13 +690,13 @@ async fn the_level_of_the_log_follows_the_file_unless_a_flag_says_it() {
             .shown()
             .await
             .value(POLLS, &[("account", "simulations")]);
-        let lines = bench.program.log().matches("msg=poll").count();
+        let lines = bench.program.log().matches("\"Poll finished\"").count();
         bench
             .shows("it is polled again", |shown| {
                 polled_often(shown, "simulations", polled_before + 2.0)
             })
             .await;
-        let more = bench.program.log().matches("msg=poll").count() > lines;
+        let more = bench.program.log().matches("\"Poll finished\"").count() > lines;
         assert_eq!(more, !follows, "{flags:?}");
         bench.end().await;
     }

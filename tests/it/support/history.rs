@@ -11,7 +11,7 @@ use cloudspend_exporter::{
     config::{self, Sources},
     demo::Demo,
     exposition::{
-        Format, Reload, Source,
+        Format, LiveSource, Reload,
         publisher::{AccountSet, Publisher},
     },
     poller::Poller,
@@ -125,8 +125,9 @@ impl History {
             successful: true,
             last_success: Some(moment),
         };
-        let live = Source::new().live(&self.cells, reload);
-        let rendered = Arc::clone(&page.shown().rendered);
+        let published = page.published();
+        let live = LiveSource::new().live(&published.account_set, reload);
+        let rendered = Arc::clone(&published.rendered);
         let body = rendered.plain(&live, Format::OpenMetrics).await.concat();
         let shown = Exposition::read(std::str::from_utf8(&body).unwrap()).unwrap();
         for minute in 0..minutes {

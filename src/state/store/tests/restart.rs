@@ -19,7 +19,7 @@ async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
     let cell = Arc::new(AccountHandle::restored(account, state));
     let clock = Clock::starting_at(at(start));
     let poller = Poller::new(Arc::clone(&cell), clock, Arc::new(Notify::new()))
-        .keeping(Some(Arc::clone(&shelf.store)));
+        .with_store(Some(Arc::clone(&shelf.store)));
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(poller.run(stopped));
     tokio::time::sleep(Duration::from_secs(1)).await;

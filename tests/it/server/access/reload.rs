@@ -158,18 +158,18 @@ async fn a_bad_change_is_told_once_and_the_old_configuration_stays() {
         let folder = folder(&authority, &before);
         let (mut program, _) = program(&folder, Some("web.yml")).await;
         exchange(folder.path(), "web.yml", &after);
-        program.says("the web configuration stays as it was").await;
+        program.says("Web configuration not reloaded").await;
         // Some looks later it has not been told again; the next good change is taken.
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         exchange(folder.path(), "web.yml", &before);
-        program.says("the web configuration was read again").await;
+        program.says("Web configuration reloaded").await;
         program.terminate().await;
         let ended = program.end().await;
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         let told: Vec<_> = ended
             .stderr
             .lines()
-            .filter(|line| line.contains("the web configuration stays as it was"))
+            .filter(|line| line.contains("Web configuration not reloaded"))
             .collect();
         assert_eq!(told.len(), 1, "{}", ended.stderr);
         assert!(told[0].contains(want), "{}", told[0]);
@@ -183,7 +183,7 @@ async fn after_a_bad_change_the_users_are_those_before() {
     let folder = folder(&Authority::new("ours"), &users);
     let (mut program, address) = program(&folder, Some("web.yml")).await;
     exchange(folder.path(), "web.yml", "basic_auth_users: {}\n");
-    program.says("the web configuration stays as it was").await;
+    program.says("Web configuration not reloaded").await;
     let url = format!("http://{address}/-/healthy");
     for (name, want) in [
         ("alice", StatusCode::OK),
@@ -202,8 +202,8 @@ async fn plain_text_is_said_once_where_others_can_reach_it() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let config = format!("--config.file={}", path("cloudspend.yml"));
     let web = format!("--web.config.file={}", path("web.yml"));
-    let open = "served in plain text to everyone who reaches it";
-    let passwords = "passwords arrive in plain text";
+    let open = "Serving plain HTTP without authentication beyond this host";
+    let passwords = "Passwords are sent in plain text";
     for (listen, web, want) in [
         (vec!["127.0.0.1:0"], None, None),
         (vec!["127.0.0.1:0"], Some(&web), None),

@@ -1,0 +1,120 @@
+//! When an account is polled, which months a poll fetches, and in which order its parts are fetched.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, civil::Date};
+
+use crate::{
+    account::Account,
+    charge::Month,
+    clock::{add, until},
+    provider::{Granularity, MonthFetch, Part, PollRequest},
+    state::{AccountState, MonthState, Status},
+    view::day_closes,
+};
+
+/// The start of the second poll is spread over this share of the interval, so that accounts do not stay in step.
+const JITTER: f64 = 0.1;
+/// The distance between the first polls of accounts that start together, so that hundreds of them do not log in at the
+/// same moment. All start within the share of the interval above.
+const FIRST_POLL_SPACING: Duration = Duration::from_millis(20);
+/// The time between a failed poll and the first poll after a restart or a reload: a corrected secret takes effect soon,
+/// and a program that crashes in a loop does not flood an API.
+const AFTER_FAILURE: Duration = Duration::from_mins(1);
+/// A longer Retry-After is cut to this.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// A random part of the share of an interval over which polls are spread.
+pub(super) fn jitter(interval: Duration) -> Duration {
+    interval.mul_f64(JITTER * fastrand::f64())
+}
+
+/// How long the first poll of an account is delayed behind those of so many others.
+pub(super) fn first_delay(interval: Duration, others: usize) -> Duration {
+    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    let max = interval.mul_f64(JITTER);
+    FIRST_POLL_SPACING.saturating_mul(others).min(max)
+}
+
+/// How long to wait before the first poll after a restart or a reload: for the rest of the interval since the last
+/// attempt (of a minute where that failed), or of the time that the provider asked for. Never longer than an interval
+/// or [`MAX_RETRY_AFTER`], even if the clock was set back.
+pub(super) fn until_first_poll(interval: Duration, status: &Status, now: Timestamp) -> Duration {
+    let remaining = |end: Timestamp, max: Duration| until(now, end).min(max);
+    let pause = if status.success {
+        interval
+    } else {
+        interval.min(AFTER_FAILURE)
+    };
+    let due = status
+        .last_attempt
+        .map(|last| remaining(add(last, pause), pause));
+    let held = status
+        .held_until
+        .map(|held| remaining(held, MAX_RETRY_AFTER));
+    due.max(held).unwrap_or_default()
+}
+
+/// What to fetch now: the current month, and the previous one while it may still change.
+pub(super) fn poll_request(account: &Account, state: &AccountState, now: Timestamp) -> PollRequest {
+    let today = now.to_zoned(account.zone.clone()).date();
+    let current = Month::of(today);
+    let previous = current.previous();
+    let both = match account.provider.month_fetch() {
+        MonthFetch::Both => true,
+        MonthFetch::Each => {
+            state.parts.is_empty()
+                || state.parts.values().any(|part| {
+                    part.listed && previous_is_due(account, part.months.get(&previous), today, now)
+                })
+        }
+    };
+    PollRequest {
+        months: if both {
+            vec![previous, current]
+        } else {
+            vec![current]
+        },
+        current,
+        today,
+        now,
+    }
+}
+
+/// Whether the closed month must be fetched again: it never was, it may be restated and was not fetched today, or its
+/// last day has closed since.
+fn previous_is_due(
+    account: &Account,
+    known: Option<&MonthState>,
+    today: Date,
+    now: Timestamp,
+) -> bool {
+    let zone = &account.zone;
+    let Some(MonthState::Reported { at, .. }) = known else {
+        return true;
+    };
+    let current = Month::of(today);
+    let fetched_today = at.to_zoned(zone.clone()).date() == today;
+    let restated_until = add(current.start(zone), account.poll.restatement);
+    let has_days = account
+        .provider
+        .measures()
+        .iter()
+        .any(|(_, grain)| matches!(grain, Granularity::Day | Granularity::RunningDay));
+    let closes = day_closes(
+        current.previous().last_day(),
+        zone,
+        account.day_closes_after,
+    );
+    (!fetched_today && now < restated_until) || (has_days && *at < closes && closes <= now)
+}
+
+/// The listed parts, those longest without success first, so that none starves.
+pub(super) fn parts_in_order(state: &AccountState) -> Vec<Part> {
+    let mut parts: Vec<_> = state.parts.values().filter(|part| part.listed).collect();
+    parts.sort_by_key(|part| part.last_success);
+    parts.into_iter().map(|part| part.part.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests;

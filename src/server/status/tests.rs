@@ -1,0 +1,87 @@
+//! What the page shows, how large it gets, and that it keeps its own policy.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    charge::Measure,
+    clock::Clock,
+    exposition::publisher::{AccountSet, Publisher},
+    provider::{Granularity, MonthFetch},
+    state::{AccountHandle, Failure},
+    test_support::{Scripted, account, at, cost, month, state_of},
+    view::budgets::Money,
+};
+
+const NOW: &str = "2025-06-18T10:30:00Z";
+
+/// A page of accounts that all fail in the longest way, under names that are escaped at every letter.
+fn of_accounts(number: usize) -> String {
+    let provider = Scripted::new(
+        &[(Measure::BilledCost, Granularity::Month)],
+        MonthFetch::Both,
+    );
+    let template = account(provider, "UTC");
+    let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
+    for part in 0..50 {
+        let id = format!("{part}{}", "<".repeat(300));
+        state.list(&[crate::provider::Part::new(&id)]);
+        state.fail(
+            &id,
+            Failure {
+                reason: Reason::Malformed,
+                message: "<".repeat(100_000),
+            },
+        );
+    }
+    let handles = (0..number).map(|index| {
+        let mut account = template.clone();
+        account.name = format!("{index:04}{}", "<".repeat(196));
+        Arc::new(AccountHandle::restored(Arc::new(account), state.clone()))
+    });
+    let configuration = "<".repeat(10 << 20);
+    let account_set = AccountSet::new(handles.collect(), Money::default(), configuration);
+    let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
+    let loaded = Reload {
+        successful: true,
+        last_success: Some(at(NOW)),
+    };
+    whole(&publisher.published(), &loaded, "/metrics", at(NOW)).into_string()
+}
+
+#[test]
+fn rejected_configuration_is_reported() {
+    let account_set = AccountSet::new(Vec::new(), Money::default(), String::new());
+    let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
+    let of = |successful| {
+        let loaded = Reload {
+            successful,
+            last_success: Some(at("2025-06-18T08:00:00Z")),
+        };
+        whole(&publisher.published(), &loaded, "/metrics", at(NOW)).into_string()
+    };
+    assert!(
+        of(false).contains("The configuration that was loaded 2 h 30 min ago stays in effect.")
+    );
+    assert!(!of(true).contains("stays in effect"));
+}
+
+#[test]
+fn size_is_bounded_whatever_accounts_report() {
+    let page = of_accounts(MAX_ACCOUNTS + 50);
+    assert!(page.len() < 5 << 20, "{} bytes", page.len());
+    assert!(page.contains("… and 50 more accounts in no worse state."));
+    assert_eq!(page.matches("<article").count(), MAX_ACCOUNTS);
+    assert!(!page.contains("<<"));
+}
+
+#[test]
+fn policy_allows_what_the_page_has_and_no_more() {
+    let page = of_accounts(1);
+    for forbidden in [
+        "<script", " style=", " onclick", "<form", "<iframe", "http:", "https:",
+    ] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+}

@@ -1,0 +1,4 @@
+//! What polls make of an account's state.
+
+mod baseline;
+mod plausibility;

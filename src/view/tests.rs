@@ -1,0 +1,4 @@
+//! What an account shows after polls at chosen moments.
+
+mod forecasts;
+mod windows;
