@@ -100,8 +100,10 @@ mod tests {
 
     #[test]
     fn advice_for_unreadable_secret_is_not_a_new_key() {
-        let advice = Reason::Unauthorized.advice();
+        let message = format!("{NO_CREDENTIAL}: cannot read the secret file key");
+        let advice = Reason::Unauthorized.advice_for(&message);
+        assert_ne!(advice, Reason::Unauthorized.advice());
         assert!(!advice.to_lowercase().contains("renew"), "{advice}");
-        assert!(advice.contains("secret file or variable"), "{advice}");
+        assert!(advice.contains("file or set the variable"), "{advice}");
     }
 }

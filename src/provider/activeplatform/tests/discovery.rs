@@ -97,15 +97,15 @@ async fn repeated_page_fails() {
     for (pages, want) in [
         (
             &[ONE, ONE][..],
-            "malformed: {}: page 2: row 1 stood on an earlier page",
+            "malformed: {}: page 2: row 1 is already on an earlier page",
         ),
         (
             &[ONE, r#"{"data": [{"id": 2}, {"id": "1"}]}"#],
-            "malformed: {}: page 2: row 2 stood on an earlier page",
+            "malformed: {}: page 2: row 2 is already on an earlier page",
         ),
         (
             &[r#"{"data": [{"id": 1}, {"id": 1}]}"#],
-            "malformed: {}: page 1: row 2 stands there twice",
+            "malformed: {}: page 1: row 2 is on this page twice",
         ),
         (
             &[ONE, r#"{"data": [{"type": "subscriptions"}]}"#],
@@ -113,7 +113,7 @@ async fn repeated_page_fails() {
         ),
         (
             &[r#"{"errors": []}"#],
-            "malformed: {}: the answer is not what it should be",
+            "malformed: {}: the response has an unexpected format",
         ),
     ] {
         let (parts, _) = discover(pages).await;

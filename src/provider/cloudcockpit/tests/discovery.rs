@@ -142,11 +142,11 @@ async fn missing_or_repeated_page_fails() {
         ),
         (
             &[r#"{"items": [{"id": "A"}]}"#, r#"{"items": [{"id": "a"}]}"#],
-            format!("malformed: {PLACE}: page 2: row 1 stood on an earlier page"),
+            format!("malformed: {PLACE}: page 2: row 1 is already on an earlier page"),
         ),
         (
             &[r#"{"items": [{"id": 1}, {"id": 1}]}"#],
-            format!("malformed: {PLACE}: page 1: row 2 stands there twice"),
+            format!("malformed: {PLACE}: page 1: row 2 is on this page twice"),
         ),
         (
             &[r#"{"items": [{"companyName": "Acme"}]}"#],
