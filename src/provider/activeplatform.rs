@@ -809,15 +809,15 @@ mod tests {
             ),
             (
                 r#"{"subscription": {"items": []}}"#.to_owned(),
-                "malformed: {}: the answer is not what it should be",
+                "malformed: {}: the response has an unexpected format",
             ),
             (
                 r#"{"billing_periods": [], "subscription": {}}"#.to_owned(),
-                "malformed: {}: the answer is not what it should be",
+                "malformed: {}: the response has an unexpected format",
             ),
             (
                 r#"{"billing_periods": ["2024-05"], "subscription": {"items": [{"total": 1, "period": "2024-05"}]}"#.to_owned(),
-                "truncated: {}: the JSON of the answer stops early",
+                "truncated: {}: the JSON of the response is incomplete",
             ),
             (
                 r#"{"billing_periods": ["2024-05"], "subscription": {"items": [{"total": 1, "period": "2024-05"}, {"total"#.to_owned(),
@@ -825,7 +825,7 @@ mod tests {
             ),
             (
                 r#"{"billing_periods": ["2024-05"], "subscription": {"it\u0065ms": [{"total": 1, "period": "2024-05"}]}}"#.to_owned(),
-                "malformed: {}: the answer is not what it should be",
+                "malformed: {}: the response has an unexpected format",
             ),
         ] {
             let error = expenses(body.clone()).await.unwrap_err();
@@ -1008,15 +1008,15 @@ mod tests {
         for (pages, want) in [
             (
                 &[ONE, ONE][..],
-                "malformed: {}: page 2: row 1 stood on an earlier page",
+                "malformed: {}: page 2: row 1 is already on an earlier page",
             ),
             (
                 &[ONE, r#"{"data": [{"id": 2}, {"id": "1"}]}"#],
-                "malformed: {}: page 2: row 2 stood on an earlier page",
+                "malformed: {}: page 2: row 2 is already on an earlier page",
             ),
             (
                 &[r#"{"data": [{"id": 1}, {"id": 1}]}"#],
-                "malformed: {}: page 1: row 2 stands there twice",
+                "malformed: {}: page 1: row 2 is on this page twice",
             ),
             (
                 &[ONE, r#"{"data": [{"type": "subscriptions"}]}"#],
@@ -1024,7 +1024,7 @@ mod tests {
             ),
             (
                 &[r#"{"errors": []}"#],
-                "malformed: {}: the answer is not what it should be",
+                "malformed: {}: the response has an unexpected format",
             ),
         ] {
             let (parts, _) = discover(pages).await;

@@ -684,15 +684,15 @@ mod tests {
             ),
             (
                 row("3"),
-                format!("malformed: {PLACE}: row 2 cannot be read"),
+                format!("malformed: {PLACE}: row 2 cannot be decoded"),
             ),
             (
                 "{}".to_owned(),
-                format!("malformed: {PLACE}: the answer is not what it should be"),
+                format!("malformed: {PLACE}: the response has an unexpected format"),
             ),
             (
                 r#"[{"totalLicenses": 1}"#.to_owned(),
-                format!("truncated: {PLACE}: the JSON of the answer stops early"),
+                format!("truncated: {PLACE}: the JSON of the response is incomplete"),
             ),
             (
                 r#"{"items": [{"totalLicenses": 1}], "totalCount": 2}"#.to_owned(),
@@ -760,21 +760,6 @@ mod tests {
         let ids = [1, 2].map(|at| seen[at].header("x-correlation-id").to_owned());
         assert!(ids.iter().all(|id| id.parse::<uuid::Uuid>().is_ok()));
         assert_ne!(ids[0], ids[1]);
-    }
-
-    #[tokio::test]
-    async fn a_token_that_is_refused_is_replaced_once() {
-        let api = portal(|_| (401, String::new())).await;
-        let error = fetch(&*account(&api, json!({})), &pair(), &ask("2024-05-10"))
-            .await
-            .unwrap_err();
-        assert_eq!(error.reason(), Reason::Unauthorized);
-        let methods: Vec<String> = api
-            .lines()
-            .iter()
-            .map(|line| line[..4].to_owned())
-            .collect();
-        assert_eq!(methods, ["POST", "GET ", "POST", "GET "]);
     }
 
     #[tokio::test]
@@ -931,11 +916,11 @@ mod tests {
             ),
             (
                 &[r#"{"items": [{"id": "A"}]}"#, r#"{"items": [{"id": "a"}]}"#],
-                format!("malformed: {PLACE}: page 2: row 1 stood on an earlier page"),
+                format!("malformed: {PLACE}: page 2: row 1 is already on an earlier page"),
             ),
             (
                 &[r#"{"items": [{"id": 1}, {"id": 1}]}"#],
-                format!("malformed: {PLACE}: page 1: row 2 stands there twice"),
+                format!("malformed: {PLACE}: page 1: row 2 is on this page twice"),
             ),
             (
                 &[r#"{"items": [{"companyName": "Acme"}]}"#],

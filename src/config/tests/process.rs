@@ -48,14 +48,15 @@ fn check_reads_every_secret_and_tells_it_with_all_other_faults() {
         assert!(!report.is_ok());
         let reported = report.to_string();
         let lines: Vec<_> = reported.lines().collect();
+        let folder = std::env::current_dir().unwrap().display().to_string();
         assert_eq!(
             lines,
             [
-                "test.yml:3: accounts.b.api_key_file: cannot read the secret file that is named: No such file or directory (os error 2)",
-                "test.yml:4: accounts.c.api_key_file: the secret is empty or holds control characters",
-                "test.yml:6: accounts.e.api_key_env: the environment variable that is named is not set",
-                "test.yml:7: accounts.f.api_key_file: cannot read the secret file that is named: No such file or directory (os error 2)",
-                "test.yml:7: accounts.f.interval: must be from 1s to 366days",
+                format!("test.yml:3: accounts.b.api_key_file: cannot read the secret file missing (relative to {folder}): No such file or directory (os error 2)"),
+                format!("test.yml:4: accounts.c.api_key_file: the secret in the file empty (relative to {folder}) is empty or contains control characters"),
+                "test.yml:6: accounts.e.api_key_env: the environment variable CLOUDSPEND_TEST_UNSET is not set".to_owned(),
+                format!("test.yml:7: accounts.f.api_key_file: cannot read the secret file gone (relative to {folder}): No such file or directory (os error 2)"),
+                "test.yml:7: accounts.f.interval: must be from 1s to 366days".to_owned(),
             ]
         );
         assert!(!reported.contains("s3cret"));
