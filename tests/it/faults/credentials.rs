@@ -73,7 +73,9 @@ async fn a_credential_that_is_gone_or_empty_fails_without_a_request() {
                 None => std::fs::remove_file(file.path()).unwrap(),
             }
             bench.poll().await;
-            assert_eq!(bench.reason(), Some(Reason::Unauthorized), "{content:?}");
+            let (reason, message) = bench.failure().expect("nothing can be sent");
+            assert_eq!(reason, Reason::Unauthorized, "{content:?}");
+            assert!(message.contains(file.path().to_str().unwrap()), "{message}");
             assert!(server.take().is_empty(), "{content:?}");
         }
     }

@@ -414,9 +414,10 @@ async fn a_login_is_redirected_with_its_body_or_not_at_all() {
         (307, format!("{}/auth/login", other.url()), false),
     ] {
         let place = format!("{status} to {location}");
+        let header = format!("location: {location}\r\n");
         server.now(move |seen| {
             if seen.line == "POST /auth/login" {
-                return Reply::status(status, &format!("location: {location}\r\n"), "");
+                return Reply::status(status, &header, "");
             }
             Reply::good((ENUBE.answer)(seen, Version::One))
         });
@@ -434,7 +435,7 @@ async fn a_login_is_redirected_with_its_body_or_not_at_all() {
             let (reason, message) = bench.failure().expect(&place);
             assert_eq!(reason, Reason::UpstreamError, "{place}");
             assert_eq!(moved.len(), 0, "{place}");
-            let asked = format!("GET {}/", server.url());
+            let asked = format!("POST {}/auth/login: ", server.url());
             let target = Url::parse(&server.url()).unwrap().join(&location).unwrap();
             let (host, port) = (target.host_str().unwrap(), target.port().unwrap());
             let end = format!("not followed: http://{host}:{port}{}", target.path());
