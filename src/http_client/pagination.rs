@@ -14,9 +14,10 @@ use crate::{
 /// Checks the pages of one list as they arrive, row by row. It keeps a hash of each row to recognise repeated ones.
 #[derive(Debug)]
 pub struct Pages {
-    max_pages: usize,
+    /// The highest number that a page may have.
+    max_number: usize,
     /// The number of rows that was requested for each page.
-    limit: usize,
+    size: usize,
     /// Whether a key must be unique on its page, too.
     distinct: bool,
     /// How many pages have ended.
@@ -43,10 +44,10 @@ struct Page {
 
 impl Pages {
     /// The pages of a list whose rows have a unique id.
-    pub fn of_ids(limit: usize, max_pages: usize) -> Self {
+    pub fn of_ids(size: usize, max_pages: usize) -> Self {
         Self {
-            max_pages,
-            limit,
+            max_number: max_pages,
+            size,
             distinct: true,
             number: 0,
             received: 0,
@@ -58,10 +59,10 @@ impl Pages {
     }
 
     /// The pages of a list whose rows have no id: two equal ones on one page are two rows.
-    pub fn of_rows(limit: usize, max_pages: usize) -> Self {
+    pub fn of_rows(size: usize, max_pages: usize) -> Self {
         Self {
             distinct: false,
-            ..Self::of_ids(limit, max_pages)
+            ..Self::of_ids(size, max_pages)
         }
     }
 
@@ -86,9 +87,9 @@ impl Pages {
         if page.rows == 1 {
             page.first_key = key;
             page.repeats =
-                number == 2 && self.first.rows > self.limit && self.first.first_key == key;
-            if number > self.max_pages && !page.repeats {
-                return Err(PageError::TooManyPages(self.max_pages));
+                number == 2 && self.first.rows > self.size && self.first.first_key == key;
+            if number > self.max_number && !page.repeats {
+                return Err(PageError::TooManyPages(self.max_number));
             }
         }
         if page.repeats {

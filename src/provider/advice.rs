@@ -82,6 +82,20 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{error::ProviderError, telemetry::error_chain::chain};
+
+    #[test]
+    fn missing_secret_has_advice_of_its_own() {
+        let reason = Reason::Unauthorized;
+        assert_eq!(reason.advice_for("401"), reason.advice());
+        let advice = |cause: &str| {
+            let error = ProviderError::no_credential(cause.to_owned());
+            error.reason().advice_for(&chain(&error))
+        };
+        assert!(advice("cannot read the secret file x").starts_with("Create the file"));
+        let hidden = format!("cannot read the secret file {HIDDEN_NAME}");
+        assert!(advice(&hidden).contains("not the secret itself"));
+    }
 
     #[test]
     fn each_reason_has_its_own_meaning_and_advice() {

@@ -206,7 +206,7 @@ async fn every_line_parses_and_says_what_happened() {
                 "licences",
                 "malformed",
                 "discovery",
-                ["GET /v1/Customers", "invalid type"],
+                ["/v1/Customers: the response", "invalid type"],
             ),
             (
                 "nowhere",

@@ -295,49 +295,6 @@ async fn a_401_costs_one_login_however_many_parts_there_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_login_rests_and_each_time_longer() {
-    let secret = secret("s3cret-of-the-account");
-    let server = Server::start(|seen| {
-        if seen.line == "POST /token" {
-            return Reply::status(401, "", r#"{"error":"invalid_client"}"#);
-        }
-        portal_says(seen)
-    })
-    .await;
-    let path = secret.path().to_str().unwrap();
-    let bench = Bench::new(
-        &portal(&server.url(), path, 20, &json!({})),
-        Manner::usual(),
-    );
-    for (seconds, want) in [
-        (0, 1),
-        (29, 0),
-        (1, 1),
-        (59, 0),
-        (1, 1),
-        (119, 0),
-        (1, 1),
-        (239, 0),
-        (1, 1),
-        (479, 0),
-        (1, 1),
-        (899, 0),
-        (1, 1),
-        (899, 0),
-        (1, 1),
-    ] {
-        bench.later(Duration::from_secs(seconds));
-        bench.poll().await;
-        assert_eq!(server.lines(), vec!["POST /token"; want], "{seconds}");
-        assert_eq!(bench.reason(), Some(Reason::Unauthorized));
-    }
-    bench.later(Duration::from_mins(15));
-    server.now(portal_says);
-    bench.poll().await;
-    assert_eq!(bench.failure(), None);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_login_that_fails_otherwise_is_not_tried_again_by_every_part() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|_| Reply::status(500, "", "")).await;

@@ -2,6 +2,7 @@
 
 use cloudspend_exporter::{charge::Measure, error::Reason, http_client::Bounds, view::Window};
 use serde_json::json;
+use url::Url;
 
 use super::{
     account::{Bench, Manner, ONCE, secret, times},
@@ -195,7 +196,7 @@ async fn every_refusal_has_its_reason_and_leaves_the_last_values() {
             bench.poll().await;
             let (told, message) = bench.failure().expect(&place);
             // What only rows one after another cannot be: JSON that ends where it should not is cut.
-            let cut = told == Reason::Truncated && message.contains("stops early");
+            let cut = told == Reason::Truncated && message.contains("is incomplete");
             assert!(told == reason || cut, "{place}: {told:?}, {message}");
             assert_eq!(bench.shown(), before, "{place}");
             server.now(good(&case, Version::Two));
@@ -371,8 +372,9 @@ async fn a_redirect_is_followed_on_the_same_host_alone() {
         (305, "/moved?month=8".to_owned(), false),
     ] {
         let place = format!("{status} to {location}");
+        let header = format!("location: {location}\r\n");
         server.now(but(&OTC_LINES, Version::One, move |_| {
-            Reply::status(status, &format!("location: {location}\r\n"), "")
+            Reply::status(status, &header, "")
         }));
         let bench = Bench::new(&section, Manner::once());
         bench.poll().await;
@@ -383,8 +385,15 @@ async fn a_redirect_is_followed_on_the_same_host_alone() {
             assert_eq!(bench.failure(), None, "{place}");
             assert_eq!(moved, ["Bearer s3cret-of-the-account"], "{place}");
         } else {
-            assert_eq!(bench.reason(), Some(Reason::UpstreamError), "{place}");
+            let (reason, message) = bench.failure().expect(&place);
+            assert_eq!(reason, Reason::UpstreamError, "{place}");
             assert_eq!(moved.len(), 0, "{place}");
+            let asked = format!("GET {}/", server.url());
+            let target = Url::parse(&server.url()).unwrap().join(&location).unwrap();
+            let (host, port) = (target.host_str().unwrap(), target.port().unwrap());
+            let end = format!("not followed: http://{host}:{port}{}", target.path());
+            assert!(message.starts_with(&asked), "{place}: {message}");
+            assert!(message.ends_with(&end), "{place}: {message}");
         }
         assert!(other.take().is_empty(), "{place}");
     }
@@ -403,9 +412,10 @@ async fn a_login_is_redirected_with_its_body_or_not_at_all() {
         (307, format!("{}/auth/login", other.url()), false),
     ] {
         let place = format!("{status} to {location}");
+        let header = format!("location: {location}\r\n");
         server.now(move |seen| {
             if seen.line == "POST /auth/login" {
-                return Reply::status(status, &format!("location: {location}\r\n"), "");
+                return Reply::status(status, &header, "");
             }
             Reply::good((ENUBE.answer)(seen, Version::One))
         });
@@ -420,8 +430,15 @@ async fn a_login_is_redirected_with_its_body_or_not_at_all() {
             assert_eq!(bench.failure(), None, "{place}");
             assert!(moved[0].body.contains("p4ssw0rd-of-the-bot"), "{place}");
         } else {
-            assert_eq!(bench.reason(), Some(Reason::UpstreamError), "{place}");
+            let (reason, message) = bench.failure().expect(&place);
+            assert_eq!(reason, Reason::UpstreamError, "{place}");
             assert_eq!(moved.len(), 0, "{place}");
+            let asked = format!("POST {}/auth/login: ", server.url());
+            let target = Url::parse(&server.url()).unwrap().join(&location).unwrap();
+            let (host, port) = (target.host_str().unwrap(), target.port().unwrap());
+            let end = format!("not followed: http://{host}:{port}{}", target.path());
+            assert!(message.starts_with(&asked), "{place}: {message}");
+            assert!(message.ends_with(&end), "{place}: {message}");
         }
         assert!(other.take().is_empty(), "{place}");
     }
