@@ -134,7 +134,7 @@ impl Poller {
         };
         let due = state.status.last_attempt;
         let due = due.map(|last| left(add(last, rest), rest));
-        let held = state.status.held_until;
+        let held = state.status.rate_limited_until;
         let held = held.map(|held| left(held, MAX_REST));
         due.max(held).unwrap_or_default()
     }
@@ -160,7 +160,7 @@ impl Poller {
         let mut wait = Duration::ZERO;
         state.status.discovery = match discovered {
             Ok(parts) => {
-                state.list(&parts);
+                state.set_listed_parts(&parts);
                 None
             }
             Err(error) => {
@@ -179,11 +179,12 @@ impl Poller {
             .await;
         let settling = Arc::clone(&self.settling);
         let answered = answers.iter().flat_map(|(_, answer)| answer);
-        let label_sets = state.keys.len() + answered.map(|said| said.keys.len()).sum::<usize>();
+        let label_sets =
+            state.label_table.len() + answered.map(|said| said.label_table.len()).sum::<usize>();
         let settle = move || settling.settle(state, answers, &ask, wait, began);
         let wait = run_blocking_if_large(label_sets, settle).await;
         if let Some(store) = &self.store {
-            store.keep(&self.cell).await;
+            store.save(&self.cell).await;
         }
         wait
     }

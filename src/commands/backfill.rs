@@ -23,7 +23,7 @@ use crate::{
     provider::{Granularity, Part, PollRequest},
     state::{AccountState, MonthState},
     telemetry::progress::Progress,
-    view::{Past, day_closes},
+    view::{PastView, day_closes},
 };
 
 mod output;
@@ -225,7 +225,7 @@ async fn read(
     flags: &cli::Backfill,
     now: Timestamp,
     progress: &Progress,
-) -> Result<Past, BackfillError> {
+) -> Result<PastView, BackfillError> {
     let zone = account.zone.clone();
     let today = now.to_zoned(zone.clone()).date();
     let ask = PollRequest {
@@ -242,7 +242,7 @@ async fn read(
             source: Box::new(source),
         })?;
     let mut state = AccountState::new(LabelMapping::of(&account).width());
-    state.list(&parts);
+    state.set_listed_parts(&parts);
     let questions: Vec<(&Part, PollRequest)> = parts
         .iter()
         .flat_map(|part| {
@@ -274,7 +274,7 @@ async fn read(
     }
     tell(&account, &state, &remarks);
     let instants = instants(flags.from, flags.to, flags.step, &zone);
-    Ok(Past::new(Arc::clone(&account), state, instants))
+    Ok(PastView::new(Arc::clone(&account), state, instants))
 }
 
 /// What one part said about one month.

@@ -15,7 +15,7 @@ use crate::exposition::{
 };
 use crate::{
     charge::Measure,
-    view::{Past, Window},
+    view::{PastView, Window},
 };
 
 /// How much was written.
@@ -35,7 +35,7 @@ pub type GoOn<'a> = &'a mut dyn FnMut(&Written, f64) -> io::Result<()>;
 /// to_text_0_0_4 than the series' last sample without a word.
 pub fn write_past(
     out: &mut dyn Write,
-    accounts: &[Past],
+    accounts: &[PastView],
     further: &[(String, String)],
     go_on: GoOn<'_>,
 ) -> io::Result<Written> {
@@ -90,7 +90,7 @@ impl Book<'_> {
     /// One account's series of one family, the header before the first.
     fn write(
         &mut self,
-        past: &Past,
+        past: &PastView,
         (name, measure, window): (MetricFamily, Measure, Window),
         begun: &mut bool,
         go_on: &mut dyn FnMut(&Written) -> io::Result<()>,
@@ -108,7 +108,7 @@ impl Book<'_> {
     /// When one account's billing months began or ended.
     fn write_period(
         &mut self,
-        past: &Past,
+        past: &PastView,
         name: MetricFamily,
         pick: Pick,
         begun: &mut bool,

@@ -17,7 +17,7 @@ use crate::{
     state::AccountHandle,
     view::{
         LabelCache, View,
-        budgets::{Matched, Money, Spent},
+        budgets::{MatchCache, Money, Spent},
         summary::Summary,
     },
 };
@@ -190,7 +190,7 @@ impl Publisher {
 struct Memory {
     told: Told,
     named: Mutex<LabelCache>,
-    matched: Mutex<Matched>,
+    matched: Mutex<MatchCache>,
 }
 
 /// What has been said of the budgets in the log.

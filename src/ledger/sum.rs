@@ -1,6 +1,6 @@
-//! A compensated sum (Neumaier): the same within 1e-12 of the absolute amounts in whatever order they come.
+//! A compensated sum (Neumaier): within 1e-12 of the absolute amounts, in any order.
 
-/// A sum and what rounding has taken from it.
+/// A sum and its compensation for lost low-order digits.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sum {
     sum: f64,
@@ -19,7 +19,7 @@ impl Sum {
         self.sum = sum;
     }
 
-    /// The sum. Never a negative zero; where it overflows, the largest finite number.
+    /// The sum. Never a negative zero; on overflow the largest finite number.
     pub fn value(&self) -> f64 {
         let value = self.sum + self.lost;
         if value.is_finite() {

@@ -78,16 +78,16 @@ impl PollCommit {
                         && known.is_none_or(|known| known.last_success.is_none())
                     {
                         self.skip(&part.id, &error);
-                        state.drop_part(&part.id);
+                        state.remove_part(&part.id);
                         continue;
                     }
                     wait = wait.max(error.retry_after().unwrap_or_default());
-                    state.fail(&part.id, self.note(&part.id, &error));
+                    state.record_failure(&part.id, self.note(&part.id, &error));
                 }
             }
         }
         state.prune(ask.current);
-        state.status.held_until = (!wait.is_zero()).then(|| add(self.clock.now(), wait));
+        state.status.rate_limited_until = (!wait.is_zero()).then(|| add(self.clock.now(), wait));
         self.conclude(state, ask, rows, began.elapsed());
         wait
     }
@@ -102,7 +102,10 @@ impl PollCommit {
         state.status.last_attempt = Some(ask.now);
         if success {
             state.status.last_success = Some(ask.now);
-            let noted = state.noted.iter().any(|noted| noted.month == ask.current);
+            let noted = state
+                .forecast_records
+                .iter()
+                .any(|noted| noted.month == ask.current);
             if !noted && FORECAST_RECORD_DAYS.contains(&ask.today.day()) {
                 let state_now = Arc::new(state.clone());
                 let forecasts = view(account, &state_now, ask.now).spend.forecasts();
@@ -115,7 +118,7 @@ impl PollCommit {
             account = account.name,
             provider = account.provider_name.as_str(),
             rows,
-            series = state.keys.len(),
+            series = state.label_table.len(),
             parts = state.parts.len(),
             failing,
             duration_seconds = duration.as_secs_f64(),

@@ -286,7 +286,7 @@ async fn a_part_that_is_no_longer_listed_keeps_its_money_and_is_not_asked() {
         None
     );
     assert_eq!(bench.cell.state.load().parts.len(), 1);
-    assert!(bench.cell.state.load().keys.is_empty());
+    assert!(bench.cell.state.load().label_table.is_empty());
 }
 
 #[tokio::test]
@@ -629,7 +629,7 @@ fn rows(count: usize, each: f64) -> Vec<crate::test_support::Said> {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_far_too_small_is_held_until_two_more_agree() {
+async fn an_answer_that_is_far_too_small_is_rate_limited_until_two_more_agree() {
     let bench = Bench::new(MONTHS, MonthFetch::Both);
     let spent = |now| bench.bill(now, Window::MonthToDate).unwrap()["a"];
     bench.provider.says("account", rows(30, 1.0));
@@ -730,7 +730,7 @@ async fn a_forecast_is_noted_after_the_15th_day_and_judged_in_the_next_month() {
         .provider
         .says("account", vec![cost(month("2025-03"), "a", 32.0)]);
     bench.poll("2025-03-15T12:00:00Z").await;
-    assert!(bench.cell.state.load().noted.is_empty());
+    assert!(bench.cell.state.load().forecast_records.is_empty());
     // 32 over 16 of 31 days is a forecast of 62; the later ones are not noted.
     bench.poll("2025-03-16T12:00:00Z").await;
     bench

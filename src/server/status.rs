@@ -294,7 +294,7 @@ fn account(
                     div { dt { "Last success" } dd { (age(status.last_success, now)) } }
                     div { dt { "Next poll" } dd { (ahead(status.next_poll, now)) } }
                     div { dt { "Data until" } dd {
-                        @match summary.data {
+                        @match summary.data_until {
                             Some(data) => time datetime=(data) title=(data.strftime("%Y-%m-%d %H:%M UTC")) { (age(Some(data), now)) },
                             None => "not known",
                         }
@@ -421,8 +421,8 @@ mod tests {
         let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
         for part in 0..50 {
             let id = format!("{part}{}", "<".repeat(300));
-            state.list(&[crate::provider::Part::new(&id)]);
-            state.fail(
+            state.set_listed_parts(&[crate::provider::Part::new(&id)]);
+            state.record_failure(
                 &id,
                 Failure {
                     reason: Reason::Malformed,

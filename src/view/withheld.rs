@@ -1,4 +1,4 @@
-//! Parts that had charges in one of the two months that are shown and do not report the other: sums lack them.
+//! Parts that have charges in one of the two months shown but do not report the other, so that sums are too low.
 
 use serde::Serialize;
 
@@ -10,8 +10,8 @@ use crate::{
     view::windows::Window,
 };
 
-/// How many parts had money in one of the two months and do not report the other; where the account has no money,
-/// parts that consumed something. A part without charges in either month is not counted: it may never have had any.
+/// How many parts have costs in one of the two months and do not report the other; if the account has no costs, parts
+/// with consumption. A part without charges in both months is not counted: it may never have had any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct WithheldParts {
     /// Parts that do not report the current month.
@@ -21,16 +21,16 @@ pub struct WithheldParts {
 }
 
 impl WithheldParts {
-    /// Counts the parts of an account, the ones that are no longer listed included: their money is shown, too.
+    /// Counts the parts of an account, including those no longer listed: their costs are served, too.
     pub(super) fn of(
         state: &AccountState,
         measures: &[(Measure, Granularity)],
         current: Month,
     ) -> Self {
-        let has_money = measures
+        let has_cost = measures
             .iter()
             .any(|(measure, _)| *measure == Measure::BilledCost);
-        let measure = if has_money {
+        let measure = if has_cost {
             Measure::BilledCost
         } else {
             Measure::ConsumedQuantity
@@ -51,7 +51,7 @@ impl WithheldParts {
         self == Self::default()
     }
 
-    /// What is missing, a sentence for each window.
+    /// A sentence for each window that lacks parts.
     pub fn sentences(self) -> Vec<String> {
         let sentence = |parts: usize, had: &str, missing: &str| {
             let (parts, verb) = match parts {
@@ -69,7 +69,7 @@ impl WithheldParts {
     }
 }
 
-/// The window that lacks a part, if one does.
+/// The window that lacks a part, if any.
 fn missing(part: &PartState, measure: Measure, current: Month) -> Option<Window> {
     match (
         part.months.get(&current.previous()),
@@ -81,8 +81,8 @@ fn missing(part: &PartState, measure: Measure, current: Month) -> Option<Window>
         (Some(MonthState::Withheld) | None, Some(MonthState::Reported { sums, .. })) => {
             is_charged(sums, measure).then_some(Window::PreviousMonth)
         }
-        // A current month that was not asked for yet has just begun and is 0 so far. Where neither month is known,
-        // or both are, no sum lacks anything that was there.
+        // A current month that was not requested yet has just begun and is 0 so far. If neither or both months are
+        // reported, no known charges are missing.
         _ => None,
     }
 }
@@ -92,7 +92,7 @@ fn is_charged(sums: &Sums, measure: Measure) -> bool {
     sums.columns
         .iter()
         .filter(|column| column.measure == measure)
-        .any(|column| column.iter().any(|cells| cells.total != 0.0))
+        .any(|column| column.iter().any(|daily| daily.total != 0.0))
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
         cost(month("2025-03"), "a", value)
     }
 
-    /// The count after one poll in March that asked for these months, as it is at a moment: month to date and previous
+    /// The count after one poll in March that asked for these months, as it is at a time: month to date and previous
     /// month.
     fn count(
         measures: &[(Measure, Granularity)],
@@ -134,7 +134,7 @@ mod tests {
         let account = account(Scripted::new(measures, MonthFetch::Both), "UTC");
         let mut state = AccountState::new(account.labels.slots.len());
         let parts: Vec<_> = reports.iter().map(|(part, ..)| Part::new(*part)).collect();
-        state.list(&parts);
+        state.set_listed_parts(&parts);
         let polled: Timestamp = at(NOW);
         let ask = PollRequest {
             months: asked.iter().map(|month| month.parse().unwrap()).collect(),

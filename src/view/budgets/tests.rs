@@ -29,7 +29,7 @@ fn budget(matchers: &[(&str, &str)], currency: &str) -> Budget {
     }
 }
 
-/// An account that said something once, as it looks at a moment.
+/// An account that said something once, as it looks at a time.
 fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
     let polled = at("2025-03-10T12:00:00Z");
     let provider = Scripted::new(
@@ -68,7 +68,7 @@ fn money(budget: Budget) -> Money {
 /// What a view has spent of the first budget, with nothing known before.
 fn first<'a>(money: &'a Money, view: &'a View) -> Option<Spent<'a>> {
     let views = std::slice::from_ref(view);
-    let mut all = money.spent_of_all(views, &mut Matched::default());
+    let mut all = money.spent_of_all(views, &mut MatchCache::default());
     all.drain(..).next()
 }
 
@@ -147,7 +147,7 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
         let account = account(provider, "UTC");
         let mut state = state_of(&account, polled, &charges());
         let [main, second] = ["account", "second"].map(Part::new);
-        state.list(&[main.clone(), second]);
+        state.set_listed_parts(&[main.clone(), second]);
         let both = [("2025-02", 3.0), ("2025-03", 1.0)];
         let reported = both.into_iter().filter(|(month, _)| *month != withheld);
         let said: Vec<_> = reported
@@ -163,7 +163,7 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
         };
         let _ = state.accept("second", said, &ask, &account.zone);
         if !listed {
-            state.list(&[main]);
+            state.set_listed_parts(&[main]);
         }
         let view = view(&Arc::new(account), &Arc::new(state), polled);
         let money = money(budget(&[("customer", "ACME")], "EUR"));
@@ -176,7 +176,7 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
 fn what_was_matched_before_is_not_taken_for_other_label_sets_or_other_matchers() {
     let more = ["Beta 1", "Beta 2", "Gamma"].map(|name| cost(month("2025-03"), name, 2.0));
     let [few, many] = [charges(), more.into()].map(|charges| seen(NOW, 1000, &charges));
-    let mut matched = Matched::default();
+    let mut matched = MatchCache::default();
     for (view, pattern, want) in [
         (&few, "ACME", 15.0),
         (&few, "ACME", 15.0),

@@ -23,7 +23,7 @@ fn sets(of: &[(usize, usize, usize)]) -> LabelSets {
         })
         .collect();
     let said = told(&account, &charges);
-    LabelSets::new(&said.keys, &account.labels)
+    LabelSets::new(&said.label_table, &account.labels)
 }
 
 fn all_of_one_customer() -> Vec<(usize, usize, usize)> {

@@ -1,4 +1,4 @@
-//! The forecast adds up, follows the rhythm of the week, stretches no lump, and equals enube's own where only months are known.
+//! The forecast adds up, follows the seasonality of the week, intervals no lump, and equals enube's own where only months are known.
 
 use jiff::{Timestamp, civil::Weekday};
 use proptest::prelude::*;
@@ -10,15 +10,15 @@ use crate::{
     test_support::{Said, Scripted, account, at, cost, month, state_of},
 };
 
-/// The state of an account that was asked at a moment.
+/// The state of an account that was asked at a time.
 fn state(asked: Timestamp, charges: &[Said]) -> AccountState {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     state_of(&account, asked, charges)
 }
 
 /// Each label set with its forecast, of whatever currency.
-fn values_of(outlook: &ForecastModel, state: &AccountState) -> Vec<(u32, f64)> {
-    let forecasts = outlook.of_part(&state.parts["account"]);
+fn values_of(model: &ForecastModel, state: &AccountState) -> Vec<(u32, f64)> {
+    let forecasts = model.of_part(&state.parts["account"]);
     forecasts
         .into_iter()
         .flat_map(|(_, values)| values)
@@ -41,10 +41,10 @@ fn after(
         .collect();
     let asked = start_of_day(closed.tomorrow().unwrap(), &TimeZone::UTC);
     let state = state(asked, &charges);
-    let outlook = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
+    let model = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
     let mut sums = vec![Sum::default(); customers.len()];
-    for (key, value) in values_of(&outlook, &state) {
-        let name = &state.keys.values(key).next().unwrap().shown;
+    for (key, value) in values_of(&model, &state) {
+        let name = &state.label_table.values(key).next().unwrap().shown;
         let position = customers
             .iter()
             .position(|(customer, _)| *customer == &**name);
@@ -111,8 +111,8 @@ fn a_charge_that_comes_once_counts_once() {
         .collect();
     let state = state(at("2025-03-11T00:00:00Z"), &charges);
     let closed = Some(date("2025-03-10"));
-    let outlook = ForecastModel::new(&state, "2025-03".parse().unwrap(), closed, &TimeZone::UTC);
-    let total: Sum = values_of(&outlook, &state)
+    let model = ForecastModel::new(&state, "2025-03".parse().unwrap(), closed, &TimeZone::UTC);
+    let total: Sum = values_of(&model, &state)
         .into_iter()
         .map(|(_, value)| value)
         .collect();
@@ -130,8 +130,8 @@ fn nothing_is_forecast_for_what_was_paid_in_advance() {
             cost(march, "used", 11.0),
         ],
     );
-    let outlook = ForecastModel::new(&state, "2025-03".parse().unwrap(), None, &TimeZone::UTC);
-    let forecasts = values_of(&outlook, &state);
+    let model = ForecastModel::new(&state, "2025-03".parse().unwrap(), None, &TimeZone::UTC);
+    let forecasts = values_of(&model, &state);
     let [(_, value)] = forecasts.as_slice() else {
         panic!("one label set is forecast: {forecasts:?}");
     };
@@ -145,8 +145,8 @@ fn where_only_months_are_known_it_is_the_run_rate_of_the_documents() {
         at("2025-06-25T16:48:58Z"),
         &[cost(month("2025-06"), "ACME", 328.748_768_799_528_4)],
     );
-    let outlook = ForecastModel::new(&state, "2025-06".parse().unwrap(), None, &TimeZone::UTC);
-    let forecasts = values_of(&outlook, &state);
+    let model = ForecastModel::new(&state, "2025-06".parse().unwrap(), None, &TimeZone::UTC);
+    let forecasts = values_of(&model, &state);
     assert!(near(forecasts[0].1, 394.498_522_559_434_15));
     // An answer of the month before says nothing about this one.
     let turned = ForecastModel::new(&state, "2025-07".parse().unwrap(), None, &TimeZone::UTC);
@@ -165,10 +165,10 @@ fn bounds_hold_the_forecast_and_close_in_on_it() {
                 .collect();
         let asked = start_of_day(closed.tomorrow().unwrap(), &TimeZone::UTC);
         let state = state(asked, &charges);
-        let outlook = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
-        let bounds = outlook.bounds("EUR", 100.0).unwrap();
+        let model = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
+        let bounds = model.bounds("EUR", 100.0).unwrap();
         assert!(bounds.lower <= 100.0 && bounds.upper >= 100.0);
-        assert!(outlook.bounds("USD", 100.0).is_none());
+        assert!(model.bounds("USD", 100.0).is_none());
         bounds.upper - bounds.lower
     };
     assert!(reach("2025-03-05") > reach("2025-03-20"));

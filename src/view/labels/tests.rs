@@ -28,8 +28,8 @@ fn named(
         .map(|(name, id)| cost(day("2025-03-01"), name, 1.0).id(id))
         .collect();
     let said = told(&account, &charges);
-    let keys = 0..u32::try_from(said.keys.len()).unwrap();
-    (LabelSets::new(&said.keys, &account.labels), keys)
+    let keys = 0..u32::try_from(said.label_table.len()).unwrap();
+    (LabelSets::new(&said.label_table, &account.labels), keys)
 }
 
 /// The customers shown for a number of (name, id) pairs, and the info series, with aliases.

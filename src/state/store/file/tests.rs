@@ -1,4 +1,4 @@
-//! The bytes of a state file: that they stay as they are, and that no others are believed.
+//! The bytes of a state file: the format is stable, and invalid bytes are rejected.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::{
 const WIDTH: usize = 3;
 const FINGERPRINT_OF_TESTS: Uuid = Uuid::from_u128(7);
 
-fn decoded(bytes: &[u8]) -> Found {
+fn decoded(bytes: &[u8]) -> Decoded {
     decode(bytes, FINGERPRINT_OF_TESTS, WIDTH)
 }
 
@@ -22,9 +22,9 @@ fn example() -> AccountState {
     let parts = || state.parts.values();
     assert!(parts().any(|part| part.held.is_some()));
     assert!(parts().any(|part| part.baseline.is_some()));
-    assert!(parts().any(|part| !part.ended.is_empty()));
+    assert!(parts().any(|part| !part.ended_seats.is_empty()));
     assert!(parts().any(|part| part.failure.is_some()));
-    assert!(!state.noted.is_empty());
+    assert!(!state.forecast_records.is_empty());
     state
 }
 
@@ -32,7 +32,7 @@ fn example() -> AccountState {
 fn version_1_is_read_and_written_as_it_ever_was() {
     let kept = include_bytes!("../../../../tests/fixtures/state/v1.state");
     let state = example();
-    let Found::State(read) = decoded(kept) else {
+    let Decoded::State(read) = decoded(kept) else {
         panic!("the kept file is read");
     };
     assert_same(&read, &state);
@@ -44,13 +44,13 @@ fn version_1_is_read_and_written_as_it_ever_was() {
 fn damage_at_any_bit_and_any_length_is_noticed() {
     let state = example();
     let good = encode(&state, FINGERPRINT_OF_TESTS).unwrap();
-    let Found::State(read) = decoded(&good) else {
+    let Decoded::State(read) = decoded(&good) else {
         panic!("a good file is read");
     };
     assert_same(&read, &state);
     let unusable = |bytes: &[u8]| {
         let found = decoded(bytes);
-        matches!(found, Found::Damaged(_) | Found::Newer(_))
+        matches!(found, Decoded::Damaged(_) | Decoded::NewerVersion(_))
     };
     let mut bytes = good.clone();
     for position in 0..bytes.len() {
@@ -76,7 +76,7 @@ fn counts_that_no_file_can_hold_are_refused() {
     for position in HEADER + FINGERPRINT..good.len() {
         for count in [most, &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff, 0xff, 0x7f]] {
             let mut bytes = [&good[..position], count, &good[position + 1..]].concat();
-            seal(&mut bytes);
+            write_header(&mut bytes);
             harmless(&bytes);
         }
     }
@@ -96,20 +96,20 @@ proptest! {
             let at = at.index(content.len());
             content[at] = byte;
         }
-        seal(&mut bytes);
+        write_header(&mut bytes);
         harmless(&bytes);
         if width != WIDTH
-            && let Found::State(state) = decode(&bytes, FINGERPRINT_OF_TESTS, width)
+            && let Decoded::State(state) = decode(&bytes, FINGERPRINT_OF_TESTS, width)
         {
             // Only tables that fit both widths.
-            prop_assert!(state.keys.all_sets().len().is_multiple_of(width));
+            prop_assert!(state.label_table.all_sets().len().is_multiple_of(width));
         }
     }
 }
 
 /// Whatever is taken out of a file can be pruned, shown and written again.
 fn harmless(bytes: &[u8]) {
-    if let Found::State(mut state) = decoded(bytes) {
+    if let Decoded::State(mut state) = decoded(bytes) {
         let (account, _, now) = play(&[]);
         state.prune(Month::at(now, &account.zone));
         let account = account.into();
@@ -124,23 +124,26 @@ fn a_fingerprint_is_compared_before_anything_is_read() {
     let good = encode(&example(), FINGERPRINT_OF_TESTS).unwrap();
     assert!(matches!(
         decode(&good, Uuid::from_u128(8), WIDTH),
-        Found::Foreign
+        Decoded::OtherConfiguration
     ));
     let mut bytes = good[..HEADER + FINGERPRINT].to_vec();
-    seal(&mut bytes);
+    write_header(&mut bytes);
     assert!(matches!(
         decode(&bytes, Uuid::from_u128(8), WIDTH),
-        Found::Foreign
+        Decoded::OtherConfiguration
     ));
-    assert!(matches!(decoded(&bytes), Found::Damaged(_)));
+    assert!(matches!(decoded(&bytes), Decoded::Damaged(_)));
 }
 
 #[test]
 fn a_file_of_a_later_version_may_look_otherwise_behind_its_number() {
     for rest in [&b""[..], b"x", &[0; 100]] {
         let bytes = [MAGIC, &[2, 0, 0, 0][..], rest].concat();
-        assert!(matches!(decoded(&bytes), Found::Newer(2)), "{rest:?}");
+        assert!(
+            matches!(decoded(&bytes), Decoded::NewerVersion(2)),
+            "{rest:?}"
+        );
     }
     let bytes = [MAGIC, &[0; 40][..]].concat();
-    assert!(matches!(decoded(&bytes), Found::Damaged(_)));
+    assert!(matches!(decoded(&bytes), Decoded::Damaged(_)));
 }

@@ -10,25 +10,25 @@ use crate::{clock::Clock, poller::Poller};
 /// When an account that was last polled at [`NOW`] is polled if the program starts at a moment and runs for three
 /// hours; the interval is one hour.
 async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
-    let shelf = Shelf::new().await;
-    shelf.provider.asked.lock().unwrap().clear();
-    let account = Arc::clone(&shelf.cell.account);
-    let mut state = shelf.store.restore(&account, at(start)).unwrap();
+    let fixture = Fixture::new().await;
+    fixture.provider.asked.lock().unwrap().clear();
+    let account = Arc::clone(&fixture.handle.account);
+    let mut state = fixture.store.restore(&account, at(start)).unwrap();
     assert!(state.status.success);
     state.status.success = !failed;
-    let cell = Arc::new(AccountHandle::restored(account, state));
+    let handle = Arc::new(AccountHandle::restored(account, state));
     let clock = Clock::starting_at(at(start));
-    let poller = Poller::new(Arc::clone(&cell), clock, Arc::new(Notify::new()))
-        .keeping(Some(Arc::clone(&shelf.store)));
+    let poller = Poller::new(Arc::clone(&handle), clock, Arc::new(Notify::new()))
+        .keeping(Some(Arc::clone(&fixture.store)));
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(poller.run(stopped));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(cell.state.load().status.next_poll.is_some());
+    assert!(handle.state.load().status.next_poll.is_some());
     tokio::time::sleep(Duration::from_hours(3)).await;
     stop.send(true).unwrap();
     task.await.unwrap();
-    let asked = shelf.provider.asked.lock().unwrap();
-    asked.iter().map(|(_, ask)| ask.now).collect()
+    let asked = fixture.provider.asked.lock().unwrap();
+    asked.iter().map(|(_, request)| request.now).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,16 +67,16 @@ async fn an_account_that_failed_is_polled_again_a_minute_after_a_restart_at_the_
 
 #[tokio::test(start_paused = true)]
 async fn an_account_without_a_state_is_polled_at_once() {
-    let shelf = Shelf::new().await;
-    shelf.provider.asked.lock().unwrap().clear();
-    let account = Arc::clone(&shelf.cell.account);
-    let cell = Arc::new(AccountHandle::new(account));
+    let fixture = Fixture::new().await;
+    fixture.provider.asked.lock().unwrap().clear();
+    let account = Arc::clone(&fixture.handle.account);
+    let handle = Arc::new(AccountHandle::new(account));
     let clock = Clock::starting_at(at(NOW));
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(Poller::new(cell, clock, Arc::new(Notify::new())).run(stopped));
+    let task = tokio::spawn(Poller::new(handle, clock, Arc::new(Notify::new())).run(stopped));
     tokio::time::sleep(Duration::from_secs(1)).await;
     stop.send(true).unwrap();
     task.await.unwrap();
-    let asked = shelf.provider.asked.lock().unwrap();
-    assert_eq!(asked.first().map(|(_, ask)| ask.now), Some(at(NOW)));
+    let asked = fixture.provider.asked.lock().unwrap();
+    assert_eq!(asked.first().map(|(_, request)| request.now), Some(at(NOW)));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    super::distinct::{MAX_CHARS, clean, cut},
+    super::distinct::{MAX_CHARS, clean, truncate},
     Info, named, shown,
 };
 
@@ -37,7 +37,7 @@ fn long_names_are_compared_as_shown() {
     let names = names.each_ref().map(String::as_str);
     assert_shown(&[(first, "1"), (second, "2"), (third, "3")], &[], &names);
     // One that is shown whole and one that is cut to the same text.
-    let whole: &'static str = cut(first.into(), MAX_CHARS).into_owned().leak();
+    let whole: &'static str = truncate(first.into(), MAX_CHARS).into_owned().leak();
     assert_shown(&[(first, "1"), (whole, "2")], &[], &names[..2]);
     // Alone, a long name is only cut.
     assert_shown(&[(first, "1")], &[], &[whole]);
@@ -246,7 +246,7 @@ fn budgets_match_names_as_they_were_before() {
     let [first, second] = ["ya", "yb"].map(long);
     let long = [(first, "1"), (second, "2"), ("Beta", "3")];
     assert_eq!(
-        matching(&long, &[], &cut(first.into(), MAX_CHARS)),
+        matching(&long, &[], &truncate(first.into(), MAX_CHARS)),
         ["1", "2"]
     );
     let acme = [("ACME", "1"), ("ACME", "2"), ("ACME (1)", "3")];
@@ -286,7 +286,7 @@ fn text() -> impl Strategy<Value = &'static str> {
         long("bb (1)"),
         long_id("a"),
         long_id("b"),
-        cut(long("ba").into(), MAX_CHARS).into_owned().leak(),
+        truncate(long("ba").into(), MAX_CHARS).into_owned().leak(),
     ])
 }
 
@@ -326,7 +326,7 @@ proptest! {
         }
         // Whoever is the only one to have a text keeps it.
         for (text, (name, id)) in texts.iter().zip(&pairs) {
-            let plain = |name: &'static str| cut(clean(name), MAX_CHARS);
+            let plain = |name: &'static str| truncate(clean(name), MAX_CHARS);
             let clashes = pairs.iter().any(|(name, _)| {
                 let name = plain(name);
                 name.is_empty() || name == "other" || pairs.iter().filter(|pair| plain(pair.0) == name).count() > 1 || name.ends_with(')')
@@ -349,7 +349,7 @@ proptest! {
         for info in &infos {
             prop_assert!(seen.insert(&info.shown), "{:?} twice", info.shown);
             let ids = &by_text[&*info.shown];
-            let want = if ids.len() == 1 { cut(clean(ids.first().unwrap()), MAX_CHARS) } else { "".into() };
+            let want = if ids.len() == 1 { truncate(clean(ids.first().unwrap()), MAX_CHARS) } else { "".into() };
             prop_assert_eq!(&*info.id, want);
         }
         prop_assert_eq!(named(&turned, again), named(&pairs, texts));
