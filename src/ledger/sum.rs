@@ -70,7 +70,7 @@ mod tests {
     proptest! {
         #[test]
         #[expect(clippy::cast_precision_loss, reason = "the reference is compared as f64")]
-        fn the_order_of_rows_does_not_matter(
+        fn order_of_rows_does_not_matter(
             mut micros in prop::collection::vec(-1_000_000_000_000_i64..1_000_000_000_000, 0..400),
             turn in 0usize..400,
         ) {

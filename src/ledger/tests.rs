@@ -54,7 +54,7 @@ fn ten_million_rows_add_up_exactly_in_any_order() {
 }
 
 #[test]
-fn the_ledger_adds_as_exactly_as_its_sums() {
+fn ledger_is_as_exact_as_its_sums() {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     let mapping = Arc::new(LabelMapping::of(&account));
     let names: Vec<String> = (0..SERIES)
@@ -101,7 +101,7 @@ fn the_ledger_adds_as_exactly_as_its_sums() {
 }
 
 #[test]
-fn an_amount_that_is_no_finite_number_is_refused() {
+fn non_finite_amount_is_rejected() {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     let mapping = Arc::new(LabelMapping::of(&account));
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -121,7 +121,7 @@ fn an_amount_that_is_no_finite_number_is_refused() {
 }
 
 #[test]
-fn a_column_knows_what_its_label_sets_and_days_come_to() {
+fn column_has_totals_by_label_set_and_day() {
     let entry = |key, first_day, count| Entry {
         key,
         first_day,
@@ -168,7 +168,7 @@ fn a_column_knows_what_its_label_sets_and_days_come_to() {
 }
 
 #[test]
-fn a_table_that_learns_nothing_stays_the_same_one() {
+fn merging_known_label_sets_keeps_the_table() {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     let keys = |customers: &[&'static str]| {
         let charges: Vec<_> = customers
@@ -195,7 +195,7 @@ fn rows() -> impl Strategy<Value = BTreeMap<(u8, u8), i16>> {
 
 proptest! {
     #[test]
-    fn rows_that_a_later_answer_leaves_out_stay_whatever_labels_show(
+    fn rows_left_out_of_a_later_response_stay(
         before in rows(),
         later in rows(),
         renamed: bool,

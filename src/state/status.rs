@@ -23,7 +23,7 @@ pub struct Status {
     pub discovery: Option<Failure>,
     /// When the next poll is due.
     pub next_poll: Option<Timestamp>,
-    /// Until when the provider's rate limit allows no requests, if it said so.
+    /// Until when the provider allows no requests, after a response with Retry-After.
     pub rate_limited_until: Option<Timestamp>,
     /// What an operator should know about the data.
     pub remarks: BTreeSet<String>,

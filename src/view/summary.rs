@@ -122,7 +122,7 @@ impl Summary {
         }
     }
 
-    /// The running month of all accounts by currency. A forecast only where every account has one, since a part of it
+    /// The current month of all accounts by currency. A forecast only if every account has one, since a part of it
     /// would read like the whole.
     pub fn totals(&self) -> Vec<Total> {
         let mut totals: BTreeMap<&Arc<str>, (Sum, Option<Sum>)> = BTreeMap::new();
@@ -211,49 +211,4 @@ fn sum(family: &Family) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(totals: &[(&str, f64, Option<f64>)]) -> AccountSummary {
-        AccountSummary {
-            parts: 1,
-            failing_parts: 0,
-            withheld: WithheldParts::default(),
-            failures: Vec::new(),
-            withdrawn: false,
-            data_until: None,
-            series: 1,
-            folded: Folded::default(),
-            amounts: Vec::new(),
-            totals: totals
-                .iter()
-                .map(|&(currency, to_date, forecast)| Total {
-                    currency: currency.into(),
-                    to_date,
-                    forecast,
-                })
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn currencies_are_not_added_and_half_a_forecast_is_none() {
-        let summary = Summary {
-            accounts: BTreeMap::from([
-                (
-                    "a".to_owned(),
-                    account(&[("EUR", 1.0, Some(4.0)), ("USD", 8.0, Some(9.0))]),
-                ),
-                ("b".to_owned(), account(&[("EUR", 2.0, None)])),
-                ("c".to_owned(), account(&[("USD", 1.0, Some(2.0))])),
-            ]),
-            budgets: Vec::new(),
-        };
-        let totals = summary.totals();
-        let shown: Vec<_> = totals
-            .iter()
-            .map(|total| (&*total.currency, total.to_date, total.forecast))
-            .collect();
-        assert_eq!(shown, [("EUR", 3.0, None), ("USD", 9.0, Some(11.0))]);
-    }
-}
+mod tests;

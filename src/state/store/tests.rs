@@ -1,4 +1,4 @@
-//! What a folder of states does at the start, after a poll, and when something is wrong with it.
+//! The store at the start, after a poll, and with invalid files or folders.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -90,7 +90,7 @@ impl Fixture {
     }
 }
 
-/// The bytes that scrapes of one account are answered with.
+/// The exposition of one account.
 fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec<u8> {
     let view = view(account, &Arc::new(state.clone()), now);
     Rendered::new(&[view].into(), &Money::default(), &[])
@@ -99,7 +99,7 @@ fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec
 }
 
 #[tokio::test]
-async fn a_poll_writes_one_file_that_only_its_owner_may_read() {
+async fn poll_writes_one_file_readable_by_owner_only() {
     let fixture = Fixture::new().await;
     fixture.poll("2025-03-10T13:00:00Z").await;
     assert_eq!(fixture.files(), ["main.state"]);
@@ -108,7 +108,7 @@ async fn a_poll_writes_one_file_that_only_its_owner_may_read() {
 }
 
 #[tokio::test]
-async fn a_restored_account_serves_the_bytes_that_it_served_before() {
+async fn restored_account_renders_the_same_bytes() {
     let fixture = Fixture::new().await;
     let account = &fixture.handle.account;
     let before = rendered(account, &fixture.handle.state.load(), at(NOW));
@@ -121,7 +121,7 @@ async fn a_restored_account_serves_the_bytes_that_it_served_before() {
 
 proptest! {
     #[test]
-    fn whatever_polls_found_is_restored_and_shown_alike(polls in states::polls(), later in 0_i64..90) {
+    fn any_state_is_restored_and_renders_the_same(polls in states::polls(), later in 0_i64..90) {
         let (account, state, now) = states::play(&polls);
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -135,7 +135,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn months_that_no_window_shows_are_not_restored() {
+async fn months_outside_all_windows_are_not_restored() {
     let fixture = Fixture::new().await;
     let restored = fixture
         .store
@@ -146,7 +146,7 @@ async fn months_that_no_window_shows_are_not_restored() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_set_aside_and_the_next_poll_writes_anew() {
+async fn damaged_file_is_set_aside_and_replaced() {
     let fixture = Fixture::new().await;
     let good = fs::read(fixture.path()).unwrap();
     let mut flipped = good.clone();
@@ -169,7 +169,7 @@ async fn a_damaged_file_is_set_aside_and_the_next_poll_writes_anew() {
 }
 
 #[tokio::test]
-async fn what_is_no_plain_file_is_set_aside() {
+async fn anything_but_a_regular_file_is_set_aside() {
     let fixture = Fixture::new().await;
     let elsewhere = fixture.folder.path().join("elsewhere");
     fs::rename(fixture.path(), &elsewhere).unwrap();
@@ -188,7 +188,7 @@ async fn what_is_no_plain_file_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_version_is_set_aside_as_it_is() {
+async fn file_of_later_version_is_set_aside_unchanged() {
     let fixture = Fixture::new().await;
     let mut bytes = fs::read(fixture.path()).unwrap();
     bytes[8] += 1;
@@ -200,7 +200,7 @@ async fn a_file_of_a_later_version_is_set_aside_as_it_is() {
 }
 
 #[tokio::test]
-async fn sums_of_another_scope_are_not_used_and_replaced_by_the_next_poll() {
+async fn file_of_another_configuration_is_ignored() {
     let fixture = Fixture::new().await;
     let mut other = Account::clone(&fixture.handle.account);
     other.written = Dict::from([("base_url".to_owned(), Value::from("https://other.example"))]);
@@ -214,10 +214,10 @@ async fn sums_of_another_scope_are_not_used_and_replaced_by_the_next_poll() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_stops_no_poll() {
+async fn poll_succeeds_if_file_cannot_be_written() {
     let fixture = Fixture::new().await;
     fs::remove_file(fixture.path()).unwrap();
-    // Nothing can take the place of a folder that is not empty.
+    // A folder that is not empty cannot be replaced.
     fs::create_dir_all(fixture.path().join("x")).unwrap();
     fixture
         .provider
@@ -230,7 +230,7 @@ async fn a_file_that_cannot_be_written_stops_no_poll() {
 }
 
 #[tokio::test]
-async fn a_file_has_one_writer() {
+async fn file_has_one_writer() {
     let fixture = Fixture::new().await;
     let state = fixture.handle.state.load_full();
     fixture
@@ -251,7 +251,7 @@ async fn a_file_has_one_writer() {
 }
 
 #[test]
-fn opening_makes_the_folder_and_removes_what_is_unfinished() {
+fn open_creates_folder_and_removes_temporary_files() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("a/b");
     Store::open(&folder).unwrap();
@@ -269,18 +269,18 @@ fn opening_makes_the_folder_and_removes_what_is_unfinished() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_had_is_an_error() {
+fn unusable_folder_is_an_error() {
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(Store::open(&file).is_err());
     assert!(Store::open(&file.join("below")).is_err());
-    // No file can be made there, whoever asks.
+    // No file can be created there, not even by root.
     assert!(Store::open(Path::new("/proc/self/fd")).is_err());
 }
 
 #[test]
-fn names_of_files_are_plain_bounded_and_never_shared() {
+fn file_names_are_plain_and_bounded() {
     for (name, want) in [
         ("otc-main", "otc-main.state"),
         ("otc main", "otc%20main.state"),
@@ -298,7 +298,7 @@ fn names_of_files_are_plain_bounded_and_never_shared() {
 
 proptest! {
     #[test]
-    fn two_names_never_share_a_file(left in ".{1,200}", right in ".{1,200}") {
+    fn distinct_accounts_have_distinct_files(left in ".{1,200}", right in ".{1,200}") {
         for name in [&left, &right] {
             let file = file_name(name);
             prop_assert!(file.len() <= 160, "{}", file);

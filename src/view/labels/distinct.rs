@@ -11,11 +11,11 @@ use crate::{account::LabelSlot, ledger::Value};
 
 /// The label value of folded rows.
 pub(super) const OTHER: &str = "other";
-/// The max_chars label value, in characters.
+/// The maximum length of a label value, in characters.
 pub(super) const MAX_CHARS: usize = 200;
-/// The max_chars id, in characters, that is added to a name; a longer one would leave too little of the name.
+/// The maximum length of an id that is added to a name. A longer one would leave too little of the name.
 const MAX_ID_CHARS: usize = MAX_CHARS / 2;
-/// How much of an id's hash is added to a name first, in hexadecimal digits.
+/// How many hexadecimal digits of an id's hash are added to a name first.
 const SHORT_HASH: usize = 12;
 
 /// One value of one label, with the text shown for it.
@@ -60,7 +60,7 @@ impl<'a> ShownValue<'a> {
     /// A value with its plain text.
     pub(super) fn new(number: u32, value: &'a Value, label: &'a LabelSlot) -> Self {
         let alias = label.aliases.get(&*value.id);
-        let mut values = Self {
+        let mut shown_value = Self {
             number,
             value,
             shown: Cow::Borrowed(""),
@@ -68,8 +68,8 @@ impl<'a> ShownValue<'a> {
             is_aliased: alias.is_some(),
             form: Form::Plain,
         };
-        values.shown = truncate(values.name(), MAX_CHARS);
-        values
+        shown_value.shown = truncate(shown_value.name(), MAX_CHARS);
+        shown_value
     }
 
     /// The plain name, if an id or hash was added to it.

@@ -1,4 +1,4 @@
-//! A restart inside the interval: when the next poll is, whatever the clock says.
+//! A restart within the interval: when the next poll is, even if the clock was changed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use super::*;
 use crate::{clock::Clock, poller::Poller};
 
-/// When an account that was last polled at [`NOW`] is polled if the program starts at a moment and runs for three
+/// When an account that was last polled at [`NOW`] is polled if the program starts at this time and runs for three
 /// hours; the interval is one hour.
 async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
     let fixture = Fixture::new().await;
@@ -32,7 +32,7 @@ async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_inside_the_interval_does_not_poll_early() {
+async fn restart_within_interval_does_not_poll_early() {
     for (start, first) in [
         ("2025-03-10T12:00:01Z", "2025-03-10T13:00:00Z"),
         ("2025-03-10T12:59:59Z", "2025-03-10T13:00:00Z"),
@@ -43,7 +43,7 @@ async fn a_restart_inside_the_interval_does_not_poll_early() {
         ("2025-03-07T12:00:00Z", "2025-03-07T13:00:00Z"),
     ] {
         let polls = polls_after(start, false).await;
-        // Timers go by milliseconds.
+        // Timers have a resolution of a millisecond.
         let late = polls[0].duration_since(at(first)).as_millis();
         assert!((0..=2).contains(&late), "{start}: {polls:?}");
         assert!(polls.len() >= 2, "{start}: {polls:?}");
@@ -51,7 +51,7 @@ async fn a_restart_inside_the_interval_does_not_poll_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_failed_is_polled_again_a_minute_after_a_restart_at_the_latest() {
+async fn failed_account_is_polled_within_a_minute() {
     for (start, first) in [
         ("2025-03-10T12:00:01Z", "2025-03-10T12:01:00Z"),
         ("2025-03-10T12:05:00Z", "2025-03-10T12:05:00Z"),
@@ -66,7 +66,7 @@ async fn an_account_that_failed_is_polled_again_a_minute_after_a_restart_at_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_without_a_state_is_polled_at_once() {
+async fn account_without_state_is_polled_at_once() {
     let fixture = Fixture::new().await;
     fixture.provider.asked.lock().unwrap().clear();
     let account = Arc::clone(&fixture.handle.account);

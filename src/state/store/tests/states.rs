@@ -1,4 +1,4 @@
-//! States that polls may leave behind, whatever they are told.
+//! States after arbitrary polls.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
@@ -70,7 +70,7 @@ pub(in crate::state::store) fn polls() -> impl Strategy<Value = Vec<Poll>> {
     prop::collection::vec(poll(), 1..12)
 }
 
-/// Polls after which a state has all that a state may have, and is small enough to be damaged at every byte.
+/// Polls after which a state has a value in every field, and is small enough to be damaged at every byte.
 pub(in crate::state::store) fn a_little_of_everything() -> Vec<Poll> {
     let poll = |charges: Vec<_>| Poll {
         after: Duration::from_hours(24 * 6),
@@ -94,7 +94,7 @@ pub(in crate::state::store) fn a_little_of_everything() -> Vec<Poll> {
     ]
 }
 
-/// The account, its state after the polls, and the moment of the last.
+/// The account, its state after the polls, and the time of the last.
 pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, Timestamp) {
     let provider = Scripted::new(
         &[
@@ -174,7 +174,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
     (account, state, now)
 }
 
-/// Days 0 to 30 of the month before and the running one, whole months, and now.
+/// Days 0 to 30 of the previous and the current month, whole months, and now.
 fn said(
     (when, name, id, measure, value): (u8, usize, usize, usize, f64),
     request: &PollRequest,
@@ -214,7 +214,7 @@ fn said(
     }
 }
 
-/// Fails unless two states say the same, label set by label set.
+/// Fails unless two states are equal, including their label sets.
 pub(in crate::state::store) fn assert_same(left: &AccountState, right: &AccountState) {
     assert_eq!(
         left.label_table.all_values(),
