@@ -259,7 +259,7 @@ pub(crate) fn state_of(account: &Account, asked: Timestamp, charges: &[Said]) ->
     let today = asked.to_zoned(account.zone.clone()).date();
     let current = Month::of(today);
     let mut state = AccountState::new(LabelMapping::of(account).width());
-    state.list(&[Part::whole_account()]);
+    state.set_listed_parts(&[Part::whole_account()]);
     let ask = PollRequest {
         months: vec![current.previous(), current],
         current,

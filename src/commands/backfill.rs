@@ -26,7 +26,7 @@ use crate::{
     provider::{Granularity, Part, PollRequest},
     state::{AccountState, MonthState},
     telemetry::{log, progress::Progress},
-    view::{Past, day_closes},
+    view::{PastView, day_closes},
 };
 
 mod output;
@@ -243,7 +243,7 @@ async fn read(
     flags: &cli::Backfill,
     now: Timestamp,
     progress: &Progress,
-) -> Result<Past, BackfillError> {
+) -> Result<PastView, BackfillError> {
     let zone = account.zone.clone();
     let today = now.to_zoned(zone.clone()).date();
     let ask = PollRequest {
@@ -260,7 +260,7 @@ async fn read(
             source: Box::new(source),
         })?;
     let mut state = AccountState::new(LabelMapping::of(&account).width());
-    state.list(&parts);
+    state.set_listed_parts(&parts);
     let questions: Vec<(&Part, PollRequest)> = parts
         .iter()
         .flat_map(|part| {
@@ -292,7 +292,7 @@ async fn read(
     }
     tell(&account, &state, &remarks);
     let instants = instants(flags.from, flags.to, flags.step, &zone);
-    Ok(Past::new(Arc::clone(&account), state, instants))
+    Ok(PastView::new(Arc::clone(&account), state, instants))
 }
 
 /// What one part said about one month.

@@ -17,7 +17,7 @@ use crate::{
     state::AccountHandle,
     view::{
         LabelCache, View,
-        budgets::{Matched, Money, Spent},
+        budgets::{MatchCache, Money, Spent},
         summary::Summary,
     },
 };
@@ -182,7 +182,7 @@ impl Publisher {
 struct Memory {
     warnings: BudgetWarnings,
     labels: Mutex<LabelCache>,
-    matched: Mutex<Matched>,
+    matched: Mutex<MatchCache>,
 }
 
 /// The warnings about budgets that are in the log.

@@ -92,7 +92,7 @@ async fn unlisted_part_keeps_values_and_is_not_polled() {
         None
     );
     assert_eq!(scripted.handle.state.load().parts.len(), 1);
-    assert!(scripted.handle.state.load().keys.is_empty());
+    assert!(scripted.handle.state.load().label_table.is_empty());
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{
     state::MonthState,
     view::{
         View, Window, WithheldParts,
-        budgets::{Matched, Money},
+        budgets::{MatchCache, Money},
     },
 };
 
@@ -226,7 +226,7 @@ impl Found {
             rows: status.rows.unwrap_or_default(),
             series: view.labels.len(),
             samples: view.families.iter().map(|family| family.values.len()).sum(),
-            data_until: view.health.data,
+            data_until: view.health.data_until,
             folded_series: view.folded.series,
             folded_cost_ratio: view.folded.cost_ratio,
             clashes: clashes(view),
@@ -320,7 +320,7 @@ fn remarks(view: &View, money: &Money, totals: &[Total]) -> Vec<String> {
     } else if good && !totals.is_empty() && totals.iter().all(Total::is_zero) {
         remarks.push("everything adds up to 0 in this month and the one before".to_owned());
     }
-    for spent in money.spent_of_all(std::slice::from_ref(view), &mut Matched::default()) {
+    for spent in money.spent_of_all(std::slice::from_ref(view), &mut MatchCache::default()) {
         let name = &spent.budget.name;
         remarks.extend(spent.without_rate.iter().map(|currency| {
             format!("budget {name}: {currency} is left out, since there is no exchange rate")

@@ -25,8 +25,8 @@ fn of_accounts(number: usize) -> String {
     let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
     for part in 0..50 {
         let id = format!("{part}{}", "<".repeat(300));
-        state.list(&[crate::provider::Part::new(&id)]);
-        state.fail(
+        state.set_listed_parts(&[crate::provider::Part::new(&id)]);
+        state.record_failure(
             &id,
             Failure {
                 reason: Reason::Malformed,
