@@ -88,7 +88,10 @@ async fn every_account_is_polled_once_and_told_without_colours_and_files() {
     assert_eq!(*azure.last().unwrap(), "BRL");
     assert_eq!(line(text, "aws-resale").last(), Some(&"USD"));
     assert_eq!(line(text, "licences").last(), Some(&"seats"));
-    assert!(text.contains("the provider says of itself: ok"), "{text}");
+    assert!(
+        text.contains("the provider reports its status as: ok"),
+        "{text}"
+    );
     // Every line of the table ends under the same column.
     let widths: BTreeSet<_> = ["ACCOUNT", "azure-resale", "otc-platform", "operator"]
         .map(|account| {
@@ -158,9 +161,9 @@ async fn an_account_that_fails_is_told_with_what_to_do_and_the_others_all_the_sa
             assert!(text.contains(reason.advice()), "{text}");
         }
     }
-    assert!(text.contains("asked to be left alone for 2h"), "{text}");
+    assert!(text.contains("asked to wait 2h"), "{text}");
     assert!(
-        text.contains("the provider does not say how it is"),
+        text.contains("the provider's status is not available"),
         "{text}"
     );
     assert!(text.contains("4 of 6 accounts failed"), "{text}");
@@ -219,7 +222,7 @@ async fn what_rows_are_named_cannot_steer_the_terminal() {
         "{text}"
     );
     assert!(
-        text.contains("the provider says of itself: ok\\u{1b}]0;title\\u{7}"),
+        text.contains("the provider reports its status as: ok\\u{1b}]0;title\\u{7}"),
         "{text}"
     );
 }
