@@ -125,7 +125,7 @@ impl History {
             successful: true,
             last_success: Some(moment),
         };
-        let published = page.published();
+        let published = page.current();
         let live = LiveSource::new().live(&published.account_set, reload);
         let rendered = Arc::clone(&published.rendered);
         let body = rendered.plain(&live, Format::OpenMetrics).await.concat();

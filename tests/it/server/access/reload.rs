@@ -122,27 +122,35 @@ async fn a_bad_change_is_told_once_and_the_old_configuration_stays() {
     );
     for (before, after, want) in [
         // A file of which nothing, or only the beginning, was written yet, is one of these.
-        (users("alice"), String::new(), "without basic_auth_users"),
+        (
+            users("alice"),
+            String::new(),
+            "removing basic_auth_users requires",
+        ),
         (
             format!("{TLS}{}", users("alice")),
             TLS.to_owned(),
-            "without basic_auth_users",
+            "removing basic_auth_users requires",
         ),
         (
             format!("{TLS}{}", users("alice")),
             users("alice"),
-            "without tls_server_config",
+            "removing tls_server_config requires",
         ),
-        (strict.clone(), TLS.to_owned(), "without client_auth_type"),
+        (
+            strict.clone(),
+            TLS.to_owned(),
+            "removing client_auth_type requires",
+        ),
         (
             strict.clone(),
             strict.replace("RequireAndVerify", "VerifyClientCertIfGiven # "),
-            "faults=",
+            "error=",
         ),
         (
             strict.clone(),
             strict.replace("  client_allowed_sans: [a.example]\n", ""),
-            "without client_allowed_sans",
+            "removing client_allowed_sans requires",
         ),
         (
             users("alice"),
