@@ -12,6 +12,8 @@ help: ## list the targets
 demo: ## run the exporter over simulated provider APIs: no account and no network needed
 	$(CARGO) run --release --locked -- demo
 
+# Many tests wait for a program or a server: two threads for each core keep the cores busy.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: tools ## run all tests; installs the Prometheus and Alertmanager that they need under target/tools
 	$(CARGO) test --locked
 
@@ -50,7 +52,7 @@ schema: ## write the JSON schema of the configuration anew
 	$(CARGO) run --quiet --locked -- schema > config/cloudspend.schema.json
 
 golden: ## write the golden exposition, the metric reference and the tables of keys anew
-	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition && \
+	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::exposition_matches && \
 	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- docs::generated
 
 dashboards: ## make dashboards/*.json anew; needs python3 and, the first time, PyPI
