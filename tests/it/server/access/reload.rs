@@ -138,7 +138,7 @@ async fn bad_change_is_logged_once_and_ignored() {
         (
             strict.clone(),
             strict.replace("RequireAndVerify", "VerifyClientCertIfGiven # "),
-            "faults=",
+            "diagnostics=",
         ),
         (
             strict.clone(),
