@@ -170,5 +170,5 @@ async fn ten_times_max_series_is_the_limit() {
         })
         .collect();
     assert!(results[..10].iter().all(Result::is_ok));
-    assert_eq!(results[10], Err(Refused::TooManySeries { limit: 10 }));
+    assert_eq!(results[10], Err(ChargeError::TooManySeries { limit: 10 }));
 }
