@@ -117,7 +117,11 @@ async fn metrics(web: &Web, source: &LiveSource, headers: &HeaderMap) -> Respons
 }
 
 async fn status_page(State(web): State<Arc<Web>>) -> Response {
-    status::page(&web)
+    status::page(
+        web.supervisor.publisher(),
+        &web.supervisor.loaded(),
+        &web.telemetry_path,
+    )
 }
 
 /// 200 once every account was polled or restored and is in the rendering that is served.

@@ -8,10 +8,12 @@ use axum::{
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::Web;
 use crate::{
     error::Reason,
-    exposition::{Reload, publisher::Published},
+    exposition::{
+        Reload,
+        publisher::{Published, Publisher},
+    },
     view::summary::{Summary, Total},
 };
 
@@ -35,13 +37,11 @@ const MAX_DETAILED: usize = 100;
 /// A configuration of more bytes is cut.
 const MAX_CONFIGURATION: usize = 128 << 10;
 
-/// The page.
-pub(super) fn page(web: &Web) -> Response {
-    let publisher = web.supervisor.publisher();
+/// The page over what is served now, with a link to the metrics.
+pub(super) fn page(publisher: &Publisher, loaded: &Reload, telemetry_path: &str) -> Response {
     let now = publisher.clock().now();
     let served = publisher.current();
-    let loaded = web.supervisor.loaded();
-    let text = whole(&served, &loaded, &web.telemetry_path, now).into_string();
+    let text = whole(&served, loaded, telemetry_path, now).into_string();
     with_headers(Html(text).into_response(), "no-store")
 }
 

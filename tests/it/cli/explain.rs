@@ -235,7 +235,7 @@ async fn bad_account_or_file_fails_before_any_request() {
     assert_eq!(ended.stdout, "");
     assert_eq!(
         ended.stderr,
-        "there is no account otc; there are aws-resale, azure-resale, licences, operator, otc-platform, simulations\n"
+        "there is no account otc; accounts are aws-resale, azure-resale, licences, operator, otc-platform, simulations\n"
     );
     std::fs::write(config.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
     let ended = config.explain(&[]).await;
