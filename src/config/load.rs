@@ -47,7 +47,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Returns the counters of an account by its name, so that they survive a reload.
 pub type CountersOf<'a> = &'a mut dyn FnMut(&str) -> Arc<Counters>;
 
-/// Reads and checks a configuration. Secrets are not read; [`check`] does that.
+/// Reads and checks a configuration. Secrets are not read; [`check`] and
+/// [`Config::unreadable_secrets`] do that.
 pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Result<Config, Report> {
     let path = sources.path();
     let mut loader = Loader::new(clock, counters, ProviderName::entry);
@@ -140,6 +141,7 @@ impl<'a> Loader<'a> {
             reporting_currency,
             exchange_rates,
             warnings: self.warnings.clone(),
+            secrets: self.secrets.clone(),
         })
     }
 

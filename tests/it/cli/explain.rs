@@ -236,7 +236,7 @@ async fn an_unknown_account_and_a_bad_file_are_told_before_anything_is_asked() {
     );
     std::fs::write(bench.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
     let ended = bench.explain(&[]).await;
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(3));
     assert!(ended.stderr.contains("unknown key"), "{}", ended.stderr);
     for provider in ProviderName::all() {
         assert!(bench.demo.api(provider).requests().is_empty());

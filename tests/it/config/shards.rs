@@ -230,7 +230,7 @@ async fn a_shard_that_there_is_none_of_does_not_start() {
             )
             .await
             .unwrap();
-            assert_eq!(ended.status.code(), Some(1), "{flags:?}");
+            assert_eq!(ended.status.code(), Some(3), "{flags:?}");
             assert_eq!(ended.stderr, want, "{flags:?}");
         }
     }
@@ -249,6 +249,6 @@ async fn check_config_checks_the_accounts_of_all_shards() {
     std::fs::write(&config, format!("accounts:\n{accounts}")).unwrap();
     let flags = ["--shard.count=2", "--shard.index=0", "check-config"];
     let ended = pod(config.to_str().unwrap(), &flags, &[]).end().await;
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(3));
     assert_eq!(ended.stderr.lines().count(), 4, "{}", ended.stderr);
 }
