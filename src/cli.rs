@@ -32,7 +32,7 @@ pub struct Cli {
 pub enum Command {
     /// Poll the accounts and serve their metrics (the default)
     Serve,
-    /// Check the configuration file and read every secret; exit 1 and print all errors if there are any
+    /// Check the configuration file and read every secret; exit 3 and print all errors if there are any
     CheckConfig,
     /// Poll once and print per account what was read, the totals, anything unusual, and advice for every failure
     Explain(Explain),

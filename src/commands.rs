@@ -12,9 +12,11 @@ mod check_config;
 mod demo;
 pub mod explain;
 pub mod health;
+mod output;
 mod runtime;
 pub mod serve;
 
+pub use output::{INVALID_CONFIG, exit_code, print, print_err};
 use runtime::block_on;
 
 /// Runs the command that was given. An error is printed by the caller.
@@ -28,36 +30,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let sources = Sources::of_process(flags.config_file.clone(), flags.log_level).sharded(shard);
     match command {
         Command::Serve => block_on(serve::command(flags, sources)),
-        Command::CheckConfig => Ok(check_config::command(&flags, &sources)),
+        Command::CheckConfig => check_config::command(&flags, &sources),
         Command::Explain(options) => block_on(explain::command(&flags, &sources, options)),
         Command::Backfill(options) => block_on(backfill::command(&flags, &sources, options)),
         Command::Demo => block_on(demo::command(flags, sources)),
         Command::Health(options) => block_on(health::command(&flags, options)),
-        Command::Schema => Ok(print(&format!("{:#}", config::schema()))),
-        Command::Completions { shell } => Ok(print(&cli::completions(shell))),
-        Command::Manual => Ok(print(&cli::manual()?)),
+        Command::Schema => print(&format!("{:#}", config::schema())),
+        Command::Completions { shell } => print(&cli::completions(shell)),
+        Command::Manual => print(&cli::manual()?),
     }
-}
-
-fn print(text: &str) -> ExitCode {
-    print_out(text.trim_end());
-    ExitCode::SUCCESS
-}
-
-/// Prints the product of a command.
-#[expect(
-    clippy::print_stdout,
-    reason = "the product of a command goes to stdout"
-)]
-fn print_out(text: &str) {
-    println!("{text}");
-}
-
-/// Prints an error of a command.
-#[expect(
-    clippy::print_stderr,
-    reason = "errors occur before the log is started"
-)]
-pub fn print_err(text: &str) {
-    eprintln!("{text}");
 }

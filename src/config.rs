@@ -24,7 +24,11 @@ pub use schema::schema;
 pub use shard::{Shard, ShardFlags};
 pub use sources::{SEARCHED, Sources};
 
-use crate::{account::Account, telemetry::LogLevel};
+use crate::{
+    account::Account,
+    secret::SecretSource,
+    telemetry::{LogLevel, error_chain::chain},
+};
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
@@ -46,6 +50,30 @@ pub struct Config {
     pub exchange_rates: BTreeMap<String, f64>,
     /// What is odd but allowed, in whole sentences.
     pub warnings: Vec<String>,
+    /// The secrets of all accounts that were written, by the key that names each.
+    pub secrets: Vec<(String, SecretSource)>,
+}
+
+impl Config {
+    /// Reads the secrets of the accounts of this process, and returns an error for each that cannot be read. Serving
+    /// only warns: it may be there at the next poll, and the other accounts have theirs.
+    pub fn unreadable_secrets(&self) -> Vec<String> {
+        let own = |key: &str| {
+            self.accounts.iter().any(|account| {
+                let rest = key.strip_prefix("accounts.");
+                rest.and_then(|rest| rest.strip_prefix(account.name.as_str()))
+                    .is_some_and(|rest| rest.starts_with('.'))
+            })
+        };
+        self.secrets
+            .iter()
+            .filter(|(key, _)| own(key))
+            .filter_map(|(key, source)| {
+                let error = source.read().err()?;
+                Some(format!("{key}: {}", chain(&error)))
+            })
+            .collect()
+    }
 }
 
 /// Which share of the accounts a process has.

@@ -120,6 +120,14 @@ impl Diagnostics {
         }
     }
 
+    /// Adds an error that is no consequence of one below it.
+    pub(super) fn push_beside(&mut self, key: String, message: String) {
+        let diagnostic = Diagnostic { key, message };
+        if !self.list.contains(&diagnostic) {
+            self.list.push(diagnostic);
+        }
+    }
+
     /// Adds an error about a value, which is quoted unless it may be a secret.
     pub fn push_value(&mut self, key: impl Into<String>, message: &str, value: &str) {
         let key = key.into();
@@ -305,7 +313,7 @@ fn quoted(key: &str, value: Option<&mut Value>) -> Option<String> {
 /// An error of deserialization in words, with the wrong value where it may be quoted.
 fn describe(kind: &Kind, quoted: Option<String>) -> String {
     match kind {
-        Kind::UnknownField(_, allowed) => unknown_key(allowed.iter().copied()),
+        Kind::UnknownField(name, allowed) => unknown_key(name, allowed.iter().copied()),
         Kind::UnknownVariant(_, allowed) => {
             let value = quoted.map_or_else(String::new, |value| format!(" {value}"));
             format!("unknown value{value}; allowed are {}", allowed.join(", "))
@@ -332,12 +340,38 @@ fn describe(kind: &Kind, quoted: Option<String>) -> String {
 }
 
 /// The error of a key that is not known.
-pub(super) fn unknown_key<'a>(allowed: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn unknown_key<'a>(key: &str, allowed: impl IntoIterator<Item = &'a str>) -> String {
     let allowed: Vec<_> = allowed.into_iter().collect();
+    let (file, env) = (format!("{key}_file"), format!("{key}_env"));
+    if allowed.contains(&file.as_str()) {
+        return format!(
+            "unknown key; a secret is never written here: name its file with {file}, or its environment variable with {env}"
+        );
+    }
     if allowed.is_empty() {
         return "unknown key; none is allowed here".to_owned();
     }
-    format!("unknown key; allowed are {}", allowed.join(", "))
+    let meant = did_you_mean(key, allowed.iter().copied());
+    format!("unknown key{meant}; allowed are {}", allowed.join(", "))
+}
+
+/// Names with more changes than this have nothing to do with each other.
+const MAX_CHANGES: usize = 2;
+
+/// The known name that an unknown one was probably meant to be, as an insertion after "unknown key"; empty without one.
+pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let lower = name.to_lowercase();
+    let nearest = known
+        .into_iter()
+        .map(|known| (strsim::osa_distance(&lower, &known.to_lowercase()), known))
+        // Of a short name, two changes leave nothing.
+        .filter(|(changes, known)| {
+            *changes <= MAX_CHANGES && 2 * changes < known.len().max(lower.len())
+        })
+        .min_by_key(|(changes, _)| *changes);
+    nearest.map_or_else(String::new, |(_, known)| {
+        format!(" (did you mean {known}?)")
+    })
 }
 
 /// What serde expects, for people who do not write Rust.

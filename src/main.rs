@@ -6,11 +6,14 @@ use clap::Parser;
 use cloudspend_exporter::{cli::Cli, commands};
 
 fn main() -> ExitCode {
-    match commands::run(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            commands::print_err(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    let result = match Cli::try_parse() {
+        Ok(cli) => commands::run(cli),
+        // `exit` ignores where help and version could not be written, and ends with 0 all the same.
+        Err(answer) if !answer.use_stderr() => commands::print(&answer.render().to_string()),
+        Err(wrong) => wrong.exit(),
+    };
+    result.unwrap_or_else(|error| {
+        commands::print_err(&format!("{error:#}"));
+        commands::exit_code(&error)
+    })
 }

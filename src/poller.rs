@@ -87,7 +87,10 @@ impl Poller {
         let delay = delay.max(self.first_delay);
         if !delay.is_zero() {
             self.publish_next_poll(instant() + delay);
-            tokio::time::sleep(delay).await;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = self.asked_to_retry() => {}
+            }
         }
         let mut next = instant() + interval + jitter;
         let retry_after = self.poll().await;
@@ -96,14 +99,29 @@ impl Poller {
         let mut ticks = tokio::time::interval_at(next, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let tick = ticks.tick().await;
-            next = tick + interval;
+            tokio::select! {
+                tick = ticks.tick() => next = tick + interval,
+                () = self.asked_to_retry() => {
+                    next = instant() + interval;
+                    ticks.reset();
+                }
+            }
             let retry_after = self.poll().await;
             if instant() + retry_after > next {
                 next = instant() + retry_after;
                 ticks.reset_at(next);
             }
             self.publish_next_poll(next);
+        }
+    }
+
+    /// Waits until a reload asks for another attempt that may be made now.
+    async fn asked_to_retry(&self) {
+        loop {
+            self.handle.retry.notified().await;
+            if schedule::may_retry(&self.handle.state.load().status, self.clock.now()) {
+                return;
+            }
         }
     }
 

@@ -189,6 +189,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
             reporting_currency: None,
             exchange_rates: BTreeMap::new(),
             warnings: Vec::new(),
+            secrets: Vec::new(),
         };
         let tools = Tools {
             sources: Sources::default(),

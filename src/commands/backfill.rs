@@ -111,8 +111,17 @@ pub(super) async fn command(
     log::start(flags.log_format, config.log.level);
     let progress = Progress::on_terminal();
     let stop = shutdown_signal()?;
-    run(config.accounts, &options, &clock, &progress, stop).await?;
-    Ok(ExitCode::SUCCESS)
+    match run(config.accounts, &options, &clock, &progress, stop).await {
+        // The reader has gone. It has no whole file, so this is no success, but there is nobody to tell.
+        Err(BackfillError::Output { source, .. })
+            if options.output.is_none() && source.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            Ok(ExitCode::FAILURE)
+        }
+        result => result
+            .map(|_| ExitCode::SUCCESS)
+            .map_err(anyhow::Error::from),
+    }
 }
 
 /// Writes the past of the accounts that the flags select. Where anything fails, the file stays as it was.

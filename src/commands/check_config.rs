@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{print_err, print_out, runtime};
+use super::{
+    output::{INVALID_CONFIG, print_err, print_out},
+    runtime,
+};
 use crate::{
     cli::Flags,
     clock::Clock,
@@ -10,7 +13,7 @@ use crate::{
 };
 
 /// Prints all errors and warnings, or that the files are valid.
-pub(super) fn command(flags: &Flags, sources: &Sources) -> ExitCode {
+pub(super) fn command(flags: &Flags, sources: &Sources) -> anyhow::Result<ExitCode> {
     let report = config::check(sources, &Clock::system());
     let text = report.to_string();
     if !text.is_empty() {
@@ -21,11 +24,11 @@ pub(super) fn command(flags: &Flags, sources: &Sources) -> ExitCode {
         print_err(&errors.to_string());
     }
     if !report.is_ok() || web.is_err() {
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::from(INVALID_CONFIG));
     }
-    print_out(&format!("{}: valid", report.file().display()));
+    print_out(&format!("{}: valid", report.file().display()))?;
     if let Some(file) = &flags.web_config_file {
-        print_out(&format!("{}: valid", file.display()));
+        print_out(&format!("{}: valid", file.display()))?;
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

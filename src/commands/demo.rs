@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    print_out,
+    output::print_out,
     runtime::{access, listen, shutdown_signal, store},
     serve::{self, Setup},
 };
@@ -38,23 +38,23 @@ pub(super) async fn command(flags: Flags, mut sources: Sources) -> anyhow::Resul
     let store = store(&flags)?;
     let access = access(&flags)?;
     let listeners = listen(&flags).await?;
-    print_out("Simulated provider APIs, and what they respond:");
+    print_out("Simulated provider APIs, and what they respond:")?;
     for line in demo.curl_lines() {
-        print_out(&format!("  {line}"));
+        print_out(&format!("  {line}"))?;
     }
     let scheme = if access.is_encrypted() {
         "https"
     } else {
         "http"
     };
-    print_out("The exporter over them:");
+    print_out("The exporter over them:")?;
     for listener in &listeners {
         let port = listener.local_addr()?.port();
         let metrics = &flags.telemetry_path;
-        print_out(&format!("  curl {scheme}://127.0.0.1:{port}{metrics}"));
+        print_out(&format!("  curl {scheme}://127.0.0.1:{port}{metrics}"))?;
         print_out(&format!(
             "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
-        ));
+        ))?;
     }
     let tools = Tools {
         sources,

@@ -12,7 +12,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, watch};
 
-use super::{print_out, runtime::shutdown_signal};
+use super::{output::print_out, runtime::shutdown_signal};
 use crate::{
     cli::{self, Flags},
     clock::Clock,
@@ -66,10 +66,10 @@ pub(super) async fn command(
     let progress = Progress::on_terminal();
     let explained = run(config, account, &clock, &progress, shutdown_signal()?).await?;
     if options.json {
-        print_out(&explained.json());
+        print_out(&explained.json())?;
     } else {
         let colour = io::stdout().is_terminal() && sources.allow_colour();
-        print_out(explained.text(colour).trim_end());
+        print_out(explained.text(colour).trim_end())?;
     }
     Ok(if explained.failed {
         ExitCode::FAILURE

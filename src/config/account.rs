@@ -205,7 +205,9 @@ fn reject_unknown_keys(
                 .chain(allowed.iter().map(String::as_str))
                 .chain(common.iter().map(String::as_str))
                 .chain(poll.iter().map(String::as_str));
-            loader.diagnostics.push(join(place, key), unknown_key(all));
+            loader
+                .diagnostics
+                .push(join(place, key), unknown_key(key, all));
         }
         known
     });

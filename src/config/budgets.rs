@@ -70,6 +70,11 @@ pub(super) struct BudgetSection {
     thresholds: Option<BTreeMap<String, f64>>,
 }
 
+/// A threshold above this is no ratio but a percentage or an amount.
+const MAX_THRESHOLD: f64 = 10.0;
+/// A threshold above this is probably not intended.
+const USUAL_THRESHOLD: f64 = 2.0;
+
 const LABELS: [&str; 5] = ["provider", "account", "customer", "project", "product"];
 
 pub(super) const CURRENCY: &str = "must be three capital letters (ISO 4217), such as EUR";
@@ -81,6 +86,7 @@ impl BudgetSection {
         name: &str,
         extra_labels: &BTreeSet<String>,
         diagnostics: &mut Diagnostics,
+        warnings: &mut Vec<String>,
     ) -> Option<Budget> {
         let place = join("budgets", name);
         let before = diagnostics.len();
@@ -130,7 +136,24 @@ impl BudgetSection {
             } else if !(share.is_finite() && *share > 0.0) {
                 let message = "must be a number above 0, such as 0.8 for 80 %";
                 diagnostics.push_value(key, message, &share.to_string());
+            } else if *share > MAX_THRESHOLD {
+                let message =
+                    format!("must be a ratio of the limit, at most {MAX_THRESHOLD}: 80 % is 0.8");
+                diagnostics.push_value(key, &message, &share.to_string());
+            } else if *share > USUAL_THRESHOLD {
+                warnings.push(format!(
+                    "{key}: {share} is {} % of the limit; 80 % is 0.8",
+                    share * 100.0
+                ));
             }
+        }
+        if let (Some(critical), Some(warning)) =
+            (thresholds.get("critical"), thresholds.get("warning"))
+            && critical < warning
+        {
+            warnings.push(format!(
+                "{place}.thresholds: critical, {critical}, is below warning, {warning}"
+            ));
         }
         if diagnostics.len() > before {
             return None;
@@ -144,6 +167,44 @@ impl BudgetSection {
             elsewhere: false,
         })
     }
+}
+
+/// Warnings about budgets to which no account can add anything: none matches, or its currency cannot be converted.
+pub(super) fn check_matches(
+    budgets: &[Budget],
+    accounts: &[Account],
+    rates: &BTreeMap<String, f64>,
+    reporting: Option<&str>,
+) -> Vec<String> {
+    let has_rate = |currency: &str| reporting == Some(currency) || rates.contains_key(currency);
+    let mut warnings = Vec::new();
+    for budget in budgets {
+        let place = join("budgets", &budget.name);
+        let matching: Vec<_> = accounts
+            .iter()
+            .filter(|account| budget.may_match(account))
+            .collect();
+        if matching.is_empty() {
+            warnings.push(format!("{place}: matches no account"));
+        }
+        // Where the account does not say its currency, only its answers tell it.
+        let others: BTreeSet<&str> = matching
+            .iter()
+            .filter_map(|account| account.written.get("currency")?.as_str())
+            .filter(|currency| *currency != budget.currency)
+            .collect();
+        for currency in others {
+            let lacking = [currency, budget.currency.as_str()]
+                .into_iter()
+                .find(|currency| !has_rate(currency));
+            if let Some(lacking) = lacking {
+                warnings.push(format!(
+                    "{place}: leaves out {currency}, since exchange_rates has no rate for {lacking}"
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 /// The expression for whole values. Compiled alone first, so that it cannot close the anchoring group.

@@ -6,8 +6,8 @@ use figment::value::{Dict, Value};
 use serde_json::Value as Json;
 
 use crate::{
-    config::yaml::{Layer, typed},
-    diagnostics::{Diagnostics, Origin, Origins, Place},
+    config::yaml::{Layer, join, typed},
+    diagnostics::{Diagnostics, Origin, Origins, Place, did_you_mean},
 };
 
 const PREFIX: &str = "CLOUDSPEND_";
@@ -20,6 +20,7 @@ pub(super) fn layer(
     below: &Dict,
     schema: &Json,
     diagnostics: &mut Diagnostics,
+    ignored: &mut Vec<(String, String)>,
 ) -> Layer {
     let mut layer = Layer {
         name: "environment",
@@ -37,8 +38,13 @@ pub(super) fn layer(
         let mut search = Search::default();
         search.descend(rest, &alternatives(schema), Some(below), &mut Vec::new());
         let wrong = match search.matches.as_slice() {
-            [] | [Match { scalar: false, .. }] if !rest.contains(SEPARATOR) => continue,
-            [] => search.unknown(),
+            [] | [Match { scalar: false, .. }] if !rest.contains(SEPARATOR) => {
+                if !is_of_service(rest) {
+                    ignored.push((name.to_owned(), meant(name, schema, below)));
+                }
+                continue;
+            }
+            [] => search.unknown(&meant(name, schema, below)),
             [_, _, ..] => "matches more than one key of the file".to_owned(),
             [Match { scalar: false, .. }] => {
                 "names a list or a map; only a single value can be set by a variable".to_owned()
@@ -66,6 +72,85 @@ pub(super) fn layer(
 /// The spelling of a key in a variable.
 pub(super) fn env_segment(key: &str) -> String {
     key.to_uppercase().replace('-', "_")
+}
+
+/// Whether Kubernetes sets a variable of this name for a service: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`,
+/// `NAME_SERVICE_PORT_HTTP`, `NAME_PORT`, `NAME_PORT_80_TCP`, `NAME_PORT_80_TCP_ADDR`.
+fn is_of_service(rest: &str) -> bool {
+    let of_port = |(_, end): (&str, &str)| end.starts_with(|first: char| first.is_ascii_digit());
+    rest.ends_with("SERVICE_HOST")
+        || rest.contains("SERVICE_PORT")
+        || rest == "PORT"
+        || rest.ends_with("_PORT")
+        || rest.starts_with("PORT_")
+        || rest.split_once("_PORT_").is_some_and(of_port)
+}
+
+/// The variable that an unknown one was probably meant to be.
+fn meant(name: &str, schema: &Json, file: &Dict) -> String {
+    let mut known = BTreeSet::new();
+    put_names(PREFIX, &alternatives(schema), Some(file), &mut known);
+    did_you_mean(name, known.iter().map(String::as_str))
+}
+
+/// The names of all variables that set a key, of those below a prefix.
+fn put_names(prefix: &str, schemas: &[&Json], file: Option<&Dict>, names: &mut BTreeSet<String>) {
+    for key in keys(schemas, file) {
+        let name = prefix.to_owned() + &env_segment(&key);
+        let children: Vec<_> = schemas
+            .iter()
+            .filter_map(|schema| child(schema, &key))
+            .flat_map(alternatives)
+            .collect();
+        let file = file
+            .and_then(|file| file.get(&key))
+            .and_then(Value::as_dict);
+        put_names(&(name.clone() + SEPARATOR), &children, file, names);
+        if children.iter().any(|schema| is_scalar(schema)) {
+            names.insert(name);
+        }
+    }
+}
+
+/// Reports and takes out lists where only maps are allowed: serde would take their items for the values of the keys.
+pub(super) fn reject_lists(values: &mut Dict, schema: &Json, diagnostics: &mut Diagnostics) {
+    reject_lists_below(values, &alternatives(schema), "", diagnostics);
+}
+
+fn reject_lists_below(
+    values: &mut Dict,
+    schemas: &[&Json],
+    place: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    values.retain(|key, value| {
+        let place = join(place, key);
+        let children: Vec<_> = schemas
+            .iter()
+            .filter_map(|schema| child(schema, key))
+            .flat_map(alternatives)
+            .collect();
+        match value {
+            Value::Dict(_, inner) => reject_lists_below(inner, &children, &place, diagnostics),
+            Value::Array(..) => {
+                let is = |wanted: &str| children.iter().any(|schema| has_type(schema, wanted));
+                if is("object") && !is("array") {
+                    diagnostics.push(place, "must be a map, found a list");
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        true
+    });
+}
+
+fn has_type(schema: &Json, wanted: &str) -> bool {
+    match schema.get("type") {
+        Some(Json::Array(types)) => types.iter().any(|name| name == wanted),
+        Some(name) => name == wanted,
+        None => false,
+    }
 }
 
 fn put(values: &mut Dict, path: &[String], value: &str) {
@@ -147,18 +232,18 @@ impl Search {
     }
 
     /// The error where nothing matched.
-    fn unknown(&self) -> String {
+    fn unknown(&self, meant: &str) -> String {
         let (path, keys) = &self.deepest;
         let place = path.iter().map(|key| env_segment(key) + SEPARATOR);
         let place = std::iter::once(PREFIX.to_owned())
             .chain(place)
             .collect::<String>();
         if keys.is_empty() {
-            return format!("unknown variable; nothing is allowed after {place}");
+            return format!("unknown variable{meant}; nothing is allowed after {place}");
         }
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         format!(
-            "unknown variable; allowed after {place} are {}",
+            "unknown variable{meant}; allowed after {place} are {}",
             keys.join(", ")
         )
     }

@@ -47,7 +47,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Returns the counters of an account by its name, so that they survive a reload.
 pub type CountersOf<'a> = &'a mut dyn FnMut(&str) -> Arc<Counters>;
 
-/// Reads and checks a configuration. Secrets are not read; [`check`] does that.
+/// Reads and checks a configuration. Secrets are not read; [`check`] and
+/// [`Config::unreadable_secrets`] do that.
 pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Result<Config, Report> {
     let path = sources.path();
     let mut loader = Loader::new(clock, counters, ProviderName::entry);
@@ -62,7 +63,10 @@ pub fn check(sources: &Sources, clock: &Clock) -> Report {
     let path = sources.path();
     let mut counters = |_: &str| Arc::default();
     let mut loader = Loader::new(clock, &mut counters, ProviderName::entry);
-    loader.load(sources, &path);
+    // The index comes from where it will run; the accounts of all shards are checked in any case.
+    let mut sources = sources.clone();
+    sources.shard = sources.shard.without_unknown_index(&sources.environment);
+    loader.load(&sources, &path);
     loader.read_secrets();
     loader.diagnostics.into_report(path, loader.warnings)
 }
@@ -76,6 +80,8 @@ pub(super) struct Loader<'a> {
     pub(super) warnings: Vec<String>,
     pub(super) secrets: Vec<(String, SecretSource)>,
     pub(super) overlaps: Overlaps,
+    /// The variables that set nothing, with what they were probably meant to be.
+    pub(super) ignored_variables: Vec<(String, String)>,
     /// The names of the extra labels that accounts have.
     pub(super) extra_labels: BTreeSet<String>,
     /// The program's own settings of `poll`.
@@ -92,6 +98,7 @@ impl<'a> Loader<'a> {
             warnings: Vec::new(),
             secrets: Vec::new(),
             overlaps: Overlaps::default(),
+            ignored_variables: Vec::new(),
             extra_labels: BTreeSet::new(),
             general: PollSection::default(),
             clock,
@@ -114,7 +121,12 @@ impl<'a> Loader<'a> {
         let mut accounts = self.accounts(&mut file);
         let mut budgets = Vec::new();
         for (name, section) in file.budgets.unwrap_or_default() {
-            budgets.extend(section.build(&name, &self.extra_labels, &mut self.diagnostics));
+            budgets.extend(section.build(
+                &name,
+                &self.extra_labels,
+                &mut self.diagnostics,
+                &mut self.warnings,
+            ));
         }
         let exchange_rates = file.exchange_rates.unwrap_or_default();
         let reporting_currency = file.reporting_currency;
@@ -124,6 +136,17 @@ impl<'a> Loader<'a> {
             &mut self.diagnostics,
         );
         self.warnings.extend(self.overlaps.warnings());
+        // With errors, an account that a budget is about may be missing here.
+        if self.diagnostics.is_empty() {
+            let reporting = reporting_currency.as_deref();
+            self.warnings.extend(budgets::check_matches(
+                &budgets,
+                &accounts,
+                &exchange_rates,
+                reporting,
+            ));
+        }
+        self.warn_of_variables();
         let own = Shard::read(sources.shard, &sources.environment, &mut self.diagnostics);
         let share = own.map(|shard| {
             let of = accounts.len();
@@ -140,6 +163,7 @@ impl<'a> Loader<'a> {
             reporting_currency,
             exchange_rates,
             warnings: self.warnings.clone(),
+            secrets: self.secrets.clone(),
         })
     }
 
@@ -155,11 +179,13 @@ impl<'a> Loader<'a> {
         }
         let figment = Figment::from(defaults).merge(file);
         let below = extract(&figment);
+        let schema = schema::schema_of(self.entry_of);
         let environment = env::layer(
             &sources.environment,
             &below,
-            &schema::schema_of(self.entry_of),
+            &schema,
             &mut self.diagnostics,
+            &mut self.ignored_variables,
         );
         origins.extend(environment.origins.clone());
         self.diagnostics.origins = origins;
@@ -168,7 +194,9 @@ impl<'a> Loader<'a> {
             values: sources.log_level.map(flag_values).unwrap_or_default(),
             ..Layer::default()
         };
-        Some(extract(&figment.merge(environment).merge(flags)))
+        let mut values = extract(&figment.merge(environment).merge(flags));
+        env::reject_lists(&mut values, &schema, &mut self.diagnostics);
+        Some(values)
     }
 
     fn accounts(&mut self, file: &mut FileSection) -> Vec<Account> {
@@ -214,6 +242,18 @@ impl<'a> Loader<'a> {
                 self.diagnostics.push(join("accounts", name), message);
             } else {
                 known.insert(segment, name);
+            }
+        }
+    }
+
+    /// Warns about variables that set nothing. Those that hold a secret are meant for something else.
+    fn warn_of_variables(&mut self) {
+        for (name, meant) in std::mem::take(&mut self.ignored_variables) {
+            let is_secret = |source: &SecretSource| matches!(source, SecretSource::Env(known) if *known == name);
+            if !self.secrets.iter().any(|(_, source)| is_secret(source)) {
+                self.warnings.push(format!(
+                    "the environment variable {name} sets nothing{meant}"
+                ));
             }
         }
     }

@@ -30,6 +30,19 @@ pub struct ShardFlags {
     pub count: Option<u32>,
 }
 
+impl ShardFlags {
+    /// The same for a machine on which no shard runs: where nothing gives the index, it is not asked for.
+    pub(super) fn without_unknown_index(self, variables: &[(OsString, OsString)]) -> Self {
+        let is_valid = self
+            .count
+            .is_some_and(|count| (1..=MAX_SHARDS).contains(&count));
+        if is_valid && self.index.is_none() && ordinal(variables).is_none() {
+            return Self::default();
+        }
+        self
+    }
+}
+
 /// One of several processes that share the accounts of one configuration. Its `Display` is `INDEX/COUNT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {

@@ -127,7 +127,7 @@ impl Provider for Branch {
     }
 
     fn measures(&self) -> Vec<(Measure, Granularity)> {
-        Vec::new()
+        vec![(Measure::BilledCost, Granularity::Month)]
     }
 
     fn month_fetch(&self) -> MonthFetch {

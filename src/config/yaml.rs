@@ -205,7 +205,10 @@ impl Origins {
             let key = join(place, &name.value);
             let line = name.referenced.line();
             if let Some(first) = lines.get(&name.value) {
-                diagnostics.push(key, format!("given twice, in lines {first} and {line}"));
+                let message = format!("given twice, in lines {first} and {line}");
+                diagnostics.push_beside(key.clone(), message);
+                // For what is given twice in there; its values are not used.
+                Self::default().value(text, &key, node, diagnostics);
                 continue;
             }
             lines.insert(name.value.clone(), line);

@@ -55,6 +55,12 @@ pub(super) fn until_first_poll(interval: Duration, status: &Status, now: Timesta
     due.max(held).unwrap_or_default()
 }
 
+/// Whether a reload may start a poll before it is due: the last one failed, and the provider does not ask to wait.
+pub(super) fn may_retry(status: &Status, now: Timestamp) -> bool {
+    let failed = status.last_attempt.is_some() && !status.success;
+    failed && status.rate_limited_until.is_none_or(|held| held <= now)
+}
+
 /// What to fetch now: the current month, and the previous one while it may still change.
 pub(super) fn poll_request(account: &Account, state: &AccountState, now: Timestamp) -> PollRequest {
     let today = now.to_zoned(account.zone.clone()).date();

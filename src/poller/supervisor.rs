@@ -75,6 +75,7 @@ impl Supervisor {
     pub async fn start(config: Config, tools: Tools, stop: watch::Receiver<bool>) -> Arc<Self> {
         let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let now = tools.clock.now();
+        let unreadable = config.unreadable_secrets();
         let handles = config
             .accounts
             .into_iter()
@@ -97,7 +98,7 @@ impl Supervisor {
             tools,
             stop,
         };
-        for warning in &config.warnings {
+        for warning in config.warnings.iter().chain(&unreadable) {
             tracing::warn!(warning, "The configuration has a warning");
         }
         let mut pollers = supervisor.pollers.lock().await;
@@ -153,10 +154,10 @@ impl Supervisor {
         // A program that was ready stays ready, even if nobody has requested /-/ready yet.
         self.pending_accounts();
         let before = Arc::clone(&self.publisher.current().account_set);
-        let config = self.load(Arc::clone(&before)).await?;
+        let (config, unreadable) = self.load(Arc::clone(&before)).await?;
         let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let level = config.log.level;
-        let warnings = config.warnings;
+        let warnings = config.warnings.into_iter().chain(unreadable);
         let mut plan = Plan::new(&before, config.accounts);
         // The old poller of an account ends before the new one starts from its state.
         let ended: Vec<_> = plan
@@ -194,6 +195,10 @@ impl Supervisor {
         for (others, handle) in started.iter().enumerate() {
             self.poll(handle, others, pollers);
         }
+        // Whoever reloads has probably corrected something, such as a secret that the configuration only names.
+        for handle in plan.unchanged.iter().chain(&started) {
+            handle.retry.notify_one();
+        }
         self.tools.log.set_level(level);
         for warning in warnings {
             tracing::warn!(warning, "The configuration has a warning");
@@ -202,10 +207,14 @@ impl Supervisor {
     }
 
     /// Reads the sources again. Accounts that exist already keep their request counters.
-    async fn load(&self, account_set: Arc<AccountSet>) -> Result<Config, NotReloaded> {
+    /// Also returns which secrets cannot be read.
+    async fn load(
+        &self,
+        account_set: Arc<AccountSet>,
+    ) -> Result<(Config, Vec<String>), NotReloaded> {
         let Tools { sources, clock, .. } = self.tools.clone();
         let loading = tokio::task::spawn_blocking(move || {
-            config::load(&sources, &clock, &mut |name| {
+            let config = config::load(&sources, &clock, &mut |name| {
                 let known = account_set
                     .accounts
                     .iter()
@@ -213,10 +222,12 @@ impl Supervisor {
                 known
                     .map(|handle| Arc::clone(&handle.account.counters))
                     .unwrap_or_default()
-            })
+            })?;
+            let unreadable = config.unreadable_secrets();
+            Ok((config, unreadable))
         });
         match tokio::time::timeout(LOAD_TIMEOUT, loading).await {
-            Ok(Ok(config)) => config.map_err(NotReloaded::Diagnostics),
+            Ok(Ok(loaded)) => loaded.map_err(NotReloaded::Diagnostics),
             Ok(Err(_)) => Err(NotReloaded::Broken),
             Err(_) => Err(NotReloaded::TooSlow),
         }

@@ -54,6 +54,7 @@ impl Server {
             reporting_currency: None,
             exchange_rates: BTreeMap::new(),
             warnings: Vec::new(),
+            secrets: Vec::new(),
         };
         let tools = Tools {
             sources: Sources::default(),

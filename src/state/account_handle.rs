@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use crate::{account::Account, ledger::LabelMapping, state::AccountState};
 
@@ -13,6 +14,8 @@ pub struct AccountHandle {
     pub account: Arc<Account>,
     /// The current state. Only the poller writes it.
     pub state: ArcSwap<AccountState>,
+    /// Asks the poller not to wait any longer where its last poll failed.
+    pub retry: Notify,
 }
 
 impl AccountHandle {
@@ -22,6 +25,7 @@ impl AccountHandle {
         Self {
             account,
             state: ArcSwap::from_pointee(AccountState::new(width)),
+            retry: Notify::new(),
         }
     }
 
@@ -30,6 +34,7 @@ impl AccountHandle {
         Self {
             account,
             state: ArcSwap::from_pointee(state),
+            retry: Notify::new(),
         }
     }
 }

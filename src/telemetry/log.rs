@@ -31,6 +31,8 @@ pub fn start(format: LogFormat, level: LogLevel) -> Log {
     let (filter, handle) = reload::Layer::new(targets(level));
     let lines = tracing_subscriber::fmt::layer()
         .event_format(Lines(format))
+        // A log that nobody reads any more must not end what logs.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     // Fails where a test starts the program twice in one process.
     let started = tracing_subscriber::registry()

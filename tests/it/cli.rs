@@ -4,4 +4,5 @@ mod backfill;
 mod demo;
 mod explain;
 mod logs;
+mod output;
 mod shell;

@@ -23,6 +23,7 @@ fn config(accounts: Vec<crate::account::Account>) -> Config {
         reporting_currency: None,
         exchange_rates: BTreeMap::new(),
         warnings: vec!["accounts: a\u{1b}[31m and b can see the same money".to_owned()],
+        secrets: Vec::new(),
     }
 }
 

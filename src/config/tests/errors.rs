@@ -291,3 +291,196 @@ fn odd_but_allowed_settings_are_warnings() {
     let text = account("    credential_expires: 2025-06-25\n");
     assert_eq!(reported(&text, &[]), Vec::<String>::new());
 }
+
+/// The errors and warnings of a configuration, with their places.
+fn told(text: &str, variables: &[(&str, &str)]) -> String {
+    reported(text, variables).join("\n")
+}
+
+#[test]
+fn misspelt_keys_name_the_nearest() {
+    for (more, want) in [
+        (
+            "    intervall: 1h\n",
+            "accounts.otc-main.intervall: unknown key (did you mean interval?); allowed are ",
+        ),
+        (
+            "    FILTERS: {}\n",
+            "accounts.otc-main.FILTERS: unknown key (did you mean filters?); allowed are ",
+        ),
+        (
+            "    filters: {contarct: 1}\n",
+            "accounts.otc-main.filters.contarct: unknown key (did you mean contract?); allowed are ",
+        ),
+        (
+            "    colour: red\n",
+            "accounts.otc-main.colour: unknown key; allowed are ",
+        ),
+        (
+            "    api_key: sk-0123456789\n",
+            "accounts.otc-main.api_key: unknown key; a secret is never written here: name its file with api_key_file, or its environment variable with api_key_env",
+        ),
+    ] {
+        let told = told(&account(more), &[]);
+        assert!(told.contains(want), "{told}");
+        assert!(!told.contains("sk-0123456789"), "{told}");
+    }
+}
+
+#[test]
+fn misspelt_variables_name_the_nearest() {
+    let error = told(
+        &account(""),
+        &[("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL", "1h")],
+    );
+    let want =
+        "unknown variable (did you mean CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL?); allowed after ";
+    assert!(error.contains(want), "{error}");
+    let config = load_with(
+        &account(""),
+        &[
+            ("CLOUDSPEND_LOG_LEVEL", "debug"),
+            ("CLOUDSPEND_SOMETHING", "x"),
+            ("CLOUDSPEND_EXPORTER_SERVICE_HOST", "10.0.0.1"),
+            ("CLOUDSPEND_EXPORTER_SERVICE_PORT", "10190"),
+            ("CLOUDSPEND_EXPORTER_SERVICE_PORT_METRICS", "10190"),
+            ("CLOUDSPEND_EXPORTER_PORT", "tcp://10.0.0.1:10190"),
+            ("CLOUDSPEND_EXPORTER_PORT_10190_TCP_ADDR", "10.0.0.1"),
+            ("CLOUDSPEND_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ],
+    );
+    assert_eq!(
+        config.warnings,
+        [
+            "the environment variable CLOUDSPEND_LOG_LEVEL sets nothing (did you mean CLOUDSPEND_LOG__LEVEL?)",
+            "the environment variable CLOUDSPEND_SOMETHING sets nothing",
+        ]
+    );
+}
+
+#[test]
+fn variable_of_a_secret_is_not_warned_about() {
+    let text = "accounts: {a: {provider: otc, api_key_env: CLOUDSPEND_OTC_KEY}}";
+    let config = load_with(text, &[("CLOUDSPEND_OTC_KEY", "x")]);
+    assert_eq!(config.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn lists_in_place_of_maps_are_wrong_types() {
+    for (text, key) in [
+        (account("    filters: [a]\n"), "accounts.otc-main.filters"),
+        (account("log: [info]\n"), "log"),
+        (account("poll: [1h]\n"), "poll"),
+        (account("budgets: [a]\n"), "budgets"),
+        (account("budgets: {x: [{}, 1, EUR]}\n"), "budgets.x"),
+        ("accounts: [a]\n".to_owned(), "accounts"),
+    ] {
+        let told = told(&text, &[]);
+        let want = format!("{key}: must be a map, found a list");
+        assert!(told.contains(&want), "{told}");
+    }
+}
+
+#[test]
+fn nested_duplicates_are_all_reported() {
+    let text = "accounts:
+  a:
+    provider: otc
+    api_key_env: A
+    currency: EUR
+    currency: USD
+  a:
+    provider: otc
+    depth: 1
+    depth: 2
+    depth: 3
+";
+    let told = told(text, &[]);
+    for want in [
+        "accounts.a.currency: given twice, in lines 5 and 6",
+        "accounts.a: given twice, in lines 2 and 7",
+        "accounts.a.depth: given twice, in lines 9 and 10",
+        "accounts.a.depth: given twice, in lines 9 and 11",
+    ] {
+        assert!(told.contains(want), "{told}");
+    }
+}
+
+#[test]
+fn bad_durations_are_quoted() {
+    for (written, want) in [
+        ("1hour30", "found `1hour30`"),
+        ("90", "found an integer `90`"),
+        ("1 fortnight", "found `1 fortnight`"),
+        ("-1h", "found `-1h`"),
+    ] {
+        let told = told(&account(&format!("    interval: {written}\n")), &[]);
+        assert!(told.contains(want), "{told}");
+    }
+}
+
+#[test]
+fn thresholds_are_ratios() {
+    let budget = |thresholds: &str| {
+        account(&format!(
+            "budgets: {{x: {{limit: 1, currency: EUR, thresholds: {{{thresholds}}}}}}}\n"
+        ))
+    };
+    let told = told(&budget("warning: 80"), &[]);
+    assert!(
+        told.contains("budgets.x.thresholds.warning: must be a ratio of the limit, at most 10: 80 % is 0.8, found `80`"),
+        "{told}"
+    );
+    for (thresholds, want) in [
+        ("warning: 0.8, critical: 2", vec![]),
+        (
+            "info: 2.5",
+            vec!["budgets.x.thresholds.info: 2.5 is 250 % of the limit; 80 % is 0.8"],
+        ),
+        (
+            "warning: 1, critical: 0.8",
+            vec!["budgets.x.thresholds: critical, 0.8, is below warning, 1"],
+        ),
+    ] {
+        assert_eq!(load_with(&budget(thresholds), &[]).warnings, want);
+    }
+}
+
+#[test]
+fn budgets_that_get_nothing_are_warned_about() {
+    for (more, want) in [
+        ("match: {provider: otc}", vec![]),
+        (
+            "match: {provider: enube}",
+            vec!["budgets.x: matches no account"],
+        ),
+        (
+            "match: {account: main}",
+            vec!["budgets.x: matches no account"],
+        ),
+    ] {
+        let text = account(&format!(
+            "budgets: {{x: {{limit: 1, currency: EUR, {more}}}}}\n"
+        ));
+        assert_eq!(load_with(&text, &[]).warnings, want, "{more}");
+    }
+    let budget = "budgets: {x: {limit: 1, currency: USD}}\n";
+    let dollars = account(&format!("    currency: EUR\n{budget}"));
+    for (more, want) in [
+        (
+            "",
+            vec!["budgets.x: leaves out EUR, since exchange_rates has no rate for EUR"],
+        ),
+        (
+            "reporting_currency: EUR\n",
+            vec!["budgets.x: leaves out EUR, since exchange_rates has no rate for USD"],
+        ),
+        (
+            "reporting_currency: EUR\nexchange_rates: {USD: 0.9}\n",
+            vec![],
+        ),
+    ] {
+        let text = format!("{dollars}{more}");
+        assert_eq!(load_with(&text, &[]).warnings, want, "{more}");
+    }
+}

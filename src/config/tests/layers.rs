@@ -137,9 +137,6 @@ fn only_foreign_variables_are_ignored() {
     for name in [
         "CLOUDSPEND_EXPORTER_SERVICE_HOST",
         "CLOUDSPEND_PORT",
-        "CLOUDSPEND_ACCOUNTS",
-        "CLOUDSPEND_POLL",
-        "CLOUDSPEND_",
         "cloudspend_poll__interval",
         "XCLOUDSPEND_POLL__NOTHING",
     ] {
@@ -148,10 +145,18 @@ fn only_foreign_variables_are_ignored() {
             Vec::<String>::new()
         );
     }
+    for name in ["CLOUDSPEND_ACCOUNTS", "CLOUDSPEND_POLL", "CLOUDSPEND_"] {
+        assert_eq!(
+            reported(&text, &[(name, "never-reported")]),
+            [format!(
+                "warning: the environment variable {name} sets nothing"
+            )]
+        );
+    }
     for (name, want) in [
         (
             "CLOUDSPEND_POLLS__INTERVAL",
-            "unknown variable; allowed after CLOUDSPEND_ are ACCOUNTS, BUDGETS, EXCHANGE_RATES, LOG, POLL, REPORTING_CURRENCY",
+            "unknown variable (did you mean CLOUDSPEND_POLL__INTERVAL?); allowed after CLOUDSPEND_ are ACCOUNTS, BUDGETS, EXCHANGE_RATES, LOG, POLL, REPORTING_CURRENCY",
         ),
         (
             "CLOUDSPEND_ACCOUNTS__OTHER__INTERVAL",
@@ -159,7 +164,7 @@ fn only_foreign_variables_are_ignored() {
         ),
         (
             "CLOUDSPEND_LOG__LEVELS",
-            "unknown variable; allowed after CLOUDSPEND_LOG__ are LEVEL",
+            "unknown variable (did you mean CLOUDSPEND_LOG__LEVEL?); allowed after CLOUDSPEND_LOG__ are LEVEL",
         ),
         (
             "CLOUDSPEND_LOG__LEVEL__X",
@@ -177,7 +182,10 @@ fn only_foreign_variables_are_ignored() {
             "CLOUDSPEND_EXCHANGE_RATES__EURO",
             "unknown variable; nothing is allowed after CLOUDSPEND_EXCHANGE_RATES__",
         ),
-        ("CLOUDSPEND_Poll__INTERVAL", "unknown variable; "),
+        (
+            "CLOUDSPEND_Poll__INTERVAL",
+            "unknown variable (did you mean CLOUDSPEND_POLL__INTERVAL?); ",
+        ),
     ] {
         let reported = reported(&text, &[(name, "never-reported")]);
         assert_eq!(reported.len(), 1, "{reported:?}");

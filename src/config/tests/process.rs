@@ -24,6 +24,17 @@ fn file(path: &str) -> Sources {
     }
 }
 
+/// The sources of this process, without what the build of the tests leaves in the environment.
+fn of_process() -> Sources {
+    let mut sources = Sources::of_process(Some("test.yml".into()), None);
+    let of_build = |name: &std::ffi::OsString| {
+        name.to_str()
+            .is_some_and(|name| name.starts_with("CLOUDSPEND_BUILD_"))
+    };
+    sources.environment.retain(|(name, _)| !of_build(name));
+    sources
+}
+
 #[test]
 fn check_reads_every_secret() {
     Jail::expect_with(|jail| {
@@ -41,10 +52,7 @@ fn check_reads_every_secret() {
   f: {provider: otc, base_url: 'https://f.example', api_key_file: gone, interval: 1ms}
 ",
         )?;
-        let report = check(
-            &Sources::of_process(Some("test.yml".into()), None),
-            &clock(),
-        );
+        let report = check(&of_process(), &clock());
         assert!(!report.is_ok());
         let reported = report.to_string();
         let folder = jail.directory().canonicalize().unwrap();
@@ -76,16 +84,16 @@ fn process_environment_is_a_layer() {
         jail.set_env("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL", "30m");
         jail.set_env("CLOUDSPEND_EXPORTER_SERVICE_HOST", "10.0.0.1");
         jail.set_env("CLOUDSPEND_LOG__LEVEL", "warn");
-        let sources = Sources::of_process(Some("test.yml".into()), None);
+        let sources = of_process();
         let config = load(&sources).unwrap_or_else(|report| panic!("{report}"));
         assert_eq!(config.accounts[0].poll.interval.as_secs(), 1800);
         assert_eq!(config.log.level, LogLevel::Warn);
         assert!(!format!("{sources:?}").contains("30m"));
         jail.set_env("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL", "30m");
-        let sources = Sources::of_process(Some("test.yml".into()), None);
+        let sources = of_process();
         let report = load(&sources).unwrap_err().to_string();
         assert!(
-            report.starts_with("environment variable CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL: unknown variable; allowed after CLOUDSPEND_ACCOUNTS__OTC_MAIN__ are "),
+            report.starts_with("environment variable CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL: unknown variable (did you mean CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL?); allowed after CLOUDSPEND_ACCOUNTS__OTC_MAIN__ are "),
             "{report}"
         );
         assert_eq!(report.lines().count(), 1);

@@ -279,7 +279,7 @@ impl Reader<'_> {
         for (name, text) in written {
             let key = join("http_server_config.headers", &name);
             let Some((known, allowed)) = HEADERS.iter().find(|(known, _)| *known == name) else {
-                let message = unknown_key(HEADERS.iter().map(|(name, _)| *name));
+                let message = unknown_key(&name, HEADERS.iter().map(|(name, _)| *name));
                 self.diagnostics.push(key, message);
                 continue;
             };

@@ -11,10 +11,11 @@ use crate::{
     poller::{
         Poller,
         fetch::instant,
+        schedule::may_retry,
         test_support::{DAYS, MONTHS, ScriptedAccount},
     },
     provider::MonthFetch,
-    state::{AccountHandle, AccountState},
+    state::{AccountHandle, AccountState, Status},
     test_support::at,
 };
 
@@ -159,4 +160,25 @@ async fn next_poller_honours_an_earlier_retry_after() {
     assert_eq!(scripted.provider.asked.lock().unwrap().len(), 2);
     stop.send(true).unwrap();
     task.await.unwrap();
+}
+
+#[test]
+fn retry_follows_failure_unless_held() {
+    let now = at("2025-03-10T12:00:00Z");
+    let status = |success, last_attempt, rate_limited_until| Status {
+        success,
+        last_attempt,
+        rate_limited_until,
+        ..Status::default()
+    };
+    let (before, after) = (at("2025-03-10T11:00:00Z"), at("2025-03-10T13:00:00Z"));
+    for (status, want) in [
+        (status(false, None, None), false),
+        (status(true, Some(before), None), false),
+        (status(false, Some(before), None), true),
+        (status(false, Some(before), Some(now)), true),
+        (status(false, Some(before), Some(after)), false),
+    ] {
+        assert_eq!(may_retry(&status, now), want, "{status:?}");
+    }
 }

@@ -163,7 +163,7 @@ async fn every_configuration_error_has_file_and_line() {
     std::fs::write(&file, account(&folder, more)).unwrap();
     let flag = format!("--config.file={}", file.display());
     let ended = Program::exporter(&["check-config", &flag]).end().await;
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert_eq!(ended.stdout, "");
     for (line, words) in [
         (6, &["accounts.otc-main.granularity", "daily, hourly"][..]),
@@ -179,7 +179,7 @@ async fn every_configuration_error_has_file_and_line() {
     // Serving refuses the same, before anything is served.
     let serve = ["--web.listen-address=127.0.0.1:0", &flag];
     let refused = Program::exporter(&serve).end().await;
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(3));
     assert!(refused.stderr.contains("accounts.otc-main.granularity"));
 }
 
@@ -190,7 +190,7 @@ async fn unreadable_secret_fails_check() {
     std::fs::write(&file, account(&folder, "")).unwrap();
     let flag = format!("--config.file={}", file.display());
     let ended = Program::exporter(&["check-config", &flag]).end().await;
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(3));
     assert!(
         ended.stderr.contains("accounts.otc-main.api_key_file"),
         "{ended:?}"

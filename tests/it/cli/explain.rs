@@ -239,7 +239,7 @@ async fn bad_account_or_file_fails_before_any_request() {
     );
     std::fs::write(config.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
     let ended = config.explain(&[]).await;
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(3));
     assert!(ended.stderr.contains("unknown key"), "{}", ended.stderr);
     for provider in ProviderName::all() {
         assert!(config.demo.api(provider).requests().is_empty());

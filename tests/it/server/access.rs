@@ -359,7 +359,7 @@ async fn bad_web_configuration_fails_start_and_check() {
     let web = format!("--web.config.file={}", path("web.yml"));
     for command in ["serve", "check-config"] {
         let ended = Program::exporter(&[command, &config, &web]).end().await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert_eq!(ended.status.code(), Some(3), "{ended:?}");
         let file = path("web.yml");
         for fault in [
             "tls_server_config.cert_file: cannot be read",

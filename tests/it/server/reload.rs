@@ -635,6 +635,48 @@ async fn new_interval_counts_from_the_last_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reload_polls_what_failed_at_once() {
+    let api = Gated::start().await;
+    api.gate.send_replace(true);
+    let folder = Folder::with(&[("key", "the key")]);
+    let good = api.account(&folder, ", interval: 6h");
+    let late = good.replace("/key", "/late");
+    let yaml = format!("accounts:\n  good: {good}\n  late: {late}\n");
+    let program = ReloadedProgram::start(folder, &yaml, &[]).await;
+    let success = |shown: &Exposition, account: &str| {
+        shown.value("cloudspend_poll_success", &[("account", account)]) > 0.0
+    };
+    program
+        .shows("both are polled", |shown| {
+            polled_often(shown, "late", 1.0) && polled_often(shown, "good", 1.0)
+        })
+        .await;
+    assert!(!success(&program.shown().await, "late"));
+    // The secret is still missing: said again, and tried again.
+    program.process.signal("HUP").await;
+    program
+        .shows("it is tried again", |shown| {
+            polled_often(shown, "late", 2.0)
+        })
+        .await;
+    std::fs::write(program.folder.path().join("late"), "the key").unwrap();
+    program.process.signal("HUP").await;
+    let shown = program
+        .shows("the secret is used", |shown| success(shown, "late"))
+        .await;
+    // Nothing is wrong with the other one, so it waits for its interval.
+    assert_eq!(polls(&shown, "good"), "1");
+    let log = program.end().await;
+    let warned = log
+        .lines()
+        .filter(|line| line.contains("level=warn") && line.contains("accounts.late.api_key_file: "))
+        .filter(|line| line.contains("The configuration has a warning"))
+        .count();
+    assert_eq!(warned, 2, "{log}");
+    assert!(!log.contains("accounts.good.api_key_file"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn concurrent_reloads_find_one_change() {
     let (_demo, folder, yaml) = world().await;
     let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
