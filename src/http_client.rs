@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod client;
+pub mod deadline;
 mod gzip;
 mod pagination;
 mod rate_limit;
@@ -20,7 +21,7 @@ mod tls;
 pub use crate::json::row_splitter::Frame;
 pub use auth::{Auth, Login, Token};
 pub use client::Http;
-pub use pagination::Pages;
+pub use pagination::{PageContent, Pages};
 pub use request::Request;
 pub use row_stream::{Fold, Folded};
 pub use settings::{Bounds, Settings};

@@ -75,10 +75,7 @@ pub(crate) fn run(only: Option<u64>) -> anyhow::Result<()> {
     for (shape, series) in SIZES
         .map(|series| (Shape::Alike, series))
         .into_iter()
-        .chain([
-            (Shape::Unlike, 100_000),
-            (Shape::Unlike, 1_000_000),
-        ])
+        .chain([(Shape::Unlike, 100_000), (Shape::Unlike, 1_000_000)])
         .filter(|(_, series)| only.is_none_or(|only| only == *series))
     {
         let slower = compare(series, shape, &mut fragment, &mut moved)?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     auth::{Auth, Credential, Session},
+    deadline,
     rate_limit::RateLimiter,
     redirect::{location, may_follow, retry_after},
     request::Request,
@@ -181,7 +182,10 @@ impl Http {
                 self.session.credential(self, &self.settings.clock).await?
             };
             let error = match self.send(request, credential.as_ref()).await {
-                Ok(response) => return Ok((response, attempt)),
+                Ok(response) => {
+                    deadline::responding();
+                    return Ok((response, attempt));
+                }
                 Err(error) => error,
             };
             if error.status() == Some(401)
@@ -219,6 +223,7 @@ impl Http {
         }
         let wait = self.settings.backoff.wait(attempt).max(requested);
         self.log_retry(request, &error, attempt, wait);
+        deadline::retrying(error);
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -251,6 +256,9 @@ impl Http {
             );
             ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
         };
+        if let Some(wait) = self.rate_limiter.pause_left() {
+            deadline::retrying(paused(wait));
+        }
         let permit = self.rate_limiter.acquire().await.map_err(paused)?;
         let correlation_id = request.new_correlation_id();
         let mut url = request.url.clone();

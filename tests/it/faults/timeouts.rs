@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     account::{Bench, Manner, secret},
-    apis::{ACTIVEPLATFORM, OTC_LINES, Version},
+    apis::{ACTIVEPLATFORM, MIKE_FIRST_PAGE, OTC_LINES, Version},
     pacing::{is_licences, portal, portal_says},
     server::{Reply, Seen, Server, Step},
 };
@@ -209,6 +209,41 @@ async fn a_server_that_takes_no_handshake_is_given_up() {
     bench.poll().await;
     assert_eq!(bench.reason(), Some(Reason::Timeout));
     assert!(began.elapsed() <= Duration::from_millis(10_100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadline_while_retrying_reports_the_cause() {
+    let limited = || Reply::status(429, "retry-after: 7\r\n", "");
+    let silent = || Reply(vec![Step::Hang]);
+    let stalled = || Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").then(Step::Hang);
+    for (name, replies, want) in [
+        ("waiting", [limited(), limited()], Reason::RateLimited),
+        ("trying again", [limited(), silent()], Reason::RateLimited),
+        (
+            "no connection",
+            [Reply(vec![Step::Close]), silent()],
+            Reason::Unreachable,
+        ),
+        ("slow response", [limited(), stalled()], Reason::Timeout),
+        ("silence", [silent(), silent()], Reason::Timeout),
+    ] {
+        for case in [MIKE_FIRST_PAGE, ACTIVEPLATFORM] {
+            let secret = secret("s3cret-of-the-account");
+            let mut replies = replies.clone().into_iter();
+            let last = replies.clone().last().unwrap();
+            let server =
+                Server::start(move |_| replies.next().unwrap_or_else(|| last.clone())).await;
+            let mut section = (case.section)(&server.url(), secret.path().to_str().unwrap());
+            section["timeout"] = json!("10s");
+            section["interval"] = json!("10s");
+            let bench = Bench::new(&section, Manner::usual());
+            let began = now();
+            bench.poll().await;
+            let place = format!("{}, {name}: {:?}", case.name, bench.failure());
+            assert_eq!(bench.reason(), Some(want), "{place}");
+            assert!(began.elapsed() <= Duration::from_millis(10_100), "{place}");
+        }
+    }
 }
 
 fn now() -> Instant {
