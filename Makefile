@@ -16,6 +16,8 @@ help: ## list the targets
 demo: ## run the exporter over simulated provider APIs: no account and no network needed
 	$(CARGO) run --release --locked -- demo
 
+# Many tests wait for a program or a server: two threads for each core keep the cores busy.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: tools ## run all tests; installs the Prometheus and Alertmanager that they need under target/tools
 	$(CARGO) test --locked
 
@@ -54,7 +56,7 @@ schema: ## regenerate the JSON schema of the configuration
 	$(CARGO) run --quiet --locked -- schema > config/cloudspend.schema.json
 
 golden: ## regenerate the golden exposition, the metric reference and the tables of keys
-	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::the_whole_exposition && \
+	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- golden::exposition_matches && \
 	CLOUDSPEND_GOLDEN=write $(CARGO) test --quiet --locked --test it -- docs::generated
 
 dashboards: ## regenerate dashboards/*.json; needs python3 and, the first time, PyPI

@@ -1,5 +1,10 @@
 //! Sets what the compiler cannot know: the revision that is built, and the version of the compiler.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build script talks to Cargo by environment and standard output"
+)]
+
 use std::{env, process::Command};
 
 fn main() {

@@ -11,17 +11,7 @@ if [ "$("$tools/bin/gungraun-runner" --version 2>/dev/null | awk '{print $2}')" 
     cargo install --quiet --locked --root "$tools" gungraun-runner --version "$version"
 fi
 if ! command -v valgrind >/dev/null; then
-    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-        echo "Counting instructions needs valgrind: install it and put it on PATH." >&2
-        exit 1
-    fi
-    # Package lists and downloads in a folder of our own, so that neither root nor a fresh system list is needed.
-    apt="$tools/apt"
-    mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-    options=(-qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::Cache::archives=$apt/archives" -o APT::Sandbox::User= -o Debug::NoLocking=1)
-    apt-get "${options[@]}" update
-    (cd "$apt/archives" && apt-get "${options[@]}" download valgrind)
-    dpkg-deb --extract "$apt"/archives/valgrind_*.deb "$tools/valgrind"
+    tests/tools/debian.sh "$tools/valgrind" valgrind
     # It looks for its tools where it would be installed unless it is told.
     printf '#!/bin/sh\nexport VALGRIND_LIB="%s/usr/libexec/valgrind"\nexec "%s/usr/bin/valgrind" "$@"\n' "$tools/valgrind" "$tools/valgrind" >"$tools/bin/valgrind"
     chmod +x "$tools/bin/valgrind"

@@ -33,19 +33,7 @@ if [ ! -x "$here/bin/nginx" ]; then
     fi
 fi
 if [ ${#missing[@]} -gt 0 ]; then
-    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-        echo "The benchmarks need nginx and, where Go is to import it, client_golang: ${missing[*]}" >&2
-        exit 1
-    fi
-    # Package lists and downloads in a folder of our own, so that neither root nor a fresh system list is needed.
-    apt="$tools/apt"
-    mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$here/archives"
-    options=(-qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::Cache::archives=$apt/archives" -o APT::Sandbox::User= -o Debug::NoLocking=1)
-    apt-get "${options[@]}" update
-    (cd "$here/archives" && apt-get "${options[@]}" download "${missing[@]}")
-    for archive in "$here"/archives/*.deb; do
-        dpkg-deb --extract "$archive" "$here/debian"
-    done
+    tests/tools/debian.sh "$here/debian" "${missing[@]}"
     [ -x "$here/bin/nginx" ] || ln -sf "$here/debian/usr/sbin/nginx" "$here/bin/nginx"
 fi
 

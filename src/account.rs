@@ -1,4 +1,4 @@
-//! One account at run time: a section of the configuration, checked, with the connection to its provider.
+//! One account at run time: a checked section of the configuration, with the client of its provider.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,52 +19,52 @@ pub use labels::{LabelSlot, Labels, SLOTS};
 pub struct Account {
     /// The value of the label `account`.
     pub name: String,
-    /// Which of the providers it belongs to.
+    /// The name of its provider.
     pub provider_name: ProviderName,
-    /// The connection to its API.
+    /// The client of its API.
     pub provider: Arc<dyn Provider>,
     /// The time zone in which it is billed.
     pub zone: TimeZone,
-    /// How often and how hard it is polled.
+    /// How it is polled.
     pub poll: Poll,
-    /// How long after its local end a day is taken as closed.
+    /// How long after its end in local time a day counts as closed.
     pub day_closes_after: Duration,
-    /// The last day on which its credential is valid, if the operator said so.
+    /// The last day on which its credential is valid, if configured.
     pub credential_expires: Option<Date>,
     /// Which dimension each label shows.
     pub labels: Labels,
-    /// What the operator wrote, with what `poll` says for all accounts: two accounts that are written alike behave alike.
+    /// The keys as written in the configuration, including the general `poll`: equal keys mean equal behaviour.
     pub written: Dict,
-    /// What it has done since the program began.
+    /// Its counters since the program started.
     pub counters: Arc<Counters>,
 }
 
-/// How often and how hard an account is polled.
+/// How an account is polled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Poll {
-    /// From the start of one poll to the start of the next, and the deadline of one poll.
+    /// Time from the start of one poll to the start of the next, and the deadline of one poll.
     pub interval: Duration,
     /// The deadline of one part.
     pub timeout: Duration,
     /// A part without success for this long is stale.
     pub stale_after: Duration,
-    /// The most label sets that are served; the rest is folded.
+    /// Maximum number of label sets that are served; the rest is folded.
     pub max_series: usize,
-    /// How long after a month's end it is read again, daily.
+    /// How long after its end a month is still fetched, once a day.
     pub restatement: Duration,
-    /// Whether an answer far smaller than the last is held back.
+    /// Whether a suspiciously small response is ignored until it is confirmed.
     pub plausibility: bool,
-    /// Requests a second, at the most.
+    /// Maximum number of requests per second.
     pub requests_per_second: f64,
-    /// Requests at the same time, at the most.
+    /// Maximum number of concurrent requests.
     pub concurrency: usize,
 }
 
 impl Account {
-    /// Whether another account of this name is polled in the same way, from the same place and into the same labels:
-    /// then a reload lets its poller go on. What secrets hold does not matter, since they are read at every login.
+    /// Whether another account of this name has the same configuration, so that a reload keeps its poller. The contents of
+    /// secrets do not matter, since they are read at every login.
     pub fn is_configured_as(&self, other: &Self) -> bool {
-        // A key without a value stands in `written` and leaves what `poll` says for all accounts.
+        // A key without a value is in `written` but leaves the setting of the general `poll`, so both are compared.
         self.written == other.written && self.poll == other.poll
     }
 }

@@ -107,7 +107,7 @@ pub struct Charge<'a> {
     pub period: Period,
     /// The dimensions' values in the order of [`crate::provider::Provider::dimensions`]; unknown is empty.
     pub dimensions: &'a [&'a str],
-    /// What one row measures: cost before and after discounts, and the quantity, say.
+    /// What one row measures, such as cost before and after discounts, and the quantity.
     pub amounts: &'a [Amount<'a>],
 }
 

@@ -33,15 +33,15 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backfill(options) => block_on(backfill::command(&flags, &sources, options)),
         Command::Demo => block_on(demo::command(flags, sources)),
         Command::Health(options) => block_on(health::command(&flags, options)),
-        Command::Schema => print(&format!("{:#}", config::schema())),
-        Command::Completions { shell } => print(&cli::completions(shell)),
-        Command::Manual => print(&cli::manual()?),
+        Command::Schema => Ok(print(&format!("{:#}", config::schema()))),
+        Command::Completions { shell } => Ok(print(&cli::completions(shell))),
+        Command::Manual => Ok(print(&cli::manual()?)),
     }
 }
 
-fn print(text: &str) -> anyhow::Result<ExitCode> {
+fn print(text: &str) -> ExitCode {
     print_out(text.trim_end());
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// Prints the product of a command.

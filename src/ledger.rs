@@ -1,4 +1,5 @@
-//! Charges to sums: one compensated sum a label set and charge period, so that memory grows with series and days, never with rows.
+//! Adds charges: one compensated sum for each label set and charge period, so that memory grows with series and days,
+//! never with rows.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,9 +29,9 @@ pub use self::{
 /// The ledger of one part in one poll: the sink that charges go into.
 #[derive(Debug)]
 pub struct Ledger {
-    shape: Arc<LabelMapping>,
-    keys: LabelTable,
-    most_keys: usize,
+    mapping: Arc<LabelMapping>,
+    label_table: LabelTable,
+    max_label_sets: usize,
     months: Vec<(Month, OpenMonth)>,
     now: OpenMonth,
     withheld: BTreeSet<Month>,
@@ -41,16 +42,16 @@ pub struct Ledger {
     remarks: BTreeSet<String>,
 }
 
-/// More remarks than this tell nothing new.
+/// Further remarks of one poll are dropped.
 const MAX_REMARKS: usize = 100;
 
 impl Ledger {
-    /// An empty ledger that refuses more than a number of distinct label sets.
-    pub fn new(shape: Arc<LabelMapping>, most_keys: usize) -> Self {
+    /// An empty ledger that rejects charges once it has more than this many label sets.
+    pub fn new(mapping: Arc<LabelMapping>, max_label_sets: usize) -> Self {
         Self {
-            keys: LabelTable::new(shape.width()),
-            shape,
-            most_keys,
+            label_table: LabelTable::new(mapping.width()),
+            mapping,
+            max_label_sets,
             months: Vec::new(),
             now: OpenMonth::default(),
             withheld: BTreeSet::new(),
@@ -62,17 +63,17 @@ impl Ledger {
         }
     }
 
-    /// How many label sets were charged.
+    /// The number of label sets.
     pub fn label_sets(&self) -> usize {
-        self.keys.len()
+        self.label_table.len()
     }
 
-    /// Ends the poll of the part.
+    /// Closes the ledger at the end of the poll.
     pub fn close(self) -> PartTotals {
         let end_of_hour = |hour: DateTime| hour.saturating_add(HOUR);
         let end_of_day = |day: Date| day.saturating_add(DAY).to_datetime(Time::midnight());
         PartTotals {
-            keys: self.keys,
+            label_table: self.label_table,
             months: self
                 .months
                 .into_iter()
@@ -81,9 +82,9 @@ impl Ledger {
             now: self.now.close(),
             withheld: self.withheld,
             reported: self.reported,
-            identity: self.shape.identity.clone(),
+            identity: self.mapping.identity.clone(),
             rows: self.rows,
-            newest: self
+            data_until: self
                 .newest_hour
                 .map(end_of_hour)
                 .max(self.newest_day.map(end_of_day)),
@@ -109,13 +110,15 @@ impl Sink for Ledger {
         {
             return Err(ChargeError::NotFinite);
         }
-        let key = self.keys.intern(self.shape.texts(charge.dimensions));
-        if self.keys.len() > self.most_keys {
+        let key = self
+            .label_table
+            .intern(self.mapping.texts(charge.dimensions));
+        if self.label_table.len() > self.max_label_sets {
             return Err(ChargeError::TooManySeries {
-                limit: self.most_keys,
+                limit: self.max_label_sets,
             });
         }
-        let cell = match charge.period {
+        let day = match charge.period {
             Period::Hour(hour) => {
                 self.newest_hour = self.newest_hour.max(Some(hour));
                 hour.day()
@@ -132,7 +135,7 @@ impl Sink for Ledger {
         };
         month.rows += 1;
         for amount in charge.amounts {
-            month.add(key, cell.unsigned_abs(), amount);
+            month.add(key, day.unsigned_abs(), amount);
         }
         Ok(())
     }

@@ -127,7 +127,7 @@ impl Poller {
         let mut retry_after = Duration::ZERO;
         state.status.discovery = match discovered {
             Ok(parts) => {
-                state.list(&parts);
+                state.set_listed_parts(&parts);
                 None
             }
             Err(error) => {
@@ -145,11 +145,14 @@ impl Poller {
             .await;
         let commit = Arc::clone(&self.commit);
         let fetched = results.iter().flat_map(|(_, result)| result);
-        let label_sets = state.keys.len() + fetched.map(|totals| totals.keys.len()).sum::<usize>();
+        let label_sets = state.label_table.len()
+            + fetched
+                .map(|totals| totals.label_table.len())
+                .sum::<usize>();
         let work = move || commit.commit(state, results, &request, retry_after, started);
         let retry_after = run_blocking_if_large(label_sets, work).await;
         if let Some(store) = &self.store {
-            store.keep(&self.handle).await;
+            store.save(&self.handle).await;
         }
         retry_after
     }

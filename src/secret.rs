@@ -156,7 +156,10 @@ fn looks_like_secret(name: &str) -> bool {
         return false;
     }
     parts.any(|part| {
-        part.chars().count() > MAX_PLAIN_PART && !part.split(['_', '-', ' ']).all(is_word)
+        part.chars().count() > MAX_PLAIN_PART
+            && !part
+                .split(|char: char| !char.is_alphanumeric())
+                .all(is_word)
     })
 }
 

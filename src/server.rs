@@ -91,7 +91,7 @@ fn routes(web: Web) -> Router {
 
 async fn metrics(web: &Web, source: &LiveSource, headers: &HeaderMap) -> Response {
     let format = negotiate::format(headers);
-    let published = web.supervisor.publisher().published();
+    let published = web.supervisor.publisher().current();
     let rendered = &published.rendered;
     let live = source.live(&published.account_set, web.supervisor.loaded());
     let gzip = negotiate::accepts_gzip(headers);

@@ -1,4 +1,5 @@
-//! The last good sums of every part of every account, and how each account fares: plain values that a poll replaces whole.
+//! The last accepted sums of every part of an account, and the status of its last poll: plain values that a poll
+//! replaces as a whole.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,26 +20,26 @@ mod plausibility;
 mod status;
 pub mod store;
 
-use self::plausibility::plausible;
+use self::plausibility::check;
 
 pub use self::{
     account_handle::AccountHandle,
     baseline::{BASELINE_AFTER, Baseline, Restated},
     part::{MonthState, NowState, PartState},
-    plausibility::{AGREEING, Held, Implausible, Size},
+    plausibility::{CONFIRMATIONS_NEEDED, HeldResponse, Implausible, ResponseSize},
     status::{Failure, Status},
 };
 
-/// One account: its parts' last good values, and how its last poll went.
+/// The state of one account: the last accepted values of its parts, and the status of its last poll.
 #[derive(Debug, Clone)]
 pub struct AccountState {
     /// The label sets that all sums refer to.
-    pub keys: Arc<LabelTable>,
-    /// The parts by id.
+    pub label_table: Arc<LabelTable>,
+    /// The parts, by id.
     pub parts: BTreeMap<String, Arc<PartState>>,
-    /// The forecasts as they stood after the 15th day of a month: the running one's and the one's before.
-    pub noted: Vec<ForecastRecord>,
-    /// How the last poll went.
+    /// The forecasts recorded after the 15th day of the current and the previous month.
+    pub forecast_records: Vec<ForecastRecord>,
+    /// The status of the last poll.
     pub status: Status,
     /// Polls and failures since the program started. They are not stored.
     pub counts: PollCounts,
@@ -53,23 +54,23 @@ pub struct ForecastRecord {
     pub forecasts: BTreeMap<Arc<str>, f64>,
 }
 
-/// The days of a month on which its forecast is noted: the first success on one of them.
+/// The days of a month on which its forecast is recorded, at the first successful poll.
 pub const FORECAST_RECORD_DAYS: std::ops::RangeInclusive<i8> = 16..=18;
 
 impl AccountState {
-    /// An account that was never polled, with a number of values a label set.
+    /// The state of an account that was never polled, with `width` values in a label set.
     pub fn new(width: usize) -> Self {
         Self {
-            keys: Arc::new(LabelTable::new(width)),
+            label_table: Arc::new(LabelTable::new(width)),
             parts: BTreeMap::new(),
-            noted: Vec::new(),
+            forecast_records: Vec::new(),
             status: Status::default(),
             counts: PollCounts::default(),
         }
     }
 
-    /// Takes note of which parts the provider lists. A part that it no longer lists keeps its money.
-    pub fn list(&mut self, parts: &[Part]) {
+    /// Sets which parts the provider lists. A part that is no longer listed keeps its costs.
+    pub fn set_listed_parts(&mut self, parts: &[Part]) {
         for (id, state) in &mut self.parts {
             if state.listed && !parts.iter().any(|part| part.id == *id) {
                 Arc::make_mut(state).listed = false;
@@ -91,129 +92,137 @@ impl AccountState {
         }
     }
 
-    /// Forgets a part that turned out to be none.
-    pub fn drop_part(&mut self, id: &str) {
+    /// Removes an id that turned out not to be a part.
+    pub fn remove_part(&mut self, id: &str) {
         self.parts.remove(id);
     }
 
-    /// Takes what a part said: the months asked for are replaced as far as they are reported, and what holds now is
-    /// replaced whole. Returns what changed in a month that was closed already.
+    /// Accepts what a part reported: requested months are replaced as far as they are reported, current values are
+    /// replaced as a whole. Returns the changes of a closed month.
     pub fn accept(
         &mut self,
         id: &str,
-        said: ledger::PartTotals,
-        ask: &PollRequest,
+        totals: ledger::PartTotals,
+        request: &PollRequest,
         zone: &TimeZone,
     ) -> Vec<Restated> {
         let Some(state) = self.parts.get_mut(id) else {
             return Vec::new();
         };
         let state = Arc::make_mut(state);
-        let before = state.closed_totals(ask.current);
-        let replaced = ask.months.iter().filter_map(|&month| {
+        let before = state.closed_totals(request.current);
+        let replaced = request.months.iter().filter_map(|&month| {
             let known = state.months.get(&month);
-            month_merge::is_replaced(known, &said, month, ask).then(|| {
+            month_merge::is_replaced(known, &totals, month, request).then(|| {
                 (
                     month,
-                    month_merge::missing_rows(known, &self.keys, &said, month, ask),
+                    month_merge::missing_rows(known, &self.label_table, &totals, month, request),
                 )
             })
         });
         let replaced: Vec<(Month, Sums)> = replaced.collect();
-        let names = LabelTable::merge(&mut self.keys, &said.keys);
-        let mut months: BTreeMap<Month, Sums> = said.months.into_iter().collect();
+        let new_keys = LabelTable::merge(&mut self.label_table, &totals.label_table);
+        let mut months: BTreeMap<Month, Sums> = totals.months.into_iter().collect();
         for (month, missing) in replaced {
-            let said_of_it = match months.remove(&month) {
-                None if said.withheld.contains(&month) => MonthState::Withheld,
+            let month_state = match months.remove(&month) {
+                None if totals.withheld.contains(&month) => MonthState::Withheld,
                 sums => {
                     let mut sums = sums.unwrap_or_default();
-                    sums.rename(&names);
-                    sums.join(missing);
-                    MonthState::reported(sums, ask.now)
+                    sums.remap_keys(&new_keys);
+                    sums.append(missing);
+                    MonthState::reported(sums, request.now)
                 }
             };
-            state.months.insert(month, said_of_it);
+            state.months.insert(month, month_state);
         }
-        // Rows of tomorrow, where that is another month already.
+        // Rows of tomorrow, if that is in another month.
         for (month, mut sums) in months {
-            sums.rename(&names);
+            sums.remap_keys(&new_keys);
             state
                 .months
-                .insert(month, MonthState::reported(sums, ask.now));
+                .insert(month, MonthState::reported(sums, request.now));
         }
-        let mut sums = said.now;
-        sums.rename(&names);
-        state.end_seats(&sums, ask.current);
+        let mut sums = totals.now;
+        sums.remap_keys(&new_keys);
+        state.update_ended_seats(&sums, request.current);
         state.now = Some(NowState {
-            month: ask.current,
+            month: request.current,
             sums: Arc::new(sums),
         });
-        state.last_success = Some(ask.now);
-        state.newest = Some(
-            said.newest
+        state.last_success = Some(request.now);
+        state.data_until = Some(
+            totals
+                .data_until
                 .and_then(|end| zone.to_timestamp(end).ok())
-                .map_or(ask.now, |end| end.min(ask.now)),
+                .map_or(request.now, |end| end.min(request.now)),
         );
         state.failure = None;
         state.held = None;
-        state.take_baseline(ask.current, zone);
-        state.restated(before, ask.current)
+        state.take_baseline(request.current, zone);
+        state.restated(before, request.current)
     }
 
-    /// Weighs what a part said against its last accepted answer. An answer that is far too small is kept back, and
-    /// let through once two more polls have said the same.
+    /// Compares what a part reported with its last accepted response. A response that is far too small is held back
+    /// until [`CONFIRMATIONS_NEEDED`] more polls confirm it.
     pub fn check_plausibility(
         &mut self,
         id: &str,
-        said: &ledger::PartTotals,
-        ask: &PollRequest,
+        totals: &ledger::PartTotals,
+        request: &PollRequest,
     ) -> Result<(), Implausible> {
         let Some(state) = self.parts.get_mut(id) else {
             return Ok(());
         };
-        let Err(implausible) = plausible(state, &self.keys, said, ask) else {
+        let Err(implausible) = check(state, &self.label_table, totals, request) else {
             return Ok(());
         };
-        let held = Held::of(said, ask, state.held.as_ref());
-        let believed = held.agreed >= AGREEING;
-        Arc::make_mut(state).held = (!believed).then_some(held);
-        if believed { Ok(()) } else { Err(implausible) }
+        let held = HeldResponse::of(totals, request, state.held.as_ref());
+        let is_confirmed = held.confirmations >= CONFIRMATIONS_NEEDED;
+        Arc::make_mut(state).held = (!is_confirmed).then_some(held);
+        if is_confirmed {
+            Ok(())
+        } else {
+            Err(implausible)
+        }
     }
 
-    /// Takes note that a part failed; its last good values stay.
-    pub fn fail(&mut self, id: &str, failure: Failure) {
+    /// Records that a part failed. Its last accepted values stay.
+    pub fn record_failure(&mut self, id: &str, failure: Failure) {
         if let Some(state) = self.parts.get_mut(id) {
             Arc::make_mut(state).failure = Some(failure);
         }
     }
 
-    /// Notes the month's forecasts, once, soon after its 15th day.
-    pub fn record_forecasts(&mut self, ask: &PollRequest, forecasts: BTreeMap<Arc<str>, f64>) {
-        self.noted
-            .retain(|noted| noted.month >= ask.current.previous());
-        let known = self.noted.iter().any(|noted| noted.month == ask.current);
-        if !known && FORECAST_RECORD_DAYS.contains(&ask.today.day()) && !forecasts.is_empty() {
-            self.noted.push(ForecastRecord {
-                month: ask.current,
+    /// Records the month's forecasts, once, soon after its 15th day.
+    pub fn record_forecasts(&mut self, request: &PollRequest, forecasts: BTreeMap<Arc<str>, f64>) {
+        self.forecast_records
+            .retain(|record| record.month >= request.current.previous());
+        let known = self
+            .forecast_records
+            .iter()
+            .any(|record| record.month == request.current);
+        if !known && FORECAST_RECORD_DAYS.contains(&request.today.day()) && !forecasts.is_empty() {
+            self.forecast_records.push(ForecastRecord {
+                month: request.current,
                 forecasts,
             });
         }
     }
 
-    /// Drops what no window can show any more: months before the previous one, parts without any, and the label
-    /// sets that only they used.
+    /// Drops what no window covers any more: months before the previous one, unlisted parts without data, and label sets
+    /// that are no longer used.
     pub fn prune(&mut self, current: Month) {
         for state in self.parts.values_mut() {
             let state = Arc::make_mut(state);
             state.months.retain(|month, _| *month >= current.previous());
-            state.ended.retain(|_, month| *month >= current);
+            state.ended_seats.retain(|_, month| *month >= current);
             state
                 .baseline
                 .take_if(|baseline| baseline.month < current.previous());
         }
         self.parts
             .retain(|_, state| state.listed || state.keys().next().is_some());
-        let mut used = vec![false; self.keys.len()];
+        let mut used = vec![false; self.label_table.len()];
         for key in self
             .parts
             .values()
@@ -224,10 +233,10 @@ impl AccountState {
         if used.iter().all(|used| *used) {
             return;
         }
-        let (keys, names) = self.keys.retain(&used);
-        self.keys = Arc::new(keys);
+        let (label_table, new_keys) = self.label_table.retain(&used);
+        self.label_table = Arc::new(label_table);
         for state in self.parts.values_mut() {
-            Arc::make_mut(state).rename(&names);
+            Arc::make_mut(state).remap_keys(&new_keys);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Building blocks of unit tests: a provider whose answers are scripted, and accounts that read like sentences.
+//! Shared by unit tests: a provider with scripted responses, and builders of charges, accounts and states.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +21,7 @@ use crate::{
     state::AccountState,
 };
 
-/// A charge of one amount that owns what it says.
+/// A charge of one amount that owns its texts.
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     pub(crate) period: Period,
@@ -31,7 +31,7 @@ pub(crate) struct Said {
     pub(crate) unit: &'static str,
 }
 
-/// One euro amount of one customer, who is their own id.
+/// One amount in euros of one customer.
 pub(crate) fn cost(period: Period, customer: &'static str, value: f64) -> Said {
     Said {
         period,
@@ -70,14 +70,14 @@ impl Said {
     }
 }
 
-/// What a scripted provider answers when it is asked for a part.
+/// The scripted response for a part.
 pub(crate) type Answer =
     Box<dyn Fn(&PollRequest) -> Result<Vec<Said>, ProviderError> + Send + Sync>;
 
-/// How a scripted provider fails to find its parts.
+/// The scripted error of listing parts.
 pub(crate) type Fail = fn() -> ProviderError;
 
-/// A provider whose answers are scripted.
+/// A provider with scripted responses.
 pub(crate) struct Scripted {
     pub(crate) dimensions: Vec<Dimension>,
     pub(crate) measures: Vec<(Measure, Granularity)>,
@@ -100,7 +100,7 @@ impl Scripted {
         Self::with_rows_known_by(&[], measures, month_fetch)
     }
 
-    /// One that may leave out rows of a closed month, which it knows by these dimensions.
+    /// A provider that may leave out rows of a closed month, and identifies rows by these dimensions.
     pub(crate) fn with_rows_known_by(
         identity: &[usize],
         measures: &[(Measure, Granularity)],
@@ -125,7 +125,7 @@ impl Scripted {
         })
     }
 
-    /// The part answers with these charges from now on, whatever the month.
+    /// Sets the charges of a part, for every month.
     pub(crate) fn says(&self, part: &str, charges: Vec<Said>) {
         self.answers(part, move |_| Ok(charges.clone()));
     }
@@ -241,7 +241,7 @@ pub(crate) fn account(provider: Arc<dyn Provider>, zone: &str) -> Account {
     }
 }
 
-/// What the ledger of an account makes of charges.
+/// The totals of charges in the ledger of an account.
 pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::PartTotals {
     let shape = LabelMapping::of(account);
     let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
@@ -254,12 +254,12 @@ pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::PartTotals {
     ledger.into_inner().unwrap().close()
 }
 
-/// The state of an account whose one part was asked at a moment about its month and the one before.
+/// The state of an account whose only part was fetched at a time, for the current and the previous month.
 pub(crate) fn state_of(account: &Account, asked: Timestamp, charges: &[Said]) -> AccountState {
     let today = asked.to_zoned(account.zone.clone()).date();
     let current = Month::of(today);
     let mut state = AccountState::new(LabelMapping::of(account).width());
-    state.list(&[Part::whole_account()]);
+    state.set_listed_parts(&[Part::whole_account()]);
     let ask = PollRequest {
         months: vec![current.previous(), current],
         current,

@@ -1,4 +1,5 @@
-//! Sums and a moment to values: month to date, previous month, previous day, today, now, and the zeros between them.
+//! What an account shows at a given time: windows, forecast, folding, health. A pure function of state and time, so the
+//! end of a month needs no poll.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,7 +32,7 @@ pub use self::{
     folding::Folded,
     label_cache::LabelCache,
     labels::{Info, LabelSetMask, LabelSets},
-    past::{Past, Series},
+    past::{PastSeries, PastView},
     spend::Spend,
     windows::{Window, day_closes},
     withheld::WithheldParts,
@@ -43,41 +44,41 @@ use self::{
     folding::fold,
     forecast::{Bounds, ForecastModel, forecast_errors},
     spend::spend,
-    windows::{Moment, newest_closed_day, next_change},
+    windows::{ViewTime, newest_closed_day, next_change},
 };
 
-/// What one account shows at one moment.
+/// What one account shows at a given time.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// The account and how it is configured.
+    /// The account's configuration.
     pub account: Arc<Account>,
-    /// What its poller last found.
+    /// The state that the view was made from.
     pub state: Arc<AccountState>,
     /// Its label sets in order, and its info series.
     pub labels: Arc<LabelSets>,
-    /// Its values.
+    /// Its values, after folding.
     pub families: Vec<Family>,
-    /// What budgets go by.
+    /// Its costs of the current month before folding, for budgets.
     pub spend: Spend,
-    /// The bounds of the account's forecast, by currency.
+    /// The prediction interval of the account's forecast, by currency.
     pub bounds: BTreeMap<Arc<str>, Bounds>,
-    /// How far last month's forecast, as it stood after its 15th day, was off, by currency: above 0 it was too high.
+    /// The relative error of the previous month's forecast, as recorded after its 15th day, by currency. Above 0: too high.
     pub forecast_errors: BTreeMap<Arc<str>, f64>,
-    /// What folding did to them.
+    /// What was folded.
     pub folded: Folded,
-    /// Start and end of the running billing month, where the account has months.
+    /// Start and end of the current billing month, if the account has months.
     pub billing_period: Option<(Timestamp, Timestamp)>,
-    /// Start of the newest closed day, where the account has days.
+    /// Start of the newest closed day, if the account has days.
     pub previous_day: Option<Timestamp>,
-    /// How old the numbers are.
+    /// The age of the data, and failures.
     pub health: Health,
-    /// When it will show something else without a new poll.
+    /// When the view changes next without a new poll.
     pub next_change: Timestamp,
 }
 
-/// What an account shows at a moment. A pure function: the same sums and moment give the same view.
+/// What an account shows at a given time. A pure function: the same state and time give the same view.
 pub fn view(account: &Arc<Account>, state: &Arc<AccountState>, now: Timestamp) -> View {
-    let all = Arc::new(LabelSets::new(&state.keys, &account.labels));
+    let all = Arc::new(LabelSets::new(&state.label_table, &account.labels));
     view_of(account, state, now, &all)
 }
 
@@ -91,7 +92,11 @@ fn view_of(
     let today = now.to_zoned(zone.clone()).date();
     let month = Month::of(today);
     let measures = account.provider.measures();
-    let has = |wanted: &[Granularity]| measures.iter().any(|(_, grain)| wanted.contains(grain));
+    let has = |wanted: &[Granularity]| {
+        measures
+            .iter()
+            .any(|(_, granularity)| wanted.contains(granularity))
+    };
     let has_months = has(&[
         Granularity::RunningDay,
         Granularity::Day,
@@ -104,7 +109,7 @@ fn view_of(
     let previous_day = has(&[Granularity::RunningDay, Granularity::Day])
         .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
-    let moment = Moment {
+    let time = ViewTime {
         now,
         today,
         month,
@@ -112,19 +117,19 @@ fn view_of(
         stale_after: account.poll.stale_after,
         through: None,
     };
-    let outlook = ForecastModel::new(state, month, previous_day, zone);
-    let families = families(state, &measures, &moment, &outlook, all);
-    let mut spend = spend(state, &families, &moment, all);
+    let model = ForecastModel::new(state, month, previous_day, zone);
+    let families = families(state, &measures, &time, &model, all);
+    let mut spend = spend(state, &families, &time, all);
     // A part that is no longer listed may lack the current month, too.
     spend.complete &= (health.withheld).is_none_or(|parts| parts.month_to_date == 0);
     let bounds = (spend.forecasts().into_iter())
         .filter_map(|(unit, forecast)| {
-            let bounds = outlook.bounds(&unit, forecast)?;
+            let bounds = model.bounds(&unit, forecast)?;
             Some((unit, bounds))
         })
         .collect();
     let limit = account.poll.max_series;
-    let (labels, families, folded) = fold(state, &measures, &moment, all, families, limit);
+    let (labels, families, folded) = fold(state, &measures, &time, all, families, limit);
     let forecast_errors = forecast_errors(state, month.previous());
     let (labels, families, folded, bounds) = if health.withdrawn {
         Default::default()
@@ -136,7 +141,7 @@ fn view_of(
         previous_day: previous_day
             .filter(|_| !health.withdrawn)
             .map(|day| start_of_day(day, zone)),
-        next_change: next_change(state, &moment, zone),
+        next_change: next_change(state, &time, zone),
         account: Arc::clone(account),
         state: Arc::clone(state),
         labels,

@@ -13,7 +13,7 @@ use cloudspend_exporter::{
     state::AccountState,
     view::{
         LabelCache, View,
-        budgets::{Matched, Money},
+        budgets::{MatchCache, Money},
     },
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) money: Money,
     pub(crate) now: Timestamp,
     named: LabelCache,
-    matched: Matched,
+    matched: MatchCache,
 }
 
 /// The newest closed day; 60 days before its end lie in two months.
@@ -49,7 +49,7 @@ impl World {
         let mut ledger = empty_ledger(&account, sets.max(limit));
         charge_all(&mut ledger, &ids_of(sets, labels), days);
         let mut state = AccountState::new(LabelMapping::of(&account).width());
-        state.list(&[Part::whole_account()]);
+        state.set_listed_parts(&[Part::whole_account()]);
         let today = now.to_zoned(account.zone.clone()).date();
         let current = Month::of(today);
         let ask = PollRequest {
@@ -65,7 +65,7 @@ impl World {
             money,
             now,
             named: LabelCache::default(),
-            matched: Matched::default(),
+            matched: MatchCache::default(),
         }
     }
 
@@ -78,7 +78,7 @@ impl World {
     /// Forgets how its label sets were named, and which of them budgets match.
     pub(crate) fn forget(&mut self) {
         self.named = LabelCache::default();
-        self.matched = Matched::default();
+        self.matched = MatchCache::default();
     }
 
     /// What one change costs from the sums on.

@@ -204,7 +204,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         serve_news(&page).await;
-        let cell = Arc::clone(&page.published().account_set.accounts[0]);
+        let cell = Arc::clone(&page.current().account_set.accounts[0]);
         let poller = Poller::new(cell, clock, page.changed());
         let listener = server::bind(Some("127.0.0.1"), 0).await?;
         let port = listener.local_addr()?.port();
@@ -236,7 +236,7 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
 
 /// Returns when what the last poll found is served.
 async fn serve_news(page: &Publisher) {
-    let cells = page.published().account_set.accounts.clone();
+    let cells = page.current().account_set.accounts.clone();
     page.replace(AccountSet::new(cells, Money::default(), String::new()))
         .await;
 }

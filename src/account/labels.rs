@@ -1,10 +1,10 @@
-//! Which dimension each label of an account shows, and what it is called instead.
+//! Which dimension each label of an account shows, and the aliases of its values.
 
 use std::collections::BTreeMap;
 
 use crate::provider::Slot;
 
-/// The labels of an account's series: `customer`, `project`, `product`, then the extra ones as they were written.
+/// The labels of an account's series: `customer`, `project`, `product`, then the extra labels in the configured order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     /// The labels in the order in which they are served.
@@ -16,13 +16,13 @@ pub struct Labels {
 pub struct LabelSlot {
     /// The label's name.
     pub label: String,
-    /// The position of the dimension it shows in the provider's list; `None` shows nothing.
+    /// The index of the dimension that it shows in the provider's list; `None` if the label is empty.
     pub dimension: Option<usize>,
-    /// What to show instead, by id; by the value as sent where the dimension has no id.
+    /// Names to show instead, by id, or by the value as sent where the dimension has no id.
     pub aliases: BTreeMap<String, String>,
 }
 
-/// The labels that an account's dimensions fill.
+/// The labels that every account has.
 pub const SLOTS: [(Slot, &str); 3] = [
     (Slot::Customer, "customer"),
     (Slot::Project, "project"),
@@ -35,7 +35,7 @@ impl Labels {
         self.slots.iter().map(|slot| slot.label.as_str()).collect()
     }
 
-    /// The labels that were opted in.
+    /// The extra labels.
     pub fn extra(&self) -> &[LabelSlot] {
         self.slots.get(SLOTS.len()..).unwrap_or_default()
     }

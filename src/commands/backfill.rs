@@ -1,95 +1,88 @@
-//! The command `backfill`: asks for past months once and writes what would have been shown then, for Prometheus to import.
+//! The command `backfill`: fetches past months once and writes what would have been served then, for import into Prometheus.
 
 use std::{
     collections::BTreeSet,
     io::{self, BufWriter, Write},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
-use futures_util::{StreamExt, future, stream};
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use futures_util::future;
+use jiff::{Timestamp, ToSpan, civil::Date};
 use tokio::sync::watch;
 
 use super::runtime::shutdown_signal;
 use crate::{
     account::Account,
-    charge::{Month, start_of_day},
+    charge::Month,
     cli::{self, Flags},
-    clock::{Clock, add},
+    clock::Clock,
     config::{self, Sources},
     error::ProviderError,
     exposition::{Written, write_past},
-    ledger::{self, LabelMapping},
-    poller::PartFetcher,
-    provider::{Granularity, Part, PollRequest},
-    state::{AccountState, MonthState},
+    provider::Granularity,
     telemetry::{log, progress::Progress},
-    view::{Past, day_closes},
+    view::day_closes,
 };
 
+mod fetch;
 mod output;
 
-use crate::commands::backfill::output::Output;
+use self::{fetch::read, output::Output};
 
-/// The longest time that is written at once, in days.
+/// The longest period, in days.
 const MAX_DAYS: i32 = 3660;
-/// A provider that asks to be left alone is: this long at the most, and this often in a row. Live, the next poll waits.
-const MAX_PAUSE: Duration = Duration::from_mins(15);
-const MAX_PAUSES: u32 = 8;
-
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum BackfillError {
-    /// The days are the wrong way round.
-    #[error("--from {from} must lie before --to {to}, which is the day after the last")]
+    /// There is no day between the two.
+    #[error("--from {from} must be before --to {to}, which is the day after the last day")]
     NoDays {
         /// The first day.
         from: Date,
         /// The day after the last.
         to: Date,
     },
-    /// The days are too many.
-    #[error("--from and --to must lie {MAX_DAYS} days apart at the most")]
+    /// There are too many days.
+    #[error("--from and --to must be at most {MAX_DAYS} days apart")]
     TooManyDays,
-    /// The flag names no account.
-    #[error("there is no account {0} in the configuration, or none in this shard of it")]
+    /// The flag does not name an account.
+    #[error("there is no account {0} in the configuration or in this shard")]
     NoAccount(String),
-    /// None of the accounts tells anything of the past.
-    #[error("{0}: tells only what holds now, such as licences, and has no past to write")]
+    /// None of the accounts has past data.
+    #[error("{0}: reports only current values, such as licences, so there is no past to write")]
     NoPast(String),
     /// The last day is not closed.
     #[error(
-        "account {account}: {day} is closed, and its numbers complete, at {closes} only; until then --to must be {day} or earlier"
+        "account {account}: {day} is not complete before {closes}; until then --to must be {day} or earlier"
     )]
     NotClosed {
-        /// Whose last day it is.
+        /// The account.
         account: String,
         /// The day.
         day: Date,
-        /// When it is closed.
+        /// When it will be closed.
         closes: Timestamp,
     },
-    /// A label is given twice, or is one that the series have.
+    /// A label is given twice, or the series have it already.
     #[error("--label {0}: the series have this label already")]
     LabelTaken(String),
-    /// The parts of an account could not be found.
-    #[error("account {account}: cannot find its parts, so nothing is written")]
+    /// The parts of an account could not be listed.
+    #[error("account {account}: cannot list its parts, so nothing is written")]
     Discovery {
-        /// Whose they are.
+        /// The account.
         account: String,
         /// Why.
         source: Box<ProviderError>,
     },
-    /// One month of one part could not be had.
+    /// One month of one part could not be fetched.
     #[error("account {account}, part {part}, month {month}: failed, so nothing is written")]
     Part {
-        /// Whose it is.
+        /// The account.
         account: String,
         /// The part's id.
         part: String,
-        /// Which month.
+        /// The month.
         month: Month,
         /// Why.
         source: Box<ProviderError>,
@@ -102,8 +95,8 @@ pub enum BackfillError {
         /// Why.
         source: io::Error,
     },
-    /// A signal came.
-    #[error("ended by a signal before the end")]
+    /// A signal arrived.
+    #[error("interrupted by a signal")]
     Stopped,
 }
 
@@ -122,7 +115,7 @@ pub(super) async fn command(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the past of the accounts that the flags choose. Where anything fails, the file is as it was.
+/// Writes the past of the accounts that the flags select. Where anything fails, the file stays as it was.
 pub async fn run(
     accounts: Vec<Account>,
     flags: &cli::Backfill,
@@ -131,8 +124,8 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<Written, BackfillError> {
     let now = clock.now();
-    let accounts = chosen(accounts, flags, now)?;
-    // Before anything is asked for: a folder that cannot be written to is better told now.
+    let accounts = select(accounts, flags, now)?;
+    // Before any request: an output that cannot be written should fail early.
     let mut output = Output::open(flags.output.as_deref())?;
     let reading = future::try_join_all(
         accounts
@@ -169,16 +162,16 @@ pub async fn run(
         series = written.series,
         samples = written.samples,
         output = place,
-        "written"
+        "Backfill written"
     );
     if written.samples == 0 {
-        tracing::warn!("nothing was charged on these days or in the month before them");
+        tracing::warn!("Nothing was charged on these days or in the month before them");
     }
     Ok(written)
 }
 
-/// The accounts that have a past, with everything checked that can be checked before they are asked.
-fn chosen(
+/// The selected accounts that have past data, after all checks that need no request.
+fn select(
     accounts: Vec<Account>,
     flags: &cli::Backfill,
     now: Timestamp,
@@ -207,7 +200,7 @@ fn chosen(
         return Err(BackfillError::NoPast(names.join(", ")));
     }
     for account in names {
-        tracing::info!(account, "left out: it tells only what holds now");
+        tracing::info!(account, "Account skipped: it reports only current values");
     }
     for account in &with_past {
         let day = to.saturating_sub(1.day());
@@ -230,159 +223,12 @@ fn chosen(
     Ok(with_past.into_iter().map(Arc::new).collect())
 }
 
-/// Whether an account tells of days or months.
+/// Whether an account has data of days or months.
 fn has_past(account: &Account) -> bool {
     let measures = account.provider.measures();
-    measures.iter().any(|(_, grain)| *grain != Granularity::Now)
-}
-
-/// Asks for all that the moments of one account need: the months they lie in and the one before the first, one month
-/// at a time. A month that is asked for by itself comes whole and once, whatever the provider.
-async fn read(
-    account: Arc<Account>,
-    flags: &cli::Backfill,
-    now: Timestamp,
-    progress: &Progress,
-) -> Result<Past, BackfillError> {
-    let zone = account.zone.clone();
-    let today = now.to_zoned(zone.clone()).date();
-    let ask = PollRequest {
-        months: months(flags.from, flags.to),
-        current: Month::of(today),
-        today,
-        now,
-    };
-    let asking = PartFetcher::new(Arc::clone(&account));
-    let parts = patiently(&account, async || asking.parts(&ask, None).await)
-        .await
-        .map_err(|source| BackfillError::Discovery {
-            account: account.name.clone(),
-            source: Box::new(source),
-        })?;
-    let mut state = AccountState::new(LabelMapping::of(&account).width());
-    state.list(&parts);
-    let questions: Vec<(&Part, PollRequest)> = parts
+    measures
         .iter()
-        .flat_map(|part| {
-            ask.months.iter().map(move |month| {
-                let months = vec![*month];
-                (part, months)
-            })
-        })
-        .map(|(part, months)| {
-            (
-                part,
-                PollRequest {
-                    months,
-                    ..ask.clone()
-                },
-            )
-        })
-        .collect();
-    progress.expect(questions.len());
-    let mut answers = stream::iter(&questions)
-        .map(|(part, ask)| answer(&account, &asking, part, ask))
-        .buffer_unordered(account.poll.concurrency);
-    let mut remarks = BTreeSet::new();
-    while let Some(answered) = answers.next().await {
-        let (part, ask, mut said) = answered?;
-        progress.asked(&format!("{} {}", account.name, ask.months[0]));
-        remarks.append(&mut said.remarks);
-        state.accept(&part.id, said, ask, &zone);
-    }
-    tell(&account, &state, &remarks);
-    let instants = instants(flags.from, flags.to, flags.step, &zone);
-    Ok(Past::new(Arc::clone(&account), state, instants))
-}
-
-/// What one part said about one month.
-async fn answer<'a>(
-    account: &Account,
-    asking: &PartFetcher,
-    part: &'a Part,
-    ask: &'a PollRequest,
-) -> Result<(&'a Part, &'a PollRequest, ledger::PartTotals), BackfillError> {
-    match patiently(account, async || asking.fetch(part, ask, None).await).await {
-        Ok(said) => Ok((part, ask, said)),
-        Err(source) => Err(BackfillError::Part {
-            account: account.name.clone(),
-            part: part.id.clone(),
-            month: ask.months[0],
-            source: Box::new(source),
-        }),
-    }
-}
-
-/// Asks again after a pause that the provider asked for.
-async fn patiently<T>(
-    account: &Account,
-    mut ask: impl AsyncFnMut() -> Result<T, ProviderError>,
-) -> Result<T, ProviderError> {
-    let mut pauses = 0;
-    loop {
-        let error = match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        match error.retry_after() {
-            Some(pause) if pause <= MAX_PAUSE && pauses < MAX_PAUSES => {
-                let seconds = pause.as_secs_f64();
-                tracing::info!(
-                    account = account.name,
-                    seconds,
-                    "the provider asked for a pause"
-                );
-                tokio::time::sleep(pause).await;
-                pauses += 1;
-            }
-            _ => return Err(error),
-        }
-    }
-}
-
-/// Says what is odd about what was read.
-fn tell(account: &Account, state: &AccountState, remarks: &BTreeSet<String>) {
-    let account = &account.name;
-    if state.parts.is_empty() {
-        tracing::warn!(account, "the provider lists nothing to ask for");
-    }
-    for (part, state) in &state.parts {
-        for (month, said) in &state.months {
-            if *said == MonthState::Withheld {
-                tracing::warn!(account, part, %month, "not reported by the provider, and not written");
-            }
-        }
-    }
-    for remark in remarks {
-        tracing::info!(account, remark, "about the data");
-    }
-}
-
-/// The month before the first day and all months up to that of the last, oldest first.
-fn months(from: Date, to: Date) -> Vec<Month> {
-    let last = Month::of(to.saturating_sub(1.day()));
-    std::iter::successors(Some(Month::of(from).previous()), |month| Some(month.next()))
-        .take_while(|month| *month <= last)
-        .collect()
-}
-
-/// The instants of all days, each day counted from its own start, so that every day has its first instant whatever
-/// the clocks do.
-fn instants(
-    from: Date,
-    to: Date,
-    step: Duration,
-    zone: &TimeZone,
-) -> impl Iterator<Item = Timestamp> {
-    std::iter::successors(Some(from), |day| day.tomorrow().ok())
-        .take_while(move |day| *day < to)
-        .flat_map(move |day| {
-            let end = start_of_day(day.saturating_add(1.day()), zone);
-            std::iter::successors(Some(start_of_day(day, zone)), move |at| {
-                Some(add(*at, step))
-            })
-            .take_while(move |at| *at < end)
-        })
+        .any(|(_, granularity)| *granularity != Granularity::Now)
 }
 
 #[cfg(test)]

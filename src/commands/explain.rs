@@ -1,5 +1,5 @@
-//! The command `explain`: polls once as `serve` would and says what was read, what came of it, what is odd, and what to
-//! do about what failed. It writes no state.
+//! The command `explain`: polls once as `serve` would and prints what was read, the totals, anything unusual, and advice
+//! for every failure. It writes no state.
 
 use std::{
     collections::BTreeSet,
@@ -24,31 +24,31 @@ use crate::{
     view::{budgets::Money, view},
 };
 
-mod found;
+mod report;
 mod table;
 
-pub use crate::commands::explain::found::{
-    Clash, Explained, Failed, Found, Health, Total, Withheld,
+pub use crate::commands::explain::report::{
+    AccountReport, Explanation, Failure, Health, SharedName, Total, WithheldMonth,
 };
 
-/// So many accounts are polled at the same time.
+/// How many accounts are polled at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// How often the line of progress is looked at.
-const TICK: Duration = Duration::from_millis(250);
+/// How often the progress line is updated.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Why nothing was explained.
+/// Why there are no results.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// The flag names no account.
-    #[error("there is no account {name}; there are {}", .known.join(", "))]
+    /// The flag does not name an account.
+    #[error("there is no account {name}; accounts are {}", .known.join(", "))]
     NoAccount {
-        /// What the flag says.
+        /// The value of the flag.
         name: String,
-        /// The accounts that there are.
+        /// The accounts of the configuration.
         known: Vec<String>,
     },
-    /// A signal came.
-    #[error("ended by a signal before the end")]
+    /// A signal arrived.
+    #[error("interrupted by a signal")]
     Stopped,
 }
 
@@ -85,72 +85,72 @@ pub async fn run(
     clock: &Clock,
     progress: &Progress,
     mut stop: watch::Receiver<bool>,
-) -> Result<Explained, ExplainError> {
+) -> Result<Explanation, ExplainError> {
     let money = Money::of(&config);
     let known: Vec<String> = config
         .accounts
         .iter()
         .map(|account| account.name.clone())
         .collect();
-    let cells: Vec<Arc<AccountHandle>> = config
+    let handles: Vec<Arc<AccountHandle>> = config
         .accounts
         .into_iter()
         .filter(|account| wanted.is_none_or(|name| name == account.name))
         .map(|account| Arc::new(AccountHandle::new(Arc::new(account))))
         .collect();
-    if let (Some(name), []) = (wanted, cells.as_slice()) {
+    if let (Some(name), []) = (wanted, handles.as_slice()) {
         let name = terminal::escape(name);
         return Err(ExplainError::NoAccount { name, known });
     }
-    let polling = stream::iter(&cells)
-        .map(|cell| explain(cell, &money, clock))
+    let polling = stream::iter(&handles)
+        .map(|handle| explain(handle, &money, clock))
         .buffered(MAX_CONCURRENT)
         .collect::<Vec<_>>();
     let accounts = tokio::select! {
         accounts = polling => accounts,
-        never = tell(progress, &cells) => never,
+        never = show_progress(progress, &handles) => never,
         _ = stop.wait_for(|stop| *stop) => return Err(ExplainError::Stopped),
     };
     progress.clear();
     let at = clock.now();
     let warnings = config.warnings;
-    Ok(Explained::new(at, warnings, accounts))
+    Ok(Explanation::new(at, warnings, accounts))
 }
 
-/// Polls one account, asks for the provider's own health where it tells it, and looks at what came of both.
-async fn explain(cell: &Arc<AccountHandle>, money: &Money, clock: &Clock) -> Found {
-    let account = &cell.account;
+/// Polls one account and fetches the provider's own health status where its API has one.
+async fn explain(handle: &Arc<AccountHandle>, money: &Money, clock: &Clock) -> AccountReport {
+    let account = &handle.account;
     let health = async {
         let timeout = account.poll.timeout;
-        let asked = tokio::time::timeout(timeout, account.provider.health()?).await;
-        Some(asked.unwrap_or_else(|_| {
+        let response = tokio::time::timeout(timeout, account.provider.health()?).await;
+        Some(response.unwrap_or_else(|_| {
             Err(ProviderError::new(
                 Reason::Timeout,
-                "the provider's health took too long",
+                "no response with the provider's health status in time",
             ))
         }))
     };
-    let poller = Poller::new(Arc::clone(cell), clock.clone(), Arc::new(Notify::new()));
-    let (health, asked_to_wait) = tokio::join!(health, poller.poll());
-    let view = view(account, &cell.state.load_full(), clock.now());
-    Found::new(&view, money, health, asked_to_wait)
+    let poller = Poller::new(Arc::clone(handle), clock.clone(), Arc::new(Notify::new()));
+    let (health, requested_wait) = tokio::join!(health, poller.poll());
+    let view = view(account, &handle.state.load_full(), clock.now());
+    AccountReport::new(&view, money, health, requested_wait)
 }
 
-/// Says on the terminal what is still waited for. It never ends.
-async fn tell(progress: &Progress, cells: &[Arc<AccountHandle>]) -> ! {
-    let mut ticks = tokio::time::interval(TICK);
+/// Shows on the terminal which polls are still running. It never returns.
+async fn show_progress(progress: &Progress, handles: &[Arc<AccountHandle>]) -> ! {
+    let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
     loop {
         ticks.tick().await;
-        let requests: u64 = cells
+        let requests: u64 = handles
             .iter()
-            .flat_map(|cell| cell.account.counters.requests().into_values())
+            .flat_map(|handle| handle.account.counters.requests().into_values())
             .sum();
-        let waiting: BTreeSet<String> = cells
+        let waiting: BTreeSet<String> = handles
             .iter()
-            .filter(|cell| cell.state.load().counts.polls() == 0)
-            .map(|cell| terminal::escape(&cell.account.name))
+            .filter(|handle| handle.state.load().counts.polls() == 0)
+            .map(|handle| terminal::escape(&handle.account.name))
             .collect();
-        let done = cells.len() - waiting.len();
+        let done = handles.len() - waiting.len();
         let names: Vec<_> = waiting.iter().take(3).map(String::as_str).collect();
         let more = if waiting.len() > names.len() {
             ", ..."
@@ -159,10 +159,10 @@ async fn tell(progress: &Progress, cells: &[Arc<AccountHandle>]) -> ! {
         };
         let what = format!(
             "{done} of {} accounts, {requests} requests; waiting for {}{more}",
-            cells.len(),
+            handles.len(),
             names.join(", ")
         );
-        progress.done(done, cells.len(), &what);
+        progress.done(done, handles.len(), &what);
     }
 }
 

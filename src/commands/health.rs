@@ -1,4 +1,4 @@
-//! The command `health`: whether an exporter is alive, for containers that have no other client.
+//! The command `health`: whether an exporter is alive, for containers without another HTTP client.
 
 use std::{error::Error, fmt, io, net::IpAddr, process::ExitCode, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::{
 
 mod handshake;
 
-/// How long one address may take for its answer.
+/// The timeout of one URL.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is asked for where an address has no path.
+/// The path where a URL has none.
 const PATH: &str = "/-/healthy";
 /// The default of `--web.listen-address`.
 const PORT: u16 = 10190;
 
-/// Why an exporter is not taken to be alive: what happened at each address.
+/// Why an exporter counts as not alive: the error of each URL.
 #[derive(Debug)]
 pub struct NotAlive(Vec<String>);
 
@@ -38,8 +38,7 @@ pub(super) async fn command(flags: &Flags, options: cli::Health) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// The addresses to ask, one after the other: the one that is given, or http and https where an exporter of this
-/// machine listens first.
+/// The URLs to try in this order: the one that is given, or http and https at the first listen address.
 pub fn urls(given: Option<Url>, listens: Option<&ListenAddress>) -> Vec<Url> {
     if let Some(mut url) = given {
         if url.path() == "/" && !url.cannot_be_a_base() {
@@ -50,7 +49,7 @@ pub fn urls(given: Option<Url>, listens: Option<&ListenAddress>) -> Vec<Url> {
     let host = listens.and_then(|address| address.host.as_deref());
     let port = listens.map_or(PORT, |address| address.port);
     let host = match host.map(str::parse::<IpAddr>) {
-        // What listens everywhere listens here.
+        // Every interface includes loopback.
         Some(Ok(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
         Some(Ok(IpAddr::V6(address))) => format!("[{address}]"),
         _ => host.unwrap_or("127.0.0.1").to_owned(),
@@ -61,19 +60,23 @@ pub fn urls(given: Option<Url>, listens: Option<&ListenAddress>) -> Vec<Url> {
         .collect()
 }
 
-/// Asks one address after the other until one is an exporter's that is alive.
+/// Tries one URL after the other until one belongs to an exporter that is alive.
 pub async fn check(urls: &[Url]) -> Result<(), NotAlive> {
     let client = client().map_err(|error| NotAlive(vec![chain(&error)]))?;
     let mut reasons = Vec::new();
     for url in urls {
         match client.get(url.clone()).send().await {
-            Ok(answer) if is_alive(answer.status()) => return Ok(()),
-            Ok(answer) => reasons.push(format!("{}: {}", shown(url), answer.status())),
-            Err(error) if wants_certificate(&error) => return Ok(()),
-            // The alert may end the connection before the request is on its way, and is lost then.
+            Ok(response) if is_alive(response.status()) => return Ok(()),
+            Ok(response) => reasons.push(format!("{}: {}", redacted(url), response.status())),
+            Err(error) if requires_certificate(&error) => return Ok(()),
+            // The alert may close the connection while the request is sent, and is lost then.
             Err(_) if url.scheme() == "https" && handshake::is_refused(url).await => return Ok(()),
             Err(error) => {
-                reasons.push(format!("{}: {}", shown(url), chain(&error.without_url())));
+                reasons.push(format!(
+                    "{}: {}",
+                    redacted(url),
+                    chain(&error.without_url())
+                ));
             }
         }
     }
@@ -83,34 +86,34 @@ pub async fn check(urls: &[Url]) -> Result<(), NotAlive> {
 fn client() -> reqwest::Result<Client> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "asks the exporter itself, without a secret and within a bounded time"
+        reason = "a request to the exporter itself, without secrets and with a timeout"
     )]
     let client = Client::builder();
     client
         .no_proxy()
         .redirect(Policy::none())
-        // Over HTTP/2 an alert arrives as mere text.
+        // With HTTP/2 an alert is only available as text.
         .http1_only()
-        // The certificate is made for another name than the one under which a machine calls itself.
+        // The certificate is issued for another name than the one used locally.
         .danger_accept_invalid_certs(true)
         .timeout(HEALTH_TIMEOUT)
         .build()
 }
 
-/// Whether only a running exporter answers so: well, or with a refusal of who asks or how often.
+/// Whether a status is that of a running exporter: success, missing credentials, or rate limited.
 fn is_alive(status: StatusCode) -> bool {
     status == StatusCode::OK
         || status == StatusCode::UNAUTHORIZED
         || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-/// Whether the other side speaks TLS and refuses who shows no certificate.
-fn wants_certificate(error: &reqwest::Error) -> bool {
-    sources(error).any(is_refusal)
+/// Whether the server requires a client certificate.
+fn requires_certificate(error: &reqwest::Error) -> bool {
+    sources(error).any(is_certificate_alert)
 }
 
-/// Whether an error is the alert of a server that wants a client's certificate.
-fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+/// Whether an error is the TLS alert of a server that requires a client certificate.
+fn is_certificate_alert(error: &(dyn Error + 'static)) -> bool {
     matches!(
         error.downcast_ref(),
         Some(rustls::Error::AlertReceived(
@@ -119,13 +122,13 @@ fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     ) || error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref)
-        .is_some_and(|inner| is_refusal(inner))
+        .is_some_and(|inner| is_certificate_alert(inner))
 }
 
-/// An address without a password that may stand in it.
-fn shown(url: &Url) -> String {
+/// A URL without credentials and query.
+fn redacted(url: &Url) -> String {
     let mut url = url.clone();
-    // Fails where there can be none.
+    // Fails only where there can be no credentials.
     let _ = url.set_password(None);
     let _ = url.set_username("");
     url.set_query(None);
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_follows_the_url_or_else_where_an_exporter_listens() {
+    fn urls_follow_flag_or_listen_address() {
         for (given, listens, want) in [
             (
                 None,

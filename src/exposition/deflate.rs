@@ -123,7 +123,7 @@ pub(super) fn stored(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     loop {
         let (block, after) = rest.split_at(rest.len().min(MAX_STORED));
-        let length = u16::try_from(block.len()).expect("a block is no longer than 16 bits tell");
+        let length = u16::try_from(block.len()).expect("a block is at most 65,535 bytes long");
         out.push(u8::from(after.is_empty()));
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&(!length).to_le_bytes());

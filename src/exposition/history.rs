@@ -1,4 +1,4 @@
-//! Past values as `OpenMetrics` with timestamps, with the families and labels of a scrape, written family by family.
+//! PastView values as `OpenMetrics` with timestamps, with the families and labels of a scrape, written family by family.
 
 use std::{
     fmt::Write as _,
@@ -15,7 +15,7 @@ use crate::exposition::{
 };
 use crate::{
     charge::Measure,
-    view::{Past, Window},
+    view::{PastView, Window},
 };
 
 /// How much was written.
@@ -35,7 +35,7 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(&Written, f64) -> io::Result<()>;
 /// samples that are older than the last one of their series.
 pub fn write_past(
     out: &mut dyn Write,
-    accounts: &[Past],
+    accounts: &[PastView],
     extra_labels: &[(String, String)],
     on_progress: OnProgress<'_>,
 ) -> io::Result<Written> {
@@ -90,7 +90,7 @@ impl HistoryWriter<'_> {
     /// One account's series of one family, the header before the first.
     fn write(
         &mut self,
-        past: &Past,
+        past: &PastView,
         (name, measure, window): (MetricFamily, Measure, Window),
         begun: &mut bool,
         on_progress: &mut dyn FnMut(&Written) -> io::Result<()>,
@@ -108,7 +108,7 @@ impl HistoryWriter<'_> {
     /// When one account's billing months began or ended.
     fn write_period(
         &mut self,
-        past: &Past,
+        past: &PastView,
         name: MetricFamily,
         pick: Pick,
         begun: &mut bool,

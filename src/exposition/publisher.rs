@@ -17,7 +17,7 @@ use crate::{
     state::AccountHandle,
     view::{
         LabelCache, View,
-        budgets::{Matched, Money, Spent},
+        budgets::{MatchCache, Money, Spent},
         summary::Summary,
     },
 };
@@ -95,7 +95,7 @@ impl Publisher {
     }
 
     /// What is served now. Loads a pointer.
-    pub fn published(&self) -> Arc<Published> {
+    pub fn current(&self) -> Arc<Published> {
         self.published.load_full()
     }
 
@@ -138,7 +138,7 @@ impl Publisher {
         choose: impl FnOnce(&Arc<AccountSet>) -> Arc<AccountSet>,
     ) -> (Timestamp, Timestamp) {
         let _one_at_a_time = self.rendering.lock().await;
-        let before = self.published();
+        let before = self.current();
         let account_set = choose(&before.account_set);
         let now = self.clock.now();
         let (of, memory) = (Arc::clone(&account_set), Arc::clone(&self.memory));
@@ -182,7 +182,7 @@ impl Publisher {
 struct Memory {
     warnings: BudgetWarnings,
     labels: Mutex<LabelCache>,
-    matched: Mutex<Matched>,
+    matched: Mutex<MatchCache>,
 }
 
 /// The warnings about budgets that are in the log.

@@ -49,7 +49,7 @@ const FAMILIES: &[(MetricFamily, Read)] = &[
     (OLDEST_SUCCESS, |view| {
         view.health.oldest_success.map(seconds)
     }),
-    (DATA, |view| view.health.data.map(seconds)),
+    (DATA, |view| view.health.data_until.map(seconds)),
     (DURATION, |view| {
         view.state
             .status

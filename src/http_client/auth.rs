@@ -223,3 +223,6 @@ fn sensitive(
         secret,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,9 +14,10 @@ use crate::{
 /// Checks the pages of one list as they arrive, row by row. It keeps a hash of each row to recognise repeated ones.
 #[derive(Debug)]
 pub struct Pages {
-    max_pages: usize,
+    /// The highest number that a page may have.
+    max_number: usize,
     /// The number of rows that was requested for each page.
-    limit: usize,
+    size: usize,
     /// How many pages have ended.
     number: usize,
     received: u64,
@@ -54,10 +55,10 @@ struct Page {
 
 impl Pages {
     /// The pages of a list, each requested with so many rows.
-    pub fn new(limit: usize, max_pages: usize) -> Self {
+    pub fn new(size: usize, max_pages: usize) -> Self {
         Self {
-            max_pages,
-            limit,
+            max_number: max_pages,
+            size,
             number: 0,
             received: 0,
             first: Page::default(),
@@ -90,9 +91,9 @@ impl Pages {
         if page.rows == 1 {
             page.first_key = key;
             page.repeats =
-                number == 2 && self.first.rows > self.limit && self.first.first_key == key;
-            if number > self.max_pages && !page.repeats {
-                return Err(PageError::TooManyPages(self.max_pages));
+                number == 2 && self.first.rows > self.size && self.first.first_key == key;
+            if number > self.max_number && !page.repeats {
+                return Err(PageError::TooManyPages(self.max_number));
             }
         }
         if page.repeats {
@@ -152,7 +153,7 @@ impl Pages {
         }
         if rows.is_empty() {
             // A server without paging sends everything at once, whatever is requested.
-            if number == 2 && self.first.rows > self.limit {
+            if number == 2 && self.first.rows > self.size {
                 return Ok(PageContent::Empty);
             }
             if mem::replace(&mut self.repeated, true) {
@@ -163,8 +164,8 @@ impl Pages {
             }
             return Ok(PageContent::Repeated);
         }
-        if number > self.max_pages {
-            return Err(self.error(place, 1, PageError::TooManyPages(self.max_pages)));
+        if number > self.max_number {
+            return Err(self.error(place, 1, PageError::TooManyPages(self.max_number)));
         }
         self.repeated = false;
         self.received += received as u64;

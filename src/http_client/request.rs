@@ -193,3 +193,6 @@ fn host_and_port(url: &Url) -> String {
         None => host.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

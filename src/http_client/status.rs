@@ -123,7 +123,7 @@ fn redirect_target(request: &Request, target: &Url, credential: Option<&Credenti
     let repeats = |text: &str| redact::repeats(text.as_bytes(), sent);
     let (origin, whole) = (origin(target), without_query(target));
     if target.host_str().is_none() || repeats(&origin) {
-        return format!("to a {} address", target.scheme());
+        return format!("a URL of the scheme {}", target.scheme());
     }
     let shown = if repeats(&whole) { origin } else { whole };
     shown.chars().take(MAX_EXCERPT).collect()
@@ -175,3 +175,6 @@ fn is_tls(error: &reqwest::Error) -> bool {
     }
     sources(error).any(wraps_tls)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::{account::Account, ledger::label_table::Texts};
 
-/// Where the texts of one label stand among a charge's dimensions.
+/// The positions of one label's texts among a charge's dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LabelSource {
     shown: usize,
@@ -10,8 +10,8 @@ struct LabelSource {
     description: Option<usize>,
 }
 
-/// Which dimensions become which labels, in the order customer, project, product, extra labels; behind them, shown
-/// nowhere, what else rows are known by.
+/// Which dimensions become which labels, in the order customer, project, product, extra labels. Hidden values follow:
+/// dimensions that identify a row but are in no label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelMapping {
     sources: Vec<Option<LabelSource>>,
@@ -19,7 +19,7 @@ pub struct LabelMapping {
 }
 
 impl LabelMapping {
-    /// The shape that an account's labels give to the dimensions of its provider.
+    /// The mapping of an account, from its configured labels and its provider's dimensions.
     pub fn of(account: &Account) -> Self {
         let dimensions = account.provider.dimensions();
         let slots = account.labels.slots.iter();
@@ -34,13 +34,13 @@ impl LabelMapping {
                 })
             })
             .collect();
-        let identity = account.provider.identity().iter().map(|&known_by| {
+        let identity = account.provider.identity().iter().map(|&dimension| {
             let holds = |source: &Option<LabelSource>| {
-                source.is_some_and(|source| source.id.unwrap_or(source.shown) == known_by)
+                source.is_some_and(|source| source.id.unwrap_or(source.shown) == dimension)
             };
             sources.iter().position(holds).unwrap_or_else(|| {
                 sources.push(Some(LabelSource {
-                    shown: known_by,
+                    shown: dimension,
                     id: None,
                     description: None,
                 }));
@@ -51,12 +51,12 @@ impl LabelMapping {
         Self { sources, identity }
     }
 
-    /// How many values a label set has: one a label, and those that are shown nowhere.
+    /// The number of values in a label set: one for each label, and the hidden ones.
     pub fn width(&self) -> usize {
         self.sources.len()
     }
 
-    /// The texts of one charge, a triple of what is shown, its id and its description for every label.
+    /// The texts of one charge: for each label the shown text, its id and its description.
     pub(super) fn texts<'a>(
         &'a self,
         dimensions: &'a [&'a str],

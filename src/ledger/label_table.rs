@@ -1,4 +1,4 @@
-//! The table of label sets: texts in, a small number out, the same number for the same texts.
+//! Interns label sets: the same texts always get the same small number, the key.
 
 use std::{hash::BuildHasher, sync::Arc};
 
@@ -18,7 +18,7 @@ impl Texts<'_> {
         self.hash_after(0, hasher)
     }
 
-    /// The hash of a label set up to and with these texts.
+    /// The hash of a label set up to and including these texts.
     fn hash_after(self, before: u64, hasher: &FixedState) -> u64 {
         if self.id == self.shown {
             return hasher.hash_one((before, self.shown));
@@ -33,22 +33,22 @@ fn hash_set(hasher: &FixedState, values: &[Value], set: &[u32]) -> u64 {
     })
 }
 
-/// The value of one label: what is shown, the id behind it, and what describes it.
+/// The value of one label: the shown text, its id and its description.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Value {
-    /// The name, or the id where there is no name.
+    /// The name, or the id if there is no name.
     pub shown: Arc<str>,
-    /// The id; the same as `shown` where the dimension has none.
+    /// The id; the same as `shown` if the dimension has none.
     pub id: Arc<str>,
-    /// The first description that came with it; often empty.
+    /// The first description seen; often empty.
     pub description: Arc<str>,
 }
 
-/// Label sets by number. Numbers are given from 0 on and never change.
+/// Label sets by key. Keys are assigned from 0 on and never change.
 #[derive(Clone)]
 pub struct LabelTable {
     width: usize,
-    /// The values of all label sets, `width` of them each.
+    /// The value numbers of all label sets, `width` for each.
     sets: Vec<u32>,
     values: Vec<Value>,
     by_texts: HashTable<u32>,
@@ -58,7 +58,7 @@ pub struct LabelTable {
 }
 
 impl LabelTable {
-    /// An empty table of label sets with a number of labels each.
+    /// An empty table for label sets of `width` values.
     pub fn new(width: usize) -> Self {
         Self {
             width,
@@ -71,40 +71,41 @@ impl LabelTable {
         }
     }
 
-    /// A table of given values and label sets, each set `width` numbers of values; `None` where a number is too large
-    /// or a set is incomplete.
-    pub fn restored(width: usize, values: Vec<Value>, sets: Vec<u32>) -> Option<Self> {
-        let whole = sets.len().checked_rem(width) == Some(0);
-        if !whole || sets.iter().any(|&value| value as usize >= values.len()) {
+    /// A table of these values and label sets, each set `width` value numbers; `None` if a number is out of range or a
+    /// set is incomplete.
+    pub fn from_sets(width: usize, values: Vec<Value>, sets: Vec<u32>) -> Option<Self> {
+        let is_complete = sets.len().checked_rem(width) == Some(0);
+        if !is_complete || sets.iter().any(|&value| value as usize >= values.len()) {
             return None;
         }
-        let mut keys = Self {
+        let mut table = Self {
             sets,
             values,
             ..Self::new(width)
         };
-        let (hasher, values) = (&keys.hasher, keys.values.as_slice());
+        let (hasher, values) = (&table.hasher, table.values.as_slice());
         let of_value = |&value: &u32| values[value as usize].texts().hash(hasher);
-        keys.by_value.reserve(values.len(), of_value);
+        table.by_value.reserve(values.len(), of_value);
         for value in (0u32..).take(values.len()) {
-            keys.by_value
+            table
+                .by_value
                 .insert_unique(of_value(&value), value, of_value);
         }
-        let sets = keys.sets.as_slice();
+        let sets = table.sets.as_slice();
         let of_set = |&key: &u32| hash_set(hasher, values, &sets[key as usize * width..][..width]);
-        keys.by_texts.reserve(sets.len() / width, of_set);
+        table.by_texts.reserve(sets.len() / width, of_set);
         for key in (0u32..).take(sets.len() / width) {
-            keys.by_texts.insert_unique(of_set(&key), key, of_set);
+            table.by_texts.insert_unique(of_set(&key), key, of_set);
         }
-        Some(keys)
+        Some(table)
     }
 
-    /// How many label sets there are.
+    /// The number of label sets.
     pub fn len(&self) -> usize {
         self.sets.len().checked_div(self.width).unwrap_or_default()
     }
 
-    /// Whether there are none.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
     }
@@ -116,37 +117,37 @@ impl LabelTable {
             .map(|&value| &self.values[value as usize])
     }
 
-    /// The ids at some places of a label set.
-    pub(super) fn ids<'a>(&'a self, key: u32, places: &[usize]) -> Vec<&'a str> {
+    /// The ids at these positions of a label set.
+    pub(super) fn ids<'a>(&'a self, key: u32, positions: &[usize]) -> Vec<&'a str> {
         let set = self.set(key);
-        let id = |&place: &usize| &*self.values[set[place] as usize].id;
-        places.iter().map(id).collect()
+        let id = |&position: &usize| &*self.values[set[position] as usize].id;
+        positions.iter().map(id).collect()
     }
 
-    /// The numbers of a label set's values; equal numbers are equal values.
+    /// The value numbers of a label set. Equal numbers mean equal values.
     pub fn set(&self, key: u32) -> &[u32] {
         let start = key as usize * self.width;
         &self.sets[start..start + self.width]
     }
 
-    /// All label sets, one behind the other.
+    /// The value numbers of all label sets.
     pub fn all_sets(&self) -> &[u32] {
         &self.sets
     }
 
-    /// All values that a label set may have, by their number.
+    /// All values, by number.
     pub fn all_values(&self) -> &[Value] {
         &self.values
     }
 
-    /// The number of a label set, which is new if the set is.
+    /// The key of a label set, which is added if it is new.
     pub(super) fn intern<'a>(
         &mut self,
         texts: impl ExactSizeIterator<Item = Texts<'a>> + Clone,
     ) -> u32 {
-        // Rows of one resource stand together, so the last label set is likely to be the next one, too.
+        // Rows of one resource are usually adjacent, so the next row often has the same label set.
         if let Some(last) = self.last
-            && self.is(last, texts.clone())
+            && self.matches(last, texts.clone())
         {
             return last;
         }
@@ -168,12 +169,14 @@ impl LabelTable {
         hash: u64,
         texts: &(impl Iterator<Item = Texts<'a>> + Clone),
     ) -> Option<u32> {
-        let found = self.by_texts.find(hash, |&key| self.is(key, texts.clone()));
+        let found = self
+            .by_texts
+            .find(hash, |&key| self.matches(key, texts.clone()));
         found.copied()
     }
 
-    /// Takes over all label sets of another table; the answer is the new number of each. Where there is nothing to take
-    /// over, as in most polls, the table stays the same one.
+    /// Adds all label sets of another table and returns the new key of each. If all are known, as in most polls, the
+    /// `Arc` keeps pointing to the same table.
     pub fn merge(this: &mut Arc<Self>, other: &Self) -> Vec<u32> {
         let sets = || (0u32..).take(other.len());
         let texts = |key| other.values(key).map(Value::texts);
@@ -185,10 +188,10 @@ impl LabelTable {
         sets().map(|key| this.intern(texts(key))).collect()
     }
 
-    /// A table of the label sets that are in use, and the new number of each (of the others: nothing to rely on).
+    /// A table of the label sets in use, and the new key of each. The new keys of unused ones are meaningless.
     pub fn retain(&self, used: &[bool]) -> (Self, Vec<u32>) {
         let mut kept = Self::new(self.width);
-        let names = (0u32..)
+        let new_keys = (0u32..)
             .zip(used)
             .map(|(key, &used)| {
                 if used {
@@ -198,10 +201,10 @@ impl LabelTable {
                 }
             })
             .collect();
-        (kept, names)
+        (kept, new_keys)
     }
 
-    fn is<'a>(&self, key: u32, texts: impl Iterator<Item = Texts<'a>>) -> bool {
+    fn matches<'a>(&self, key: u32, texts: impl Iterator<Item = Texts<'a>>) -> bool {
         self.values(key)
             .zip(texts)
             .all(|(value, text)| *value.shown == *text.shown && *value.id == *text.id)

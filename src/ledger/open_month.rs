@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// The charges of one billing month, or of now, while they arrive.
+/// The charges of one billing month (or of now) while they arrive.
 #[derive(Debug, Default)]
 pub(super) struct OpenMonth {
     pub(super) rows: u64,
@@ -17,7 +17,7 @@ pub(super) struct OpenMonth {
 }
 
 impl OpenMonth {
-    pub(super) fn add(&mut self, key: u32, cell: u8, amount: &Amount<'_>) {
+    pub(super) fn add(&mut self, key: u32, day: u8, amount: &Amount<'_>) {
         let position = self
             .columns
             .iter()
@@ -27,21 +27,21 @@ impl OpenMonth {
             None => self.columns.push_mut(OpenColumn {
                 measure: amount.measure,
                 unit: amount.unit.to_owned(),
-                cells: Vec::new(),
+                by_key: Vec::new(),
                 gross: Sum::default(),
             }),
         };
         let key = key as usize;
-        if key >= column.cells.len() {
-            column.cells.resize_with(key + 1, OpenCells::default);
+        if key >= column.by_key.len() {
+            column.by_key.resize_with(key + 1, OpenDailySums::default);
         }
-        column.cells[key].add(cell, amount.value);
+        column.by_key[key].add(day, amount.value);
         if amount.value > 0.0 {
             column.gross.add(amount.value);
         }
     }
 
-    /// Drops the compensation terms and puts the sums of all keys one behind the other.
+    /// Drops the compensation terms and makes the sums of all keys contiguous.
     pub(super) fn close(self) -> Sums {
         Sums {
             rows: self.rows,
@@ -51,16 +51,16 @@ impl OpenMonth {
                 .map(|open| {
                     let mut entries = Vec::new();
                     let mut sums = Vec::new();
-                    for (key, cells) in (0u32..).zip(open.cells) {
-                        if cells.sums.is_empty() {
+                    for (key, daily) in (0u32..).zip(open.by_key) {
+                        if daily.sums.is_empty() {
                             continue;
                         }
                         entries.push(Entry {
                             key,
-                            first: cells.first,
-                            count: u8::try_from(cells.sums.len()).unwrap_or(u8::MAX),
+                            first_day: daily.first_day,
+                            count: u8::try_from(daily.sums.len()).unwrap_or(u8::MAX),
                         });
-                        sums.extend(cells.sums.iter().map(Sum::value));
+                        sums.extend(daily.sums.iter().map(Sum::value));
                     }
                     let gross = open.gross.value();
                     Column::new(open.measure, open.unit.into(), gross, entries, sums)
@@ -75,32 +75,32 @@ impl OpenMonth {
 struct OpenColumn {
     measure: Measure,
     unit: String,
-    /// By key; a key without charges has no cells.
-    cells: Vec<OpenCells>,
+    /// By key; a key without charges has no sums.
+    by_key: Vec<OpenDailySums>,
     gross: Sum,
 }
 
-/// The sums of one label set from a first day on. Cell 0 is the whole month, cells 1 to 31 are its days.
+/// The sums of one label set from a first day on. Day 0 is the whole month, days 1 to 31 are its days.
 #[derive(Debug, Default)]
-struct OpenCells {
-    first: u8,
+struct OpenDailySums {
+    first_day: u8,
     sums: Vec<Sum>,
 }
 
-impl OpenCells {
-    fn add(&mut self, cell: u8, value: f64) {
+impl OpenDailySums {
+    fn add(&mut self, day: u8, value: f64) {
         if self.sums.is_empty() {
-            self.first = cell;
-        } else if cell < self.first {
-            let missing = usize::from(self.first - cell);
+            self.first_day = day;
+        } else if day < self.first_day {
+            let missing = usize::from(self.first_day - day);
             self.sums
                 .splice(0..0, std::iter::repeat_n(Sum::default(), missing));
-            self.first = cell;
+            self.first_day = day;
         }
-        let at = usize::from(cell - self.first);
-        if at >= self.sums.len() {
-            self.sums.resize(at + 1, Sum::default());
+        let index = usize::from(day - self.first_day);
+        if index >= self.sums.len() {
+            self.sums.resize(index + 1, Sum::default());
         }
-        self.sums[at].add(value);
+        self.sums[index].add(value);
     }
 }

@@ -9,25 +9,25 @@ use crate::{
     ledger::{label_table::LabelTable, sums::Sums},
 };
 
-/// What one part said in one poll: sums of whole months, and of now.
+/// What one part reported in one poll: the sums of each month, and current values.
 #[derive(Debug)]
 pub struct PartTotals {
     /// The label sets that the sums refer to.
-    pub keys: LabelTable,
+    pub label_table: LabelTable,
     /// The sums of each month that was charged.
     pub months: Vec<(Month, Sums)>,
-    /// Levels, seats, forecasts.
+    /// Current values: levels, seats, forecasts.
     pub now: Sums,
     /// Months that the provider does not report yet.
     pub withheld: BTreeSet<Month>,
-    /// Months that it reports as a whole, even where nothing was charged in them.
+    /// Months that it reports completely, even if nothing was charged in them.
     pub reported: BTreeSet<Month>,
-    /// The places in a label set whose ids tell a row of a closed month from another; empty where a month comes whole.
+    /// The positions in a label set whose ids identify a row of a closed month; empty if a month is always complete.
     pub identity: Vec<usize>,
-    /// How many rows were read.
+    /// The number of rows read.
     pub rows: u64,
-    /// The local end of the newest day or hour seen.
-    pub newest: Option<DateTime>,
-    /// What an operator should know.
+    /// The local end of the newest day or hour with data.
+    pub data_until: Option<DateTime>,
+    /// What an operator should know about the data.
     pub remarks: BTreeSet<String>,
 }

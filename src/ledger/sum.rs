@@ -1,6 +1,6 @@
-//! A compensated sum (Neumaier): the same within 1e-12 of the absolute amounts in whatever order they come.
+//! A compensated sum (Neumaier): within 1e-12 of the absolute amounts, in any order.
 
-/// A sum and what rounding has taken from it.
+/// A sum and its compensation for lost low-order digits.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sum {
     sum: f64,
@@ -19,7 +19,7 @@ impl Sum {
         self.sum = sum;
     }
 
-    /// The sum. Never a negative zero; where it overflows, the largest finite number.
+    /// The sum. Never a negative zero; on overflow the largest finite number.
     pub fn value(&self) -> f64 {
         let value = self.sum + self.lost;
         if value.is_finite() {
@@ -70,7 +70,7 @@ mod tests {
     proptest! {
         #[test]
         #[expect(clippy::cast_precision_loss, reason = "the reference is compared as f64")]
-        fn the_order_of_rows_does_not_matter(
+        fn order_of_rows_does_not_matter(
             mut micros in prop::collection::vec(-1_000_000_000_000_i64..1_000_000_000_000, 0..400),
             turn in 0usize..400,
         ) {

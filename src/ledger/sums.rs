@@ -16,37 +16,37 @@ use crate::{
 /// The sums of one billing month, or of now.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sums {
-    /// How many rows went into it.
+    /// The number of rows.
     pub rows: u64,
     /// A column for each measure and unit.
     pub columns: Vec<Column>,
 }
 
 impl Sums {
-    /// Gives every label set the number it has in another table.
-    pub fn rename(&mut self, names: &[u32]) {
+    /// Replaces the key of every label set by its key in another table.
+    pub fn remap_keys(&mut self, new_keys: &[u32]) {
         for column in &mut self.columns {
-            column.rename(names);
+            column.remap_keys(new_keys);
         }
     }
 
     /// One measure's total by unit.
     pub fn totals(&self, measure: Measure) -> BTreeMap<Arc<str>, f64> {
-        self.of(measure)
+        self.columns_of(measure)
             .map(|column| (Arc::clone(&column.unit), column.total()))
             .collect()
     }
 
-    /// One measure with its days added, one sum a label set.
-    pub fn whole_months(&self, measure: Measure) -> Self {
+    /// The totals of one measure over the whole month: one sum for each label set.
+    pub fn month_totals(&self, measure: Measure) -> Self {
         let whole = |column: &Column| {
-            let whole = column.iter().map(|cells| {
+            let whole = column.iter().map(|daily| {
                 let entry = Entry {
-                    key: cells.key,
-                    first: 0,
+                    key: daily.key,
+                    first_day: 0,
                     count: 1,
                 };
-                (entry, cells.total)
+                (entry, daily.total)
             });
             let (entries, sums) = whole.unzip();
             Column::new(
@@ -59,58 +59,58 @@ impl Sums {
         };
         Self {
             rows: self.rows,
-            columns: self.of(measure).map(whole).collect(),
+            columns: self.columns_of(measure).map(whole).collect(),
         }
     }
 
-    /// One measure's columns, one a unit.
-    pub fn of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
+    /// The columns of one measure, one for each unit.
+    pub fn columns_of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
         self.columns
             .iter()
             .filter(move |column| column.measure == measure)
     }
 
-    /// What is known of the rows that a later answer about the same month leaves out; empty where it has all of them.
-    /// Rows are told apart by the ids at some places of their label sets, whatever else these say.
+    /// The sums of rows that a later response for the same month does not contain; empty if it contains all of them.
+    /// Rows are identified by the ids at these positions of their label sets.
     pub fn missing_from(
         &self,
         later: &Self,
-        keys: &LabelTable,
-        later_keys: &LabelTable,
+        label_table: &LabelTable,
+        later_table: &LabelTable,
         identity: &[usize],
     ) -> Self {
-        let told: HashSet<Vec<&str>> = later
+        let reported: HashSet<Vec<&str>> = later
             .keys()
-            .map(|key| later_keys.ids(key, identity))
+            .map(|key| later_table.ids(key, identity))
             .collect();
         let missing: BTreeSet<u32> = self
             .keys()
-            .filter(|&key| !told.contains(&keys.ids(key, identity)))
+            .filter(|&key| !reported.contains(&label_table.ids(key, identity)))
             .collect();
         let columns = self.columns.iter();
-        let columns = columns.map(|column| column.only(|key| missing.contains(&key)));
+        let columns = columns.map(|column| column.filtered(|key| missing.contains(&key)));
         Self {
             rows: missing.len() as u64,
             columns: columns.filter(|column| !column.is_empty()).collect(),
         }
     }
 
-    /// Takes over the sums of other rows of the same month.
-    pub fn join(&mut self, other: Self) {
+    /// Appends the sums of other rows of the same month.
+    pub fn append(&mut self, other: Self) {
         self.rows += other.rows;
-        for theirs in other.columns {
-            let ours = self
+        for column in other.columns {
+            let known = self
                 .columns
                 .iter_mut()
-                .find(|ours| ours.measure == theirs.measure && ours.unit == theirs.unit);
-            match ours {
-                Some(ours) => ours.join(theirs),
-                None => self.columns.push(theirs),
+                .find(|known| known.measure == column.measure && known.unit == column.unit);
+            match known {
+                Some(known) => known.append(column),
+                None => self.columns.push(column),
             }
         }
     }
 
-    /// The label sets in use, each perhaps several times.
+    /// The keys of the label sets in use. A key may occur more than once.
     pub fn keys(&self) -> impl Iterator<Item = u32> {
         self.columns
             .iter()

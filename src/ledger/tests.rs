@@ -54,13 +54,13 @@ fn ten_million_rows_add_up_exactly_in_any_order() {
 }
 
 #[test]
-fn the_ledger_adds_as_exactly_as_its_sums() {
+fn ledger_is_as_exact_as_its_sums() {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
-    let shape = Arc::new(LabelMapping::of(&account));
+    let mapping = Arc::new(LabelMapping::of(&account));
     let names: Vec<String> = (0..SERIES)
         .map(|series| format!("customer {series:02}"))
         .collect();
-    let mut ledger = Ledger::new(shape, 1000);
+    let mut ledger = Ledger::new(mapping, 1000);
     let mut exact = vec![0_i128; SERIES];
     let mut gross = vec![0_i128; SERIES];
     for number in 0..200_000 {
@@ -86,11 +86,11 @@ fn the_ledger_adds_as_exactly_as_its_sums() {
     };
     assert_eq!(sums.rows, 200_000);
     let mut seen = 0;
-    for cells in sums.of(Measure::BilledCost).flat_map(Column::iter) {
-        assert_eq!((cells.first, cells.sums.len()), (1, 31));
-        let shown = &said.keys.values(cells.key).next().unwrap().shown;
+    for daily in sums.columns_of(Measure::BilledCost).flat_map(Column::iter) {
+        assert_eq!((daily.first_day, daily.sums.len()), (1, 31));
+        let shown = &said.label_table.values(daily.key).next().unwrap().shown;
         let series = names.iter().position(|name| **name == **shown).unwrap();
-        let error = (cells.total - exact[series] as f64 / 1e6).abs();
+        let error = (daily.total - exact[series] as f64 / 1e6).abs();
         assert!(
             error <= gross[series] as f64 / 1e6 * 1e-12,
             "{shown}: {error}"
@@ -101,11 +101,11 @@ fn the_ledger_adds_as_exactly_as_its_sums() {
 }
 
 #[test]
-fn an_amount_that_is_no_finite_number_is_refused() {
+fn non_finite_amount_is_rejected() {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
-    let shape = Arc::new(LabelMapping::of(&account));
+    let mapping = Arc::new(LabelMapping::of(&account));
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let mut ledger = Ledger::new(Arc::clone(&shape), 10);
+        let mut ledger = Ledger::new(Arc::clone(&mapping), 10);
         let refused = ledger.charge(&Charge {
             period: Period::Now,
             dimensions: &["a", "", "", "", "", ""],
@@ -116,13 +116,17 @@ fn an_amount_that_is_no_finite_number_is_refused() {
             }],
         });
         assert_eq!(refused, Err(ChargeError::NotFinite));
-        assert!(ledger.close().keys.is_empty());
+        assert!(ledger.close().label_table.is_empty());
     }
 }
 
 #[test]
-fn a_column_knows_what_its_label_sets_and_days_come_to() {
-    let entry = |key, first, count| Entry { key, first, count };
+fn column_has_totals_by_label_set_and_day() {
+    let entry = |key, first_day, count| Entry {
+        key,
+        first_day,
+        count,
+    };
     let column = |entries: Vec<Entry>, sums: &[f64]| {
         Column::new(
             Measure::BilledCost,
@@ -136,10 +140,10 @@ fn a_column_knows_what_its_label_sets_and_days_come_to() {
         vec![entry(0, 1, 3), entry(4, 3, 2)],
         &[1.0, 1e16, -1e16, 5.0, 0.25],
     );
-    let totals: Vec<(u32, f64)> = days.iter().map(|cells| (cells.key, cells.total)).collect();
+    let totals: Vec<(u32, f64)> = days.iter().map(|daily| (daily.key, daily.total)).collect();
     assert_eq!(totals, [(0, 1.0), (4, 5.25)]);
     assert_eq!(
-        days.days(),
+        days.day_totals(),
         [(1, 1.0), (2, 1e16), (3, -1e16 + 5.0), (4, 0.25)]
     );
     let last = days.iter().last().unwrap();
@@ -150,24 +154,28 @@ fn a_column_knows_what_its_label_sets_and_days_come_to() {
         (4, 0.25, 5.25),
         (31, 0.0, 5.25),
     ] {
-        assert_eq!((last.at(cell), last.through(cell)), (at, through), "{cell}");
+        assert_eq!(
+            (last.on_day(cell), last.through_day(cell)),
+            (at, through),
+            "{cell}"
+        );
     }
     // Where each label set has one sum, that is its total.
     let months = column(vec![entry(0, 0, 1), entry(1, 0, 1)], &[2.0, 3.0]);
-    let totals: Vec<f64> = months.iter().map(|cells| cells.total).collect();
+    let totals: Vec<f64> = months.iter().map(|daily| daily.total).collect();
     assert_eq!((totals, months.total()), (vec![2.0, 3.0], 5.0));
     assert_eq!(column(Vec::new(), &[]).total().to_bits(), 0);
 }
 
 #[test]
-fn a_table_that_learns_nothing_stays_the_same_one() {
+fn merging_known_label_sets_keeps_the_table() {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     let keys = |customers: &[&'static str]| {
         let charges: Vec<_> = customers
             .iter()
             .map(|name| cost(day("2025-03-01"), name, 1.0))
             .collect();
-        told(&account, &charges).keys
+        told(&account, &charges).label_table
     };
     let mut all = Arc::new(keys(&["a", "b", "c"]));
     let before = Arc::clone(&all);
@@ -187,7 +195,7 @@ fn rows() -> impl Strategy<Value = BTreeMap<(u8, u8), i16>> {
 
 proptest! {
     #[test]
-    fn rows_that_a_later_answer_leaves_out_stay_whatever_labels_show(
+    fn rows_left_out_of_a_later_response_stay(
         before in rows(),
         later in rows(),
         renamed: bool,
@@ -223,30 +231,30 @@ proptest! {
             };
             let missing = sums(&known).missing_from(
                 &sums(&told),
-                &known.keys,
-                &told.keys,
+                &known.label_table,
+                &told.label_table,
                 &told.identity,
             );
-            let mut keys = Arc::new(known.keys);
+            let mut keys = Arc::new(known.label_table);
             let mut became = sums(&told);
-            became.rename(&LabelTable::merge(&mut keys, &told.keys));
-            became.join(missing);
+            became.remap_keys(&LabelTable::merge(&mut keys, &told.label_table));
+            became.append(missing);
 
             let mut want = before.clone();
             want.extend(&later);
             let got: BTreeMap<(u8, u8), f64> = became
-                .of(Measure::BilledCost)
+                .columns_of(Measure::BilledCost)
                 .flat_map(Column::iter)
-                .map(|cells| {
-                    let ids = keys.ids(cells.key, &told.identity);
-                    ((ids[0].parse().unwrap(), ids[1].parse().unwrap()), cells.total)
+                .map(|daily| {
+                    let ids = keys.ids(daily.key, &told.identity);
+                    ((ids[0].parse().unwrap(), ids[1].parse().unwrap()), daily.total)
                 })
                 .collect();
             let want_costs = want.iter().map(|(&row, &cost)| (row, f64::from(cost)));
             prop_assert_eq!(got, want_costs.collect::<BTreeMap<_, _>>());
             prop_assert_eq!(became.rows, want.len() as u64);
             let gross: f64 = want.values().map(|&cost| f64::from(cost.max(0))).sum();
-            let column = became.of(Measure::BilledCost).next();
+            let column = became.columns_of(Measure::BilledCost).next();
             let got = column.map_or(0.0, |column| column.gross);
             prop_assert!((got - gross).abs() < 1e-9, "{got} instead of {gross}");
         }

@@ -80,13 +80,13 @@ impl PollCommit {
                     if error.is_not_applicable()
                         && known.is_none_or(|known| known.last_success.is_none())
                     {
-                        state.drop_part(&part.id);
+                        state.remove_part(&part.id);
                         skipped.push((part.id, error));
                         continue;
                     }
                     retry_after = retry_after.max(error.retry_after().unwrap_or_default());
                     state.counts.record_failure(error.reason());
-                    state.fail(&part.id, failure(&error));
+                    state.record_failure(&part.id, failure(&error));
                     failed.push((part.id, error));
                 }
             }
@@ -94,7 +94,7 @@ impl PollCommit {
         self.log_skipped(&skipped);
         self.log_failed(&state, &failed, request.now);
         state.prune(request.current);
-        state.status.held_until =
+        state.status.rate_limited_until =
             (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
         self.publish(state, request, rows, started.elapsed());
         retry_after
@@ -144,7 +144,7 @@ impl PollCommit {
         state.status.last_attempt = Some(request.now);
         if success {
             state.status.last_success = Some(request.now);
-            let mut recorded = state.noted.iter().map(|record| record.month);
+            let mut recorded = state.forecast_records.iter().map(|record| record.month);
             if !recorded.any(|month| month == request.current)
                 && FORECAST_RECORD_DAYS.contains(&request.today.day())
             {
@@ -162,7 +162,7 @@ impl PollCommit {
                     account = account.name,
                     provider = account.provider_name.as_str(),
                     rows,
-                    series = state.keys.len(),
+                    series = state.label_table.len(),
                     parts = state.parts.len(),
                     failing,
                     duration_seconds = duration.as_secs_f64(),

@@ -50,7 +50,7 @@ pub(super) fn until_first_poll(interval: Duration, status: &Status, now: Timesta
         .last_attempt
         .map(|last| remaining(add(last, pause), pause));
     let held = status
-        .held_until
+        .rate_limited_until
         .map(|held| remaining(held, MAX_RETRY_AFTER));
     due.max(held).unwrap_or_default()
 }

@@ -101,7 +101,7 @@ impl Supervisor {
             tracing::warn!(warning, "The configuration has a warning");
         }
         let mut pollers = supervisor.pollers.lock().await;
-        let account_set = Arc::clone(&supervisor.publisher.published().account_set);
+        let account_set = Arc::clone(&supervisor.publisher.current().account_set);
         if let Some(Share { shard, of }) = account_set.share {
             tracing::info!(%shard, accounts = account_set.accounts.len(), shards = of, "Polling the accounts of this shard");
         }
@@ -128,7 +128,7 @@ impl Supervisor {
         if self.ready.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let pending = self.publisher.published().pending.clone();
+        let pending = self.publisher.current().pending.clone();
         self.ready.store(pending.is_empty(), Ordering::Relaxed);
         pending
     }
@@ -152,7 +152,7 @@ impl Supervisor {
     ) -> Result<Changes, NotReloaded> {
         // A program that was ready stays ready, even if nobody has requested /-/ready yet.
         self.pending_accounts();
-        let before = Arc::clone(&self.publisher.published().account_set);
+        let before = Arc::clone(&self.publisher.current().account_set);
         let config = self.load(Arc::clone(&before)).await?;
         let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
         let level = config.log.level;
@@ -267,7 +267,10 @@ impl Supervisor {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "Configuration not reloaded, the previous one stays in effect")
+                tracing::error!(
+                    %error,
+                    "Configuration not reloaded, the previous one stays in effect"
+                );
             }
         }
     }

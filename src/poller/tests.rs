@@ -92,7 +92,7 @@ async fn unlisted_part_keeps_values_and_is_not_polled() {
         None
     );
     assert_eq!(scripted.handle.state.load().parts.len(), 1);
-    assert!(scripted.handle.state.load().keys.is_empty());
+    assert!(scripted.handle.state.load().label_table.is_empty());
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn cut_response_is_fetched_again_within_the_timeout() {
     let asked = std::sync::atomic::AtomicU32::new(0);
     scripted.provider.answers("account", move |_| {
         if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
-            return Err(ProviderError::truncated("the answer broke off"));
+            return Err(ProviderError::truncated("the response broke off"));
         }
         Ok(vec![cost(month("2025-03"), "a", 5.0)])
     });
@@ -155,7 +155,7 @@ async fn ten_times_max_series_is_the_limit() {
     // The scripted provider unwraps what the ledger says, so it is asked for directly.
     let shape = Arc::new(LabelMapping::of(&scripted.handle.account));
     let mut ledger = Ledger::new(shape, 10);
-    let told: Vec<_> = charges
+    let results: Vec<_> = charges
         .iter()
         .map(|said| {
             ledger.charge(&Charge {
@@ -169,6 +169,6 @@ async fn ten_times_max_series_is_the_limit() {
             })
         })
         .collect();
-    assert!(told[..10].iter().all(Result::is_ok));
-    assert_eq!(told[10], Err(ChargeError::TooManySeries { limit: 10 }));
+    assert!(results[..10].iter().all(Result::is_ok));
+    assert_eq!(results[10], Err(ChargeError::TooManySeries { limit: 10 }));
 }

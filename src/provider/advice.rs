@@ -82,6 +82,20 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{error::ProviderError, telemetry::error_chain::chain};
+
+    #[test]
+    fn missing_secret_has_advice_of_its_own() {
+        let reason = Reason::Unauthorized;
+        assert_eq!(reason.advice_for("401"), reason.advice());
+        let advice = |cause: &str| {
+            let error = ProviderError::no_credential(cause.to_owned());
+            error.reason().advice_for(&chain(&error))
+        };
+        assert!(advice("cannot read the secret file x").starts_with("Create the file"));
+        let hidden = format!("cannot read the secret file {HIDDEN_NAME}");
+        assert!(advice(&hidden).contains("not the secret itself"));
+    }
 
     #[test]
     fn each_reason_has_its_own_meaning_and_advice() {
@@ -100,8 +114,10 @@ mod tests {
 
     #[test]
     fn advice_for_unreadable_secret_is_not_a_new_key() {
-        let advice = Reason::Unauthorized.advice();
+        let message = format!("{NO_CREDENTIAL}: cannot read the secret file key");
+        let advice = Reason::Unauthorized.advice_for(&message);
+        assert_ne!(advice, Reason::Unauthorized.advice());
         assert!(!advice.to_lowercase().contains("renew"), "{advice}");
-        assert!(advice.contains("secret file or variable"), "{advice}");
+        assert!(advice.contains("file or set the variable"), "{advice}");
     }
 }

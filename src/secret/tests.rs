@@ -55,7 +55,7 @@ fn names_that_look_like_secrets_are_recognised() {
         ("Pw:sw0rd!", true),
         ("", false),
     ] {
-        assert_eq!(looks_like_secret(name), want, "{name}");
+        assert_eq!(looks_like_secret(name), want, "{name:?}");
     }
 }
 

@@ -39,9 +39,9 @@ const MAX_CONFIGURATION: usize = 128 << 10;
 pub(super) fn page(web: &Web) -> Response {
     let publisher = web.supervisor.publisher();
     let now = publisher.clock().now();
-    let published = publisher.published();
+    let served = publisher.current();
     let loaded = web.supervisor.loaded();
-    let text = whole(&published, &loaded, &web.telemetry_path, now).into_string();
+    let text = whole(&served, &loaded, &web.telemetry_path, now).into_string();
     with_headers(Html(text).into_response(), "no-store")
 }
 

@@ -1,4 +1,4 @@
-//! One account as the rest of the program sees it.
+//! One account with its current state, as the rest of the program uses it.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use arc_swap::ArcSwap;
 
 use crate::{account::Account, ledger::LabelMapping, state::AccountState};
 
-/// One account as the rest of the program sees it: what the operator wrote, and what its poller last found.
+/// One account with its current state. Shared by the poller, which writes the state, and everything that reads it.
 #[derive(Debug)]
 pub struct AccountHandle {
-    /// What the operator wrote.
+    /// The checked configuration.
     pub account: Arc<Account>,
-    /// What the poller last found. The poller alone writes it.
+    /// The current state. Only the poller writes it.
     pub state: ArcSwap<AccountState>,
 }
 
@@ -25,7 +25,7 @@ impl AccountHandle {
         }
     }
 
-    /// An account of which something is known already.
+    /// An account with a state from disk.
     pub fn restored(account: Arc<Account>, state: AccountState) -> Self {
         Self {
             account,

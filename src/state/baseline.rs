@@ -11,28 +11,28 @@ use crate::{
     state::part::{MonthState, PartState},
 };
 
-/// What a closed month was when it was first read at least [`BASELINE_AFTER`] after its end.
+/// The costs of a closed month when it was first read at least [`BASELINE_AFTER`] after its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     /// The closed month.
     pub month: Month,
-    /// What it was then: costs, one sum a label set.
+    /// Its costs then, one sum for each label set.
     pub sums: Arc<Sums>,
 }
 
-/// How long after a month's end its costs are taken as what it was closed with.
+/// How long after a month's end its costs become the baseline.
 pub const BASELINE_AFTER: Duration = Duration::from_hours(48);
 
-/// A closed month whose cost moved.
+/// A change of a closed month's cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Restated {
     /// The closed month.
     pub month: Month,
     /// Its currency.
     pub currency: Arc<str>,
-    /// What it was by the last accepted answer.
+    /// Its cost in the last accepted response.
     pub from: f64,
-    /// What it is now.
+    /// Its cost now.
     pub to: f64,
 }
 
@@ -60,7 +60,7 @@ impl PartState {
             .into_iter()
             .filter_map(|(currency, from)| {
                 let to = after.get(&currency).copied().unwrap_or_default();
-                // A month that moved by less than its sum can be told apart has not moved.
+                // A smaller difference is rounding.
                 let moved = (to - from).abs() > from.abs().max(to.abs()) * 1e-9;
                 moved.then_some(Restated {
                     month: current.previous(),
@@ -86,7 +86,7 @@ impl PartState {
         {
             self.baseline = Some(Baseline {
                 month: closed,
-                sums: Arc::new(sums.whole_months(Measure::BilledCost)),
+                sums: Arc::new(sums.month_totals(Measure::BilledCost)),
             });
         }
     }

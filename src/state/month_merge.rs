@@ -1,4 +1,4 @@
-//! What an answer leaves of a month that is known already: it replaces what it reports, and nothing else.
+//! How a response changes a month that is known already: it replaces what it reports, and nothing else.
 
 use crate::{
     charge::Month,
@@ -7,46 +7,47 @@ use crate::{
     state::part::MonthState,
 };
 
-/// Whether an answer replaces what is known of a month it was asked for.
+/// Whether a response replaces what is known of a requested month.
 ///
-/// A month that the provider withholds stays what it was. So does a closed one of which there is no row, unless the
-/// answer says that it is whole: in the first hours of a month an API may not tell the last one yet, or tell it as
-/// nothing. Of the running month no row is nothing charged so far.
+/// A month that the provider withholds stays as it was. So does a closed month without rows, unless the response is
+/// marked as complete: in the first hours of a month an API may not report the previous month yet, or report it as
+/// empty. In the current month, no rows means that nothing was charged so far.
 pub(super) fn is_replaced(
     known: Option<&MonthState>,
-    said: &PartTotals,
+    totals: &PartTotals,
     month: Month,
-    ask: &PollRequest,
+    request: &PollRequest,
 ) -> bool {
     let Some(MonthState::Reported { sums, .. }) = known else {
         return true;
     };
-    let is_told = sums_of(said, month).is_some() || said.reported.contains(&month);
-    let is_known_as_nothing = sums.rows == 0;
-    is_told || (!said.withheld.contains(&month) && (month >= ask.current || is_known_as_nothing))
+    let is_reported = sums_of(totals, month).is_some() || totals.reported.contains(&month);
+    let is_known_as_empty = sums.rows == 0;
+    is_reported
+        || (!totals.withheld.contains(&month) && (month >= request.current || is_known_as_empty))
 }
 
-/// What is known of those rows of a closed month that an answer leaves out, where it may do so.
+/// The known sums of those rows of a closed month that a response leaves out, if it may leave out rows.
 pub(super) fn missing_rows(
     known: Option<&MonthState>,
-    keys: &LabelTable,
-    said: &PartTotals,
+    label_table: &LabelTable,
+    totals: &PartTotals,
     month: Month,
-    ask: &PollRequest,
+    request: &PollRequest,
 ) -> Sums {
-    match (known, sums_of(said, month)) {
-        (Some(MonthState::Reported { sums, .. }), Some(told))
-            if month < ask.current && !said.identity.is_empty() =>
+    match (known, sums_of(totals, month)) {
+        (Some(MonthState::Reported { sums, .. }), Some(reported))
+            if month < request.current && !totals.identity.is_empty() =>
         {
-            sums.missing_from(told, keys, &said.keys, &said.identity)
+            sums.missing_from(reported, label_table, &totals.label_table, &totals.identity)
         }
         _ => Sums::default(),
     }
 }
 
-/// What an answer charges in a month; `None` where it has no row of it.
-pub(super) fn sums_of(said: &PartTotals, month: Month) -> Option<&Sums> {
-    let mut months = said.months.iter();
+/// The sums of a month in a response; `None` if it has no row of it.
+pub(super) fn sums_of(totals: &PartTotals, month: Month) -> Option<&Sums> {
+    let mut months = totals.months.iter();
     months
         .find(|(known, _)| *known == month)
         .map(|(_, sums)| sums)

@@ -1,4 +1,4 @@
-//! One part of an account: its last good values and their age.
+//! One part of an account: its last accepted values and their age.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,30 +13,30 @@ use crate::{
     clock::add,
     ledger::Sums,
     provider::Part,
-    state::{baseline::Baseline, plausibility::Held, status::Failure},
+    state::{baseline::Baseline, plausibility::HeldResponse, status::Failure},
 };
 
-/// The last good values of one part, and their age.
+/// The last accepted values of one part, and their age.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartState {
-    /// Which part it is.
+    /// The part.
     pub part: Part,
     /// Whether the provider still lists it.
     pub listed: bool,
-    /// The months that matter: the running one and the one before.
+    /// The current and the previous month.
     pub months: BTreeMap<Month, MonthState>,
-    /// What the closed month was when it closed.
+    /// The closed month's costs when it was first read after it closed.
     pub baseline: Option<Baseline>,
-    /// An answer that was too small to be believed, until others agree with it.
-    pub held: Option<Held>,
-    /// Levels, seats, forecasts.
+    /// A response that was implausibly small, until other responses confirm it.
+    pub held: Option<HeldResponse>,
+    /// Current values: levels, seats, forecasts.
     pub now: Option<NowState>,
-    /// Seats that one answer listed and the next, in this month, did not: they are 0 until the month ends.
-    pub ended: BTreeMap<(Measure, u32), Month>,
-    /// When it last answered whole.
+    /// Seats that a response no longer listed, and the month in which it did not: they are 0 until that month ends.
+    pub ended_seats: BTreeMap<(Measure, u32), Month>,
+    /// Start time of the last fully successful poll of it.
     pub last_success: Option<Timestamp>,
-    /// The end of the newest day or hour seen, or the time of the answer.
-    pub newest: Option<Timestamp>,
+    /// The end of the newest day or hour with data, or the time of the response.
+    pub data_until: Option<Timestamp>,
     /// Why the last attempt failed, if it did.
     pub failure: Option<Failure>,
 }
@@ -50,20 +50,20 @@ impl PartState {
             baseline: None,
             held: None,
             now: None,
-            ended: BTreeMap::new(),
+            ended_seats: BTreeMap::new(),
             last_success: None,
-            newest: None,
+            data_until: None,
             failure: None,
         }
     }
 
-    /// Whether it has gone without success for too long.
+    /// Whether its last success is too long ago.
     pub fn is_stale(&self, now: Timestamp, stale_after: Duration) -> bool {
         self.last_success
             .is_none_or(|success| add(success, stale_after) <= now)
     }
 
-    /// What a month was charged; `None` where it is not reported.
+    /// The sums of a month; `None` if it is not reported.
     pub fn sums_of(&self, month: Month) -> Option<&Sums> {
         match self.months.get(&month) {
             Some(MonthState::Reported { sums, .. }) => Some(sums),
@@ -82,34 +82,34 @@ impl PartState {
             .chain(now)
             .chain(baseline)
             .flat_map(|sums| sums.keys())
-            .chain(self.ended.keys().map(|&(_, key)| key))
+            .chain(self.ended_seats.keys().map(|&(_, key)| key))
     }
 
-    pub(super) fn rename(&mut self, names: &[u32]) {
+    pub(super) fn remap_keys(&mut self, new_keys: &[u32]) {
         for month in self.months.values_mut() {
             if let MonthState::Reported { sums, .. } = month {
-                Arc::make_mut(sums).rename(names);
+                Arc::make_mut(sums).remap_keys(new_keys);
             }
         }
         if let Some(now) = &mut self.now {
-            Arc::make_mut(&mut now.sums).rename(names);
+            Arc::make_mut(&mut now.sums).remap_keys(new_keys);
         }
         if let Some(baseline) = &mut self.baseline {
-            Arc::make_mut(&mut baseline.sums).rename(names);
+            Arc::make_mut(&mut baseline.sums).remap_keys(new_keys);
         }
-        self.ended = std::mem::take(&mut self.ended)
+        self.ended_seats = std::mem::take(&mut self.ended_seats)
             .into_iter()
-            .map(|((measure, key), month)| ((measure, names[key as usize]), month))
+            .map(|((measure, key), month)| ((measure, new_keys[key as usize]), month))
             .collect();
     }
 }
 
-/// What one part said about one month.
+/// What is known of one month of a part.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MonthState {
-    /// Its sums, as of the moment the poll that brought them began.
+    /// Its sums, as of the start of the poll that fetched them.
     Reported {
-        /// When the last poll began that reported something of it.
+        /// Start time of the last poll that reported it.
         at: Timestamp,
         /// The sums.
         sums: Arc<Sums>,
@@ -118,10 +118,10 @@ pub enum MonthState {
     Withheld,
 }
 
-/// What one part said about now.
+/// The current values of a part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NowState {
-    /// The billing month that was running.
+    /// The current billing month when they were read.
     pub month: Month,
     /// Levels, seats, forecasts.
     pub sums: Arc<Sums>,
@@ -137,17 +137,17 @@ impl MonthState {
 }
 
 impl PartState {
-    /// Keeps the seats that the last answer had and this one has not.
-    pub(super) fn end_seats(&mut self, next: &Sums, current: Month) {
+    /// Remembers the seats that the last response had and this one does not.
+    pub(super) fn update_ended_seats(&mut self, next: &Sums, current: Month) {
         let listed: BTreeSet<(Measure, u32)> = seats(next).collect();
         if let Some(last) = &self.now
             && last.month >= current.previous()
         {
             for seat in seats(&last.sums) {
-                self.ended.insert(seat, current);
+                self.ended_seats.insert(seat, current);
             }
         }
-        self.ended
+        self.ended_seats
             .retain(|seat, month| *month >= current && !listed.contains(seat));
     }
 }
@@ -156,5 +156,5 @@ fn seats(sums: &Sums) -> impl Iterator<Item = (Measure, u32)> {
     sums.columns
         .iter()
         .filter(|column| column.measure.is_seats())
-        .flat_map(|column| column.iter().map(|cells| (column.measure, cells.key)))
+        .flat_map(|column| column.iter().map(|daily| (column.measure, daily.key)))
 }

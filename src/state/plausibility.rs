@@ -1,4 +1,5 @@
-//! The plausibility guard: an answer far smaller than the last of the same month is held back until others agree with it.
+//! The plausibility check: a response far smaller than the last one for the same month is held back until others
+//! confirm it.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -12,23 +13,23 @@ use crate::{
     },
 };
 
-/// A month of fewer rows than this may shrink as it likes.
+/// Months with fewer rows are not checked.
 const MIN_ROWS: u64 = 20;
-/// How many further answers must agree with one that is held back.
-pub const AGREEING: u32 = 2;
-/// How near two answers must be to agree.
-const NEAR: f64 = 0.01;
+/// How many further responses must confirm one that is held back.
+pub const CONFIRMATIONS_NEEDED: u32 = 2;
+/// The relative difference up to which two responses agree.
+const TOLERANCE: f64 = 0.01;
 
-/// How much an answer said about one month.
+/// The size of a response for one month.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Size {
-    /// Its rows.
+pub struct ResponseSize {
+    /// The number of rows.
     pub rows: u64,
-    /// The sum of its positive amounts by measure and unit: costs, or quantities where there are none.
+    /// The sum of the positive amounts by measure and unit: costs, or quantities if there are no costs.
     pub gross: BTreeMap<(Measure, Arc<str>), f64>,
 }
 
-impl Size {
+impl ResponseSize {
     fn of(sums: &Sums) -> Self {
         let served = |measure| matches!(measure, Measure::BilledCost | Measure::ListCost);
         let has_cost = sums.columns.iter().any(|column| served(column.measure));
@@ -50,8 +51,8 @@ impl Size {
         }
     }
 
-    /// The size of two sets of rows together.
-    fn with(mut self, other: Self) -> Self {
+    /// The combined size of two sets of rows.
+    fn combined(mut self, other: Self) -> Self {
         self.rows += other.rows;
         for (of, gross) in other.gross {
             *self.gross.entry(of).or_default() += gross;
@@ -65,7 +66,7 @@ impl Size {
 
     fn agrees(&self, other: &Self) -> bool {
         let near =
-            |left: f64, right: f64| (left - right).abs() <= NEAR * left.abs().max(right.abs());
+            |left: f64, right: f64| (left - right).abs() <= TOLERANCE * left.abs().max(right.abs());
         near(self.rows as f64, other.rows as f64)
             && self
                 .gross
@@ -75,31 +76,34 @@ impl Size {
     }
 }
 
-/// An answer that was held back, and how many have agreed with it since.
+/// A response that was held back, and how many have confirmed it since.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Held {
-    /// How much it said about each month.
-    pub sizes: BTreeMap<Month, Size>,
-    /// How many further answers agreed.
-    pub agreed: u32,
+pub struct HeldResponse {
+    /// Its size for each month.
+    pub sizes: BTreeMap<Month, ResponseSize>,
+    /// How many further responses agreed with it.
+    pub confirmations: u32,
 }
 
-impl Held {
-    pub(super) fn of(said: &PartTotals, ask: &PollRequest, before: Option<&Self>) -> Self {
-        let sizes: BTreeMap<Month, Size> = ask
+impl HeldResponse {
+    pub(super) fn of(totals: &PartTotals, request: &PollRequest, before: Option<&Self>) -> Self {
+        let sizes: BTreeMap<Month, ResponseSize> = request
             .months
             .iter()
-            .map(|month| (*month, size_of(said, *month)))
+            .map(|month| (*month, size_of(totals, *month)))
             .collect();
-        let agreed = match before {
-            Some(before) if before.agrees(&sizes) => before.agreed + 1,
+        let confirmations = match before {
+            Some(before) if before.agrees(&sizes) => before.confirmations + 1,
             _ => 0,
         };
-        Self { sizes, agreed }
+        Self {
+            sizes,
+            confirmations,
+        }
     }
 
-    /// Months that only one of the two answers was about say nothing.
-    fn agrees(&self, sizes: &BTreeMap<Month, Size>) -> bool {
+    /// Only months that both responses cover are compared.
+    fn agrees(&self, sizes: &BTreeMap<Month, ResponseSize>) -> bool {
         let mut both = self
             .sizes
             .iter()
@@ -109,7 +113,7 @@ impl Held {
     }
 }
 
-/// What is too small to be believed.
+/// What is implausibly small.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Implausible {
     month: Month,
@@ -122,40 +126,40 @@ impl fmt::Display for Implausible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {} fell from {} to {}, which is held back until two more answers agree",
+            "{} of {} fell from {} to {}; the response is ignored until two more polls confirm it",
             self.what, self.month, self.from, self.to
         )
     }
 }
 
-fn size_of(said: &PartTotals, month: Month) -> Size {
-    month_merge::sums_of(said, month)
-        .map(Size::of)
+fn size_of(totals: &PartTotals, month: Month) -> ResponseSize {
+    month_merge::sums_of(totals, month)
+        .map(ResponseSize::of)
         .unwrap_or_default()
 }
 
-/// Compares what an answer would leave of each month with what is known of it. A month that was not reported before or
-/// is not now, credits, levels and seats never meet the guard.
-pub(super) fn plausible(
+/// Compares what each month would be after a response with what is known of it. Not checked: months that were not
+/// reported before or are not now, credits, levels and seats.
+pub(super) fn check(
     state: &PartState,
-    keys: &LabelTable,
-    said: &PartTotals,
-    ask: &PollRequest,
+    label_table: &LabelTable,
+    totals: &PartTotals,
+    request: &PollRequest,
 ) -> Result<(), Implausible> {
-    for month in &ask.months {
+    for month in &request.months {
         let known = state.months.get(month);
         let Some(MonthState::Reported { sums, .. }) = known else {
             continue;
         };
-        if !month_merge::is_replaced(known, said, *month, ask) {
+        if !month_merge::is_replaced(known, totals, *month, request) {
             continue;
         }
-        let last = Size::of(sums);
+        let last = ResponseSize::of(sums);
         if last.rows < MIN_ROWS {
             continue;
         }
-        let missing = month_merge::missing_rows(known, keys, said, *month, ask);
-        let now = size_of(said, *month).with(Size::of(&missing));
+        let missing = month_merge::missing_rows(known, label_table, totals, *month, request);
+        let now = size_of(totals, *month).combined(ResponseSize::of(&missing));
         let implausible = |what: String, from: f64, to: f64| Implausible {
             month: *month,
             what,

@@ -11,20 +11,20 @@ use crate::error::Reason;
 pub struct Status {
     /// Whether login, discovery and every part succeeded.
     pub success: bool,
-    /// When the last poll began.
+    /// Start time of the last poll.
     pub last_attempt: Option<Timestamp>,
-    /// When the last poll that succeeded began.
+    /// Start time of the last fully successful poll.
     pub last_success: Option<Timestamp>,
-    /// How long the last poll took.
+    /// Duration of the last poll.
     pub duration: Option<Duration>,
-    /// How many rows it read.
+    /// The number of rows it read.
     pub rows: Option<u64>,
-    /// Why parts could not be discovered, if so.
+    /// Why discovery of the parts failed, if it did.
     pub discovery: Option<Failure>,
     /// When the next poll is due.
     pub next_poll: Option<Timestamp>,
-    /// Until when the provider asked to be left alone, if it did.
-    pub held_until: Option<Timestamp>,
+    /// Until when the provider allows no requests, after a response with Retry-After.
+    pub rate_limited_until: Option<Timestamp>,
     /// What an operator should know about the data.
     pub remarks: BTreeSet<String>,
 }
@@ -32,8 +32,8 @@ pub struct Status {
 /// Why the last attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The closed reason.
+    /// The reason, as in the metrics.
     pub reason: Reason,
-    /// What happened, with its causes.
+    /// The error with its causes.
     pub message: String,
 }

@@ -1,8 +1,8 @@
-//! States on disk: one file an account, written whole after every poll and read once at the start, so that a restart
-//! neither forgets sums nor asks for them early.
+//! State on disk: one file for each account, replaced after every poll and read once at the start, so that a restart
+//! neither loses sums nor polls early.
 //!
-//! A file holds sums, ages and failures. It holds no secret and nothing of the configuration but a fingerprint, and
-//! is used only where that still fits.
+//! A file contains sums, times and failures. It contains no secret, and of the configuration only a fingerprint: it is
+//! used only if that still matches.
 
 use std::{
     collections::BTreeSet,
@@ -26,54 +26,54 @@ use crate::{
 mod file;
 mod format;
 
-use crate::state::store::file::Found;
+use self::file::Decoded;
 
-/// No poll waits longer for a disk. What is being written then goes on beside it.
+/// How long a poll waits for the disk. A write that takes longer continues in the background.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// So many files are written at the same time, each on a thread of its own: hundreds of accounts would have hundreds of
-/// threads that wait for one disk.
-const MAX_CONCURRENT: usize = 4;
-/// File names may have 255 bytes; what is set aside has a longer one.
-const MAX_NAME: usize = 120;
-/// Where the names of files come from that would be too long. Any number, as long as it stays.
-const NAMES: Uuid = Uuid::from_u128(0x6e1b_37c4_02a9_4e0f_9c55_d3a8_41f7_b026);
+/// How many files are written at the same time, each on a blocking thread: hundreds of accounts would otherwise have
+/// hundreds of threads waiting for one disk.
+const MAX_CONCURRENT_WRITES: usize = 4;
+/// File names may have 255 bytes, and files that are set aside get a longer name.
+const MAX_NAME_BYTES: usize = 120;
+/// The namespace for the hashes of long file names. Any value will do, but it must not change.
+const NAME_HASHES: Uuid = Uuid::from_u128(0x6e1b_37c4_02a9_4e0f_9c55_d3a8_41f7_b026);
 
 /// A folder of state files.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// The files that are being written: a file never has two writers, however slow the disk.
+    /// The files being written: a file never has two writers, however slow the disk is.
     writing: Mutex<BTreeSet<String>>,
-    turns: Arc<Semaphore>,
+    write_permits: Arc<Semaphore>,
 }
 
 impl Store {
-    /// Makes the folder where it is missing, shows that it can be written to, and removes what a killed program left
-    /// unfinished.
+    /// Creates the folder if it is missing, checks that it is writable, and removes temporary files that a killed process
+    /// left behind.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let left_behind = file::sweep(folder)?;
+        let left_behind = file::remove_temporary_files(folder)?;
         if left_behind > 0 {
             tracing::info!(
                 folder = %folder.display(),
                 files = left_behind,
-                "removed what was not written to its end"
+                "Removed temporary files of an interrupted write"
             );
         }
-        file::probe(folder)?;
+        file::check_writable(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             writing: Mutex::default(),
-            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            write_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_WRITES)),
         })
     }
 
-    /// The state that an account was left in, without what no window shows any more; `None` where there is none that
-    /// can be used. A file that cannot be relied on is set aside.
+    /// The stored state of an account, without what no window covers any more; `None` if there is none that can be used.
+    /// An invalid file is set aside.
     pub fn restore(&self, account: &Account, now: Timestamp) -> Option<AccountState> {
         let name = file_name(&account.name);
         let path = self.folder.join(&name);
-        let found = match file::read(&path) {
+        let found = match file::read_regular_file(&path) {
             Ok(None) => return None,
             Ok(Some(bytes)) => file::decode(
                 &bytes,
@@ -86,30 +86,30 @@ impl Store {
             }
         };
         match found {
-            Found::State(mut state) => {
+            Decoded::State(mut state) => {
                 state.prune(Month::at(now, &account.zone));
                 tracing::info!(
                     account = account.name,
                     parts = state.parts.len(),
-                    series = state.keys.len(),
-                    "restored"
+                    label_sets = state.label_table.len(),
+                    "Restored account state"
                 );
                 Some(*state)
             }
-            Found::Foreign => {
+            Decoded::OtherConfiguration => {
                 tracing::info!(
                     account = account.name,
                     file = %path.display(),
-                    "not restored, since the account was configured otherwise; the next poll replaces the file"
+                    "State file not used, because the account's configuration has changed. The next poll replaces the file"
                 );
                 None
             }
-            Found::Damaged(why) => {
+            Decoded::Damaged(why) => {
                 self.set_aside(account, &name, "damaged", now, why);
                 None
             }
-            Found::Newer(version) => {
-                let why = format!("it has format {version}, of a later version of this program");
+            Decoded::NewerVersion(version) => {
+                let why = format!("it has format version {version}, written by a later release");
                 self.set_aside(account, &name, "newer", now, &why);
                 None
             }
@@ -125,32 +125,35 @@ impl Store {
             Ok(()) => tracing::warn!(
                 account = account.name,
                 file = %from.display(),
-                kept_as = %to.display(),
-                why,
-                "the state file cannot be used and is set aside; the account begins anew"
+                renamed_to = %to.display(),
+                error = why,
+                "State file is not usable and was set aside, the account starts over"
             ),
             Err(error) => tracing::warn!(
                 account = account.name,
                 file = %from.display(),
                 why,
                 %error,
-                "the state file cannot be used, nor set aside; the account begins anew"
+                "State file is not usable and cannot be set aside, the account starts over"
             ),
         }
     }
 
-    /// Writes what an account's poller last found. What fails is told and changes nothing else: the file stays as it
-    /// was, and the next poll writes again.
-    pub async fn keep(self: &Arc<Self>, cell: &AccountHandle) {
-        let (store, account) = (Arc::clone(self), Arc::clone(&cell.account));
-        let state = cell.state.load_full();
+    /// Saves the current state of an account. A failure is logged and has no other effect: the old file stays, and the
+    /// next poll writes again.
+    pub async fn save(self: &Arc<Self>, handle: &AccountHandle) {
+        let (store, account) = (Arc::clone(self), Arc::clone(&handle.account));
+        let state = handle.state.load_full();
         let writing = async {
-            let turns = Arc::clone(&store.turns);
-            let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
-            // The turn ends with the writing, which may outlast this wait for it.
+            let write_permits = Arc::clone(&store.write_permits);
+            let permit = write_permits
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?;
+            // The write may outlast the wait for it, so the permit is dropped when the write ends.
             let write = move || {
                 let written = store.write(&account, &state);
-                drop(turn);
+                drop(permit);
                 written
             };
             tokio::task::spawn_blocking(write)
@@ -160,32 +163,32 @@ impl Store {
         let written = tokio::time::timeout(WRITE_TIMEOUT, writing).await;
         if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             tracing::warn!(
-                account = cell.account.name,
+                account = handle.account.name,
                 folder = %self.folder.display(),
                 %error,
-                "the state was not written"
+                "Account state was not saved, the next poll tries again"
             );
         }
     }
 
     fn write(&self, account: &Account, state: &AccountState) -> io::Result<()> {
         let name = file_name(&account.name);
-        if !self.writing().insert(name.clone()) {
-            return Err(io::Error::other("the last writing has not ended"));
+        if !self.files_being_written().insert(name.clone()) {
+            return Err(io::Error::other("the previous write is still in progress"));
         }
         let written = file::encode(state, account.fingerprint())
-            .and_then(|bytes| file::replace(&self.folder, &name, &bytes));
-        self.writing().remove(&name);
+            .and_then(|bytes| file::replace_atomically(&self.folder, &name, &bytes));
+        self.files_being_written().remove(&name);
         written
     }
 
-    fn writing(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    fn files_being_written(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The name of an account's file: the account's own where that is plain, every other byte as `%XX`. Different
-/// accounts have different files; the name of a long one ends in a hash, after a `~` that no other has.
+/// The name of an account's file: letters, digits, `-` and `_` of the account's name as they are, every other byte as
+/// `%XX`. Different accounts have different files; a long name ends in `~`, which no other name contains, and a hash.
 fn file_name(account: &str) -> String {
     use std::fmt::Write;
 
@@ -197,9 +200,9 @@ fn file_name(account: &str) -> String {
             let _ = write!(name, "%{byte:02X}");
         }
     }
-    if name.len() > MAX_NAME {
-        name.truncate(MAX_NAME);
-        let hash = Uuid::new_v5(&NAMES, account.as_bytes());
+    if name.len() > MAX_NAME_BYTES {
+        name.truncate(MAX_NAME_BYTES);
+        let hash = Uuid::new_v5(&NAME_HASHES, account.as_bytes());
         let _ = write!(name, "~{}", hash.simple());
     }
     name + ".state"

@@ -1,4 +1,4 @@
-//! One line on the terminal that says how far a long piece of work is.
+//! The progress line on the terminal for long operations.
 
 use std::{
     fmt,
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// How far it is; silent where nobody looks.
+/// A progress line. Silent where stderr is no terminal.
 #[derive(Default)]
 pub struct Progress(Mutex<State>);
 
@@ -14,7 +14,7 @@ pub struct Progress(Mutex<State>);
 struct State {
     out: Option<Box<dyn Write + Send>>,
     expected: usize,
-    asked: usize,
+    fetched: usize,
     shown: String,
 }
 
@@ -32,7 +32,7 @@ impl Progress {
         }
     }
 
-    /// On anything that takes a line.
+    /// On any writer.
     pub fn on(out: impl Write + Send + 'static) -> Self {
         Self(Mutex::new(State {
             out: Some(Box::new(out)),
@@ -40,35 +40,35 @@ impl Progress {
         }))
     }
 
-    /// There are so many more questions to be asked.
-    pub(crate) fn expect(&self, questions: usize) {
-        self.with(|state| state.expected += questions);
+    /// Adds expected requests.
+    pub(crate) fn expect(&self, requests: usize) {
+        self.with(|state| state.expected += requests);
     }
 
-    /// One question was answered.
-    pub(crate) fn asked(&self, what: &str) {
+    /// Counts a finished request.
+    pub(crate) fn fetched(&self, what: &str) {
         self.with(|state| {
-            state.asked += 1;
-            let (asked, expected) = (state.asked, state.expected.max(1));
-            let share = asked as f64 / expected as f64;
-            state.show(share, &format!("asked {asked} of {expected}: {what}"));
+            state.fetched += 1;
+            let (fetched, expected) = (state.fetched, state.expected.max(1));
+            let share = fetched as f64 / expected as f64;
+            state.show(share, &format!("fetched {fetched} of {expected}: {what}"));
         });
     }
 
-    /// So many samples were written, which is this share of all that is looked at.
+    /// Shows the number of written samples, and which share of the work they are.
     pub(crate) fn wrote(&self, samples: u64, share: f64) {
         self.with(|state| {
             let millions = samples as f64 / 1e6;
-            state.show(share, &format!("written {millions:.1} million samples"));
+            state.show(share, &format!("wrote {millions:.1} million samples"));
         });
     }
 
-    /// So many of all are done, and what is to be said of the rest.
+    /// Shows how many of all are done, with a text.
     pub(crate) fn done(&self, done: usize, of: usize, what: &str) {
         self.with(|state| state.show(done as f64 / of.max(1) as f64, what));
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(crate) fn clear(&self) {
         self.with(|state| state.print(""));
     }
@@ -94,7 +94,7 @@ impl State {
         }
         line.clone_into(&mut self.shown);
         if let Some(out) = &mut self.out {
-            // To the line's start, and what was there away. A terminal that is gone needs no progress.
+            // To the start of the line and clear it. A closed terminal needs no progress, so errors are ignored.
             let _ = write!(out, "\r\x1b[K{line}").and_then(|()| out.flush());
         }
     }

@@ -9,19 +9,19 @@ use crate::{
     view::withheld::WithheldParts,
 };
 
-/// How old an account's numbers are, and what is missing.
+/// The age of an account's data, and what is missing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Health {
-    /// How many parts the provider lists.
+    /// The number of parts that the provider lists.
     pub parts: usize,
-    /// How many of them failed last time, or are stale.
+    /// How many of them failed in the last poll, or are stale.
     pub failing_parts: usize,
-    /// How many of all parts lack one of the two months; `None` where the account has no months.
+    /// How many parts lack one of the two months; `None` if the account has no months.
     pub withheld: Option<WithheldParts>,
-    /// The oldest last success of a listed part, if all of them ever succeeded.
+    /// The oldest last success of a listed part; `None` if one never succeeded.
     pub oldest_success: Option<Timestamp>,
-    /// The end of the newest day or hour seen, or the time of the answer.
-    pub data: Option<Timestamp>,
+    /// The end of the newest day or hour with data, or the time of the response.
+    pub data_until: Option<Timestamp>,
     /// Whether the values are withdrawn because every part is stale.
     pub withdrawn: bool,
     /// Why the last poll failed: discovery first, then the parts.
@@ -30,7 +30,7 @@ pub struct Health {
 
 pub(super) fn health(state: &AccountState, now: Timestamp, stale_after: Duration) -> Health {
     let listed = || state.parts.values().filter(|part| part.listed);
-    let too_old = |part: &PartState| part.is_stale(now, stale_after);
+    let is_stale = |part: &PartState| part.is_stale(now, stale_after);
     let mut failures: Vec<(String, Failure)> = Vec::new();
     failures.extend(
         state
@@ -44,11 +44,15 @@ pub(super) fn health(state: &AccountState, now: Timestamp, stale_after: Duration
     Health {
         parts: listed().count(),
         failing_parts: listed()
-            .filter(|part| part.failure.is_some() || too_old(part))
+            .filter(|part| part.failure.is_some() || is_stale(part))
             .count(),
         oldest_success: listed().map(|part| part.last_success).min().flatten(),
-        data: state.parts.values().filter_map(|part| part.newest).max(),
-        withdrawn: state.parts.values().all(|part| too_old(part)),
+        data_until: state
+            .parts
+            .values()
+            .filter_map(|part| part.data_until)
+            .max(),
+        withdrawn: state.parts.values().all(|part| is_stale(part)),
         failures,
         withheld: None,
     }

@@ -1,4 +1,4 @@
-//! Budgets against what accounts have spent: before folding, and for withdrawn accounts, too, since what was spent stays spent.
+//! What accounts have spent of each budget: before folding, and also for withdrawn accounts, since their costs remain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use crate::{
     view::{View, labels::LabelSetMask, windows::Window},
 };
 
-mod matched;
+mod match_cache;
 
-pub use crate::view::budgets::matched::Matched;
+pub use crate::view::budgets::match_cache::MatchCache;
 
-/// The budgets, and the rates that make currencies comparable.
+/// The configured budgets and exchange rates.
 #[derive(Debug, Clone, Default)]
 pub struct Money {
     /// The budgets, sorted by name.
     pub budgets: Vec<Budget>,
     /// The currency that all others are converted to.
     pub reporting_currency: Option<String>,
-    /// By currency, how much of the reporting currency one of it is.
+    /// For each currency, its value in the reporting currency.
     pub exchange_rates: BTreeMap<String, f64>,
 }
 
@@ -31,20 +31,20 @@ pub struct Spent<'a> {
     pub budget: &'a Budget,
     /// The account.
     pub account: &'a Account,
-    /// In the budget's currency.
+    /// The cost so far, in the budget's currency.
     pub amount: f64,
-    /// What it will be at the month's end, by our forecast; `None` where nothing is forecast.
+    /// The forecast at month end; `None` without a forecast.
     pub forecast: Option<f64>,
     /// Whether nothing that the budget may match is missing, withdrawn, or without an exchange rate.
     pub complete: bool,
     /// Whether any series matched.
     pub matched: bool,
-    /// The currencies that could not be converted and are left out.
+    /// The currencies that have no exchange rate and are not included.
     pub without_rate: BTreeSet<String>,
 }
 
 impl Money {
-    /// The money side of a configuration.
+    /// The budgets and exchange rates of a configuration.
     pub fn of(config: &Config) -> Self {
         Self {
             budgets: config.budgets.clone(),
@@ -53,7 +53,7 @@ impl Money {
         }
     }
 
-    /// By currency, how much of the reporting currency one of it is; the reporting currency itself is 1.
+    /// For each currency, its value in the reporting currency, which itself is 1.
     pub fn rates(&self) -> BTreeMap<&str, f64> {
         let mut rates: BTreeMap<&str, f64> = self
             .exchange_rates
@@ -66,7 +66,7 @@ impl Money {
         rates
     }
 
-    /// How much of one currency one of another is; `None` without a rate.
+    /// The exchange rate between two currencies; `None` if it is not configured.
     fn rate(&self, from: &str, to: &str) -> Option<f64> {
         if from == to {
             return Some(1.0);
@@ -75,39 +75,34 @@ impl Money {
         Some(rates.get(from)? / rates.get(to)?)
     }
 
-    /// What each account has spent of each budget that it may belong to. What they match of these accounts alone is remembered.
-    pub fn spent_of_all<'a>(&'a self, views: &'a [View], matched: &mut Matched) -> Vec<Spent<'a>> {
-        let mut before = std::mem::take(matched);
+    /// What each account has spent of each budget that may match it. The cache keeps only matches of these accounts.
+    pub fn spent_of_all<'a>(&'a self, views: &'a [View], cache: &mut MatchCache) -> Vec<Spent<'a>> {
+        let mut previous = std::mem::take(cache);
         let mut all = Vec::new();
         for view in views {
             let budgets = self.budgets.iter();
             for budget in budgets.filter(|budget| budget.may_match(&view.account)) {
-                let matching = matched.by(&mut before, budget, view);
-                all.push(self.spent_of(budget, view, &matching));
+                let mask = cache.matching(&mut previous, budget, view);
+                all.push(self.spent_of(budget, view, &mask));
             }
         }
         all
     }
 
-    fn spent_of<'a>(
-        &self,
-        budget: &'a Budget,
-        view: &'a View,
-        matching: &LabelSetMask,
-    ) -> Spent<'a> {
+    fn spent_of<'a>(&self, budget: &'a Budget, view: &'a View, mask: &LabelSetMask) -> Spent<'a> {
         let spend = &view.spend;
         let mut amount = Sum::default();
         let mut forecast: Option<Sum> = None;
         let mut matched = false;
         let mut without_rate = BTreeSet::new();
         for family in &spend.families {
-            let mut of_family = family
+            let mut matching_values = family
                 .values
                 .iter()
-                .filter(|(set, _)| matching.has(*set))
+                .filter(|(set, _)| mask.has(*set))
                 .map(|(_, value)| *value)
                 .peekable();
-            if of_family.peek().is_none() {
+            if matching_values.peek().is_none() {
                 continue;
             }
             matched = true;
@@ -119,7 +114,7 @@ impl Money {
                 Window::MonthEnd => forecast.get_or_insert_default(),
                 _ => &mut amount,
             };
-            of_family.for_each(|value| sum.add(value * rate));
+            matching_values.for_each(|value| sum.add(value * rate));
         }
         Spent {
             budget,

@@ -11,7 +11,7 @@ use crate::{
         family_builder::FamilyBuilder,
         forecast::ForecastModel,
         labels::LabelSets,
-        windows::{DateRange, Moment, Window, cell_of, windows},
+        windows::{DateRange, ViewTime, Window, day_number, windows},
     },
 };
 
@@ -20,100 +20,98 @@ use crate::{
 pub struct Family {
     /// What is measured.
     pub measure: Measure,
-    /// Over which time.
+    /// Over which window.
     pub window: Window,
     /// Currency, unit of quantity, or empty.
     pub unit: Arc<str>,
-    /// Label set and value, in the order of the label sets, each set once.
+    /// Label set and value, in the order of the label sets, each set at most once.
     pub values: Vec<(u32, f64)>,
 }
 
+/// The families of an account, before folding.
 pub(super) fn families(
     state: &AccountState,
     measures: &[(Measure, Granularity)],
-    moment: &Moment,
-    outlook: &ForecastModel,
+    time: &ViewTime,
+    model: &ForecastModel,
     labels: &LabelSets,
 ) -> Vec<Family> {
-    let mut gathered = FamilyBuilder::default();
+    let mut builder = FamilyBuilder::default();
     for part in state.parts.values() {
-        for &(measure, grain) in measures {
-            if grain == Granularity::Now {
-                gather_now(part, measure, moment, labels, &mut gathered);
+        for &(measure, granularity) in measures {
+            if granularity == Granularity::Now {
+                add_now(part, measure, time, labels, &mut builder);
                 continue;
             }
-            for (window, cut) in windows(grain, moment) {
-                gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
+            for (window, range) in windows(granularity, time) {
+                add_flow(part, measure, window, range, time, labels, &mut builder);
             }
             if measure == Measure::BilledCost {
-                gather_restatement(part, moment, labels, &mut gathered);
-                gather_forecast(part, outlook, labels, &mut gathered);
+                add_restatement(part, time, labels, &mut builder);
+                add_forecast(part, model, labels, &mut builder);
             }
         }
     }
-    gathered.added(labels)
+    builder.added(labels)
 }
 
-/// One part's flow over one window: what was charged, and 0 for everything else that it charged in this month or
-/// the one before.
-pub(super) fn gather_flow<'a>(
+/// Adds a part's flow over one window: its charges, and 0 for every other label set that it charged in the current or
+/// the previous month.
+pub(super) fn add_flow<'a>(
     part: &'a PartState,
     measure: Measure,
     window: Window,
-    cut: DateRange,
-    moment: &Moment,
+    range: DateRange,
+    time: &ViewTime,
     labels: &'a LabelSets,
-    gathered: &mut FamilyBuilder<'a>,
+    builder: &mut FamilyBuilder<'a>,
 ) {
-    // A month that was never asked for is 0 so far only if it has just begun.
-    let begins = cut.month() == moment.month;
-    match part.months.get(&cut.month()) {
+    // A month that was never requested is 0 so far only if it has just begun.
+    let is_current = range.month() == time.month;
+    match part.months.get(&range.month()) {
         Some(MonthState::Reported { .. }) => {}
-        None if begins => {}
+        None if is_current => {}
         None | Some(MonthState::Withheld) => return,
     }
-    for month in [moment.month.previous(), moment.month] {
+    for month in [time.month.previous(), time.month] {
         for column in columns(part, month, measure) {
-            // What was first charged after the moment was not known at it.
-            let newest = moment
-                .through
-                .filter(|_| month == moment.month)
-                .map(cell_of);
-            let known = move |first: u8| newest.is_none_or(|newest| first <= newest);
-            let charged = column.iter().filter(move |cells| known(cells.first));
-            let counts = month == cut.month();
-            let values = charged.map(move |cells| {
-                let value = if counts { cut.of(&cells) } else { 0.0 };
-                (labels.set_of(cells.key), value)
+            // What was first charged later was not known then.
+            let last_day = time.through.filter(|_| month == time.month).map(day_number);
+            let is_known = move |first: u8| last_day.is_none_or(|last_day| first <= last_day);
+            let charged = column.iter().filter(move |daily| is_known(daily.first_day));
+            let in_range = month == range.month();
+            let values = charged.map(move |daily| {
+                let value = if in_range { range.sum_of(&daily) } else { 0.0 };
+                (labels.set_of(daily.key), value)
             });
-            gathered.push(measure, window, &column.unit, values);
+            builder.push(measure, window, &column.unit, values);
         }
     }
 }
 
-/// Our forecast of the running month for one part.
-fn gather_forecast<'a>(
+/// Adds the exporter's own forecast of the current month.
+fn add_forecast<'a>(
     part: &PartState,
-    outlook: &ForecastModel,
+    model: &ForecastModel,
     labels: &'a LabelSets,
-    gathered: &mut FamilyBuilder<'a>,
+    builder: &mut FamilyBuilder<'a>,
 ) {
-    for (unit, values) in outlook.of_part(part) {
+    for (unit, values) in model.of_part(part) {
         let values = values
             .into_iter()
             .map(|(key, value)| (labels.set_of(key), value));
-        gathered.push(Measure::BilledCost, Window::MonthEnd, &unit, values);
+        builder.push(Measure::BilledCost, Window::MonthEnd, &unit, values);
     }
 }
 
-/// How far the closed month of a part has moved since its baseline.
-fn gather_restatement<'a>(
+/// Adds the change of a part's previous month since its baseline.
+fn add_restatement<'a>(
     part: &'a PartState,
-    moment: &Moment,
+    time: &ViewTime,
     labels: &'a LabelSets,
-    gathered: &mut FamilyBuilder<'a>,
+    builder: &mut FamilyBuilder<'a>,
 ) {
-    let month = moment.month.previous();
+    let month = time.month.previous();
     let Some(baseline) = part
         .baseline
         .as_ref()
@@ -124,12 +122,12 @@ fn gather_restatement<'a>(
     for (sums, sign) in [(part.sums_of(month), 1.0), (Some(&*baseline.sums), -1.0)] {
         for column in sums
             .into_iter()
-            .flat_map(|sums| sums.of(Measure::BilledCost))
+            .flat_map(|sums| sums.columns_of(Measure::BilledCost))
         {
             let values = column
                 .iter()
-                .map(move |cells| (labels.set_of(cells.key), sign * cells.total));
-            gathered.push(
+                .map(move |daily| (labels.set_of(daily.key), sign * daily.total));
+            builder.push(
                 Measure::BilledCost,
                 Window::Restatement,
                 &column.unit,
@@ -139,47 +137,45 @@ fn gather_restatement<'a>(
     }
 }
 
-fn gather_now<'a>(
+/// Adds a part's current values, and 0 for seats that are no longer listed.
+fn add_now<'a>(
     part: &'a PartState,
     measure: Measure,
-    moment: &Moment,
+    time: &ViewTime,
     labels: &'a LabelSets,
-    gathered: &mut FamilyBuilder<'a>,
+    builder: &mut FamilyBuilder<'a>,
 ) {
     let window = match measure {
         Measure::ProviderForecast | Measure::ProviderEstimate => Window::MonthEnd,
         _ => Window::Now,
     };
-    // A forecast is about the month in which it was made; a vanished part's money stays, its levels and seats end.
-    let shown = match window {
-        Window::MonthEnd => part
-            .now
-            .as_ref()
-            .is_some_and(|now| now.month == moment.month),
-        _ => part.listed || !part.is_stale(moment.now, moment.stale_after),
+    // A forecast is for the month in which it was made. Costs of a vanished part stay, its levels and seats end.
+    let is_shown = match window {
+        Window::MonthEnd => part.now.as_ref().is_some_and(|now| now.month == time.month),
+        _ => part.listed || !part.is_stale(time.now, time.stale_after),
     };
-    if !shown {
+    if !is_shown {
         return;
     }
-    for column in part.now.iter().flat_map(|now| now.sums.of(measure)) {
+    for column in part.now.iter().flat_map(|now| now.sums.columns_of(measure)) {
         let values = column
             .iter()
-            .map(|cells| (labels.set_of(cells.key), cells.total));
-        gathered.push(measure, window, &column.unit, values);
+            .map(|daily| (labels.set_of(daily.key), daily.total));
+        builder.push(measure, window, &column.unit, values);
     }
     let ended = part
-        .ended
+        .ended_seats
         .iter()
-        .filter(|((ended, _), month)| *ended == measure && **month == moment.month)
+        .filter(|((ended, _), month)| *ended == measure && **month == time.month)
         .map(|((_, key), _)| (labels.set_of(*key), 0.0))
         .collect::<Vec<_>>();
     if !ended.is_empty() {
-        gathered.push(measure, window, &"".into(), ended.into_iter());
+        builder.push(measure, window, &"".into(), ended.into_iter());
     }
 }
 
 fn columns(part: &PartState, month: Month, measure: Measure) -> impl Iterator<Item = &Column> {
     part.sums_of(month)
         .into_iter()
-        .flat_map(move |sums| sums.of(measure))
+        .flat_map(move |sums| sums.columns_of(measure))
 }

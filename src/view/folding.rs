@@ -1,4 +1,4 @@
-//! Folding: the smallest label sets above a limit become `other`, so that every total stays exact.
+//! Folding: above a limit, the smallest label sets are aggregated into `other`, so that every total stays exact.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     ledger::Sum,
     provider::Granularity,
     state::AccountState,
-    view::{families::Family, family_builder::Accumulator, labels::LabelSets, windows::Moment},
+    view::{families::Family, family_builder::Accumulator, labels::LabelSets, windows::ViewTime},
 };
 
 mod choose;
@@ -15,20 +15,20 @@ mod weights;
 
 use self::{choose::choose, weights::weights};
 
-/// What folding did, for the metrics that tell of it.
+/// What was folded, for the metrics about folding.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Folded {
-    /// How many label sets are no longer told apart.
+    /// How many label sets were folded.
     pub series: usize,
-    /// Which share of the absolute cost they hold; of quantity where there is no money.
+    /// Their share of the absolute cost; of quantity if there are no costs.
     pub cost_ratio: f64,
 }
 
-/// Folds the smallest label sets and what they were charged, if there are too many.
+/// Folds the smallest label sets and their values if there are too many.
 pub(super) fn fold(
     state: &AccountState,
     measures: &[(Measure, Granularity)],
-    moment: &Moment,
+    time: &ViewTime,
     all: &Arc<LabelSets>,
     families: Vec<Family>,
     limit: usize,
@@ -36,7 +36,7 @@ pub(super) fn fold(
     if all.len() <= limit {
         return (Arc::clone(all), families, Folded::default());
     }
-    let weights = weights(state, measures, moment, all);
+    let weights = weights(state, measures, time, all);
     let Some(kept) = choose(all, &weights, limit) else {
         return (Arc::clone(all), families, Folded::default());
     };
@@ -54,11 +54,11 @@ pub(super) fn fold(
             0.0
         },
     };
-    let (labels, became) = all.folded(&kept);
+    let (labels, new_sets) = all.folded(&kept);
     let mut adder = Accumulator::new(labels.len());
     let families = families.into_iter().map(|family| {
         let values = family.values.iter();
-        adder.take(values.map(|&(set, value)| (became[set as usize], value)));
+        adder.take(values.map(|&(set, value)| (new_sets[set as usize], value)));
         Family {
             values: adder.added(),
             ..family

@@ -1,8 +1,8 @@
-//! Our forecast of the whole month, from charges: linear in them, so that the forecasts of series add up.
+//! The exporter's own forecast of the whole month. It is linear in the charges, so forecasts of series add up.
 //!
-//! Where a provider gives days: what closed days cost, plus the series' daily rate over the newest closed days times
-//! the days that remain, each weighted by the account's rhythm over the week. Where it gives months: the running
-//! month times its days over the days elapsed. What is charged once or by subscription counts and is not extrapolated.
+//! If the provider reports days: the cost of closed days, plus the series' daily rate over the newest closed days times
+//! the remaining days, each weighted by the account's weekday pattern. If it reports months: the current month, scaled
+//! from the elapsed days to all its days. One-time and subscription charges count but are not extrapolated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,17 +18,17 @@ use crate::{
 };
 
 mod accuracy;
-mod day_weights;
+mod day_factors;
 mod seasonality;
 
-use self::{day_weights::Worth, seasonality::Seasonality};
+use self::{day_factors::DayFactors, seasonality::Seasonality};
 
 pub(super) use self::accuracy::forecast_errors;
 
-/// Four of five months end within the bounds, if days scatter as they did: the normal distribution's 10 % point.
-const EIGHTY_PERCENT: f64 = 1.2816;
+/// The 90 % quantile of the normal distribution, for an interval of 80 %.
+const NORMAL_QUANTILE_90: f64 = 1.2816;
 
-/// How a month's end is foreseen for one account at one moment.
+/// How the month-end cost of one account is forecast at a given time.
 #[derive(Debug, Clone)]
 pub struct ForecastModel {
     month: Month,
@@ -37,36 +37,36 @@ pub struct ForecastModel {
     by_unit: BTreeMap<Arc<str>, Seasonality>,
 }
 
-/// The bounds of an account's forecast in one currency.
+/// The 80 % prediction interval of an account's forecast in one currency.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// The month's end is above it in nine of ten cases.
+    /// The month-end cost is above this with a probability of 90 %.
     pub lower: f64,
-    /// The month's end is below it in nine of ten cases.
+    /// The month-end cost is below this with a probability of 90 %.
     pub upper: f64,
 }
 
-/// A currency, and label sets with what they will have cost in it.
+/// A currency, and the forecast of each label set in it.
 pub type SeriesForecast = (Arc<str>, Vec<(u32, f64)>);
 
 impl ForecastModel {
-    /// The outlook of an account with days, up to the newest closed day; of one with months where there is none.
+    /// The model of an account: from days up to the newest closed one, or from months if `closed` is `None`.
     pub fn new(state: &AccountState, month: Month, closed: Option<Date>, zone: &TimeZone) -> Self {
-        let mut outlook = Self {
+        let mut model = Self {
             month,
             closed,
             zone: zone.clone(),
             by_unit: BTreeMap::new(),
         };
         let Some(closed) = closed else {
-            return outlook;
+            return model;
         };
         let mut days: BTreeMap<Arc<str>, BTreeMap<Date, Sum>> = BTreeMap::new();
         for part in state.parts.values() {
-            for of in [month.previous(), month] {
-                for (sign, column) in usage(part, of) {
+            for charged in [month.previous(), month] {
+                for (sign, column) in usage(part, charged) {
                     let days = days.entry(Arc::clone(&column.unit)).or_default();
-                    for (day, value) in days_of(of, column) {
+                    for (day, value) in days_of(charged, column) {
                         if day <= closed {
                             days.entry(day).or_default().add(sign * value);
                         }
@@ -74,21 +74,20 @@ impl ForecastModel {
                 }
             }
         }
-        outlook.by_unit = days
+        model.by_unit = days
             .into_iter()
             .filter_map(|(unit, days)| Some((unit, Seasonality::new(&days, month, closed)?)))
             .collect();
-        outlook
+        model
     }
 
-    /// What each label set of a part will have cost at the month's end, by currency; to be added where a key comes
-    /// more than once.
+    /// The forecast of each label set of a part, by currency. Values of a key that occurs more than once are to be added.
     pub fn of_part(&self, part: &PartState) -> Vec<SeriesForecast> {
         let prepaid: BTreeSet<u32> = [self.month.previous(), self.month]
             .into_iter()
             .filter_map(|month| part.sums_of(month))
-            .flat_map(|sums| sums.of(Measure::PrepaidCost))
-            .flat_map(|column| column.iter().map(|cells| cells.key))
+            .flat_map(|sums| sums.columns_of(Measure::PrepaidCost))
+            .flat_map(|column| column.iter().map(|daily| daily.key))
             .collect();
         let mut forecasts = if self.closed.is_some() {
             self.by_days(part)
@@ -111,20 +110,19 @@ impl ForecastModel {
         let mut forecasts = Vec::new();
         for month in [self.month.previous(), self.month] {
             for (sign, column) in usage(part, month) {
-                let Some(rhythm) = self.by_unit.get(&column.unit) else {
+                let Some(seasonality) = self.by_unit.get(&column.unit) else {
                     continue;
                 };
-                // What a day is worth for the month's end: what it cost itself, and its share of the rate that the
-                // remaining days will cost.
-                let a_rate = rhythm.remaining_weight / rhythm.rate_weight;
-                let worth = Worth::of(month, |day| {
+                // A day contributes its own cost, and its share of the daily rate for the remaining days.
+                let remaining_days = seasonality.remaining_weight / seasonality.rate_weight;
+                let factors = DayFactors::of(month, |day| {
                     let spent = f64::from(u8::from(month == self.month && day <= closed));
-                    let of_rate = rhythm.rate_days.get(&day).copied().unwrap_or_default();
-                    spent + of_rate * a_rate
+                    let rate_share = seasonality.rate_days.get(&day).copied().unwrap_or_default();
+                    spent + rate_share * remaining_days
                 });
                 let values = column
                     .iter()
-                    .map(|cells| (cells.key, sign * worth.sum(&cells)));
+                    .map(|daily| (daily.key, sign * factors.weighted_sum(&daily)));
                 forecasts.push((Arc::clone(&column.unit), values.collect()));
             }
         }
@@ -135,66 +133,69 @@ impl ForecastModel {
         let Some(MonthState::Reported { at, .. }) = part.months.get(&self.month) else {
             return Vec::new();
         };
-        let asked = at.to_zoned(self.zone.clone()).date();
-        if Month::of(asked) != self.month {
+        let polled = at.to_zoned(self.zone.clone()).date();
+        if Month::of(polled) != self.month {
             return Vec::new();
         }
-        let stretch = f64::from(self.month.last_day().day()) / f64::from(asked.day());
+        let factor = f64::from(self.month.last_day().day()) / f64::from(polled.day());
         usage(part, self.month)
-            .map(|(sign, column)| stretched(column, sign * stretch))
+            .map(|(sign, column)| scaled(column, sign * factor))
             .collect()
     }
 
     /// The bounds around the forecast of a whole account in one currency; `None` without enough days.
     pub fn bounds(&self, unit: &str, forecast: f64) -> Option<Bounds> {
-        let rhythm = self.by_unit.get(unit)?;
-        let remaining = rhythm.remaining as f64;
-        // A month misses its forecast because the level moves, which its days share: taken as scattering each by itself
-        // they would fall out of the bounds more often than not. The rate itself is known from few days.
-        let spread = (1.0 + 1.0 / rhythm.rate_known_from).sqrt();
-        let reach = EIGHTY_PERCENT * rhythm.scatter? * remaining * spread;
+        let seasonality = self.by_unit.get(unit)?;
+        let remaining = seasonality.remaining as f64;
+        // Forecasts are mostly wrong because the level changes, which affects all remaining days alike. With independent
+        // days, most months would end outside the interval. The rate itself is estimated from few days.
+        let spread = (1.0 + 1.0 / seasonality.effective_rate_days).sqrt();
+        let margin = NORMAL_QUANTILE_90 * seasonality.standard_deviation? * remaining * spread;
         Some(Bounds {
-            lower: forecast - reach,
-            upper: forecast + reach,
+            lower: forecast - margin,
+            upper: forecast + margin,
         })
     }
 }
 
-/// A measure's columns with their sign: what was billed, less what is not extrapolated.
+/// The extrapolated costs: columns of billed cost, minus columns of fixed cost.
 fn usage(part: &PartState, month: Month) -> impl Iterator<Item = (f64, &Column)> {
     let signs = [(Measure::BilledCost, 1.0), (Measure::FixedCost, -1.0)];
     part.sums_of(month).into_iter().flat_map(move |sums| {
-        signs
-            .into_iter()
-            .flat_map(move |(measure, sign)| sums.of(measure).map(move |column| (sign, column)))
+        signs.into_iter().flat_map(move |(measure, sign)| {
+            sums.columns_of(measure).map(move |column| (sign, column))
+        })
     })
 }
 
-/// What counts this month and is not extrapolated.
+/// The costs that are not extrapolated.
 fn fixed(part: &PartState, month: Month) -> impl Iterator<Item = SeriesForecast> {
     part.sums_of(month)
         .into_iter()
-        .flat_map(|sums| sums.of(Measure::FixedCost))
-        .map(|column| stretched(column, 1.0))
+        .flat_map(|sums| sums.columns_of(Measure::FixedCost))
+        .map(|column| scaled(column, 1.0))
 }
 
 /// The month's sum of each label set, times a factor.
-fn stretched(column: &Column, factor: f64) -> SeriesForecast {
-    let values = column.iter().map(|cells| (cells.key, cells.total * factor));
+fn scaled(column: &Column, factor: f64) -> SeriesForecast {
+    let values = column.iter().map(|daily| (daily.key, daily.total * factor));
     (Arc::clone(&column.unit), values.collect())
 }
 
-/// What all label sets of a column were charged on each day of its month that any of them was charged on.
+/// The total of each day with charges in a column.
 fn days_of(month: Month, column: &Column) -> impl Iterator<Item = (Date, f64)> {
-    // Entry 0 is no day.
-    column.days().iter().filter_map(move |&(cell, total)| {
-        let before = cell.checked_sub(1)?;
-        let day = month
-            .first_day()
-            .checked_add(i32::from(before).days())
-            .ok()?;
-        Some((day, total))
-    })
+    // Number 0 is the whole month, not a day.
+    column
+        .day_totals()
+        .iter()
+        .filter_map(move |&(number, total)| {
+            let before = number.checked_sub(1)?;
+            let day = month
+                .first_day()
+                .checked_add(i32::from(before).days())
+                .ok()?;
+            Some((day, total))
+        })
 }
 
 #[cfg(test)]

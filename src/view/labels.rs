@@ -1,4 +1,4 @@
-//! From the values of label sets to what labels say: label sets in order, names that ids share, info series.
+//! The label sets of an account as they are shown: sorted, with distinct label values, and the info series.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,43 +10,43 @@ mod mask;
 mod sort;
 mod text_table;
 
-use self::{distinct::OTHER, label_names::Names, text_table::Texts};
+use self::{distinct::OTHER, label_names::LabelNames, text_table::TextTable};
 
 pub(super) use self::sort::in_order;
 pub use self::{label_names::Info, mask::LabelSetMask};
 
 /// How many labels have info series: customer, project, product.
-pub(super) const NAMED: usize = 3;
-/// The label sets of an account in order, and which of them each of the ledger's label sets became.
+const INFO_LABELS: usize = 3;
+/// The sorted label sets of an account, and the set for each key of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelSets {
-    /// By label, the texts that it shows, in order.
-    texts: Arc<Vec<Texts>>,
-    /// By label set, the number of each label's text.
+    /// For each label, its texts, sorted.
+    texts: Arc<Vec<TextTable>>,
+    /// For each label set, the number of each label's text.
     sets: Vec<u32>,
     by_key: Vec<u32>,
-    infos: [Vec<Info>; NAMED],
-    /// By label, the names of the texts that an id was added to.
+    infos: [Vec<Info>; INFO_LABELS],
+    /// For each label, the plain name of each text that has an id or hash added.
     plain: Arc<Vec<BTreeMap<u32, Arc<str>>>>,
 }
 
 impl LabelSets {
-    /// Names every label set of an account, those of failing parts included, so that a label does not change when
-    /// a part comes back.
-    pub fn new(keys: &LabelTable, labels: &Labels) -> Self {
+    /// Makes the labels of all label sets of an account, including those of failing parts, so that a label does not
+    /// change when a part recovers.
+    pub fn new(label_table: &LabelTable, labels: &Labels) -> Self {
         let width = labels.slots.len();
-        let names: Vec<Names> = (0..width)
-            .map(|slot| Names::new(keys, slot, &labels.slots[slot]))
+        let names: Vec<LabelNames> = (0..width)
+            .map(|slot| LabelNames::new(label_table, slot, &labels.slots[slot]))
             .collect();
-        let mut numbers = Vec::with_capacity(keys.all_sets().len());
-        for key in (0u32..).take(keys.len()) {
-            let values = keys.set(key).iter().zip(&names);
+        let mut numbers = Vec::with_capacity(label_table.all_sets().len());
+        for key in (0u32..).take(label_table.len()) {
+            let values = label_table.set(key).iter().zip(&names);
             numbers.extend(values.map(|(&value, names)| names.by_value[value as usize]));
         }
         let set = |key: u32| &numbers[key as usize * width..][..width];
         let counts = names.iter().map(|names| names.texts.len());
         let order = in_order(&numbers, counts.collect());
-        let mut by_key = vec![0; keys.len()];
+        let mut by_key = vec![0; label_table.len()];
         let mut sets = Vec::with_capacity(numbers.len());
         for (number, equal) in (0u32..).zip(order.chunk_by(|left, right| set(*left) == set(*right)))
         {
@@ -72,8 +72,8 @@ impl LabelSets {
         all
     }
 
-    /// The same label sets with some of them folded: each keeps a number of its first labels, the others say
-    /// `other`. `None` keeps a set as it is. Also tells the number that each set has there.
+    /// The same label sets with some of them folded: each keeps that many leading labels, the others become `other`.
+    /// `None` keeps a set as it is. Also returns the new number of each set.
     pub(super) fn folded(&self, kept: &[Option<usize>]) -> (Self, Vec<u32>) {
         let width = self.texts.len();
         let mut folded = Self {
@@ -85,7 +85,7 @@ impl LabelSets {
         let others: Vec<u32> = self
             .texts
             .iter()
-            .map(|texts| texts.place_of(OTHER).0)
+            .map(|texts| texts.position_of(OTHER).0)
             .collect();
         let mut numbers = self.sets.clone();
         for (set, keep) in numbers.chunks_mut(width.max(1)).zip(kept) {
@@ -93,16 +93,20 @@ impl LabelSets {
             set[keep..].copy_from_slice(&others[keep..]);
         }
         let set = |number: u32| &numbers[number as usize * width..][..width];
-        let order = in_order(&numbers, folded.texts.iter().map(Texts::len).collect());
-        let mut names = vec![0; self.len()];
+        let order = in_order(&numbers, folded.texts.iter().map(TextTable::len).collect());
+        let mut new_sets = vec![0; self.len()];
         for (number, equal) in (0u32..).zip(order.chunk_by(|left, right| set(*left) == set(*right)))
         {
             for &old in equal {
-                names[old as usize] = number;
+                new_sets[old as usize] = number;
             }
             folded.sets.extend_from_slice(set(equal[0]));
         }
-        folded.by_key = self.by_key.iter().map(|set| names[*set as usize]).collect();
+        folded.by_key = self
+            .by_key
+            .iter()
+            .map(|set| new_sets[*set as usize])
+            .collect();
         for (label, infos) in folded.infos.iter_mut().enumerate() {
             let Some(texts) = folded.texts.get(label) else {
                 continue;
@@ -112,14 +116,14 @@ impl LabelSets {
                 shown[set[label] as usize] = true;
             }
             infos.retain(|info| {
-                let (number, is_there) = texts.place_of(&info.shown);
+                let (number, is_there) = texts.position_of(&info.shown);
                 is_there && shown[number as usize]
             });
         }
-        (folded, names)
+        (folded, new_sets)
     }
 
-    /// How many there are.
+    /// The number of label sets.
     pub fn len(&self) -> usize {
         self.sets
             .len()
@@ -132,12 +136,12 @@ impl LabelSets {
         self.sets.is_empty()
     }
 
-    /// The number of the label set that one of the ledger's became.
+    /// The number of the label set for a key of the ledger.
     pub fn set_of(&self, key: u32) -> u32 {
         self.by_key[key as usize]
     }
 
-    /// The numbers of a label set's texts; of one label, equal numbers are equal texts.
+    /// The numbers of a label set's texts. For one label, equal numbers mean equal texts.
     pub fn numbers(&self, set: u32) -> &[u32] {
         let width = self.texts.len();
         &self.sets[set as usize * width..][..width]
@@ -154,8 +158,8 @@ impl LabelSets {
             .map(|(&number, texts)| texts.get(number))
     }
 
-    /// Which label sets have labels that match: every one of the matchers, each by its label, on the text as shown or
-    /// as it was before an id was added to it. Each text is looked at once.
+    /// The label sets that all matchers match, each on its label: on the text as shown, or without the id that was added
+    /// to it. Each text is checked once.
     pub fn matching(&self, matchers: &[(usize, impl Fn(&str) -> bool)]) -> LabelSetMask {
         let by_text: Vec<(usize, Vec<bool>)> = matchers
             .iter()
@@ -176,14 +180,14 @@ impl LabelSets {
         })
     }
 
-    /// The names that several ids share: the position of the label, the name, and the texts that it became, the name
-    /// itself where one of them has kept it.
+    /// The names that several ids share: the position of the label, the name, and the texts shown for it, including the
+    /// name itself if one id kept it.
     pub fn shared(&self) -> impl Iterator<Item = (usize, &str, Vec<&str>)> {
         let labels = self.plain.iter().zip(&*self.texts).enumerate();
         labels.flat_map(|(label, (plain, all))| {
             let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (&text, name) in plain {
-                let is_kept = || &**name != OTHER && all.place_of(name).1;
+                let is_kept = || &**name != OTHER && all.position_of(name).1;
                 let kept = || is_kept().then_some(&**name).into_iter().collect();
                 texts.entry(name).or_insert_with(kept).push(all.get(text));
             }
@@ -195,7 +199,7 @@ impl LabelSets {
     }
 
     /// The info series of the labels customer, project and product.
-    pub fn infos(&self) -> &[Vec<Info>; NAMED] {
+    pub fn infos(&self) -> &[Vec<Info>; INFO_LABELS] {
         &self.infos
     }
 }

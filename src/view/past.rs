@@ -1,4 +1,4 @@
-//! Sums of months that are over, as they would have been shown at moments of the past.
+//! Views of an account at times in the past, for backfill.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,131 +10,136 @@ use crate::{
     provider::Granularity,
     state::AccountState,
     view::{
-        families::gather_flow,
+        families::add_flow,
         family_builder::FamilyBuilder,
         labels::LabelSets,
-        windows::{Moment, Window, newest_closed_day, windows},
+        windows::{ViewTime, Window, newest_closed_day, windows},
     },
 };
 
-/// One account at moments of the past: the same windows as [`crate::view::view`] shows, but with what is known by now of
-/// the days up to and including that of the moment.
+/// One account at times in the past: the same windows as [`crate::view::view`], with what is known today about the days
+/// up to and including the day of each time.
 ///
-/// A day counts whole from its first instant on. So a month is complete before it becomes the previous one, what
-/// month to date gains from day to day is what the day cost, and the first day's value is what it gained.
-/// Levels, seats, forecasts and restatements have no past; nothing is folded.
+/// A day counts completely from its first instant on. So a month is complete before it becomes the previous month, and
+/// month to date grows each day by the cost of that day. Levels, seats, forecasts and restatements have no past values,
+/// and nothing is folded.
 #[derive(Debug)]
-pub struct Past {
-    /// The account and how it is configured.
+pub struct PastView {
+    /// The account's configuration.
     pub account: Arc<Account>,
-    /// Its label sets in order: names are told apart over everything that was read.
+    /// Its label sets in order. Label values are distinct over everything that was read.
     pub labels: LabelSets,
     state: AccountState,
-    stretches: Vec<Stretch>,
+    intervals: Vec<Interval>,
 }
 
-/// Moments that follow each other and show the same.
+/// Consecutive instants with the same values.
 #[derive(Debug)]
-struct Stretch {
-    moment: Moment,
+struct Interval {
+    time: ViewTime,
     instants: Vec<Timestamp>,
 }
 
-/// One series: its values in the order of time, each with the instants at which it was shown.
+/// One series: its values in order of time, each with the instants at which it applies.
 #[derive(Debug)]
-pub struct Series<'a> {
+pub struct PastSeries<'a> {
     /// Currency or unit of quantity.
     pub unit: Arc<str>,
     /// The label set.
     pub set: u32,
-    /// The values; where the series was not shown, there is a gap.
+    /// The values. There is a gap while the series does not exist.
     pub values: Vec<(f64, &'a [Timestamp])>,
 }
 
-impl Past {
-    /// An account whose state holds every month of the instants and the month before the first. The instants are in
-    /// the order of time.
+impl PastView {
+    /// The past of an account whose state has all months of the instants and the month before the first. The instants
+    /// must be in order.
     pub fn new(
         account: Arc<Account>,
         state: AccountState,
         instants: impl IntoIterator<Item = Timestamp>,
     ) -> Self {
-        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut intervals: Vec<Interval> = Vec::new();
         for instant in instants {
-            let moment = moment(&account, &state, instant);
-            match stretches.last_mut() {
-                Some(last) if last.moment.shows_the_same_as(&moment) => last.instants.push(instant),
-                _ => stretches.push(Stretch {
-                    moment,
+            let time = view_time(&account, &state, instant);
+            match intervals.last_mut() {
+                Some(last) if last.time.has_same_values_as(&time) => last.instants.push(instant),
+                _ => intervals.push(Interval {
+                    time,
                     instants: vec![instant],
                 }),
             }
         }
         Self {
-            labels: LabelSets::new(&state.keys, &account.labels),
+            labels: LabelSets::new(&state.label_table, &account.labels),
             account,
             state,
-            stretches,
+            intervals,
         }
     }
 
-    /// How many instants there are.
+    /// The number of instants.
     pub fn instants(&self) -> usize {
-        self.stretches
+        self.intervals
             .iter()
-            .map(|stretch| stretch.instants.len())
+            .map(|interval| interval.instants.len())
             .sum()
     }
 
-    /// The billing months, start and end, each with the instants at which it ran; none where the account has no months.
+    /// The billing months, start and end, each with its instants; empty if the account has no months.
     pub fn billing_periods(&self) -> Vec<((Timestamp, Timestamp), &[Timestamp])> {
         let measures = self.account.provider.measures();
-        if measures.iter().all(|(_, grain)| *grain == Granularity::Now) {
+        if measures
+            .iter()
+            .all(|(_, granularity)| *granularity == Granularity::Now)
+        {
             return Vec::new();
         }
         let zone = &self.account.zone;
-        self.stretches
+        self.intervals
             .iter()
-            .map(|stretch| {
-                let month = stretch.moment.month;
+            .map(|interval| {
+                let month = interval.time.month;
                 let period = (month.start(zone), month.end(zone));
-                (period, stretch.instants.as_slice())
+                (period, interval.instants.as_slice())
             })
             .collect()
     }
 
-    /// The series of one measure over one window, in the order in which they are served.
-    pub fn series(&self, measure: Measure, window: Window) -> Vec<Series<'_>> {
-        let mut series: BTreeMap<(Arc<str>, u32), Series<'_>> = BTreeMap::new();
+    /// The series of one measure over one window, in the order of the exposition.
+    pub fn series(&self, measure: Measure, window: Window) -> Vec<PastSeries<'_>> {
+        let mut series: BTreeMap<(Arc<str>, u32), PastSeries<'_>> = BTreeMap::new();
         let measures = self.account.provider.measures();
-        let grain = measures.iter().find(|(known, _)| *known == measure);
-        let Some(&(_, grain)) = grain.filter(|(_, grain)| *grain != Granularity::Now) else {
+        let granularity = measures.iter().find(|(known, _)| *known == measure);
+        let Some(&(_, granularity)) =
+            granularity.filter(|(_, granularity)| *granularity != Granularity::Now)
+        else {
             return Vec::new();
         };
-        for stretch in &self.stretches {
-            let moment = &stretch.moment;
-            let mut gathered = FamilyBuilder::default();
-            for (_, cut) in windows(grain, moment)
+        for interval in &self.intervals {
+            let time = &interval.time;
+            let mut builder = FamilyBuilder::default();
+            for (_, range) in windows(granularity, time)
                 .into_iter()
                 .filter(|(known, _)| *known == window)
             {
                 for part in self.state.parts.values() {
                     let labels = &self.labels;
-                    gather_flow(part, measure, window, cut, moment, labels, &mut gathered);
+                    add_flow(part, measure, window, range, time, labels, &mut builder);
                 }
             }
-            for family in gathered.added(&self.labels) {
+            for family in builder.added(&self.labels) {
                 for (set, value) in family.values {
                     let unit = Arc::clone(&family.unit);
                     series
                         .entry((Arc::clone(&unit), set))
-                        .or_insert_with(|| Series {
+                        .or_insert_with(|| PastSeries {
                             unit,
                             set,
                             values: Vec::new(),
                         })
                         .values
-                        .push((value, &stretch.instants));
+                        .push((value, &interval.instants));
                 }
             }
         }
@@ -142,15 +147,15 @@ impl Past {
     }
 }
 
-impl Moment {
-    fn shows_the_same_as(&self, other: &Self) -> bool {
+impl ViewTime {
+    fn has_same_values_as(&self, other: &Self) -> bool {
         (self.today, self.previous_day) == (other.today, other.previous_day)
     }
 }
 
-fn moment(account: &Account, state: &AccountState, now: Timestamp) -> Moment {
+fn view_time(account: &Account, state: &AccountState, now: Timestamp) -> ViewTime {
     let today = now.to_zoned(account.zone.clone()).date();
-    Moment {
+    ViewTime {
         now,
         today,
         month: Month::of(today),

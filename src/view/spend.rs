@@ -9,23 +9,23 @@ use crate::{
     view::{
         families::Family,
         labels::LabelSets,
-        windows::{Moment, Window},
+        windows::{ViewTime, Window},
     },
 };
 
-/// The billed cost of the running month before folding and withdrawal: what was spent stays spent.
+/// The billed cost of the current month before folding and withdrawal.
 #[derive(Debug, Clone, Default)]
 pub struct Spend {
     /// The label sets before folding.
     pub labels: Arc<LabelSets>,
-    /// Month to date and forecast, each a family a currency.
+    /// Month to date and forecast, a family for each currency.
     pub families: Vec<Family>,
-    /// Whether every listed part has reported the current month and is not stale, and no other part withholds it.
+    /// Whether every listed part reports the current month and is not stale, and no other part withholds it.
     pub complete: bool,
 }
 
 impl Spend {
-    /// What the account as a whole will have cost at the month's end, by currency.
+    /// The forecast of the whole account at month end, by currency.
     pub fn forecasts(&self) -> BTreeMap<Arc<str>, f64> {
         self.families
             .iter()
@@ -38,11 +38,11 @@ impl Spend {
     }
 }
 
-/// The running month's cost as budgets want it, of families that are not folded.
+/// The current month's cost, from families that are not folded.
 pub(super) fn spend(
     state: &AccountState,
     families: &[Family],
-    moment: &Moment,
+    time: &ViewTime,
     all: &Arc<LabelSets>,
 ) -> Spend {
     let families = families
@@ -55,20 +55,20 @@ pub(super) fn spend(
         .collect();
     let mut listed = state.parts.values().filter(|part| part.listed).peekable();
     let polled = state.status.last_attempt.is_some();
-    let found = listed.peek().is_some() || state.status.discovery.is_none();
-    let told = |part: &PartState| {
-        !part.is_stale(moment.now, moment.stale_after)
-            && match part.months.get(&moment.month) {
-                // What the last answer did not report is what it was before.
+    let discovered = listed.peek().is_some() || state.status.discovery.is_none();
+    let reported = |part: &PartState| {
+        !part.is_stale(time.now, time.stale_after)
+            && match part.months.get(&time.month) {
+                // The last response may not have reported it.
                 Some(MonthState::Reported { at, .. }) => Some(*at) >= part.last_success,
                 // The month has just begun, and there was no poll since.
-                None => part.months.contains_key(&moment.month.previous()),
+                None => part.months.contains_key(&time.month.previous()),
                 Some(MonthState::Withheld) => false,
             }
     };
     Spend {
         labels: Arc::clone(all),
         families,
-        complete: polled && found && listed.all(|part| told(part)),
+        complete: polled && discovered && listed.all(|part| reported(part)),
     }
 }

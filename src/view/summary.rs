@@ -1,5 +1,5 @@
-//! What people are told: a few sums an account and a budget, taken from the views while they are rendered, so that the
-//! status page costs nothing that grows with the number of series.
+//! The sums of each account and budget for people: taken from the views while they are rendered, so that the cost of the
+//! status page does not grow with the number of series.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,12 +19,12 @@ use crate::{
     },
 };
 
-/// Of an account with more failures, so many are told in words.
+/// How many failures of an account are kept.
 const MAX_FAILURES: usize = 5;
-/// Of an account with more units, so many are told.
+/// How many amounts of an account are kept.
 const MAX_AMOUNTS: usize = 4;
 
-/// What all accounts and budgets come to.
+/// The totals of all accounts and budgets.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// By the name of the account.
@@ -33,39 +33,39 @@ pub struct Summary {
     pub budgets: Vec<BudgetSummary>,
 }
 
-/// What one account comes to.
+/// The totals of one account, and its health.
 #[derive(Debug, Clone)]
 pub struct AccountSummary {
-    /// How many parts the provider lists.
+    /// The number of parts that the provider lists.
     pub parts: usize,
-    /// How many of them failed last time, or are stale.
+    /// How many of them failed in the last poll, or are stale.
     pub failing_parts: usize,
     /// How many parts lack one of the two months.
     pub withheld: WithheldParts,
-    /// Why, of the first few.
+    /// The first few failures.
     pub failures: Vec<(String, Failure)>,
     /// Whether the values are withdrawn because every part is stale.
     pub withdrawn: bool,
-    /// The end of the newest day or hour seen, or the time of the answer.
-    pub data: Option<Timestamp>,
-    /// How many label sets are served.
+    /// The end of the newest day or hour with data, or the time of the response.
+    pub data_until: Option<Timestamp>,
+    /// The number of label sets served.
     pub series: usize,
-    /// What folding did.
+    /// What was folded.
     pub folded: Folded,
-    /// The running month by currency.
+    /// The current month by currency.
     pub totals: Vec<Total>,
-    /// Seats, and what was consumed in the running month by unit, where there is no money.
+    /// If there are no costs: seats, and the consumed quantity of the current month by unit.
     pub amounts: Vec<(Arc<str>, f64)>,
 }
 
-/// The running month in one currency.
+/// The current month in one currency.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Total {
-    /// Which currency.
+    /// The currency.
     pub currency: Arc<str>,
-    /// What was billed so far.
+    /// The billed cost so far.
     pub to_date: f64,
-    /// Our forecast of the whole month, where there is one.
+    /// The forecast of the whole month, if there is one.
     pub forecast: Option<f64>,
 }
 
@@ -76,15 +76,15 @@ pub struct BudgetSummary {
     pub name: String,
     /// The currency of all amounts.
     pub currency: String,
-    /// The most that may be spent.
+    /// The budget's limit.
     pub limit: f64,
-    /// By severity, the share of the limit above which it is told.
+    /// For each severity, the share of the limit above which it alerts.
     pub thresholds: BTreeMap<String, f64>,
-    /// What was spent so far.
+    /// The cost so far.
     pub spent: f64,
-    /// What will have been spent at the month's end, where that is forecast.
+    /// The forecast at month end, if there is one.
     pub forecast: Option<f64>,
-    /// Whether nothing is missing that the budget may match.
+    /// Whether nothing that the budget may match is missing.
     pub complete: bool,
     /// Whether any series matches.
     pub matched: bool,
@@ -122,7 +122,7 @@ impl Summary {
         }
     }
 
-    /// The running month of all accounts by currency. A forecast only where every account has one, since a part of it
+    /// The current month of all accounts by currency. A forecast only if every account has one, since a part of it
     /// would read like the whole.
     pub fn totals(&self) -> Vec<Total> {
         let mut totals: BTreeMap<&Arc<str>, (Sum, Option<Sum>)> = BTreeMap::new();
@@ -157,7 +157,7 @@ impl AccountSummary {
             withheld: health.withheld.unwrap_or_default(),
             failures: health.failures.iter().take(MAX_FAILURES).cloned().collect(),
             withdrawn: health.withdrawn,
-            data: health.data,
+            data_until: health.data_until,
             series: view.labels.len(),
             folded: view.folded,
             amounts: if totals.is_empty() {
@@ -211,49 +211,4 @@ fn sum(family: &Family) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(totals: &[(&str, f64, Option<f64>)]) -> AccountSummary {
-        AccountSummary {
-            parts: 1,
-            failing_parts: 0,
-            withheld: WithheldParts::default(),
-            failures: Vec::new(),
-            withdrawn: false,
-            data: None,
-            series: 1,
-            folded: Folded::default(),
-            amounts: Vec::new(),
-            totals: totals
-                .iter()
-                .map(|&(currency, to_date, forecast)| Total {
-                    currency: currency.into(),
-                    to_date,
-                    forecast,
-                })
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn currencies_are_not_added_and_half_a_forecast_is_none() {
-        let summary = Summary {
-            accounts: BTreeMap::from([
-                (
-                    "a".to_owned(),
-                    account(&[("EUR", 1.0, Some(4.0)), ("USD", 8.0, Some(9.0))]),
-                ),
-                ("b".to_owned(), account(&[("EUR", 2.0, None)])),
-                ("c".to_owned(), account(&[("USD", 1.0, Some(2.0))])),
-            ]),
-            budgets: Vec::new(),
-        };
-        let totals = summary.totals();
-        let told: Vec<_> = totals
-            .iter()
-            .map(|total| (&*total.currency, total.to_date, total.forecast))
-            .collect();
-        assert_eq!(told, [("EUR", 3.0, None), ("USD", 9.0, Some(11.0))]);
-    }
-}
+mod tests;

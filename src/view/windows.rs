@@ -12,26 +12,26 @@ use crate::{
     state::{AccountState, MonthState},
 };
 
-/// Over which time a family adds.
+/// The time over which a family adds values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
-    /// The running billing month, the running day included.
+    /// The current billing month, including the current day.
     MonthToDate,
-    /// The billing month before.
+    /// The previous billing month.
     PreviousMonth,
     /// The newest closed day.
     PreviousDay,
-    /// The running day.
+    /// The current day.
     Today,
-    /// The running month as a whole, as the provider foresees it.
+    /// The whole current month, as forecast.
     MonthEnd,
-    /// The moment of the last answer.
+    /// The time of the last response.
     Now,
-    /// The billing month before, against what it was 48 hours after its end.
+    /// The change of the previous billing month since its baseline.
     Restatement,
 }
 
-/// The moment after which a day is taken as complete.
+/// When a day counts as complete.
 pub fn day_closes(day: Date, zone: &TimeZone, closes_after: Duration) -> Timestamp {
     add(
         start_of_day(day.saturating_add(1.day()), zone),
@@ -39,23 +39,23 @@ pub fn day_closes(day: Date, zone: &TimeZone, closes_after: Duration) -> Timesta
     )
 }
 
-/// The moment that windows are about.
+/// The time of a view, and what follows from it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct ViewTime {
     pub(super) now: Timestamp,
     pub(super) today: Date,
     pub(super) month: Month,
     pub(super) previous_day: Option<Date>,
     pub(super) stale_after: Duration,
-    /// The last day that counts, where the moment is past and more is known by now.
+    /// The last day that counts, for a time in the past of which later days are known.
     pub(super) through: Option<Date>,
 }
 
-/// Which sums of a month a window adds.
+/// The days or month that a window adds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum DateRange {
     Month(Month),
-    /// The days of a month up to this one.
+    /// The days of a month up to and including this one.
     Through(Date),
     Day(Date),
 }
@@ -68,47 +68,47 @@ impl DateRange {
         }
     }
 
-    pub(super) fn of(self, cells: &DailySums<'_>) -> f64 {
+    pub(super) fn sum_of(self, daily: &DailySums<'_>) -> f64 {
         match self {
-            Self::Month(_) => cells.total,
-            Self::Through(day) => cells.through(cell_of(day)),
-            Self::Day(day) => cells.at(cell_of(day)),
+            Self::Month(_) => daily.total,
+            Self::Through(day) => daily.through_day(day_number(day)),
+            Self::Day(day) => daily.on_day(day_number(day)),
         }
     }
 }
 
-/// The cell of a day among the sums of its month.
-pub(super) fn cell_of(day: Date) -> u8 {
+/// The number of a day in [`DailySums`].
+pub(super) fn day_number(day: Date) -> u8 {
     day.day().unsigned_abs()
 }
 
-/// The windows over which a flow is shown that is told in this grain, and what each adds.
-pub(super) fn windows(grain: Granularity, moment: &Moment) -> Vec<(Window, DateRange)> {
-    let to_date = match (moment.through, grain) {
-        (None, _) => Some(DateRange::Month(moment.month)),
+/// The windows of a flow that is reported at this granularity, and what each adds.
+pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window, DateRange)> {
+    let to_date = match (time.through, granularity) {
+        (None, _) => Some(DateRange::Month(time.month)),
         (Some(day), Granularity::RunningDay | Granularity::Day) => Some(DateRange::Through(day)),
-        // What a month had come to in its course is not known where it is told as a whole.
+        // Month to date in the past is unknown if only whole months are reported.
         (Some(_), Granularity::Month | Granularity::Now) => None,
     };
-    let has_days = matches!(grain, Granularity::RunningDay | Granularity::Day);
-    let previous_day = moment.previous_day.filter(|_| has_days).map(DateRange::Day);
-    let today = (grain == Granularity::RunningDay).then_some(DateRange::Day(moment.today));
+    let has_days = matches!(granularity, Granularity::RunningDay | Granularity::Day);
+    let previous_day = time.previous_day.filter(|_| has_days).map(DateRange::Day);
+    let today = (granularity == Granularity::RunningDay).then_some(DateRange::Day(time.today));
     [
         (Window::MonthToDate, to_date),
         (
             Window::PreviousMonth,
-            Some(DateRange::Month(moment.month.previous())),
+            Some(DateRange::Month(time.month.previous())),
         ),
         (Window::PreviousDay, previous_day),
         (Window::Today, today),
     ]
     .into_iter()
-    .filter_map(|(window, cut)| Some((window, cut?)))
+    .filter_map(|(window, range)| Some((window, range?)))
     .collect()
 }
 
-/// The newest day that every part was asked about after it closed. A day that has not closed by now is none,
-/// whatever a clock that was set back has let a part believe.
+/// The newest day that was closed when each part was last polled. It must also be closed now, in case the clock was set
+/// back since.
 pub(super) fn newest_closed_day(
     state: &AccountState,
     now: Timestamp,
@@ -134,14 +134,14 @@ pub(super) fn newest_closed_day(
         .flatten()
 }
 
-/// The next moment at which a window turns or a part becomes stale.
-pub(super) fn next_change(state: &AccountState, moment: &Moment, zone: &TimeZone) -> Timestamp {
-    let midnight = start_of_day(moment.today.saturating_add(1.day()), zone);
+/// When the next window begins or the next part becomes stale.
+pub(super) fn next_change(state: &AccountState, time: &ViewTime, zone: &TimeZone) -> Timestamp {
+    let midnight = start_of_day(time.today.saturating_add(1.day()), zone);
     state
         .parts
         .values()
-        .filter_map(|part| Some(add(part.last_success?, moment.stale_after)))
-        .filter(|stale| *stale > moment.now)
+        .filter_map(|part| Some(add(part.last_success?, time.stale_after)))
+        .filter(|stale| *stale > time.now)
         .chain([midnight])
         .min()
         .unwrap_or(midnight)

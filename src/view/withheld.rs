@@ -1,4 +1,4 @@
-//! Parts that had charges in one of the two months that are shown and do not report the other: sums lack them.
+//! Parts that have charges in one of the two months shown but do not report the other, so that sums are too low.
 
 use serde::Serialize;
 
@@ -10,8 +10,8 @@ use crate::{
     view::windows::Window,
 };
 
-/// How many parts had money in one of the two months and do not report the other; where the account has no money,
-/// parts that consumed something. A part without charges in either month is not counted: it may never have had any.
+/// How many parts have costs in one of the two months and do not report the other; if the account has no costs, parts
+/// with consumption. A part without charges in both months is not counted: it may never have had any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct WithheldParts {
     /// Parts that do not report the current month.
@@ -21,16 +21,16 @@ pub struct WithheldParts {
 }
 
 impl WithheldParts {
-    /// Counts the parts of an account, the ones that are no longer listed included: their money is shown, too.
+    /// Counts the parts of an account, including those no longer listed: their costs are served, too.
     pub(super) fn of(
         state: &AccountState,
         measures: &[(Measure, Granularity)],
         current: Month,
     ) -> Self {
-        let has_money = measures
+        let has_cost = measures
             .iter()
             .any(|(measure, _)| *measure == Measure::BilledCost);
-        let measure = if has_money {
+        let measure = if has_cost {
             Measure::BilledCost
         } else {
             Measure::ConsumedQuantity
@@ -51,7 +51,7 @@ impl WithheldParts {
         self == Self::default()
     }
 
-    /// What is missing, a sentence for each window.
+    /// A sentence for each window that lacks parts.
     pub fn sentences(self) -> Vec<String> {
         let sentence = |parts: usize, had: &str, missing: &str| {
             let (parts, verb) = match parts {
@@ -69,7 +69,7 @@ impl WithheldParts {
     }
 }
 
-/// The window that lacks a part, if one does.
+/// The window that lacks a part, if any.
 fn missing(part: &PartState, measure: Measure, current: Month) -> Option<Window> {
     match (
         part.months.get(&current.previous()),
@@ -81,8 +81,8 @@ fn missing(part: &PartState, measure: Measure, current: Month) -> Option<Window>
         (Some(MonthState::Withheld) | None, Some(MonthState::Reported { sums, .. })) => {
             is_charged(sums, measure).then_some(Window::PreviousMonth)
         }
-        // A current month that was not asked for yet has just begun and is 0 so far. Where neither month is known,
-        // or both are, no sum lacks anything that was there.
+        // A current month that was not requested yet has just begun and is 0 so far. If neither or both months are
+        // reported, no known charges are missing.
         _ => None,
     }
 }
@@ -92,141 +92,8 @@ fn is_charged(sums: &Sums, measure: Measure) -> bool {
     sums.columns
         .iter()
         .filter(|column| column.measure == measure)
-        .any(|column| column.iter().any(|cells| cells.total != 0.0))
+        .any(|column| column.iter().any(|daily| daily.total != 0.0))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::{
-        ledger,
-        provider::{MonthFetch, Part, PollRequest},
-        test_support::{Said, Scripted, account, at, cost, month, told},
-        view::view,
-    };
-
-    const NOW: &str = "2025-03-10T12:00:00Z";
-    const MONEY: &[(Measure, Granularity)] = &[(Measure::BilledCost, Granularity::Month)];
-
-    /// What one part reports in one poll: its charges and the months that it withholds.
-    type Report<'a> = (&'a str, Vec<Said>, &'a [&'a str]);
-
-    fn previous(value: f64) -> Said {
-        cost(month("2025-02"), "a", value)
-    }
-
-    fn current(value: f64) -> Said {
-        cost(month("2025-03"), "a", value)
-    }
-
-    /// The count after one poll in March that asked for these months, as it is at a moment: month to date and previous
-    /// month.
-    fn count(
-        measures: &[(Measure, Granularity)],
-        asked: &[&str],
-        reports: &[Report<'_>],
-        now: &str,
-    ) -> Option<[usize; 2]> {
-        let account = account(Scripted::new(measures, MonthFetch::Both), "UTC");
-        let mut state = AccountState::new(account.labels.slots.len());
-        let parts: Vec<_> = reports.iter().map(|(part, ..)| Part::new(*part)).collect();
-        state.list(&parts);
-        let polled: Timestamp = at(NOW);
-        let ask = PollRequest {
-            months: asked.iter().map(|month| month.parse().unwrap()).collect(),
-            current: "2025-03".parse().unwrap(),
-            today: "2025-03-10".parse().unwrap(),
-            now: polled,
-        };
-        for (part, charges, withheld) in reports {
-            let said = ledger::PartTotals {
-                withheld: withheld
-                    .iter()
-                    .map(|month| month.parse().unwrap())
-                    .collect(),
-                ..told(&account, charges)
-            };
-            let _ = state.accept(part, said, &ask, &account.zone);
-        }
-        state.status.last_attempt = Some(polled);
-        let view = view(&Arc::new(account), &Arc::new(state), at(now));
-        let parts = view.health.withheld?;
-        Some([parts.month_to_date, parts.previous_month])
-    }
-
-    #[test]
-    fn parts_with_money_in_one_month_count_for_the_other() {
-        let both: &[&str] = &["2025-02", "2025-03"];
-        for (charges, withheld, want) in [
-            (vec![previous(3.0), current(1.0)], &[][..], Some([0, 0])),
-            (vec![current(1.0)], &["2025-02"], Some([0, 1])),
-            (vec![previous(3.0)], &["2025-03"], Some([1, 0])),
-            // A month that is reported and empty is 0, not missing.
-            (vec![current(1.0)], &[], Some([0, 0])),
-            // Nothing is known to be missing from a part without money.
-            (vec![], &["2025-02", "2025-03"], Some([0, 0])),
-            (vec![current(0.0)], &["2025-02"], Some([0, 0])),
-            (vec![current(-1.0)], &["2025-02"], Some([0, 1])),
-        ] {
-            let reports = [
-                ("part", charges.clone(), withheld),
-                ("whole", vec![previous(1.0), current(1.0)], &[][..]),
-            ];
-            assert_eq!(count(MONEY, both, &reports, NOW), want, "{charges:?}");
-        }
-    }
-
-    #[test]
-    fn a_previous_month_that_was_never_asked_for_counts() {
-        let reports = [("part", vec![current(1.0)], &[][..])];
-        assert_eq!(count(MONEY, &["2025-03"], &reports, NOW), Some([0, 1]));
-    }
-
-    #[test]
-    fn a_current_month_that_was_not_asked_for_yet_does_not_count() {
-        let both: &[&str] = &["2025-02", "2025-03"];
-        let reports = [("part", vec![previous(3.0), current(1.0)], &[][..])];
-        let turned = "2025-04-01T00:00:00Z";
-        assert_eq!(count(MONEY, both, &reports, turned), Some([0, 0]));
-    }
-
-    #[test]
-    fn quantities_count_where_there_is_no_money() {
-        let both: &[&str] = &["2025-02", "2025-03"];
-        let used = current(1.0).of(Measure::ConsumedQuantity, "h");
-        let reports = [("part", vec![used], &["2025-02"][..])];
-        let usage = (Measure::ConsumedQuantity, Granularity::Day);
-        assert_eq!(count(&[usage], both, &reports, NOW), Some([0, 1]));
-        let money = [usage, MONEY[0]];
-        assert_eq!(count(&money, both, &reports, NOW), Some([0, 0]));
-    }
-
-    #[test]
-    fn accounts_without_months_have_no_count() {
-        assert_eq!(
-            count(&[(Measure::Seats, Granularity::Now)], &[], &[], NOW),
-            None
-        );
-        assert_eq!(count(MONEY, &[], &[], NOW), Some([0, 0]));
-    }
-
-    #[test]
-    fn a_sentence_for_each_window_that_lacks_parts() {
-        let parts = |month_to_date, previous_month| WithheldParts {
-            month_to_date,
-            previous_month,
-        };
-        assert_eq!(parts(0, 0).sentences(), Vec::<String>::new());
-        assert_eq!(
-            parts(2, 1).sentences(),
-            [
-                "2 parts with charges last month do not report the current month: sums over it are too low.",
-                "1 part with charges this month does not report the previous month: sums over it are too low.",
-            ]
-        );
-    }
-}
+mod tests;

@@ -207,7 +207,7 @@ fn texts(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
         let file = format!("{prefix}{name}");
         if path.is_dir() {
             texts(&path, &format!("{file}/"), found);
-        } else if name.ends_with(".rs") && file != "main.rs" {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && file != "main.rs" {
             found.insert(file, fs::read_to_string(&path).unwrap());
         }
     }

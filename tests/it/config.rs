@@ -137,7 +137,7 @@ const FIVE: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn the_documented_file_loads_without_a_word() {
+fn documented_file_loads_without_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let config = load(&documented(&folder)).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(accounts(&config), FIVE);
@@ -165,7 +165,7 @@ fn the_documented_file_loads_without_a_word() {
 }
 
 #[test]
-fn the_example_file_loads_without_a_word() {
+fn example_file_loads_without_warnings() {
     let config =
         load(&file(at("config/cloudspend.yml"))).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(accounts(&config), FIVE);
@@ -173,7 +173,7 @@ fn the_example_file_loads_without_a_word() {
 }
 
 #[test]
-fn the_example_file_says_the_defaults() {
+fn example_file_states_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let bare = folder.path().join("bare.yml");
     let text =
@@ -195,7 +195,7 @@ fn the_example_file_says_the_defaults() {
 }
 
 #[test]
-fn the_example_file_shows_every_key_of_the_schema() {
+fn example_file_has_every_schema_key() {
     let schema = config::schema();
     let text = std::fs::read_to_string(at("config/cloudspend.yml")).unwrap();
     let mut missing = Vec::new();
@@ -290,14 +290,14 @@ fn block(text: &str, indent: &str, key: &str) -> String {
 }
 
 #[test]
-fn the_committed_schema_is_the_one_the_program_prints() {
+fn committed_schema_is_up_to_date() {
     let committed = std::fs::read_to_string(at("config/cloudspend.schema.json")).unwrap();
     let printed = format!("{:#}\n", config::schema());
     assert!(committed == printed, "run `make schema`");
 }
 
 #[test]
-fn the_schema_takes_the_documented_files_and_refuses_what_loading_refuses() {
+fn schema_and_loading_accept_the_same() {
     let schema = jsonschema::draft202012::new(&config::schema()).unwrap();
     let example = std::fs::read_to_string(at("config/cloudspend.yml")).unwrap();
     for text in [DOCUMENTED, &example] {
@@ -333,7 +333,7 @@ fn the_schema_takes_the_documented_files_and_refuses_what_loading_refuses() {
 }
 
 #[test]
-fn every_provider_names_the_dimensions_that_it_offers() {
+fn unknown_label_lists_the_offered_dimensions() {
     let folder = tempfile::tempdir().unwrap();
     let config = load(&documented(&folder)).unwrap_or_else(|report| panic!("{report}"));
     for account in &config.accounts {
@@ -347,7 +347,7 @@ fn every_provider_names_the_dimensions_that_it_offers() {
 }
 
 #[test]
-fn the_five_are_the_providers_of_the_documentation() {
+fn providers_are_the_documented_five() {
     let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
     assert_eq!(
         names,

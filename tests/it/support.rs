@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub(crate) use self::{
     exposition::{Exposition, Sample},
-    history::{Hand, History, Shows, config_yaml},
+    history::{AccountFilter, History, ManualClock, config_yaml},
     program::{Ended, Program},
     tools::tool,
 };
@@ -40,7 +40,7 @@ pub(crate) mod tools;
 /// The middle of a Wednesday in June, where the simulated world stands still.
 pub(crate) const MOMENT: &str = "2025-06-18T10:30:00Z";
 /// How long anything may take on a slow and busy machine before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
 pub(crate) const TEXT: &str = "text/plain;version=0.0.4";
@@ -51,7 +51,7 @@ pub(crate) fn stopped_at(moment: &str) -> Clock {
     Clock::from_fn(move || moment)
 }
 
-/// Looks until something is so, and gives what was found; `look` says why not. Fails after [`PATIENCE`].
+/// Looks until something is so, and gives what was found; `look` says why not. Fails after [`TEST_TIMEOUT`].
 pub(crate) async fn eventually<T, E: Display>(
     what: &str,
     mut look: impl AsyncFnMut() -> Result<T, E>,
@@ -67,10 +67,10 @@ pub(crate) async fn eventually<T, E: Display>(
             }
         }
     };
-    if let Ok(found) = tokio::time::timeout(PATIENCE, looking).await {
+    if let Ok(found) = tokio::time::timeout(TEST_TIMEOUT, looking).await {
         return found;
     }
-    panic!("{what}: not within {PATIENCE:?}: {reason}");
+    panic!("{what}: not within {TEST_TIMEOUT:?}: {reason}");
 }
 
 /// A file of the repository.
@@ -152,7 +152,7 @@ pub(crate) static PLAIN: LazyLock<reqwest::Client> = LazyLock::new(|| {
     client
         .no_proxy()
         .pool_max_idle_per_host(0)
-        .timeout(PATIENCE)
+        .timeout(TEST_TIMEOUT)
         .build()
         .unwrap()
 });
@@ -312,7 +312,7 @@ impl Exporter {
     /// Ends it, and fails where it does not end in order.
     pub(crate) async fn stop(self) {
         self.stop.send(true).unwrap();
-        let ended = tokio::time::timeout(PATIENCE, self.task).await;
+        let ended = tokio::time::timeout(TEST_TIMEOUT, self.task).await;
         ended.expect("it ends").unwrap().unwrap();
     }
 }

@@ -30,28 +30,20 @@ for line in "${programs[@]}"; do
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
-if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "The tests need prometheus, promtool, alertmanager, amtool and victoria-metrics: install them and put them on PATH." >&2
-    exit 1
-fi
-# Package lists and downloads in a folder of our own, so that neither root nor a fresh system list is needed.
-apt="$tools/apt"
-mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-options=(-qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::Cache::archives=$apt/archives" -o APT::Sandbox::User= -o Debug::NoLocking=1)
-apt-get "${options[@]}" update
+debian="$tools/debian"
+readarray -t packages < <(printf '%s\n' "${missing[@]}" | awk '{print $2}' | sort --unique)
+tests/tools/debian.sh "$debian" "${packages[@]}"
 for line in "${missing[@]}"; do
-    read -r program package name <<<"$line"
-    if [ ! -x "$tools/$package/usr/bin/$name" ]; then
-        (cd "$apt/archives" && apt-get "${options[@]}" download "$package")
-        dpkg-deb --extract "$apt/archives/${package}"_*.deb "$tools/$package"
+    read -r program _ name <<<"$line"
+    if [ "$program" != alertmanager ]; then
+        ln -sf "$debian/usr/bin/$name" "$bin/$program"
+        continue
     fi
-    ln -sf "$tools/$package/usr/bin/$name" "$bin/$program"
-    if [ "$program" = alertmanager ]; then
-        # Debian's build looks for its templates under /usr/share, where only root could put them: the same path, relative and
-        # as long, is found below the folder in which it starts.
-        LC_ALL=C sed --in-place 's|/usr/share/prometheus/alertmanager|usr/share//prometheus/alertmanager|g' "$tools/$package/usr/bin/$name"
-        rm "$bin/$program"
-        printf '#!/bin/sh\ncd "%s" && exec usr/bin/%s "$@"\n' "$tools/$package" "$name" >"$bin/$program"
-        chmod +x "$bin/$program"
-    fi
+    # Debian's build looks for its templates under /usr/share, where only root could put them: the same path, relative and
+    # of the same length, is found below the folder in which it starts.
+    LC_ALL=C sed --in-place 's|/usr/share/prometheus/alertmanager|usr/share//prometheus/alertmanager|g' "$debian/usr/bin/$name"
+    # Not through a link of an earlier call.
+    rm -f "$bin/$program"
+    printf '#!/bin/sh\ncd "%s" && exec usr/bin/%s "$@"\n' "$debian" "$name" >"$bin/$program"
+    chmod +x "$bin/$program"
 done

@@ -1,4 +1,4 @@
-//! Where the past is written to: standard output, or a file that is there whole or not at all.
+//! The output of `backfill`: standard output, or a file that is replaced as a whole or not at all.
 
 use std::{
     fs::Permissions,
@@ -9,12 +9,12 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::commands::backfill::BackfillError;
+use super::BackfillError;
 
 /// An open output.
 pub(super) enum Output {
     Standard(Stdout),
-    /// A file beside the wanted one, which it replaces at the end; it is gone if it does not.
+    /// A temporary file beside the target, which it replaces at the end. It is removed on failure.
     File(Box<NamedTempFile>, PathBuf),
 }
 
@@ -28,9 +28,9 @@ impl Output {
             place: path.display().to_string(),
             source,
         };
-        // A device or a folder would be replaced, which nobody means.
+        // A device or a folder must not be replaced.
         if path.metadata().is_ok_and(|known| !known.is_file()) {
-            return Err(failed(io::Error::other("it is not a regular file")));
+            return Err(failed(io::Error::other("not a regular file")));
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -38,7 +38,7 @@ impl Output {
         };
         let file = tempfile::Builder::new()
             .prefix(".cloudspend-backfill-")
-            // As for any new file, the umask takes away from this.
+            // Reduced by the umask, as for any new file.
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(failed)?;
@@ -52,7 +52,7 @@ impl Output {
         }
     }
 
-    /// Its name for people.
+    /// Its name in messages.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Standard(_) => "standard output".to_owned(),
@@ -60,7 +60,7 @@ impl Output {
         }
     }
 
-    /// The error of a writing that ended early.
+    /// The error of a write that failed.
     pub(super) fn failed(&self, source: io::Error) -> BackfillError {
         match source.downcast::<BackfillError>() {
             Ok(error) => error,
@@ -71,7 +71,7 @@ impl Output {
         }
     }
 
-    /// Puts the file in its place.
+    /// Replaces the target by the file.
     pub(super) fn finish(self) -> Result<(), BackfillError> {
         let Self::File(file, path) = self else {
             return Ok(());

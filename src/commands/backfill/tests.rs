@@ -1,18 +1,19 @@
-//! What is asked for, what is written for it, and that it is what would have been scraped.
+//! What is fetched, what is written, and that it equals what would have been scraped.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Mutex,
+    time::Duration,
 };
 
-use jiff::civil::date;
+use jiff::{Timestamp, civil::date, tz::TimeZone};
 use tokio::sync::Notify;
 
 use super::*;
 use crate::{
-    charge::Measure,
-    error::Reason,
+    charge::{Measure, start_of_day},
+    error::{ProviderError, Reason},
     exposition::Rendered,
     poller::Poller,
     provider::MonthFetch,
@@ -20,6 +21,8 @@ use crate::{
     test_support::{Said, Scripted, account, at, cost, day, month},
     view::{budgets::Money, view},
 };
+
+mod failures;
 
 const HOURLY: &[(Measure, Granularity)] = &[
     (Measure::BilledCost, Granularity::RunningDay),
@@ -113,7 +116,7 @@ fn around_march() -> Vec<Said> {
 }
 
 #[tokio::test]
-async fn days_over_a_months_end_and_a_change_of_clocks_are_written_like_this() {
+async fn month_end_and_clock_change_are_written() {
     let provider = Scripted::new(HOURLY, MonthFetch::Each);
     provider.says("account", around_march());
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
@@ -174,7 +177,7 @@ async fn scraped(
 }
 
 #[tokio::test]
-async fn the_past_is_what_would_have_been_scraped() {
+async fn past_equals_what_was_scraped() {
     for (measures, asked) in [(HOURLY, MonthFetch::Each), (DAILY, MonthFetch::Both)] {
         let provider = Scripted::new(measures, asked);
         let said: Vec<Said> = around_march()
@@ -202,7 +205,7 @@ async fn the_past_is_what_would_have_been_scraped() {
 }
 
 #[tokio::test]
-async fn what_month_to_date_gains_in_a_day_is_what_the_day_cost() {
+async fn month_to_date_grows_by_daily_cost() {
     let provider = Scripted::new(DAILY, MonthFetch::Each);
     let days =
         || std::iter::successors(Some(date(2024, 10, 1)), |day| day.tomorrow().ok()).take(214);
@@ -237,7 +240,7 @@ async fn what_month_to_date_gains_in_a_day_is_what_the_day_cost() {
 }
 
 #[tokio::test]
-async fn a_provider_with_months_alone_gets_the_previous_month_alone() {
+async fn monthly_provider_has_only_previous_month() {
     let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.says(
         "account",
@@ -268,7 +271,7 @@ async fn a_provider_with_months_alone_gets_the_previous_month_alone() {
 }
 
 #[tokio::test]
-async fn every_month_of_every_part_is_asked_for_once_and_by_itself() {
+async fn each_month_of_each_part_is_one_request() {
     let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.lists(&["one", "two"]);
     written(
@@ -298,7 +301,7 @@ async fn every_month_of_every_part_is_asked_for_once_and_by_itself() {
 }
 
 #[tokio::test]
-async fn a_month_that_is_not_reported_is_absent_and_not_nothing() {
+async fn unreported_month_is_absent() {
     let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.answers("account", |ask| {
         Ok(match ask.months[0].to_string().as_str() {
@@ -325,7 +328,7 @@ async fn a_month_that_is_not_reported_is_absent_and_not_nothing() {
 }
 
 #[tokio::test]
-async fn several_accounts_stand_in_one_family_and_a_family_stands_once() {
+async fn accounts_share_one_family() {
     let accounts = ["a", "b"].map(|name| {
         let provider = Scripted::new(DAILY, MonthFetch::Each);
         provider.says("account", around_march());
@@ -361,260 +364,4 @@ async fn several_accounts_stand_in_one_family_and_a_family_stands_once() {
     for pair in samples.windows(2) {
         assert!(pair[0].0 != pair[1].0 || pair[0].2 < pair[1].2, "{pair:?}");
     }
-}
-
-#[tokio::test]
-async fn a_failed_part_leaves_the_file_as_it_was() {
-    let provider = Scripted::new(MONTHLY, MonthFetch::Both);
-    provider.lists(&["good", "bad"]);
-    provider.answers("bad", |ask| {
-        if ask.months[0].to_string() == "2025-04" {
-            return Err(
-                ProviderError::new(Reason::Forbidden, "the provider said no").with_status(403),
-            );
-        }
-        Ok(Vec::new())
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("past.om");
-    std::fs::write(&file, "what was there").unwrap();
-    let mut flags = flags(date(2025, 4, 1), date(2025, 6, 2), 24);
-    flags.output = Some(file.clone());
-    let (_stop, stopped) = watch::channel(false);
-    let error = run(
-        vec![berlin(&provider)],
-        &flags,
-        &clock(),
-        &Progress::default(),
-        stopped,
-    )
-    .await
-    .unwrap_err();
-    assert_eq!(
-        format!("{:#}", anyhow::Error::from(error)),
-        "account main, part bad, month 2025-04: failed, so nothing is written: the provider said no"
-    );
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "what was there");
-    assert_eq!(names_in(folder.path()), ["past.om"]);
-}
-
-#[tokio::test]
-async fn a_signal_ends_it_and_leaves_nothing() {
-    let provider = Scripted::new(DAILY, MonthFetch::Each);
-    provider.says("account", around_march());
-    let folder = tempfile::tempdir().unwrap();
-    let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
-    flags.output = Some(folder.path().join("past.om"));
-    let (stop, stopped) = watch::channel(false);
-    stop.send(true).unwrap();
-    let result = run(
-        vec![berlin(&provider)],
-        &flags,
-        &clock(),
-        &Progress::default(),
-        stopped,
-    )
-    .await;
-    assert!(matches!(result, Err(BackfillError::Stopped)), "{result:?}");
-    assert_eq!(names_in(folder.path()), [""; 0]);
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_that_the_provider_asks_for_is_kept_and_not_a_failure() {
-    let provider = Scripted::new(DAILY, MonthFetch::Each);
-    let refused = Mutex::new(2);
-    provider.answers("account", move |_| {
-        let mut left = refused.lock().unwrap();
-        if *left > 0 {
-            *left -= 1;
-            let error = ProviderError::new(Reason::RateLimited, "too many requests");
-            return Err(error.with_retry_after(Some(Duration::from_mins(10))));
-        }
-        Ok(vec![cost(day("2025-03-30"), "a", 1.0)])
-    });
-    #[expect(clippy::disallowed_methods, reason = "the test measures the pauses")]
-    let began = tokio::time::Instant::now();
-    let text = written(
-        vec![berlin(&provider)],
-        flags(date(2025, 3, 30), date(2025, 3, 31), 24),
-    )
-    .await;
-    assert!(text.contains("month_to_date"));
-    // Two months are asked for side by side; each was refused once.
-    assert!(began.elapsed() >= Duration::from_mins(10));
-    assert!(began.elapsed() < Duration::from_mins(30));
-
-    provider.answers("account", |_| {
-        let error = ProviderError::new(Reason::RateLimited, "too many requests");
-        Err(error.with_retry_after(Some(Duration::from_hours(1))))
-    });
-    let (_folder, _, result) = to_file(
-        vec![berlin(&provider)],
-        flags(date(2025, 3, 30), date(2025, 3, 31), 24),
-    )
-    .await;
-    assert!(
-        matches!(result, Err(BackfillError::Part { .. })),
-        "{result:?}"
-    );
-}
-
-#[tokio::test]
-async fn what_cannot_be_written_is_told_before_anything_is_asked() {
-    let named = |name: &str, measures| Account {
-        name: name.to_owned(),
-        ..berlin(&Scripted::new(measures, MonthFetch::Both))
-    };
-    let accounts = || vec![named("days", DAILY), named("seats", SEATS)];
-    let base = || flags(date(2025, 3, 30), date(2025, 4, 2), 12);
-    for (flags, want) in [
-        (
-            cli::Backfill {
-                to: date(2025, 3, 30),
-                ..base()
-            },
-            "--from 2025-03-30 must lie before --to 2025-03-30, which is the day after the last",
-        ),
-        (
-            cli::Backfill {
-                from: date(2015, 1, 1),
-                ..base()
-            },
-            "--from and --to must lie 3660 days apart at the most",
-        ),
-        (
-            cli::Backfill {
-                account: Some("other".to_owned()),
-                ..base()
-            },
-            "there is no account other in the configuration, or none in this shard of it",
-        ),
-        (
-            cli::Backfill {
-                account: Some("seats".to_owned()),
-                ..base()
-            },
-            "seats: tells only what holds now, such as licences, and has no past to write",
-        ),
-        (
-            cli::Backfill {
-                to: date(2025, 6, 19),
-                ..base()
-            },
-            "account days: 2025-06-18 is closed, and its numbers complete, at 2025-06-19T04:00:00Z only; until then --to must be 2025-06-18 or earlier",
-        ),
-        (
-            cli::Backfill {
-                labels: vec!["project=x".parse().unwrap()],
-                ..base()
-            },
-            "--label project: the series have this label already",
-        ),
-        (
-            cli::Backfill {
-                labels: vec!["job=x".parse().unwrap(), "job=y".parse().unwrap()],
-                ..base()
-            },
-            "--label job: the series have this label already",
-        ),
-    ] {
-        let (folder, _, result) = to_file(accounts(), flags).await;
-        assert_eq!(result.unwrap_err().to_string(), want);
-        assert_eq!(names_in(folder.path()), [""; 0]);
-    }
-    // The day before is closed since six o'clock.
-    let (_folder, _, result) = to_file(
-        accounts(),
-        cli::Backfill {
-            to: date(2025, 6, 18),
-            ..base()
-        },
-    )
-    .await;
-    // Nothing was charged, so that only the billing months are told: their starts and ends.
-    assert_eq!(result.unwrap().series, 2);
-}
-
-#[tokio::test]
-async fn an_output_that_no_file_can_be_is_refused() {
-    let provider = Scripted::new(DAILY, MonthFetch::Each);
-    let folder = tempfile::tempdir().unwrap();
-    for path in [
-        folder.path().to_owned(),
-        "/dev/null".into(),
-        folder.path().join("missing/past.om"),
-    ] {
-        let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
-        flags.output = Some(path.clone());
-        let (_stop, stopped) = watch::channel(false);
-        let result = run(
-            vec![berlin(&provider)],
-            &flags,
-            &clock(),
-            &Progress::default(),
-            stopped,
-        )
-        .await;
-        assert!(
-            matches!(result, Err(BackfillError::Output { .. })),
-            "{}: {result:?}",
-            path.display()
-        );
-    }
-    assert!(provider.asked.lock().unwrap().is_empty());
-}
-
-#[derive(Clone, Default)]
-struct Terminal(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Terminal {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn the_bar_fills_and_is_taken_away() {
-    let provider = Scripted::new(DAILY, MonthFetch::Each);
-    provider.says("account", around_march());
-    let folder = tempfile::tempdir().unwrap();
-    let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
-    flags.output = Some(folder.path().join("past.om"));
-    let terminal = Terminal::default();
-    let (_stop, stopped) = watch::channel(false);
-    run(
-        vec![berlin(&provider)],
-        &flags,
-        &clock(),
-        &Progress::on(terminal.clone()),
-        stopped,
-    )
-    .await
-    .unwrap();
-    let drawn = String::from_utf8(terminal.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<&str> = drawn.split("\r\x1b[K").skip(1).collect();
-    assert!(
-        lines[0].starts_with("[########................] asked 1 of 3: main 2025-0"),
-        "{lines:?}"
-    );
-    assert!(
-        lines[2].starts_with("[########################] asked 3 of 3: main 2025-0"),
-        "{lines:?}"
-    );
-    assert!(
-        lines[3].ends_with("] written 0.0 million samples"),
-        "{lines:?}"
-    );
-    assert_eq!(lines.last(), Some(&""));
 }

@@ -1,15 +1,17 @@
-//! What was found, for people: a table with a line an account, then what there is to say about each.
+//! The results for people: a table with a line for each account, then details of each.
 
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    commands::explain::found::{Clash, Explained, Failed, Found, Health, State, Total},
+    commands::explain::report::{
+        AccountReport, Explanation, Failure, Health, Outcome, SharedName, Total,
+    },
     telemetry::terminal::escape,
 };
 
-/// More of one kind than this are counted, not listed; JSON lists all.
+/// At most this many of a kind are listed, further ones are counted. JSON lists all.
 const MAX_ROWS_SHOWN: usize = 5;
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
@@ -17,14 +19,14 @@ const YELLOW: &str = "\x1b[33m";
 const GREEN: &str = "\x1b[32m";
 const PLAIN: &str = "\x1b[0m";
 
-/// One field of the table: its text, and the colour that it has on a terminal.
+/// One cell of the table: its text, and its colour on a terminal.
 #[derive(Default)]
-struct Cell {
+struct TableCell {
     text: String,
     colour: &'static str,
 }
 
-/// The columns; those of numbers are aligned to the right.
+/// The columns, and whether they are aligned to the right.
 const COLUMNS: [(&str, bool); 9] = [
     ("ACCOUNT", false),
     ("PROVIDER", false),
@@ -38,8 +40,8 @@ const COLUMNS: [(&str, bool); 9] = [
 ];
 const STATE: usize = 2;
 
-impl Explained {
-    /// All of it as text, with nothing in it that a terminal acts upon but our own colours, where they are wanted.
+impl Explanation {
+    /// All results as text that is safe for a terminal, with colours where they are wanted.
     pub fn text(&self, colour: bool) -> String {
         let paint = Paint(colour);
         let mut text = String::new();
@@ -49,17 +51,17 @@ impl Explained {
         }
         let lines: Vec<_> = self.accounts.iter().flat_map(lines).collect();
         write_table(&mut text, &lines, paint);
-        for found in &self.accounts {
-            write_details(&mut text, found, paint);
+        for account in &self.accounts {
+            write_details(&mut text, account, paint);
         }
         let failed = self
             .accounts
             .iter()
-            .filter(|found| found.state != State::Good)
+            .filter(|account| account.state != Outcome::Good)
             .count();
         if failed > 0 {
             let of = self.accounts.len();
-            let line = format!("{failed} of {of} accounts failed, wholly or in part.");
+            let line = format!("{failed} of {of} accounts failed, completely or partly.");
             let _ = writeln!(text, "\n{}", paint.with(RED, &line));
         }
         text
@@ -79,29 +81,29 @@ impl Paint {
     }
 }
 
-/// The lines of one account: one for each currency or unit, the first with everything else.
-fn lines(found: &Found) -> Vec<[Cell; COLUMNS.len()]> {
+/// The lines of one account: one for each currency or unit, the first one with all other columns.
+fn lines(account: &AccountReport) -> Vec<[TableCell; COLUMNS.len()]> {
     let money = || {
-        found
+        account
             .totals
             .iter()
             .filter(|total| total.measure == "billed_cost")
     };
-    // Quantities and seats are what an account is about that has no money.
+    // An account without money shows quantities and seats.
     let totals: Vec<&Total> = if money().next().is_some() {
         money().collect()
     } else {
-        found.totals.iter().collect()
+        account.totals.iter().collect()
     };
-    let cell = |text: String| Cell { text, colour: "" };
-    let parts = match found.failing_parts {
-        0 => found.parts.to_string(),
-        failing => format!("{} of {}", found.parts - failing, found.parts),
+    let cell = |text: String| TableCell { text, colour: "" };
+    let parts = match account.failing_parts {
+        0 => account.parts.to_string(),
+        failing => format!("{} of {}", account.parts - failing, account.parts),
     };
-    let colour = match found.state {
-        State::Good => GREEN,
-        State::Partial => YELLOW,
-        State::Failed => RED,
+    let colour = match account.state {
+        Outcome::Good => GREEN,
+        Outcome::Partial => YELLOW,
+        Outcome::Failed => RED,
     };
     let sums = |total: Option<&&Total>| {
         let unit = total.map_or("", |total| match total.measure {
@@ -123,29 +125,29 @@ fn lines(found: &Found) -> Vec<[Cell; COLUMNS.len()]> {
     };
     let [to_date, previous] = sums(totals.first());
     let first = [
-        cell(escape(&found.account)),
-        cell(found.provider.to_owned()),
-        Cell {
-            text: found.state.as_str().to_owned(),
+        cell(escape(&account.account)),
+        cell(account.provider.to_owned()),
+        TableCell {
+            text: account.state.as_str().to_owned(),
             colour,
         },
         cell(parts),
-        cell(found.rows.to_string()),
-        cell(found.series.to_string()),
-        cell(found.folded_series.to_string()),
+        cell(account.rows.to_string()),
+        cell(account.series.to_string()),
+        cell(account.folded_series.to_string()),
         to_date,
         previous,
     ];
     let more = totals.iter().skip(1).map(|total| {
         let [to_date, previous] = sums(Some(total));
-        let mut line: [Cell; COLUMNS.len()] = Default::default();
+        let mut line: [TableCell; COLUMNS.len()] = Default::default();
         [line[COLUMNS.len() - 2], line[COLUMNS.len() - 1]] = [to_date, previous];
         line
     });
     std::iter::once(first).chain(more).collect()
 }
 
-fn write_table(text: &mut String, lines: &[[Cell; COLUMNS.len()]], paint: Paint) {
+fn write_table(text: &mut String, lines: &[[TableCell; COLUMNS.len()]], paint: Paint) {
     let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
         let cells = lines.iter().map(|line| line[column].text.width());
         cells.chain([COLUMNS[column].0.width()]).max().unwrap_or(0)
@@ -177,82 +179,86 @@ fn write_table(text: &mut String, lines: &[[Cell; COLUMNS.len()]], paint: Paint)
     }
 }
 
-/// What there is to say about an account; nothing where all is as it should be.
-fn write_details(text: &mut String, found: &Found, paint: Paint) {
-    let mut said: Vec<(&str, &str, String)> = Vec::new();
-    for failures in by_reason(&found.failures) {
-        said.extend(failed(&failures));
+/// The details of an account; nothing where all is well.
+fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
+    let mut details: Vec<(&str, &str, String)> = Vec::new();
+    for failures in by_reason(&account.failures) {
+        details.extend(failed(&failures));
     }
-    if let Some(seconds) = found.asked_to_wait_seconds {
+    if let Some(seconds) = account.asked_to_wait_seconds {
         let wait = humantime::format_duration(std::time::Duration::from_secs_f64(seconds.ceil()));
-        said.push((
+        details.push((
             "wait",
             YELLOW,
-            format!("the provider asked to be left alone for {wait}"),
+            format!("the provider asked to wait {wait} (Retry-After)"),
         ));
     }
-    if found.folded_series > 0 {
-        let (series, share) = (found.folded_series, 100.0 * found.folded_cost_ratio);
-        said.push((
+    if account.folded_series > 0 {
+        let (series, share) = (account.folded_series, 100.0 * account.folded_cost_ratio);
+        details.push((
             "folded",
             YELLOW,
-            format!("the {series} smallest label sets, {share:.1} % of the cost, became other: raise max_series to tell them apart"),
+            format!("the {series} smallest label sets, {share:.1} % of the cost, are aggregated into `other`; raise max_series to keep them apart"),
         ));
     }
-    said.extend(some(&found.clashes, "name shared", |clash: &Clash| {
-        let shown: Vec<_> = clash
-            .shown
-            .iter()
-            .take(MAX_ROWS_SHOWN)
-            .map(|text| escape(text))
-            .collect();
-        let more = clash.shown.len().saturating_sub(MAX_ROWS_SHOWN);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        format!(
-            "{} {} is the name of {} ids, so each is shown with its id: {}{more}",
-            clash.label,
-            escape(&clash.name),
-            clash.shown.len(),
-            shown.join(", "),
-        )
-    }));
-    said.extend(some(&found.withheld, "withheld", |month| {
+    details.extend(some(
+        &account.clashes,
+        "name shared",
+        |clash: &SharedName| {
+            let shown: Vec<_> = clash
+                .shown
+                .iter()
+                .take(MAX_ROWS_SHOWN)
+                .map(|text| escape(text))
+                .collect();
+            let more = clash.shown.len().saturating_sub(MAX_ROWS_SHOWN);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            format!(
+                "{} {} is the name of {} ids, so each is shown with its id: {}{more}",
+                clash.label,
+                escape(&clash.name),
+                clash.shown.len(),
+                shown.join(", "),
+            )
+        },
+    ));
+    details.extend(some(&account.withheld, "withheld", |month| {
         let (part, month) = (escape(&month.part), &month.month);
-        format!("part {part}: {month} is not reported by the provider, so it is absent and not 0")
+        format!("part {part}: the provider does not report {month}, so it is absent instead of 0")
     }));
-    let incomplete = found.withheld_parts.unwrap_or_default().sentences();
-    said.extend(
+    let incomplete = account.withheld_parts.unwrap_or_default().sentences();
+    details.extend(
         incomplete
             .into_iter()
             .map(|line| ("incomplete", YELLOW, line)),
     );
-    said.extend(some(&found.remarks, "remark", |remark| escape(remark)));
-    match &found.health {
-        Some(Health::Said(words)) => {
-            said.push((
+    details.extend(some(&account.remarks, "remark", |remark| escape(remark)));
+    match &account.health {
+        Some(Health::Status(status)) => {
+            details.push((
                 "health",
                 "",
-                format!("the provider says of itself: {}", escape(words)),
+                format!("the provider reports its status as: {}", escape(status)),
             ));
         }
         Some(Health::Failed(error)) => {
-            said.push((
+            details.push((
                 "health",
                 YELLOW,
-                format!("the provider does not say how it is: {}", escape(error)),
+                format!("the provider's status is not available: {}", escape(error)),
             ));
         }
         None => {}
     }
-    if said.is_empty() {
+    if details.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\n{}", paint.with(BOLD, &escape(&found.account)));
-    for (head, colour, line) in said {
+    let _ = writeln!(text, "\n{}", paint.with(BOLD, &escape(&account.account)));
+    for (head, colour, line) in details {
         let _ = writeln!(
             text,
             "  {}  {line}",
@@ -261,15 +267,15 @@ fn write_details(text: &mut String, found: &Found, paint: Paint) {
     }
 }
 
-/// One failure in words, with all that failed for the same reason behind it, and what to do.
-fn failed(failures: &[&Failed]) -> Vec<(&'static str, &'static str, String)> {
+/// The failures of one reason: the parts, the first error, and the advice.
+fn failed(failures: &[&Failure]) -> Vec<(&'static str, &'static str, String)> {
     let Some(first) = failures.first() else {
         return Vec::new();
     };
     let parts: Vec<_> = failures
         .iter()
         .take(MAX_ROWS_SHOWN)
-        .map(|failed| escape(&failed.part))
+        .map(|failure| escape(&failure.part))
         .collect();
     let more = failures.len().saturating_sub(MAX_ROWS_SHOWN);
     let more = if more > 0 {
@@ -293,9 +299,9 @@ fn failed(failures: &[&Failed]) -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
-/// The failures in groups of one reason, in the order in which reasons first come.
-fn by_reason(failures: &[Failed]) -> Vec<Vec<&Failed>> {
-    let mut groups: Vec<Vec<&Failed>> = Vec::new();
+/// The failures grouped by reason, in the order in which the reasons first occur.
+fn by_reason(failures: &[Failure]) -> Vec<Vec<&Failure>> {
+    let mut groups: Vec<Vec<&Failure>> = Vec::new();
     for failed in failures {
         match groups
             .iter_mut()
@@ -308,7 +314,7 @@ fn by_reason(failures: &[Failed]) -> Vec<Vec<&Failed>> {
     groups
 }
 
-/// The first of many, and how many more there are.
+/// The first ones, and how many more there are.
 fn some<T>(
     all: &[T],
     head: &'static str,
@@ -326,7 +332,7 @@ fn some<T>(
     lines
 }
 
-/// A number with its thousands apart and two places; with six where two would show nothing of it.
+/// A number with thousands separators and two decimals, or six where two would show 0.
 fn number(value: f64) -> String {
     let places = if value != 0.0 && value.abs() < 0.005 {
         6
@@ -355,7 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_at_a_glance_and_small_ones_are_not_nothing() {
+    fn numbers_are_grouped_and_small_ones_visible() {
         for (value, want) in [
             (0.0, "0.00"),
             (-0.0, "0.00"),

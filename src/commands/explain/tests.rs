@@ -1,4 +1,4 @@
-//! What is said of accounts that fare well, fold, share names, fail in part, or are named by hostile rows.
+//! Accounts that succeed, are folded, share names, fail partly, or have hostile names.
 
 use std::collections::BTreeMap;
 
@@ -67,13 +67,13 @@ fn scripted() -> Arc<Scripted> {
     provider
 }
 
-async fn explained(max_series: usize) -> Explained {
+async fn explained(max_series: usize) -> Explanation {
     let mut account = account(scripted(), "UTC");
     account.poll.max_series = max_series;
     explained_of(account).await
 }
 
-async fn explained_of(account: crate::account::Account) -> Explained {
+async fn explained_of(account: crate::account::Account) -> Explanation {
     let clock = Clock::from_fn(|| at("2025-03-10T12:00:00Z"));
     let (_stop, stopped) = watch::channel(false);
     run(
@@ -88,13 +88,13 @@ async fn explained_of(account: crate::account::Account) -> Explained {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_says_what_was_read_and_what_to_do() {
+async fn table_has_totals_and_advice() {
     let text = explained(1000).await.text(false);
     insta::assert_snapshot!(text);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withheld_month_is_named_and_its_part_counted() {
+async fn withheld_month_is_named_and_counted() {
     let provider = Scripted::new(
         &[(Measure::BilledCost, Granularity::Month)],
         MonthFetch::Both,
@@ -105,7 +105,7 @@ async fn a_withheld_month_is_named_and_its_part_counted() {
     let explained = explained_of(account(provider, "UTC")).await;
     let text = explained.text(false);
     for line in [
-        "  withheld     part account: 2025-02 is not reported by the provider, so it is absent and not 0\n",
+        "  withheld     part account: the provider does not report 2025-02, so it is absent instead of 0\n",
         "  incomplete   1 part with charges this month does not report the previous month: sums over it are too low.\n",
     ] {
         assert!(text.contains(line), "{line}{text}");
@@ -118,7 +118,7 @@ async fn a_withheld_month_is_named_and_its_part_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_that_a_terminal_acts_upon_is_sent_but_our_own_colours() {
+async fn output_is_safe_for_a_terminal() {
     let explained = explained(3).await;
     let harmless = |text: &str| {
         let bad = |char: &char| {
@@ -142,7 +142,7 @@ async fn nothing_that_a_terminal_acts_upon_is_sent_but_our_own_colours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_has_every_key_and_lists_every_failure() {
+async fn json_has_documented_keys_and_all_failures() {
     let explained = explained(3).await;
     assert!(explained.failed);
     let json: serde_json::Value = serde_json::from_str(&explained.json()).unwrap();
@@ -175,7 +175,7 @@ async fn json_has_every_key_and_lists_every_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_there_is_none_of_is_told_with_those_that_there_are() {
+async fn unknown_account_lists_known_ones() {
     let accounts = ["main", "other"].map(|name| {
         let mut account = account(scripted(), "UTC");
         name.clone_into(&mut account.name);
@@ -195,12 +195,12 @@ async fn an_account_that_there_is_none_of_is_told_with_those_that_there_are() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no account mian\\u{1b}; there are main, other"
+        "there is no account mian\\u{1b}; accounts are main, other"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_ends_it_while_a_provider_is_silent() {
+async fn signal_interrupts_a_silent_provider() {
     let provider = Scripted::new(&[], MonthFetch::Both);
     let mut account = account(provider, "UTC");
     account.provider = Arc::new(Silent);

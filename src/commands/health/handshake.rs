@@ -1,4 +1,4 @@
-//! A TLS handshake without a request: whether the other side wants a client's certificate.
+//! A TLS handshake without a request: whether the server requires a client certificate.
 
 use std::{io, sync::Arc};
 
@@ -12,18 +12,18 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::commands::health::{HEALTH_TIMEOUT, is_refusal};
+use super::{HEALTH_TIMEOUT, is_certificate_alert};
 
-/// Whether a server ends a handshake because no certificate was shown. In TLS 1.3 that is told only after the client
-/// has done its part, so what comes first is read.
+/// Whether a server ends a handshake for lack of a client certificate. In TLS 1.3 the alert arrives only after the client
+/// has finished its handshake, so the first byte is awaited.
 pub(super) async fn is_refused(url: &Url) -> bool {
-    let refusal = |error: io::Error| is_refusal(&error);
-    timeout(HEALTH_TIMEOUT, shake(url))
+    let alert = |error: io::Error| is_certificate_alert(&error);
+    timeout(HEALTH_TIMEOUT, handshake(url))
         .await
-        .is_ok_and(|shaken| shaken.is_err_and(refusal))
+        .is_ok_and(|result| result.is_err_and(alert))
 }
 
-async fn shake(url: &Url) -> io::Result<()> {
+async fn handshake(url: &Url) -> io::Result<()> {
     let addresses = url.socket_addrs(|| None)?;
     let host = url.host_str().unwrap_or_default();
     let name =
@@ -43,8 +43,8 @@ async fn shake(url: &Url) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes every certificate: it is made for another name than the one under which a machine calls itself. That its
-/// holder has the key is still checked.
+/// Accepts every certificate, since it is issued for another name than the one used locally. That the server has its key
+/// is still verified.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

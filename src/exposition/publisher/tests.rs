@@ -31,7 +31,7 @@ async fn time_alone_ends_months_and_withdraws_values() {
             "the provider failed",
         ))
     });
-    let text = || String::from_utf8(publisher.published().rendered.plain_text().to_vec()).unwrap();
+    let text = || String::from_utf8(publisher.current().rendered.plain_text().to_vec()).unwrap();
     let shows = |family: &str, value: &str| {
         text()
             .lines()
@@ -77,17 +77,17 @@ async fn other_accounts_are_served_at_once_while_rendering() {
         publisher.changed().notify_one();
         tokio::task::yield_now().await;
         publisher.replace(account_set(&turn.to_string())).await;
-        let published = publisher.published();
-        let text = String::from_utf8(published.rendered.plain_text().to_vec()).unwrap();
+        let served = publisher.current();
+        let text = String::from_utf8(served.rendered.plain_text().to_vec()).unwrap();
         assert!(
             text.contains(&format!("account=\"{turn}\"")),
             "{turn}: {text}"
         );
         assert_eq!(
-            published.account_set.accounts[0].account.name,
+            served.account_set.accounts[0].account.name,
             turn.to_string()
         );
-        assert!(published.summary.accounts.contains_key(&turn.to_string()));
+        assert!(served.summary.accounts.contains_key(&turn.to_string()));
     }
     stop.send(true).unwrap();
     task.await.unwrap();

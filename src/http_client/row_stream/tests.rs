@@ -90,8 +90,8 @@ async fn error_in_a_long_response_names_its_row() {
     ] {
         let mut rows = rows(COUNT);
         row.clone_into(&mut rows[number - 1]);
-        let told = fetch_rows(rows.join("\n")).await.unwrap_err();
-        assert!(told.starts_with(&want.replace("{}", place)), "{told}");
+        let error = fetch_rows(rows.join("\n")).await.unwrap_err();
+        assert!(error.starts_with(&want.replace("{}", place)), "{error}");
     }
 }
 

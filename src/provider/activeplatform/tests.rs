@@ -127,35 +127,3 @@ async fn dates_of_closed_months_end_with_the_month() {
         .unwrap();
     assert!(api.lines()[0].ends_with("date_from=2024-04-01&date_to=2024-05-31"));
 }
-
-#[test]
-fn config_errors_are_reported_together() {
-    for (section, want) in [
-        (
-            json!({ "period_mode": "weeks" }),
-            "accounts.test.period_mode: unknown value; allowed are auto, periods, dates\n\
-             accounts.test.base_url: is required\n\
-             accounts.test.api_token_file: exactly one of api_token_file and api_token_env is required\n\
-             accounts.test.currency: is required unless reseller_id is set\n\
-             accounts.test.subscriptions: exactly one of subscriptions and reseller_id is required",
-        ),
-        (
-            json!({
-                "base_url": "https://test.activeplatform.com", "api_token_env": "TOKEN",
-                "subscriptions": [1], "reseller_id": 2, "currency": "dollars",
-            }),
-            "accounts.test.currency: must be three capital letters (ISO 4217), such as EUR\n\
-             accounts.test.reseller_id: only one of subscriptions and reseller_id may be given",
-        ),
-        (
-            json!({
-                "base_url": "https://test.activeplatform.com", "api_token_env": "TOKEN",
-                "subscriptions": [1, "1"], "currency": "USD",
-            }),
-            "accounts.test.subscriptions: must not hold the same text twice",
-        ),
-    ] {
-        let diagnostics = build(ProviderName::ActivePlatform, section, &[]).unwrap_err();
-        assert_eq!(diagnostics, want);
-    }
-}

@@ -124,15 +124,15 @@ async fn incomplete_licences_fail() {
         ),
         (
             row("3"),
-            format!("malformed: {PLACE}: row 2 cannot be read"),
+            format!("malformed: {PLACE}: row 2 cannot be decoded"),
         ),
         (
             "{}".to_owned(),
-            format!("malformed: {PLACE}: the answer is not what it should be"),
+            format!("malformed: {PLACE}: the response has an unexpected format"),
         ),
         (
             r#"[{"totalLicenses": 1}"#.to_owned(),
-            format!("truncated: {PLACE}: the JSON of the answer stops early"),
+            format!("truncated: {PLACE}: the JSON of the response is incomplete"),
         ),
         (
             r#"{"items": [{"totalLicenses": 1}], "totalCount": 2}"#.to_owned(),
@@ -235,7 +235,7 @@ async fn rejected_login_is_unauthorized_without_secret() {
         let error = fetch(&*provider, &pair(), &ask("2024-05-10"))
             .await
             .unwrap_err();
-        assert_eq!(told(&error), want.replace("{}", &api.url));
+        assert_eq!(told(&error), want.replace("{}", ""));
         // It must not look like a pair of another vendor.
         assert!(!error.is_not_applicable(), "{status}");
         let shown = format!("{error:?} {:?}", &*provider);
@@ -253,26 +253,6 @@ fn token_lifetime_is_optional() {
         let token: TokenResponse = serde_json::from_str(json).unwrap();
         assert_eq!(token.expires_in.map(|Number(life)| life), want);
     }
-}
-
-#[test]
-fn config_errors_are_reported_together() {
-    let section = json!({
-        "base_url": "ftp://api", "tenant": "https://portal.example.com", "client_id": "",
-        "customers": ["a", "A"], "provider_instances": [""], "reseller_id": " ", "secret": "x",
-    });
-    assert_eq!(
-        build(ProviderName::CloudCockpit, section, &[]).unwrap_err(),
-        "accounts.test.secret: unknown key; allowed are base_url, token_url, scope, tenant, client_id, \
-         client_secret_file, client_secret_env, customers, provider_instances, reseller_id\n\
-         accounts.test.base_url: must be an http or https URL: wrong scheme\n\
-         accounts.test.tenant: must be a bare domain, such as portal.example.com\n\
-         accounts.test.client_id: must not be empty\n\
-         accounts.test.client_secret_file: exactly one of client_secret_file and client_secret_env is required\n\
-         accounts.test.customers: must not hold the same text twice\n\
-         accounts.test.provider_instances: must not hold an empty text; leave it out instead\n\
-         accounts.test.reseller_id: must not be empty"
-    );
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Tests of the provider `enube`, by topic.
 
 mod charges;
-mod config;
 mod login;
 mod requests;
 

@@ -217,23 +217,3 @@ async fn forbidden_tenant_log_suggests_my_list() {
         assert!(told(&error).contains(r#"{"Title":"no"}"#));
     }
 }
-
-#[test]
-fn config_errors_are_reported_together() {
-    let section = json!({
-        "base_url": "api.mike-cloud.com", "api_key_env": "KEY", "api_key_file": "key",
-        "log": "all", "filters": { "tenant_id": "", "customer": 1 },
-        "level_metric_types": ["A", "a"], "api_version": "1 2",
-    });
-    assert_eq!(
-        build(ProviderName::Mike, section, &[]).unwrap_err(),
-        "accounts.test.filters.customer: unknown key; allowed are tenant_id, project_id, operation_id, \
-         resource_id, metric_type, billing_reference, billing_reference_tag\n\
-         accounts.test.log: unknown value; allowed are list, my-list\n\
-         accounts.test.base_url: must be an http or https URL: relative URL without a base\n\
-         accounts.test.api_key_env: only one of api_key_file and api_key_env may be given\n\
-         accounts.test.level_metric_types: must not hold the same text twice\n\
-         accounts.test.filters.tenant_id: must not be empty\n\
-         accounts.test.api_version: must consist of visible ASCII characters without spaces"
-    );
-}

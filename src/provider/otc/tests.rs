@@ -1,7 +1,6 @@
 //! Tests of the provider `otc`, by topic.
 
 mod charges;
-mod config;
 mod requests;
 
 use serde_json::Value;

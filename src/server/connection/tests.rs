@@ -78,7 +78,7 @@ impl Server {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (told, over) = mpsc::unbounded_channel();
+        let (ended, over) = mpsc::unbounded_channel();
         let go = Arc::new(Notify::new());
         let body = Bytes::from(vec![b'x'; LARGE]);
         let slow = Arc::clone(&go);
@@ -96,7 +96,7 @@ impl Server {
                 get(async move || {
                     Bytes::from_owner(Large {
                         shared: body,
-                        told: told.clone(),
+                        ended: ended.clone(),
                     })
                 }),
             );
@@ -137,7 +137,7 @@ impl Server {
 /// A large shared response that notifies when nothing holds it any more.
 struct Large {
     shared: Bytes,
-    told: mpsc::UnboundedSender<()>,
+    ended: mpsc::UnboundedSender<()>,
 }
 
 impl AsRef<[u8]> for Large {
@@ -149,7 +149,7 @@ impl AsRef<[u8]> for Large {
 impl Drop for Large {
     fn drop(&mut self) {
         // Nobody listens where the test is over.
-        let _ = self.told.send(());
+        let _ = self.ended.send(());
     }
 }
 
@@ -161,13 +161,13 @@ fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// Sends a request and reads the small answer to it.
-async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), path: &str) -> String {
+/// Sends a request and reads the small response to it.
+async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), path: &str) -> String {
     stream.write_all(request(path).as_bytes()).await.unwrap();
-    read_answer(stream).await
+    read_response(stream).await
 }
 
-async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
+async fn read_response(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
     let reading = async {
         while !read.ends_with(b"well") {
@@ -191,9 +191,9 @@ async fn one_connection_serves_many_requests() {
     let server = Server::plain(limits()).await;
     let mut stream = server.connect().await;
     for _ in 0..3 {
-        let answer = ask(&mut stream, "/").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains("content-length: 4\r\n"), "{answer}");
+        let response = exchange(&mut stream, "/").await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(response.contains("content-length: 4\r\n"), "{response}");
     }
     // It is idle, and does not keep the server from ending.
     server.end().await;
@@ -210,7 +210,7 @@ async fn connection_beyond_the_limit_waits_for_a_free_place() {
     let mut first_come = Vec::new();
     for _ in 0..3 {
         let mut stream = server.connect().await;
-        ask(&mut stream, "/").await;
+        exchange(&mut stream, "/").await;
         first_come.push(stream);
     }
     let mut waiting = server.connect().await;
@@ -218,9 +218,9 @@ async fn connection_beyond_the_limit_waits_for_a_free_place() {
     let mut byte = [0];
     assert!(timeout(SOON, waiting.peek(&mut byte)).await.is_err());
     // The others are served on.
-    ask(&mut first_come[1], "/").await;
+    exchange(&mut first_come[1], "/").await;
     drop(first_come.pop());
-    read_answer(&mut waiting).await;
+    read_response(&mut waiting).await;
     drop(first_come);
     drop(waiting);
     server.end().await;
@@ -236,10 +236,10 @@ async fn request_head_has_a_deadline_from_its_first_byte() {
     let mut silent = server.connect().await;
     assert_eq!(until_closed(&mut silent).await, b"");
 
-    for asked_before in [false, true] {
+    for after_another in [false, true] {
         let mut dripping = server.connect().await;
-        if asked_before {
-            ask(&mut dripping, "/").await;
+        if after_another {
+            exchange(&mut dripping, "/").await;
         }
         let (mut reading, mut writing) = dripping.split();
         let drip = async {
@@ -272,9 +272,9 @@ async fn idle_connection_lasts_longer_and_is_closed() {
     })
     .await;
     let mut stream = server.connect().await;
-    ask(&mut stream, "/").await;
+    exchange(&mut stream, "/").await;
     sleep(SOON * 2).await;
-    ask(&mut stream, "/").await;
+    exchange(&mut stream, "/").await;
     assert_eq!(until_closed(&mut stream).await, b"");
     server.end().await;
 }
@@ -292,15 +292,15 @@ async fn too_large_head_is_refused_before_its_end() {
             "GET / HTTP/1.1\r\nHost: a\r\nX-Padding: {padding}\r\nConnection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = String::from_utf8(until_closed(&mut stream).await).unwrap();
-        assert!(answer.starts_with(want), "{size}: {answer}");
+        let response = String::from_utf8(until_closed(&mut stream).await).unwrap();
+        assert!(response.starts_with(want), "{size}: {response}");
     }
     // Without an end, it is refused all the same.
     let mut stream = server.connect().await;
     let endless = format!("GET / HTTP/1.1\r\nX-Padding: {}", "x".repeat(20 << 10));
     stream.write_all(endless.as_bytes()).await.unwrap();
-    let answer = String::from_utf8(until_closed(&mut stream).await).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let response = String::from_utf8(until_closed(&mut stream).await).unwrap();
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
     server.end().await;
 }
 
@@ -317,7 +317,7 @@ async fn handshake_has_a_deadline() {
     halting.write_all(&[HANDSHAKE, 3, 1]).await.unwrap();
     until_closed(&mut halting).await;
     // One that was in time is served.
-    ask(&mut server.connect_tls("http/1.1").await, "/").await;
+    exchange(&mut server.connect_tls("http/1.1").await, "/").await;
     server.end().await;
 }
 
@@ -326,12 +326,12 @@ async fn plain_text_to_the_tls_port_gets_a_400() {
     let server = Server::tls(limits()).await;
     let mut stream = server.connect().await;
     stream.write_all(request("/").as_bytes()).await.unwrap();
-    let answer = String::from_utf8(until_closed(&mut stream).await).unwrap();
+    let response = String::from_utf8(until_closed(&mut stream).await).unwrap();
     assert!(
-        answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
-        "{answer}"
+        response.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{response}"
     );
-    assert!(answer.ends_with("this port speaks HTTPS\n"), "{answer}");
+    assert!(response.ends_with("this port speaks HTTPS\n"), "{response}");
     server.end().await;
 }
 
@@ -349,7 +349,7 @@ async fn listeners_share_the_connection_limit() {
     let access = Arc::new(Access::open());
     let task = tokio::spawn(serve(listeners, routes, access, limits(), stopped));
     for address in addresses {
-        ask(&mut TcpStream::connect(address).await.unwrap(), "/").await;
+        exchange(&mut TcpStream::connect(address).await.unwrap(), "/").await;
     }
     stop.send(true).unwrap();
     soon(task).await.unwrap().unwrap();

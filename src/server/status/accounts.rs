@@ -119,7 +119,7 @@ pub(super) fn account(
                     div { dt { "Last success" } dd { (age(status.last_success, now)) } }
                     div { dt { "Next poll" } dd { (ahead(status.next_poll, now)) } }
                     div { dt { "Data until" } dd {
-                        @match summary.data {
+                        @match summary.data_until {
                             Some(data) => time datetime=(data) title=(data.strftime("%Y-%m-%d %H:%M UTC")) { (age(Some(data), now)) },
                             None => "not known",
                         }

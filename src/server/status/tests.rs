@@ -25,8 +25,8 @@ fn of_accounts(number: usize) -> String {
     let mut state = state_of(&template, at(NOW), &[cost(month("2025-06"), "a", 5.0)]);
     for part in 0..50 {
         let id = format!("{part}{}", "<".repeat(300));
-        state.list(&[crate::provider::Part::new(&id)]);
-        state.fail(
+        state.set_listed_parts(&[crate::provider::Part::new(&id)]);
+        state.record_failure(
             &id,
             Failure {
                 reason: Reason::Malformed,
@@ -46,7 +46,7 @@ fn of_accounts(number: usize) -> String {
         successful: true,
         last_success: Some(at(NOW)),
     };
-    whole(&publisher.published(), &loaded, "/metrics", at(NOW)).into_string()
+    whole(&publisher.current(), &loaded, "/metrics", at(NOW)).into_string()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn rejected_configuration_is_reported() {
             successful,
             last_success: Some(at("2025-06-18T08:00:00Z")),
         };
-        whole(&publisher.published(), &loaded, "/metrics", at(NOW)).into_string()
+        whole(&publisher.current(), &loaded, "/metrics", at(NOW)).into_string()
     };
     assert!(
         of(false).contains("The configuration that was loaded 2 h 30 min ago stays in effect.")

@@ -1,6 +1,6 @@
-//! A state file as bytes: what it begins with, how it is checked, and how it is written so that it is whole at any moment.
+//! A state file as bytes: its header, its checks, and how it is replaced atomically.
 //!
-//! Magic, version (4 bytes), CRC-32 of what follows the header (4), its length (8), all little endian; then the
+//! Magic (8 bytes), version (4), CRC-32 of what follows the header (4), its length (8), all little endian; then the
 //! fingerprint (16) and the state in postcard's encoding.
 
 use std::{
@@ -11,47 +11,48 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::state::{AccountState, store::format::State};
+use crate::state::{AccountState, store::format::StoredAccount};
 
 const MAGIC: &[u8; 8] = b"CLOUDSP\n";
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
 const FINGERPRINT: usize = 16;
-/// Far more than the sums of the largest account, and little enough to be read.
-const MAX_FILE: u64 = 1 << 30;
-/// Files on their way begin and end like this; a program that was killed leaves them behind.
-const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
+/// Far more than the largest account needs, and small enough to be read at once.
+const MAX_FILE_SIZE: u64 = 1 << 30;
+/// Prefix and suffix of a temporary file. A killed process leaves such files behind.
+const TEMPORARY: (&str, &str) = (".unfinished-", ".tmp");
 
-/// What a file turned out to be.
+/// The result of decoding a file.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Decoded {
     /// The state of the account as it is configured now.
     State(Box<AccountState>),
-    /// The state of an account that was configured otherwise.
-    Foreign,
-    /// Nothing that can be relied on, and why.
+    /// The state of an account with another configuration.
+    OtherConfiguration,
+    /// Not a valid file, and why.
     Damaged(&'static str),
-    /// A file of a later version of the program.
-    Newer(u32),
+    /// A file of a later version of the program, with its format version.
+    NewerVersion(u32),
 }
 
 /// The bytes of a state file.
 pub(super) fn encode(state: &AccountState, fingerprint: Uuid) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; HEADER];
     bytes.extend_from_slice(fingerprint.as_bytes());
-    let mut bytes = postcard::to_extend(&State::from(state), bytes).map_err(io::Error::other)?;
-    if bytes.len() as u64 > MAX_FILE {
+    let mut bytes =
+        postcard::to_extend(&StoredAccount::from(state), bytes).map_err(io::Error::other)?;
+    if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(io::Error::other(format!(
-            "{} bytes are too many",
+            "{} bytes exceed the maximum size of a state file",
             bytes.len()
         )));
     }
-    seal(&mut bytes);
+    write_header(&mut bytes);
     Ok(bytes)
 }
 
-/// Writes the header of what stands behind it.
-fn seal(bytes: &mut [u8]) {
+/// Fills in the header of the content behind it.
+fn write_header(bytes: &mut [u8]) {
     let (header, content) = bytes.split_at_mut(HEADER);
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -59,103 +60,99 @@ fn seal(bytes: &mut [u8]) {
     header[16..].copy_from_slice(&(content.len() as u64).to_le_bytes());
 }
 
-/// Checks the bytes of a state file from its beginning to its end and takes the state out, with `width` labels a
-/// label set.
-pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Found {
+/// Checks the bytes of a state file completely and decodes the state, with `width` values in a label set.
+pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Decoded {
     let Some((magic, rest)) = bytes.split_first_chunk::<8>() else {
-        return Found::Damaged("it is too short");
+        return Decoded::Damaged("it is too short");
     };
     let Some((version, rest)) = rest.split_first_chunk::<4>() else {
-        return Found::Damaged("it is too short");
+        return Decoded::Damaged("it is too short");
     };
     if magic != MAGIC {
-        return Found::Damaged("it does not begin as a state file does");
+        return Decoded::Damaged("it does not start like a state file");
     }
     // What follows belongs to the version.
     match u32::from_le_bytes(*version) {
         VERSION => {}
-        newer if newer > VERSION => return Found::Newer(newer),
-        _ => return Found::Damaged("its version does not exist"),
+        newer if newer > VERSION => return Decoded::NewerVersion(newer),
+        _ => return Decoded::Damaged("its version does not exist"),
     }
     let Some((sum, rest)) = rest.split_first_chunk::<4>() else {
-        return Found::Damaged("it is too short");
+        return Decoded::Damaged("it is too short");
     };
     let Some((length, content)) = rest.split_first_chunk::<8>() else {
-        return Found::Damaged("it is too short");
+        return Decoded::Damaged("it is too short");
     };
     if u64::from_le_bytes(*length) != content.len() as u64 {
-        return Found::Damaged("its length is not what it says");
+        return Decoded::Damaged("its length does not match its header");
     }
     if u32::from_le_bytes(*sum) != crc32fast::hash(content) {
-        return Found::Damaged("its checksum is wrong");
+        return Decoded::Damaged("its checksum is wrong");
     }
     let Some((known, state)) = content.split_first_chunk::<FINGERPRINT>() else {
-        return Found::Damaged("it is too short");
+        return Decoded::Damaged("it is too short");
     };
     if known != fingerprint.as_bytes() {
-        return Found::Foreign;
+        return Decoded::OtherConfiguration;
     }
-    // postcard and serde make room for no more than the bytes can hold.
-    let state = match postcard::take_from_bytes::<State<'_>>(state) {
+    // postcard and serde allocate no more than the bytes can hold.
+    let state = match postcard::take_from_bytes::<StoredAccount<'_>>(state) {
         Ok((state, [])) => state.restore(width).map(Box::new),
         _ => None,
     };
-    state.map_or(
-        Found::Damaged("its content does not fit together"),
-        Found::State,
-    )
+    state.map_or(Decoded::Damaged("its content is invalid"), Decoded::State)
 }
 
-/// Reads a file whole. `None` where there is none; an error also where it is no plain file.
-pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let about = match fs::symlink_metadata(path) {
+/// Reads a whole file. `None` if there is none; anything but a regular file is an error.
+pub(super) fn read_regular_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        about => about?,
+        metadata => metadata?,
     };
-    if !about.is_file() {
-        return Err(io::Error::other("it is not a plain file"));
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes =
-        Vec::with_capacity(usize::try_from(about.len().min(MAX_FILE)).unwrap_or_default());
+        Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE_SIZE)).unwrap_or_default());
     File::open(path)?
-        .take(MAX_FILE + 1)
+        .take(MAX_FILE_SIZE + 1)
         .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
+    if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(io::Error::other("it is too large"));
     }
     Ok(Some(bytes))
 }
 
-/// Puts a file in place of another, whole: whoever reads it at whatever moment, also after a crash of the machine,
-/// finds the old one or the new one. Only its owner may read it.
-pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut file = unfinished(folder)?;
+/// Replaces a file atomically: a reader finds the old or the new content at any time, also after a crash of the
+/// machine. Only the owner may read the file.
+pub(super) fn replace_atomically(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = temporary_file(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(folder.join(name))?;
-    // A name is kept by the folder.
+    // The name is stored in the folder.
     File::open(folder)?.sync_all()
 }
 
-/// Shows that files can be written in a folder.
-pub(super) fn probe(folder: &Path) -> io::Result<()> {
-    let mut file = unfinished(folder)?;
+/// Checks that files can be written to a folder.
+pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
+    let mut file = temporary_file(folder)?;
     file.write_all(b"probe")?;
     file.as_file().sync_all()
 }
 
-/// A file of mode 0600 that is gone unless it is put in place.
-fn unfinished(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let (prefix, suffix) = UNFINISHED;
+/// A file of mode 0600 that is removed unless it is persisted.
+fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let (prefix, suffix) = TEMPORARY;
     tempfile::Builder::new()
         .prefix(prefix)
         .suffix(suffix)
         .tempfile_in(folder)
 }
 
-/// Removes what a killed program left behind, and says how many files that were.
-pub(super) fn sweep(folder: &Path) -> io::Result<usize> {
-    let (prefix, suffix) = UNFINISHED;
+/// Removes temporary files that a killed process left behind, and returns their number.
+pub(super) fn remove_temporary_files(folder: &Path) -> io::Result<usize> {
+    let (prefix, suffix) = TEMPORARY;
     let mut removed = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

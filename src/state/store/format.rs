@@ -1,7 +1,7 @@
-//! The form of an account's state in its file: types of their own, so that the program may change while the format stays.
+//! The content of a state file: types of their own, so that the program can change while the format stays.
 //!
-//! What is read is believed only where everything fits: label sets below their number, cells that a month has,
-//! finite sums, months of the calendar, names that are known.
+//! A file is used only if every value in it is valid: keys of existing label sets, days of a month, finite sums,
+//! calendar months, known reasons.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,99 +21,106 @@ use crate::{
 
 mod sums;
 
-use crate::state::store::format::sums::{HeldForm, MeasureForm, MonthForm, SumsForm, finite};
+use crate::state::store::format::sums::{
+    StoredHeldResponse, StoredMeasure, StoredMonth, StoredSums, finite,
+};
 
-/// A state as its file holds it.
+/// The state of an account as it is stored.
 #[derive(Serialize, Deserialize)]
-pub(super) struct State<'a> {
+pub(super) struct StoredAccount<'a> {
     #[serde(borrow)]
-    keys: Table<'a>,
+    keys: StoredLabelTable<'a>,
     #[serde(borrow)]
-    parts: Vec<PartForm<'a>>,
+    parts: Vec<StoredPart<'a>>,
     #[serde(borrow)]
-    noted: Vec<(MonthForm, Vec<(&'a str, f64)>)>,
+    forecast_records: Vec<(StoredMonth, Vec<(&'a str, f64)>)>,
     #[serde(borrow)]
-    status: StatusForm<'a>,
+    status: StoredStatus<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Table<'a> {
+struct StoredLabelTable<'a> {
     #[serde(borrow)]
-    values: Vec<ValueForm<'a>>,
+    values: Vec<StoredValue<'a>>,
     sets: Cow<'a, [u32]>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ValueForm<'a> {
+struct StoredValue<'a> {
     shown: &'a str,
-    /// `None` where it is what is shown.
+    /// `None` if it is the same as `shown`.
     id: Option<&'a str>,
     description: &'a str,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PartForm<'a> {
+struct StoredPart<'a> {
     id: &'a str,
     #[serde(borrow)]
     facts: Vec<(&'a str, &'a str)>,
     listed: bool,
-    /// `None` is a month that the provider does not report yet.
+    /// `None`: the provider does not report the month yet.
     #[serde(borrow)]
-    months: Vec<(MonthForm, Option<(Timestamp, SumsForm<'a>)>)>,
+    months: Vec<(StoredMonth, Option<(Timestamp, StoredSums<'a>)>)>,
     #[serde(borrow)]
-    baseline: Option<(MonthForm, SumsForm<'a>)>,
+    baseline: Option<(StoredMonth, StoredSums<'a>)>,
     #[serde(borrow)]
-    held: Option<HeldForm<'a>>,
+    held: Option<StoredHeldResponse<'a>>,
     #[serde(borrow)]
-    now: Option<(MonthForm, SumsForm<'a>)>,
-    ended: Vec<EndedForm>,
+    now: Option<(StoredMonth, StoredSums<'a>)>,
+    ended_seats: Vec<StoredEndedSeat>,
     last_success: Option<Timestamp>,
-    newest: Option<Timestamp>,
+    data_until: Option<Timestamp>,
     #[serde(borrow)]
-    failure: Option<FailureForm<'a>>,
+    failure: Option<StoredFailure<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct EndedForm {
-    #[serde(with = "MeasureForm")]
+struct StoredEndedSeat {
+    #[serde(with = "StoredMeasure")]
     measure: Measure,
     key: u32,
-    month: MonthForm,
+    month: StoredMonth,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FailureForm<'a> {
+struct StoredFailure<'a> {
     reason: &'a str,
     message: &'a str,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StatusForm<'a> {
+struct StoredStatus<'a> {
     success: bool,
     last_attempt: Option<Timestamp>,
     last_success: Option<Timestamp>,
     duration: Option<Duration>,
     rows: Option<u64>,
     #[serde(borrow)]
-    discovery: Option<FailureForm<'a>>,
+    discovery: Option<StoredFailure<'a>>,
     remarks: Vec<&'a str>,
 }
 
-impl<'a> From<&'a AccountState> for State<'a> {
+impl<'a> From<&'a AccountState> for StoredAccount<'a> {
     fn from(state: &'a AccountState) -> Self {
         Self {
-            keys: Table {
-                values: state.keys.all_values().iter().map(Into::into).collect(),
-                sets: Cow::Borrowed(state.keys.all_sets()),
+            keys: StoredLabelTable {
+                values: state
+                    .label_table
+                    .all_values()
+                    .iter()
+                    .map(Into::into)
+                    .collect(),
+                sets: Cow::Borrowed(state.label_table.all_sets()),
             },
             parts: state.parts.values().map(|part| (&**part).into()).collect(),
-            noted: state
-                .noted
+            forecast_records: state
+                .forecast_records
                 .iter()
-                .map(|noted| {
-                    let forecasts = noted.forecasts.iter();
+                .map(|forecast_records| {
+                    let forecasts = forecast_records.forecasts.iter();
                     let forecasts = forecasts.map(|(currency, cost)| (&**currency, *cost));
-                    (noted.month.into(), forecasts.collect())
+                    (forecast_records.month.into(), forecasts.collect())
                 })
                 .collect(),
             status: (&state.status).into(),
@@ -121,42 +128,42 @@ impl<'a> From<&'a AccountState> for State<'a> {
     }
 }
 
-impl State<'_> {
-    /// The state with `width` labels a label set; `None` where something does not fit.
+impl StoredAccount<'_> {
+    /// The state with `width` values in a label set; `None` if anything is invalid.
     pub(super) fn restore(self, width: usize) -> Option<AccountState> {
         let empty = Arc::default();
         let values = self.keys.values.into_iter();
         let values = values.map(|value| value.restore(&empty)).collect();
-        let keys = LabelTable::restored(width, values, self.keys.sets.into_owned())?;
+        let label_table = LabelTable::from_sets(width, values, self.keys.sets.into_owned())?;
         let mut parts = BTreeMap::new();
         for part in self.parts {
-            let part = part.restore(keys.len())?;
+            let part = part.restore(label_table.len())?;
             if parts.insert(part.part.id.clone(), Arc::new(part)).is_some() {
                 return None;
             }
         }
-        let mut noted = Vec::new();
-        for (month, costs) in self.noted {
+        let mut forecast_records = Vec::new();
+        for (month, costs) in self.forecast_records {
             let mut forecasts = BTreeMap::new();
             for (currency, cost) in costs {
                 forecasts.insert(currency.into(), finite(cost)?);
             }
-            noted.push(ForecastRecord {
+            forecast_records.push(ForecastRecord {
                 month: month.restore()?,
                 forecasts,
             });
         }
         Some(AccountState {
-            keys: Arc::new(keys),
+            label_table: Arc::new(label_table),
             parts,
-            noted,
+            forecast_records,
             status: self.status.restore()?,
             counts: PollCounts::default(),
         })
     }
 }
 
-impl<'a> From<&'a Value> for ValueForm<'a> {
+impl<'a> From<&'a Value> for StoredValue<'a> {
     fn from(value: &'a Value) -> Self {
         Self {
             shown: &value.shown,
@@ -166,8 +173,8 @@ impl<'a> From<&'a Value> for ValueForm<'a> {
     }
 }
 
-impl ValueForm<'_> {
-    /// The value; it shares an empty text, since most have no description.
+impl StoredValue<'_> {
+    /// The value. The empty text is shared, since most values have no description.
     fn restore(self, empty: &Arc<str>) -> Value {
         let text = |text: &str| match text {
             "" => Arc::clone(empty),
@@ -182,10 +189,10 @@ impl ValueForm<'_> {
     }
 }
 
-impl<'a> From<&'a PartState> for PartForm<'a> {
+impl<'a> From<&'a PartState> for StoredPart<'a> {
     fn from(state: &'a PartState) -> Self {
         let facts = state.part.facts.iter();
-        let ended = state.ended.iter();
+        let ended = state.ended_seats.iter();
         Self {
             id: &state.part.id,
             facts: facts.map(|(name, value)| (&**name, &**value)).collect(),
@@ -193,12 +200,12 @@ impl<'a> From<&'a PartState> for PartForm<'a> {
             months: state
                 .months
                 .iter()
-                .map(|(month, said)| {
-                    let said = match said {
+                .map(|(month, month_state)| {
+                    let reported = match month_state {
                         MonthState::Reported { at, sums } => Some((*at, (&**sums).into())),
                         MonthState::Withheld => None,
                     };
-                    ((*month).into(), said)
+                    ((*month).into(), reported)
                 })
                 .collect(),
             baseline: state
@@ -210,39 +217,39 @@ impl<'a> From<&'a PartState> for PartForm<'a> {
                 .now
                 .as_ref()
                 .map(|now| (now.month.into(), (&*now.sums).into())),
-            ended: ended
-                .map(|(&(measure, key), &month)| EndedForm {
+            ended_seats: ended
+                .map(|(&(measure, key), &month)| StoredEndedSeat {
                     measure,
                     key,
                     month: month.into(),
                 })
                 .collect(),
             last_success: state.last_success,
-            newest: state.newest,
+            data_until: state.data_until,
             failure: state.failure.as_ref().map(Into::into),
         }
     }
 }
 
-impl PartForm<'_> {
+impl StoredPart<'_> {
     fn restore(self, keys: usize) -> Option<PartState> {
         let mut part = Part::new(self.id);
         for (name, value) in self.facts {
             part = part.with(name, value);
         }
         let mut months = BTreeMap::new();
-        for (month, said) in self.months {
-            let said = match said {
+        for (month, reported) in self.months {
+            let month_state = match reported {
                 Some((at, sums)) => MonthState::Reported {
                     at,
                     sums: Arc::new(sums.restore(keys)?),
                 },
                 None => MonthState::Withheld,
             };
-            months.insert(month.restore()?, said);
+            months.insert(month.restore()?, month_state);
         }
         let mut ended = BTreeMap::new();
-        for seat in self.ended {
+        for seat in self.ended_seats {
             if seat.key as usize >= keys {
                 return None;
             }
@@ -258,25 +265,25 @@ impl PartForm<'_> {
                     sums: Arc::new(sums.restore(keys)?),
                 })
             })?,
-            held: restored(self.held, HeldForm::restore)?,
+            held: restored(self.held, StoredHeldResponse::restore)?,
             now: restored(self.now, |(month, sums)| {
                 Some(NowState {
                     month: month.restore()?,
                     sums: Arc::new(sums.restore(keys)?),
                 })
             })?,
-            ended,
+            ended_seats: ended,
             last_success: self.last_success,
-            newest: self.newest,
-            failure: restored(self.failure, FailureForm::restore)?,
+            data_until: self.data_until,
+            failure: restored(self.failure, StoredFailure::restore)?,
         })
     }
 }
 
-/// What may be absent: `None` where it is there and does not fit.
+/// Restores an optional value: `None` if it is present and invalid.
 #[expect(
     clippy::option_option,
-    reason = "absent and wrong are two things, and `?` takes the outer one"
+    reason = "absent and invalid are different, and `?` takes the outer one"
 )]
 fn restored<F, T>(form: Option<F>, restore: impl FnOnce(F) -> Option<T>) -> Option<Option<T>> {
     match form {
@@ -285,7 +292,7 @@ fn restored<F, T>(form: Option<F>, restore: impl FnOnce(F) -> Option<T>) -> Opti
     }
 }
 
-impl<'a> From<&'a Failure> for FailureForm<'a> {
+impl<'a> From<&'a Failure> for StoredFailure<'a> {
     fn from(failure: &'a Failure) -> Self {
         Self {
             reason: failure.reason.as_str(),
@@ -294,7 +301,7 @@ impl<'a> From<&'a Failure> for FailureForm<'a> {
     }
 }
 
-impl FailureForm<'_> {
+impl StoredFailure<'_> {
     fn restore(self) -> Option<Failure> {
         Some(Failure {
             reason: Reason::ALL
@@ -305,7 +312,7 @@ impl FailureForm<'_> {
     }
 }
 
-impl<'a> From<&'a Status> for StatusForm<'a> {
+impl<'a> From<&'a Status> for StoredStatus<'a> {
     fn from(status: &'a Status) -> Self {
         Self {
             success: status.success,
@@ -319,7 +326,7 @@ impl<'a> From<&'a Status> for StatusForm<'a> {
     }
 }
 
-impl StatusForm<'_> {
+impl StoredStatus<'_> {
     fn restore(self) -> Option<Status> {
         Some(Status {
             success: self.success,
@@ -327,10 +334,10 @@ impl StatusForm<'_> {
             last_success: self.last_success,
             duration: self.duration,
             rows: self.rows,
-            discovery: restored(self.discovery, FailureForm::restore)?,
-            // The poller says when, once it runs.
+            discovery: restored(self.discovery, StoredFailure::restore)?,
+            // The poller sets these when it runs.
             next_poll: None,
-            held_until: None,
+            rate_limited_until: None,
             remarks: self.remarks.into_iter().map(str::to_owned).collect(),
         })
     }

@@ -1,4 +1,4 @@
-//! What a folder of states does at the start, after a poll, and when something is wrong with it.
+//! The store at the start, after a poll, and with invalid files or folders.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -21,14 +21,14 @@ pub(super) mod states;
 const NOW: &str = "2025-03-10T12:00:00Z";
 
 /// A folder with a store over it, and an account that was polled once.
-struct Shelf {
+struct Fixture {
     folder: TempDir,
     store: Arc<Store>,
     provider: Arc<Scripted>,
-    cell: Arc<AccountHandle>,
+    handle: Arc<AccountHandle>,
 }
 
-impl Shelf {
+impl Fixture {
     async fn new() -> Self {
         Self::with(|_| ()).await
     }
@@ -49,20 +49,20 @@ impl Shelf {
         );
         let mut account = account(Arc::clone(&provider) as _, "Europe/Berlin");
         change(&mut account);
-        let shelf = Self {
+        let fixture = Self {
             folder,
             store,
             provider,
-            cell: Arc::new(AccountHandle::new(Arc::new(account))),
+            handle: Arc::new(AccountHandle::new(Arc::new(account))),
         };
-        shelf.poll(NOW).await;
-        shelf
+        fixture.poll(NOW).await;
+        fixture
     }
 
     async fn poll(&self, now: &str) {
         let now = at(now);
         crate::poller::Poller::new(
-            Arc::clone(&self.cell),
+            Arc::clone(&self.handle),
             crate::clock::Clock::from_fn(move || now),
             Arc::new(tokio::sync::Notify::new()),
         )
@@ -76,7 +76,7 @@ impl Shelf {
     }
 
     fn restore(&self) -> Option<AccountState> {
-        self.store.restore(&self.cell.account, at(NOW))
+        self.store.restore(&self.handle.account, at(NOW))
     }
 
     /// The names of all files, sorted.
@@ -90,7 +90,7 @@ impl Shelf {
     }
 }
 
-/// The bytes that scrapes of one account are answered with.
+/// The exposition of one account.
 fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec<u8> {
     let view = view(account, &Arc::new(state.clone()), now);
     Rendered::new(&[view].into(), &Money::default(), &[])
@@ -99,21 +99,21 @@ fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec
 }
 
 #[tokio::test]
-async fn a_poll_writes_one_file_that_only_its_owner_may_read() {
-    let shelf = Shelf::new().await;
-    shelf.poll("2025-03-10T13:00:00Z").await;
-    assert_eq!(shelf.files(), ["main.state"]);
-    let mode = fs::metadata(shelf.path()).unwrap().permissions().mode();
+async fn poll_writes_one_file_readable_by_owner_only() {
+    let fixture = Fixture::new().await;
+    fixture.poll("2025-03-10T13:00:00Z").await;
+    assert_eq!(fixture.files(), ["main.state"]);
+    let mode = fs::metadata(fixture.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
 
 #[tokio::test]
-async fn a_restored_account_serves_the_bytes_that_it_served_before() {
-    let shelf = Shelf::new().await;
-    let account = &shelf.cell.account;
-    let before = rendered(account, &shelf.cell.state.load(), at(NOW));
+async fn restored_account_renders_the_same_bytes() {
+    let fixture = Fixture::new().await;
+    let account = &fixture.handle.account;
+    let before = rendered(account, &fixture.handle.state.load(), at(NOW));
     assert!(String::from_utf8_lossy(&before).contains("billed_cost_previous_month"));
-    let restored = shelf.restore().unwrap();
+    let restored = fixture.restore().unwrap();
     assert_eq!(rendered(account, &restored, at(NOW)), before);
     assert_eq!(restored.status.last_attempt, Some(at(NOW)));
     assert!(restored.status.success);
@@ -121,7 +121,7 @@ async fn a_restored_account_serves_the_bytes_that_it_served_before() {
 
 proptest! {
     #[test]
-    fn whatever_polls_found_is_restored_and_shown_alike(polls in states::polls(), later in 0_i64..90) {
+    fn any_state_is_restored_and_renders_the_same(polls in states::polls(), later in 0_i64..90) {
         let (account, state, now) = states::play(&polls);
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -135,20 +135,20 @@ proptest! {
 }
 
 #[tokio::test]
-async fn months_that_no_window_shows_are_not_restored() {
-    let shelf = Shelf::new().await;
-    let restored = shelf
+async fn months_outside_all_windows_are_not_restored() {
+    let fixture = Fixture::new().await;
+    let restored = fixture
         .store
-        .restore(&shelf.cell.account, at("2025-04-02T12:00:00Z"))
+        .restore(&fixture.handle.account, at("2025-04-02T12:00:00Z"))
         .unwrap();
     let months: Vec<_> = restored.parts["account"].months.keys().collect();
     assert_eq!(months, [&"2025-03".parse().unwrap()]);
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_set_aside_and_the_next_poll_writes_anew() {
-    let shelf = Shelf::new().await;
-    let good = fs::read(shelf.path()).unwrap();
+async fn damaged_file_is_set_aside_and_replaced() {
+    let fixture = Fixture::new().await;
+    let good = fs::read(fixture.path()).unwrap();
     let mut flipped = good.clone();
     flipped[good.len() / 2] ^= 1;
     for bytes in [
@@ -157,87 +157,101 @@ async fn a_damaged_file_is_set_aside_and_the_next_poll_writes_anew() {
         &[],
         b"something else",
     ] {
-        fs::write(shelf.path(), bytes).unwrap();
-        assert!(shelf.restore().is_none());
+        fs::write(fixture.path(), bytes).unwrap();
+        assert!(fixture.restore().is_none());
         let aside = format!("main.state.damaged-{}", at(NOW).as_second());
-        assert_eq!(shelf.files(), [aside.as_str()]);
-        assert_eq!(fs::read(shelf.folder.path().join(aside)).unwrap(), bytes);
-        assert!(shelf.restore().is_none());
+        assert_eq!(fixture.files(), [aside.as_str()]);
+        assert_eq!(fs::read(fixture.folder.path().join(aside)).unwrap(), bytes);
+        assert!(fixture.restore().is_none());
     }
-    shelf.poll(NOW).await;
-    assert!(shelf.restore().is_some());
+    fixture.poll(NOW).await;
+    assert!(fixture.restore().is_some());
 }
 
 #[tokio::test]
-async fn what_is_no_plain_file_is_set_aside() {
-    let shelf = Shelf::new().await;
-    let elsewhere = shelf.folder.path().join("elsewhere");
-    fs::rename(shelf.path(), &elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, shelf.path()).unwrap();
-    assert!(shelf.restore().is_none());
-    assert!(fs::symlink_metadata(shelf.path()).is_err());
-    fs::create_dir(shelf.path()).unwrap();
+async fn anything_but_a_regular_file_is_set_aside() {
+    let fixture = Fixture::new().await;
+    let elsewhere = fixture.folder.path().join("elsewhere");
+    fs::rename(fixture.path(), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, fixture.path()).unwrap();
+    assert!(fixture.restore().is_none());
+    assert!(fs::symlink_metadata(fixture.path()).is_err());
+    fs::create_dir(fixture.path()).unwrap();
     let later = at("2025-03-10T12:00:01Z");
-    assert!(shelf.store.restore(&shelf.cell.account, later).is_none());
-    assert!(!shelf.path().exists());
+    assert!(
+        fixture
+            .store
+            .restore(&fixture.handle.account, later)
+            .is_none()
+    );
+    assert!(!fixture.path().exists());
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_version_is_set_aside_as_it_is() {
-    let shelf = Shelf::new().await;
-    let mut bytes = fs::read(shelf.path()).unwrap();
+async fn file_of_later_version_is_set_aside_unchanged() {
+    let fixture = Fixture::new().await;
+    let mut bytes = fs::read(fixture.path()).unwrap();
     bytes[8] += 1;
-    fs::write(shelf.path(), &bytes).unwrap();
-    assert!(shelf.restore().is_none());
+    fs::write(fixture.path(), &bytes).unwrap();
+    assert!(fixture.restore().is_none());
     let aside = format!("main.state.newer-{}", at(NOW).as_second());
-    assert_eq!(shelf.files(), [aside.as_str()]);
-    assert_eq!(fs::read(shelf.folder.path().join(aside)).unwrap(), bytes);
+    assert_eq!(fixture.files(), [aside.as_str()]);
+    assert_eq!(fs::read(fixture.folder.path().join(aside)).unwrap(), bytes);
 }
 
 #[tokio::test]
-async fn sums_of_another_scope_are_not_used_and_replaced_by_the_next_poll() {
-    let shelf = Shelf::new().await;
-    let mut other = Account::clone(&shelf.cell.account);
+async fn file_of_another_configuration_is_ignored() {
+    let fixture = Fixture::new().await;
+    let mut other = Account::clone(&fixture.handle.account);
     other.written = Dict::from([("base_url".to_owned(), Value::from("https://other.example"))]);
-    assert!(shelf.store.restore(&other, at(NOW)).is_none());
-    assert_eq!(shelf.files(), ["main.state"]);
-    assert!(shelf.restore().is_some());
-    let state = shelf.cell.state.load_full();
-    shelf.store.write(&other, &state).unwrap();
-    assert!(shelf.store.restore(&other, at(NOW)).is_some());
-    assert!(shelf.restore().is_none());
+    assert!(fixture.store.restore(&other, at(NOW)).is_none());
+    assert_eq!(fixture.files(), ["main.state"]);
+    assert!(fixture.restore().is_some());
+    let state = fixture.handle.state.load_full();
+    fixture.store.write(&other, &state).unwrap();
+    assert!(fixture.store.restore(&other, at(NOW)).is_some());
+    assert!(fixture.restore().is_none());
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_stops_no_poll() {
-    let shelf = Shelf::new().await;
-    fs::remove_file(shelf.path()).unwrap();
-    // Nothing can take the place of a folder that is not empty.
-    fs::create_dir_all(shelf.path().join("x")).unwrap();
-    shelf
+async fn poll_succeeds_if_file_cannot_be_written() {
+    let fixture = Fixture::new().await;
+    fs::remove_file(fixture.path()).unwrap();
+    // A folder that is not empty cannot be replaced.
+    fs::create_dir_all(fixture.path().join("x")).unwrap();
+    fixture
         .provider
         .says("account", vec![cost(month("2025-03"), "a", 6.0)]);
-    shelf.poll("2025-03-10T13:00:00Z").await;
-    let status = shelf.cell.state.load().status.clone();
+    fixture.poll("2025-03-10T13:00:00Z").await;
+    let status = fixture.handle.state.load().status.clone();
     assert!(status.success);
     assert_eq!(status.last_success, Some(at("2025-03-10T13:00:00Z")));
-    assert_eq!(shelf.files(), ["main.state"]);
+    assert_eq!(fixture.files(), ["main.state"]);
 }
 
 #[tokio::test]
-async fn a_file_has_one_writer() {
-    let shelf = Shelf::new().await;
-    let state = shelf.cell.state.load_full();
-    shelf.store.writing().insert("main.state".to_owned());
-    let error = shelf.store.write(&shelf.cell.account, &state).unwrap_err();
-    assert_eq!(error.to_string(), "the last writing has not ended");
-    shelf.store.writing().clear();
-    shelf.store.write(&shelf.cell.account, &state).unwrap();
-    assert!(shelf.store.writing().is_empty());
+async fn file_has_one_writer() {
+    let fixture = Fixture::new().await;
+    let state = fixture.handle.state.load_full();
+    fixture
+        .store
+        .files_being_written()
+        .insert("main.state".to_owned());
+    let error = fixture
+        .store
+        .write(&fixture.handle.account, &state)
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the previous write is still in progress");
+    fixture.store.files_being_written().clear();
+    fixture
+        .store
+        .write(&fixture.handle.account, &state)
+        .unwrap();
+    assert!(fixture.store.files_being_written().is_empty());
 }
 
 #[test]
-fn opening_makes_the_folder_and_removes_what_is_unfinished() {
+fn open_creates_folder_and_removes_temporary_files() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("a/b");
     Store::open(&folder).unwrap();
@@ -255,18 +269,18 @@ fn opening_makes_the_folder_and_removes_what_is_unfinished() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_had_is_an_error() {
+fn unusable_folder_is_an_error() {
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(Store::open(&file).is_err());
     assert!(Store::open(&file.join("below")).is_err());
-    // No file can be made there, whoever asks.
+    // No file can be created there, not even by root.
     assert!(Store::open(Path::new("/proc/self/fd")).is_err());
 }
 
 #[test]
-fn names_of_files_are_plain_bounded_and_never_shared() {
+fn file_names_are_plain_and_bounded() {
     for (name, want) in [
         ("otc-main", "otc-main.state"),
         ("otc main", "otc%20main.state"),
@@ -284,7 +298,7 @@ fn names_of_files_are_plain_bounded_and_never_shared() {
 
 proptest! {
     #[test]
-    fn two_names_never_share_a_file(left in ".{1,200}", right in ".{1,200}") {
+    fn distinct_accounts_have_distinct_files(left in ".{1,200}", right in ".{1,200}") {
         for name in [&left, &right] {
             let file = file_name(name);
             prop_assert!(file.len() <= 160, "{}", file);

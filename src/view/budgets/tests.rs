@@ -29,7 +29,7 @@ fn budget(matchers: &[(&str, &str)], currency: &str) -> Budget {
     }
 }
 
-/// An account that said something once, as it looks at a moment.
+/// The view of an account after one poll with these charges.
 fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
     let polled = at("2025-03-10T12:00:00Z");
     let provider = Scripted::new(
@@ -65,15 +65,15 @@ fn money(budget: Budget) -> Money {
     }
 }
 
-/// What a view has spent of the first budget, with nothing known before.
+/// What a view has spent of the first budget, with an empty cache.
 fn first<'a>(money: &'a Money, view: &'a View) -> Option<Spent<'a>> {
     let views = std::slice::from_ref(view);
-    let mut all = money.spent_of_all(views, &mut Matched::default());
+    let mut all = money.spent_of_all(views, &mut MatchCache::default());
     all.drain(..).next()
 }
 
 #[test]
-fn labels_match_as_shown_and_as_before_an_id_was_added() {
+fn labels_match_with_and_without_an_added_id() {
     let view = seen(NOW, 100, &charges());
     for (matchers, want) in [
         (&[][..], Some((13.0, false))),
@@ -97,7 +97,7 @@ fn labels_match_as_shown_and_as_before_an_id_was_added() {
 }
 
 #[test]
-fn currencies_convert_through_the_reporting_currency_and_are_left_out_without_a_rate() {
+fn currencies_convert_or_are_left_out_without_a_rate() {
     let view = seen(NOW, 100, &charges());
     // 1 USD is 0.5 EUR, so 13 EUR are 26 USD; there is no rate for BRL.
     let money = money(budget(&[], "USD"));
@@ -108,7 +108,7 @@ fn currencies_convert_through_the_reporting_currency_and_are_left_out_without_a_
 }
 
 #[test]
-fn folding_and_withdrawal_take_nothing_from_a_budget() {
+fn folding_and_withdrawal_keep_budget_amounts() {
     let only_acme = || money(budget(&[("customer", "ACME")], "EUR"));
     let folded = seen(NOW, 1, &charges());
     assert_eq!(folded.labels.len(), 1);
@@ -116,13 +116,13 @@ fn folding_and_withdrawal_take_nothing_from_a_budget() {
     let spent = first(&money, &folded).unwrap();
     assert_eq!(spent.amount.to_bits(), 15.0_f64.to_bits());
     assert!(spent.complete);
-    // A day and more later everything is stale: withdrawn, but still spent.
+    // A day and more later everything is stale: withdrawn, but its costs remain.
     let withdrawn = seen("2025-03-31T23:59:59Z", 100, &charges());
     assert!(withdrawn.families.is_empty());
     let spent = first(&money, &withdrawn).unwrap();
     assert_eq!(spent.amount.to_bits(), 15.0_f64.to_bits());
     assert!(!spent.complete);
-    // The next month has spent nothing yet, and nobody knows.
+    // The next month has no costs yet, and no poll since it began.
     let turned = seen("2025-04-01T00:00:00Z", 100, &charges());
     let spent = first(&money, &turned).unwrap();
     assert_eq!(spent.amount.to_bits(), 0.0_f64.to_bits());
@@ -130,11 +130,11 @@ fn folding_and_withdrawal_take_nothing_from_a_budget() {
 }
 
 #[test]
-fn a_budget_is_complete_while_every_part_reports_the_current_month() {
+fn complete_while_every_part_reports_current_month() {
     let polled = at(NOW);
     for (withheld, listed, want) in [
         ("", true, true),
-        // A budget is about the current month.
+        // A budget is for the current month.
         ("2025-02", true, true),
         ("2025-03", true, false),
         ("2025-03", false, false),
@@ -147,7 +147,7 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
         let account = account(provider, "UTC");
         let mut state = state_of(&account, polled, &charges());
         let [main, second] = ["account", "second"].map(Part::new);
-        state.list(&[main.clone(), second]);
+        state.set_listed_parts(&[main.clone(), second]);
         let both = [("2025-02", 3.0), ("2025-03", 1.0)];
         let reported = both.into_iter().filter(|(month, _)| *month != withheld);
         let said: Vec<_> = reported
@@ -163,7 +163,7 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
         };
         let _ = state.accept("second", said, &ask, &account.zone);
         if !listed {
-            state.list(&[main]);
+            state.set_listed_parts(&[main]);
         }
         let view = view(&Arc::new(account), &Arc::new(state), polled);
         let money = money(budget(&[("customer", "ACME")], "EUR"));
@@ -173,10 +173,10 @@ fn a_budget_is_complete_while_every_part_reports_the_current_month() {
 }
 
 #[test]
-fn what_was_matched_before_is_not_taken_for_other_label_sets_or_other_matchers() {
+fn cache_is_invalid_for_other_label_sets_or_matchers() {
     let more = ["Beta 1", "Beta 2", "Gamma"].map(|name| cost(month("2025-03"), name, 2.0));
     let [few, many] = [charges(), more.into()].map(|charges| seen(NOW, 1000, &charges));
-    let mut matched = Matched::default();
+    let mut matched = MatchCache::default();
     for (view, pattern, want) in [
         (&few, "ACME", 15.0),
         (&few, "ACME", 15.0),
@@ -191,7 +191,7 @@ fn what_was_matched_before_is_not_taken_for_other_label_sets_or_other_matchers()
         assert_eq!(spent[0].amount.to_bits(), f64::to_bits(want), "{pattern}");
         assert_eq!(spent[0].matched, want > 0.0, "{pattern}");
     }
-    // What is asked for no more is forgotten.
+    // What is no longer requested is dropped.
     let nothing = Money::default();
     assert!(nothing.spent_of_all(&[few], &mut matched).is_empty());
     assert!(format!("{matched:?}").ends_with("({})"));

@@ -2,14 +2,14 @@
 
 use crate::view::labels::{LabelSets, in_order};
 
-/// How many of the first labels a folded set keeps: product folds first, then project, then customer.
+/// How many leading labels a folded set keeps: products are folded first, then projects, then customers.
 const LEVELS: [usize; 3] = [2, 1, 0];
 
-/// Which label sets to fold so that at most `limit` are left; for each set the texts that it keeps, as a number of
-/// first labels. `None` where there is nothing to fold.
+/// Which label sets to fold so that at most `limit` remain: for each set, how many leading labels it keeps. `None` if
+/// there is nothing to fold.
 ///
-/// `weights` are compared by their power of two and then by text, so that small changes from poll to poll do not
-/// make series come and go.
+/// `weights` are compared by their power of two and then by text, so that small changes between polls do not make
+/// series appear and disappear.
 pub(super) fn choose(
     labels: &LabelSets,
     weights: &[f64],
@@ -20,7 +20,7 @@ pub(super) fn choose(
     }
     let runs = LEVELS.map(|keep| runs(labels, keep));
     let mut kept: Vec<Option<usize>> = vec![None; labels.len()];
-    // What each label set has become part of: itself, or its run of a former level.
+    // The group of each label set: itself, or its run of an earlier level.
     let mut group_of: Vec<u32> = (0u32..).take(labels.len()).collect();
     let mut count = labels.len();
     for (keep, runs) in LEVELS.into_iter().zip(&runs) {
@@ -30,7 +30,7 @@ pub(super) fn choose(
             if count <= limit {
                 break;
             }
-            // The first group of a target takes its place; every further one saves a series.
+            // The first group of a target takes its place. Every further one saves a series.
             let target = &mut is_target[runs[first] as usize];
             if *target {
                 count -= 1;
@@ -51,18 +51,18 @@ pub(super) fn choose(
         }
     }
     for (level, runs) in LEVELS.into_iter().zip(&runs) {
-        spare_the_lonely(level, runs, &mut kept);
+        unfold_singles(level, runs, &mut kept);
     }
     Some(kept)
 }
 
-/// The groups of label sets, each named by its first one, those of the smallest weight first; of equal ones that come last.
+/// The groups of label sets, each by its first set, in order of weight; of equal ones the last comes first.
 fn smallest_first(group_of: &[u32], weights: &[f64]) -> impl Iterator<Item = usize> {
     let mut by_group = vec![0.0; weights.len()];
     for (&group, weight) in group_of.iter().zip(weights) {
         by_group[group as usize] += weight;
     }
-    // Sorted by counting, from the last one to the first, so that of equal ones the last comes first.
+    // A counting sort in reverse order, so that of equal ones the last comes first.
     let magnitudes: Vec<u32> = by_group.into_iter().rev().map(magnitude).collect();
     let last = magnitudes.len().saturating_sub(1);
     in_order(&magnitudes, vec![MAGNITUDES])
@@ -71,7 +71,7 @@ fn smallest_first(group_of: &[u32], weights: &[f64]) -> impl Iterator<Item = usi
         .filter(|&set| group_of[set] as usize == set)
 }
 
-/// For each label set the first one whose first labels are the same; such sets stand together, since they are in order.
+/// For each label set the first set with the same leading labels. Such sets are adjacent, since they are sorted.
 fn runs(labels: &LabelSets, keep: usize) -> Vec<u32> {
     let head = |set: u32| &labels.numbers(set)[..keep];
     let mut first = 0;
@@ -86,8 +86,8 @@ fn runs(labels: &LabelSets, keep: usize) -> Vec<u32> {
         .collect()
 }
 
-/// A label set that was folded with no other would lose its name and save nothing.
-fn spare_the_lonely(level: usize, runs: &[u32], kept: &mut [Option<usize>]) {
+/// Restores sets that were folded alone: they would lose their labels and save no series.
+fn unfold_singles(level: usize, runs: &[u32], kept: &mut [Option<usize>]) {
     let mut members = vec![0_u32; kept.len()];
     for (keep, &run) in kept.iter().zip(runs) {
         members[run as usize] += u32::from(*keep == Some(level));
@@ -99,14 +99,14 @@ fn spare_the_lonely(level: usize, runs: &[u32], kept: &mut [Option<usize>]) {
     }
 }
 
-/// How many powers of two there are, and nothing.
+/// The number of magnitudes: one for each power of two, and one for 0.
 const MAGNITUDES: usize = 1 << 11;
 
-/// The power of two below a weight, counted from the smallest on.
+/// The power of two of a weight, counted from the smallest.
 fn magnitude(weight: f64) -> u32 {
     if weight <= 0.0 || !weight.is_finite() {
         return 0;
     }
-    // The exponent's eleven bits; all weights that are too small to have one are alike.
+    // The exponent's eleven bits. All subnormal weights are equal.
     (weight.to_bits() >> 52) as u32 + 1
 }

@@ -1,4 +1,4 @@
-//! Folding keeps every total, folds product before project before customer, and does not flutter.
+//! Folding keeps every total, folds products before projects before customers, and is stable.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn sets(of: &[(usize, usize, usize)]) -> LabelSets {
         })
         .collect();
     let said = told(&account, &charges);
-    LabelSets::new(&said.keys, &account.labels)
+    LabelSets::new(&said.label_table, &account.labels)
 }
 
 fn all_of_one_customer() -> Vec<(usize, usize, usize)> {
@@ -40,7 +40,7 @@ fn texts(labels: &LabelSets) -> Vec<String> {
 }
 
 #[test]
-fn the_smallest_products_fold_first_then_projects_then_customers() {
+fn smallest_products_fold_first_then_projects() {
     let labels = sets(&all_of_one_customer());
     assert_eq!(labels.len(), 12);
     // Within each project the products weigh 1, 2, 4, 8 times its own weight.
@@ -78,7 +78,7 @@ fn the_smallest_products_fold_first_then_projects_then_customers() {
 }
 
 #[test]
-fn a_small_change_of_weight_changes_nothing() {
+fn small_change_of_weight_changes_nothing() {
     let labels = sets(&all_of_one_customer());
     let weights: Vec<f64> = (0..12).map(|set| 4.1 + f64::from(set) / 10.0).collect();
     let wobbled: Vec<f64> = (0..12).map(|set| 5.3 - f64::from(set) / 10.0).collect();
@@ -87,7 +87,7 @@ fn a_small_change_of_weight_changes_nothing() {
 
 proptest! {
     #[test]
-    fn no_more_than_the_limit_is_left_and_nothing_is_lost(
+    fn limit_holds_and_no_label_set_is_lost(
         rows in prop::collection::vec((0..3usize, 0..3usize, 0..4usize, -10.0..100.0f64), 1..40),
         limit in 1..12usize,
     ) {

@@ -6,21 +6,21 @@ use crate::{
     charge::Measure,
     provider::Granularity,
     state::AccountState,
-    view::{labels::LabelSets, windows::Moment},
+    view::{labels::LabelSets, windows::ViewTime},
 };
 
-/// How much each label set matters: its absolute cost over both months as a share of its currency; by quantity of
-/// its unit, or by seats, where the account has no money.
+/// The weight of each label set: its absolute cost over both months as a share of its currency. If the account has no
+/// costs, its quantity as a share of its unit, or its seats.
 pub(super) fn weights(
     state: &AccountState,
     measures: &[(Measure, Granularity)],
-    moment: &Moment,
+    time: &ViewTime,
     labels: &LabelSets,
 ) -> Vec<f64> {
     let has_cost = measures
         .iter()
         .any(|(measure, _)| *measure == Measure::BilledCost);
-    let matters = |measure: Measure| {
+    let is_counted = |measure: Measure| {
         if has_cost {
             measure == Measure::BilledCost
         } else {
@@ -29,18 +29,18 @@ pub(super) fn weights(
     };
     let mut absolute: BTreeMap<(Measure, Arc<str>), Vec<f64>> = BTreeMap::new();
     for part in state.parts.values() {
-        let months = [moment.month.previous(), moment.month];
+        let months = [time.month.previous(), time.month];
         let flows = months.into_iter().filter_map(|month| part.sums_of(month));
         let now = part.now.iter().map(|now| &*now.sums);
         for column in flows.chain(now).flat_map(|sums| &sums.columns) {
-            if !matters(column.measure) {
+            if !is_counted(column.measure) {
                 continue;
             }
             let weights = absolute
                 .entry((column.measure, Arc::clone(&column.unit)))
                 .or_insert_with(|| vec![0.0; labels.len()]);
-            for cells in column.iter() {
-                weights[labels.set_of(cells.key) as usize] += cells.total.abs();
+            for daily in column.iter() {
+                weights[labels.set_of(daily.key) as usize] += daily.total.abs();
             }
         }
     }

@@ -8,29 +8,29 @@ use crate::{
     state::AccountState,
 };
 
-/// Last month's forecast against what the month became.
+/// The relative error of a month's recorded forecast, by currency. Above 0: the forecast was too high.
 pub(in crate::view) fn forecast_errors(
     state: &AccountState,
     month: Month,
 ) -> BTreeMap<Arc<str>, f64> {
-    let mut became: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
+    let mut actual: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
     for part in state.parts.values() {
         for (unit, total) in part
             .sums_of(month)
             .into_iter()
             .flat_map(|sums| sums.totals(Measure::BilledCost))
         {
-            became.entry(unit).or_default().add(total);
+            actual.entry(unit).or_default().add(total);
         }
     }
     state
-        .noted
+        .forecast_records
         .iter()
-        .filter(|noted| noted.month == month)
-        .flat_map(|noted| &noted.forecasts)
+        .filter(|record| record.month == month)
+        .flat_map(|record| &record.forecasts)
         .filter_map(|(unit, forecast)| {
-            let became = became.get(unit)?.value();
-            (became != 0.0).then(|| (Arc::clone(unit), forecast / became - 1.0))
+            let actual = actual.get(unit)?.value();
+            (actual != 0.0).then(|| (Arc::clone(unit), forecast / actual - 1.0))
         })
         .collect()
 }

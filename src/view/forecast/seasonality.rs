@@ -9,46 +9,46 @@ use jiff::{
 
 use crate::{charge::Month, ledger::Sum};
 
-/// How many of the newest closed days make a series' daily rate: whole weeks, so that every weekday counts alike.
+/// How many of the newest closed days make the daily rate: whole weeks, so that every weekday has the same weight.
 const RATE_DAYS: usize = 14;
-/// How many times as much each of the newest seven counts: a change of level shows sooner, at little more noise.
-const NEWEST_WEEK: f64 = 3.0;
-/// How many closed days a rhythm over the week needs.
-const RHYTHM_DAYS: usize = 21;
-/// How much the rhythm is drawn towards none at all: as if so many even weeks had been seen, too.
-const EVEN_WEEKS: f64 = 0.5;
-/// How many closed days the bounds need.
-const BOUNDS_DAYS: usize = 14;
+/// The weight of each of the newest seven: a change of level shows sooner, with little more noise.
+const NEWEST_WEEK_WEIGHT: f64 = 3.0;
+/// How many closed days a weekday pattern needs.
+const MIN_PATTERN_DAYS: usize = 21;
+/// Shrinkage of the weekday pattern towards none: as if this many even weeks had been seen in addition.
+const PRIOR_EVEN_WEEKS: f64 = 0.5;
+/// How many closed days the prediction interval needs.
+const MIN_BOUNDS_DAYS: usize = 14;
 
-/// What the account's days in one currency say.
+/// The daily costs of an account in one currency.
 #[derive(Debug, Clone)]
 pub(super) struct Seasonality {
-    /// The days that make the rate, and how much each counts.
+    /// The days that make the daily rate, and the weight of each.
     pub(super) rate_days: BTreeMap<Date, f64>,
-    /// What those days count as in the week's rhythm, added over all of them as much as each counts.
+    /// The sum of their weights times their weekday weights.
     pub(super) rate_weight: f64,
-    /// How many days, counted alike, would tell the rate as well.
-    pub(super) rate_known_from: f64,
-    /// What the month's days that have not closed count as.
+    /// How many days of equal weight would estimate the rate equally well.
+    pub(super) effective_rate_days: f64,
+    /// The sum of the weekday weights of the month's days that have not closed.
     pub(super) remaining_weight: f64,
-    /// How many days have not closed.
+    /// The number of the month's days that have not closed.
     pub(super) remaining: usize,
     /// The standard deviation of a day around its expectation, if enough days are known.
-    pub(super) scatter: Option<f64>,
+    pub(super) standard_deviation: Option<f64>,
 }
 
 impl Seasonality {
-    /// `None` where no day is known.
+    /// `None` without known days.
     pub(super) fn new(days: &BTreeMap<Date, Sum>, month: Month, closed: Date) -> Option<Self> {
         let first = *days.keys().next()?;
         let known: Vec<(Date, f64)> = std::iter::successors(Some(first), |day| day.tomorrow().ok())
             .take_while(|day| *day <= closed)
             .map(|day| (day, days.get(&day).map_or(0.0, Sum::value)))
             .collect();
-        let weights = weights(&known);
+        let weights = weekday_weights(&known);
         let weight = |day: Date| weights[index(day.weekday())];
         let rate_days: BTreeMap<Date, f64> = (known.iter().rev().take(RATE_DAYS).enumerate())
-            .map(|(age, (day, _))| (*day, if age < 7 { NEWEST_WEEK } else { 1.0 }))
+            .map(|(age, (day, _))| (*day, if age < 7 { NEWEST_WEEK_WEIGHT } else { 1.0 }))
             .collect();
         let recent = known
             .iter()
@@ -65,7 +65,7 @@ impl Seasonality {
         let rate = recent.map(|(_, value, count)| count * value).sum::<f64>() / rate_weight;
         let counted: f64 = rate_days.values().sum();
         let squares: f64 = rate_days.values().map(|count| count * count).sum();
-        let scatter = (known.len() >= BOUNDS_DAYS).then(|| {
+        let standard_deviation = (known.len() >= MIN_BOUNDS_DAYS).then(|| {
             let squares = known
                 .iter()
                 .rev()
@@ -76,21 +76,21 @@ impl Seasonality {
         });
         (rate_weight > 0.0).then(|| Self {
             rate_weight,
-            rate_known_from: counted * counted / squares,
+            effective_rate_days: counted * counted / squares,
             rate_days,
             remaining_weight: remaining.iter().map(|day| weight(*day)).sum(),
             remaining: remaining.len(),
-            scatter,
+            standard_deviation,
         })
     }
 }
 
-/// What each weekday counts as, 1 on average; even where too little is known or nothing was spent.
-fn weights(known: &[(Date, f64)]) -> [f64; 7] {
+/// The weight of each weekday, 1 on average; all 1 with too few days or without costs.
+fn weekday_weights(known: &[(Date, f64)]) -> [f64; 7] {
     let even = [1.0; 7];
     let newest = &known[known.len().saturating_sub(8 * 7)..];
     let mean = newest.iter().map(|(_, value)| value).sum::<f64>() / newest.len() as f64;
-    if newest.len() < RHYTHM_DAYS || mean <= 0.0 {
+    if newest.len() < MIN_PATTERN_DAYS || mean <= 0.0 {
         return even;
     }
     let mut sums = [0.0; 7];
@@ -101,7 +101,7 @@ fn weights(known: &[(Date, f64)]) -> [f64; 7] {
     }
     let mut weights = even;
     for (weight, (sum, count)) in weights.iter_mut().zip(sums.iter().zip(counts)) {
-        *weight = ((sum + EVEN_WEEKS) / (count + EVEN_WEEKS)).clamp(0.05, 5.0);
+        *weight = ((sum + PRIOR_EVEN_WEEKS) / (count + PRIOR_EVEN_WEEKS)).clamp(0.05, 5.0);
     }
     let average = weights.iter().sum::<f64>() / 7.0;
     weights.map(|weight| weight / average)

@@ -1,4 +1,5 @@
-//! The forecast adds up, follows the rhythm of the week, stretches no lump, and equals enube's own where only months are known.
+//! The forecast adds up, follows the weekday pattern, does not extrapolate one-time charges, and equals enube's own if only
+//! months are known.
 
 use jiff::{Timestamp, civil::Weekday};
 use proptest::prelude::*;
@@ -10,15 +11,15 @@ use crate::{
     test_support::{Said, Scripted, account, at, cost, month, state_of},
 };
 
-/// The state of an account that was asked at a moment.
+/// The state of an account that was polled at this time.
 fn state(asked: Timestamp, charges: &[Said]) -> AccountState {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     state_of(&account, asked, charges)
 }
 
-/// Each label set with its forecast, of whatever currency.
-fn values_of(outlook: &ForecastModel, state: &AccountState) -> Vec<(u32, f64)> {
-    let forecasts = outlook.of_part(&state.parts["account"]);
+/// Each label set with its forecast, in any currency.
+fn values_of(model: &ForecastModel, state: &AccountState) -> Vec<(u32, f64)> {
+    let forecasts = model.of_part(&state.parts["account"]);
     forecasts
         .into_iter()
         .flat_map(|(_, values)| values)
@@ -41,10 +42,10 @@ fn after(
         .collect();
     let asked = start_of_day(closed.tomorrow().unwrap(), &TimeZone::UTC);
     let state = state(asked, &charges);
-    let outlook = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
+    let model = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
     let mut sums = vec![Sum::default(); customers.len()];
-    for (key, value) in values_of(&outlook, &state) {
-        let name = &state.keys.values(key).next().unwrap().shown;
+    for (key, value) in values_of(&model, &state) {
+        let name = &state.label_table.values(key).next().unwrap().shown;
         let position = customers
             .iter()
             .position(|(customer, _)| *customer == &**name);
@@ -57,7 +58,7 @@ fn date(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-/// The plain run-rate: what the month has cost so far, stretched over all its days.
+/// The plain run-rate: what the month has cost so far, scaled to all its days.
 fn run_rate(closed: Date, value: &dyn Fn(Date) -> f64) -> f64 {
     let month = Month::of(closed);
     spent(month.first_day(), closed, value) * f64::from(month.last_day().day())
@@ -76,7 +77,7 @@ fn near(left: f64, right: f64) -> bool {
 }
 
 #[test]
-fn an_even_month_is_foreseen_from_its_first_day() {
+fn even_month_is_forecast_from_its_first_day() {
     for closed in ["2025-03-01", "2025-03-15", "2025-03-31"] {
         let got = after(date(closed), date("2025-02-01"), &[("a", &|_| 2.0)]);
         assert!(near(got[0], 62.0), "{closed}: {got:?}");
@@ -84,7 +85,7 @@ fn an_even_month_is_foreseen_from_its_first_day() {
 }
 
 #[test]
-fn a_rhythm_over_the_week_is_followed() {
+fn weekday_pattern_is_followed() {
     // Weekends cost a tenth. March 2025 has ten weekend days, the first two of them at its start.
     let week = |day: Date| match day.weekday() {
         Weekday::Saturday | Weekday::Sunday => 1.0,
@@ -101,7 +102,7 @@ fn a_rhythm_over_the_week_is_followed() {
 }
 
 #[test]
-fn a_charge_that_comes_once_counts_once() {
+fn fixed_charge_is_not_extrapolated() {
     let charges: Vec<Said> = (1..=10)
         .map(|number| cost(Period::Day(jiff::civil::date(2025, 3, number)), "a", 1.0))
         .chain([
@@ -111,8 +112,8 @@ fn a_charge_that_comes_once_counts_once() {
         .collect();
     let state = state(at("2025-03-11T00:00:00Z"), &charges);
     let closed = Some(date("2025-03-10"));
-    let outlook = ForecastModel::new(&state, "2025-03".parse().unwrap(), closed, &TimeZone::UTC);
-    let total: Sum = values_of(&outlook, &state)
+    let model = ForecastModel::new(&state, "2025-03".parse().unwrap(), closed, &TimeZone::UTC);
+    let total: Sum = values_of(&model, &state)
         .into_iter()
         .map(|(_, value)| value)
         .collect();
@@ -120,7 +121,7 @@ fn a_charge_that_comes_once_counts_once() {
 }
 
 #[test]
-fn nothing_is_forecast_for_what_was_paid_in_advance() {
+fn prepaid_costs_have_no_forecast() {
     let march = month("2025-03");
     let state = state(
         at("2025-03-11T12:00:00Z"),
@@ -130,8 +131,8 @@ fn nothing_is_forecast_for_what_was_paid_in_advance() {
             cost(march, "used", 11.0),
         ],
     );
-    let outlook = ForecastModel::new(&state, "2025-03".parse().unwrap(), None, &TimeZone::UTC);
-    let forecasts = values_of(&outlook, &state);
+    let model = ForecastModel::new(&state, "2025-03".parse().unwrap(), None, &TimeZone::UTC);
+    let forecasts = values_of(&model, &state);
     let [(_, value)] = forecasts.as_slice() else {
         panic!("one label set is forecast: {forecasts:?}");
     };
@@ -139,22 +140,22 @@ fn nothing_is_forecast_for_what_was_paid_in_advance() {
 }
 
 #[test]
-fn where_only_months_are_known_it_is_the_run_rate_of_the_documents() {
+fn months_are_extrapolated_by_run_rate() {
     // enube's documented answer of 25 June: its own forecast is the run-rate over 25 of 30 days.
     let state = state(
         at("2025-06-25T16:48:58Z"),
         &[cost(month("2025-06"), "ACME", 328.748_768_799_528_4)],
     );
-    let outlook = ForecastModel::new(&state, "2025-06".parse().unwrap(), None, &TimeZone::UTC);
-    let forecasts = values_of(&outlook, &state);
+    let model = ForecastModel::new(&state, "2025-06".parse().unwrap(), None, &TimeZone::UTC);
+    let forecasts = values_of(&model, &state);
     assert!(near(forecasts[0].1, 394.498_522_559_434_15));
-    // An answer of the month before says nothing about this one.
+    // A response of the previous month has no data for this one.
     let turned = ForecastModel::new(&state, "2025-07".parse().unwrap(), None, &TimeZone::UTC);
     assert!(values_of(&turned, &state).is_empty());
 }
 
 #[test]
-fn bounds_hold_the_forecast_and_close_in_on_it() {
+fn bounds_contain_the_forecast_and_narrow() {
     let noisy = |day: Date| 10.0 + f64::from(i32::from(day.day()) * 7 % 5);
     let reach = |closed: &str| {
         let closed = date(closed);
@@ -165,10 +166,10 @@ fn bounds_hold_the_forecast_and_close_in_on_it() {
                 .collect();
         let asked = start_of_day(closed.tomorrow().unwrap(), &TimeZone::UTC);
         let state = state(asked, &charges);
-        let outlook = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
-        let bounds = outlook.bounds("EUR", 100.0).unwrap();
+        let model = ForecastModel::new(&state, Month::of(closed), Some(closed), &TimeZone::UTC);
+        let bounds = model.bounds("EUR", 100.0).unwrap();
         assert!(bounds.lower <= 100.0 && bounds.upper >= 100.0);
-        assert!(outlook.bounds("USD", 100.0).is_none());
+        assert!(model.bounds("USD", 100.0).is_none());
         bounds.upper - bounds.lower
     };
     assert!(reach("2025-03-05") > reach("2025-03-20"));
@@ -177,7 +178,7 @@ fn bounds_hold_the_forecast_and_close_in_on_it() {
 
 proptest! {
     #[test]
-    fn the_forecasts_of_series_add_up(
+    fn series_forecasts_add_up(
         levels in prop::collection::vec(-5.0..100.0f64, 3),
         number in 1..=31i8,
         phase in 0..7i8,

@@ -1,4 +1,4 @@
-//! Makes shown texts distinct: no two identities share a label value, compared as shown, after aliases, cleaning and cutting.
+//! Makes label values distinct: no two identities share a value, compared as shown: after aliases, cleaning, truncation.
 
 use std::{
     borrow::Cow,
@@ -9,31 +9,31 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::{account::LabelSlot, ledger::Value};
 
-/// The value that folded rows carry.
+/// The label value of folded rows.
 pub(super) const OTHER: &str = "other";
-/// The longest label value, in characters.
+/// The maximum length of a label value, in characters.
 pub(super) const MAX_CHARS: usize = 200;
-/// The longest id, in characters, that is added to a name; a longer one would leave too little of the name.
+/// The maximum length of an id that is added to a name. A longer one would leave too little of the name.
 const MAX_ID_CHARS: usize = MAX_CHARS / 2;
-/// How much of an id's hash is added to a name first, in hexadecimal digits.
+/// How many hexadecimal digits of an id's hash are added to a name first.
 const SHORT_HASH: usize = 12;
 
-/// One value of one label with the text that shows it.
+/// One value of one label, with the text shown for it.
 #[derive(Debug)]
 pub(super) struct ShownValue<'a> {
     /// The number of the value in the ledger's table.
     pub(super) number: u32,
     pub(super) value: &'a Value,
-    /// What the label says.
+    /// The label value.
     pub(super) shown: Cow<'a, str>,
-    /// Whose value it is: the alias where there is one, else the id as sent. Values of one identity may share a text,
-    /// so ids with the same alias do, and so does an id that an alias names.
+    /// The alias if there is one, otherwise the id as sent. Values of one identity share a text, so ids with the same alias
+    /// do, and so does an id that equals an alias.
     identity: Cow<'a, str>,
     is_aliased: bool,
     form: Form,
 }
 
-/// How a value is told apart from others, from the preferred form to the last resort.
+/// How a value is distinguished from others, from the preferred form to the last resort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     /// `name`
@@ -57,10 +57,10 @@ impl Form {
 }
 
 impl<'a> ShownValue<'a> {
-    /// A value with the text that it has where nothing else has the same.
+    /// A value with its plain text.
     pub(super) fn new(number: u32, value: &'a Value, label: &'a LabelSlot) -> Self {
         let alias = label.aliases.get(&*value.id);
-        let mut named = Self {
+        let mut shown_value = Self {
             number,
             value,
             shown: Cow::Borrowed(""),
@@ -68,20 +68,20 @@ impl<'a> ShownValue<'a> {
             is_aliased: alias.is_some(),
             form: Form::Plain,
         };
-        named.shown = cut(named.name(), MAX_CHARS);
-        named
+        shown_value.shown = truncate(shown_value.name(), MAX_CHARS);
+        shown_value
     }
 
-    /// What it was called before it was told apart from others, where it was.
+    /// The plain name, if an id or hash was added to it.
     pub(super) fn plain(&self) -> Option<Cow<'a, str>> {
-        (self.form != Form::Plain).then(|| cut(self.name(), MAX_CHARS))
+        (self.form != Form::Plain).then(|| truncate(self.name(), MAX_CHARS))
     }
 
     fn plain_text(&self) -> Cow<'_, str> {
         self.plain().unwrap_or(Cow::Borrowed(&self.shown))
     }
 
-    /// The whole name; the id where there is none.
+    /// The full name; the id if there is none.
     fn name(&self) -> Cow<'a, str> {
         if self.is_aliased {
             return self.identity.clone();
@@ -94,7 +94,7 @@ impl<'a> ShownValue<'a> {
         }
     }
 
-    /// Takes the next form that this value has.
+    /// Switches to the next form that is possible for this value.
     fn advance(&mut self) {
         self.form = self.form.next();
         let name = self.name();
@@ -107,7 +107,7 @@ impl<'a> ShownValue<'a> {
             Form::WithHash => self.hash()[..SHORT_HASH].to_owned().into(),
             Form::WithWholeHash => self.hash().into(),
         };
-        let name = cut(name, MAX_CHARS - 3 - suffix.chars().count());
+        let name = truncate(name, MAX_CHARS - 3 - suffix.chars().count());
         self.shown = if name.is_empty() {
             format!("({suffix})").into()
         } else {
@@ -115,7 +115,7 @@ impl<'a> ShownValue<'a> {
         };
     }
 
-    /// The id where it can be added to the name: it is one, not the name itself, and short enough.
+    /// The id, if it can be added to the name: it is not empty, not the name itself, and short enough.
     fn id_suffix(&self, name: &str) -> Option<Cow<'a, str>> {
         if self.is_aliased {
             return None;
@@ -138,73 +138,73 @@ impl<'a> ShownValue<'a> {
             .collect()
     }
 
-    /// Who keeps a text that several have: an alias, since it was written to be shown; then whoever has taken another
-    /// form already, so that one new name changes no others; then an id that is that text.
+    /// Which value keeps a text that several have: an alias, since it was configured to be shown; then a value that has
+    /// changed its form already, so that one new name changes no others; then an id that equals the text.
     fn rank(&self) -> (bool, Form, bool) {
         let is_alias = self.is_aliased && self.form == Form::Plain;
         (is_alias, self.form, *self.identity == *self.shown)
     }
 }
 
-/// Gives every identity texts of its own, and puts the values in the order of their texts.
+/// Gives every identity its own texts, and sorts the values by text.
 ///
-/// The result depends on the set of values alone, not on their order. Forms only advance, at most three times each, and
-/// only texts that were just taken are looked at again, so the work stays that of sorting. Where all names differ, as
-/// in most accounts, nothing is done but the sorting.
-pub(super) fn make_distinct(named: &mut [ShownValue<'_>]) {
-    sort(named);
+/// The result depends only on the set of values, not on their order. Each value changes its form at most three times,
+/// and only new texts are checked again, so the cost is that of sorting. If all names differ, as in most accounts, the
+/// values are only sorted.
+pub(super) fn make_distinct(values: &mut [ShownValue<'_>]) {
+    sort(values);
     let mut advancing = Vec::new();
     let mut start = 0;
-    for same in named.chunk_by(|left, right| left.shown == right.shown) {
+    for same in values.chunk_by(|left, right| left.shown == right.shown) {
         let end = start + same.len();
         if is_contested(same) {
             let members: Vec<usize> = (start..end).collect();
-            advancing.extend(losers(named, &members));
+            advancing.extend(losers(values, &members));
         }
         start = end;
     }
     if advancing.is_empty() {
         return;
     }
-    // By text, the values that have advanced to it; some may have left it since.
+    // For each text, the values that have changed to it. Some may have changed again since.
     let mut arrived: HashMap<String, Vec<usize>> = HashMap::new();
     while !advancing.is_empty() {
         let mut taken = BTreeSet::new();
         for member in advancing.drain(..) {
-            named[member].advance();
-            let text = named[member].shown.clone().into_owned();
+            values[member].advance();
+            let text = values[member].shown.clone().into_owned();
             arrived.entry(text.clone()).or_default().push(member);
             taken.insert(text);
         }
         for text in taken {
-            let mut members = plain_holders(named, &text);
+            let mut members = plain_holders(values, &text);
             if let Some(arrived) = arrived.get_mut(&text) {
-                arrived.retain(|&member| named[member].shown == text);
+                arrived.retain(|&member| values[member].shown == text);
                 members.extend_from_slice(arrived);
             }
-            advancing.extend(losers(named, &members));
+            advancing.extend(losers(values, &members));
         }
     }
-    sort(named);
+    sort(values);
 }
 
-fn sort(named: &mut [ShownValue<'_>]) {
-    named.sort_unstable_by(|left, right| {
+fn sort(values: &mut [ShownValue<'_>]) {
+    values.sort_unstable_by(|left, right| {
         (&left.shown, &left.identity, left.value).cmp(&(&right.shown, &right.identity, right.value))
     });
 }
 
-/// Whether values of one text have to be told apart.
+/// Whether values with the same text must be distinguished.
 fn is_contested(same: &[ShownValue<'_>]) -> bool {
     let first = &same[0];
     same.iter().any(|one| one.identity != first.identity)
         || (first.shown == OTHER && same.iter().any(|one| !one.is_aliased))
 }
 
-/// The values that are still shown by their plain name, which is this text. They are in the order of their plain names.
-fn plain_holders(named: &[ShownValue<'_>], text: &str) -> Vec<usize> {
-    let first = named.partition_point(|one| *one.plain_text() < *text);
-    let holders = named[first..]
+/// The values that are still shown with this text as their plain name. Values are sorted by plain name.
+fn plain_holders(values: &[ShownValue<'_>], text: &str) -> Vec<usize> {
+    let first = values.partition_point(|one| *one.plain_text() < *text);
+    let holders = values[first..]
         .iter()
         .take_while(|one| *one.plain_text() == *text);
     (first..)
@@ -213,16 +213,16 @@ fn plain_holders(named: &[ShownValue<'_>], text: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Those of one text that have to take another, which are none where they are of one identity.
-fn losers(named: &[ShownValue<'_>], members: &[usize]) -> Vec<usize> {
-    let all = || members.iter().map(|&member| &named[member]);
+/// The values that must change their text; none if all have one identity.
+fn losers(values: &[ShownValue<'_>], members: &[usize]) -> Vec<usize> {
+    let all = || members.iter().map(|&member| &values[member]);
     let Some(best) = all().max_by_key(|one| one.rank()) else {
         return Vec::new();
     };
     let is_reserved = best.shown == OTHER;
     let is_tie = all().any(|one| one.rank() == best.rank() && one.identity != best.identity);
     let stays = |one: &ShownValue<'_>| match one.form {
-        // Ends in the hash of its identity, so only an alias that was written with that hash can be the same.
+        // Ends in the hash of its identity, so only an alias that contains this hash can be the same.
         Form::WithWholeHash => true,
         _ if is_reserved => one.is_aliased,
         _ => !is_tie && one.identity == best.identity,
@@ -230,7 +230,7 @@ fn losers(named: &[ShownValue<'_>], members: &[usize]) -> Vec<usize> {
     members
         .iter()
         .copied()
-        .filter(|&member| !stays(&named[member]))
+        .filter(|&member| !stays(&values[member]))
         .collect()
 }
 
@@ -243,13 +243,13 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     text.chars().filter(|char| !char.is_control()).collect()
 }
 
-/// A text of at most a number of characters, the last being an ellipsis where it was longer.
-pub(super) fn cut(text: Cow<'_, str>, longest: usize) -> Cow<'_, str> {
-    if text.len() <= longest || text.chars().nth(longest).is_none() {
+/// A text truncated to this many characters, including an ellipsis.
+pub(super) fn truncate(text: Cow<'_, str>, max_chars: usize) -> Cow<'_, str> {
+    if text.len() <= max_chars || text.chars().nth(max_chars).is_none() {
         return text;
     }
     text.chars()
-        .take(longest.saturating_sub(1))
+        .take(max_chars.saturating_sub(1))
         .chain(['…'])
         .collect()
 }

@@ -6,56 +6,57 @@ use crate::{
     account::LabelSlot,
     ledger::{LabelTable, Value},
     view::labels::{
-        distinct::{MAX_CHARS, OTHER, ShownValue, clean, cut, make_distinct},
-        text_table::Texts,
+        distinct::{MAX_CHARS, OTHER, ShownValue, clean, make_distinct, truncate},
+        text_table::TextTable,
     },
 };
 
-/// One info series of one label value.
+/// The info series of one label value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
-    /// What the label says.
+    /// The label value.
     pub shown: Arc<str>,
-    /// The id behind it; empty where there are several.
+    /// Its id; empty if there are several.
     pub id: Arc<str>,
-    /// The description; empty where there are several.
+    /// Its description; empty if there are several.
     pub description: Arc<str>,
 }
 
-/// What the values of one label are shown as.
+/// The texts of one label.
 #[derive(Debug)]
-pub(super) struct Names {
-    /// In order, each once, and always `other`.
-    pub(super) texts: Texts,
-    /// By value, the number of its text; nothing to rely on for a value that this label does not have.
+pub(super) struct LabelNames {
+    /// Sorted and distinct, always including `other`.
+    pub(super) texts: TextTable,
+    /// For each value, the number of its text; meaningless for a value that this label does not have.
     pub(super) by_value: Vec<u32>,
+    /// For each text that has an id or hash added, its plain name.
     pub(super) plain: BTreeMap<u32, Arc<str>>,
     pub(super) infos: Vec<Info>,
 }
 
-impl Names {
-    pub(super) fn new(keys: &LabelTable, slot: usize, label: &LabelSlot) -> Self {
-        let values = keys.all_values();
-        let mut has = vec![false; values.len()];
-        for key in (0u32..).take(keys.len()) {
-            has[keys.set(key)[slot] as usize] = true;
+impl LabelNames {
+    pub(super) fn new(label_table: &LabelTable, slot: usize, label: &LabelSlot) -> Self {
+        let values = label_table.all_values();
+        let mut in_use = vec![false; values.len()];
+        for key in (0u32..).take(label_table.len()) {
+            in_use[label_table.set(key)[slot] as usize] = true;
         }
         let of_label = (0u32..)
             .zip(values)
-            .zip(&has)
-            .filter_map(|(value, has)| has.then_some(value));
-        let mut named: Vec<ShownValue<'_>> = of_label
+            .zip(&in_use)
+            .filter_map(|(value, in_use)| in_use.then_some(value));
+        let mut shown_values: Vec<ShownValue<'_>> = of_label
             .map(|(number, value)| ShownValue::new(number, value, label))
             .collect();
-        make_distinct(&mut named);
+        make_distinct(&mut shown_values);
         let mut all = Self {
-            texts: Texts::default(),
+            texts: TextTable::default(),
             by_value: vec![0; values.len()],
             plain: BTreeMap::new(),
             infos: Vec::new(),
         };
         let mut other = Some(OTHER);
-        for same in named.chunk_by(|left, right| left.shown == right.shown) {
+        for same in shown_values.chunk_by(|left, right| left.shown == right.shown) {
             let shown = &*same[0].shown;
             if other.is_some_and(|other| other <= shown) {
                 other = None;
@@ -67,7 +68,7 @@ impl Names {
             for one in same {
                 all.by_value[one.number as usize] = text;
             }
-            // Of names that became the same text, the last one stands for it.
+            // Of several names with the same text, the last is used.
             if let Some(plain) = same.iter().rev().find_map(ShownValue::plain) {
                 all.plain.insert(text, plain.into());
             }
@@ -80,20 +81,21 @@ impl Names {
     }
 }
 
-/// The info series of one shown value; none where it would say nothing new, or nothing that folded rows do not change.
+/// The info series of one label value; `None` if it has no more information than the label, and for `other`.
 fn info(values: &[ShownValue<'_>]) -> Option<Info> {
     let (shown, value) = (&*values[0].shown, values[0].value);
     let only = |text: fn(&Value) -> &Arc<str>| -> Cow<'_, str> {
         let first = text(value);
-        if values.iter().all(|named| text(named.value) == first) {
-            cut(clean(first), MAX_CHARS)
+        if values.iter().all(|one| text(one.value) == first) {
+            truncate(clean(first), MAX_CHARS)
         } else {
             "".into()
         }
     };
     let (id, description) = (only(|value| &value.id), only(|value| &value.description));
-    let tells = (id != shown || !description.is_empty()) && !shown.is_empty() && shown != OTHER;
-    tells.then(|| Info {
+    let is_informative =
+        (id != shown || !description.is_empty()) && !shown.is_empty() && shown != OTHER;
+    is_informative.then(|| Info {
         shown: if *shown == *value.shown {
             Arc::clone(&value.shown)
         } else {

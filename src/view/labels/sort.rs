@@ -1,7 +1,7 @@
-//! Sorting by counting.
+//! A counting sort of label sets.
 
-/// The order of label sets that are numbers of texts, given how many texts each label has: one stable counting sort a
-/// label, from the last to the first.
+/// The order of label sets, given the text numbers of each set and how many texts each label has: one stable counting
+/// sort for each label, from the last to the first.
 pub(in crate::view) fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32> {
     let width = counts.len().max(1);
     let mut order: Vec<u32> = (0u32..).take(numbers.len() / width).collect();
@@ -12,13 +12,13 @@ pub(in crate::view) fn in_order(numbers: &[u32], counts: Vec<usize>) -> Vec<u32>
         for &set in &order {
             starts[number(set) + 1] += 1;
         }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
+        for index in 1..starts.len() {
+            starts[index] += starts[index - 1];
         }
         for &set in &order {
-            let place = &mut starts[number(set)];
-            sorted[*place] = set;
-            *place += 1;
+            let position = &mut starts[number(set)];
+            sorted[*position] = set;
+            *position += 1;
         }
         std::mem::swap(&mut order, &mut sorted);
     }

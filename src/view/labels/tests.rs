@@ -1,4 +1,4 @@
-//! What labels say for names that are shared, aliased, reserved, hostile or long.
+//! Label values for names that are shared, aliased, reserved, hostile or long.
 
 use super::*;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 mod distinct;
 
-/// The label sets of customers by a number of (name, id) pairs, with aliases, and the ledger's numbers of them.
+/// The label sets of customers by a number of (name, id) pairs, with aliases, and the ledger's keys of them.
 fn named(
     pairs: &[(&'static str, &'static str)],
     aliases: &[(&str, &str)],
@@ -28,8 +28,8 @@ fn named(
         .map(|(name, id)| cost(day("2025-03-01"), name, 1.0).id(id))
         .collect();
     let said = told(&account, &charges);
-    let keys = 0..u32::try_from(said.keys.len()).unwrap();
-    (LabelSets::new(&said.keys, &account.labels), keys)
+    let keys = 0..u32::try_from(said.label_table.len()).unwrap();
+    (LabelSets::new(&said.label_table, &account.labels), keys)
 }
 
 /// The customers shown for a number of (name, id) pairs, and the info series, with aliases.
@@ -45,7 +45,7 @@ fn shown(
 }
 
 #[test]
-fn labels_say_who_it_is() {
+fn labels_show_name_or_id_or_both() {
     let long = "x".repeat(250);
     let long: &'static str = long.leak();
     let ellipsis = format!("{}…", "x".repeat(199));
@@ -92,7 +92,7 @@ fn labels_say_who_it_is() {
 }
 
 #[test]
-fn info_series_tell_the_id_behind_a_name_and_nothing_where_there_are_several() {
+fn info_series_have_an_id_only_if_it_is_unique() {
     let info = |shown: &str, id: &str| Info {
         shown: shown.into(),
         id: id.into(),
@@ -110,7 +110,7 @@ fn info_series_tell_the_id_behind_a_name_and_nothing_where_there_are_several() {
 }
 
 #[test]
-fn label_sets_are_named_anew_where_there_are_others_or_they_are_called_otherwise() {
+fn cached_until_label_sets_or_labels_change() {
     let now = at("2025-03-10T12:00:00Z");
     let provider = Scripted::new(
         &[(Measure::BilledCost, Granularity::Month)],

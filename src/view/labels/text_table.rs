@@ -1,15 +1,15 @@
-//! Texts by number.
+//! A table of texts by number.
 
 use std::cmp::Ordering;
 
-/// Texts by number, one behind the other in memory: they are read in nearly this order whenever something is rendered.
+/// Texts by number, contiguous in memory: renderings read them in nearly this order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Texts {
+pub(super) struct TextTable {
     all: String,
     ends: Vec<usize>,
 }
 
-impl Texts {
+impl TextTable {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -24,7 +24,7 @@ impl Texts {
         (0u32..).take(self.len()).map(|number| self.get(number))
     }
 
-    /// Adds a text, and tells its number.
+    /// Appends a text and returns its number.
     pub(super) fn push(&mut self, text: &str) -> u32 {
         let number = u32::try_from(self.len()).expect("the number of label sets is bounded");
         self.all.push_str(text);
@@ -32,8 +32,8 @@ impl Texts {
         number
     }
 
-    /// Where a text stands or would stand among texts in order, and whether it is there.
-    pub(super) fn place_of(&self, text: &str) -> (u32, bool) {
+    /// The position of a text in a sorted table, or where it would be inserted, and whether it is present.
+    pub(super) fn position_of(&self, text: &str) -> (u32, bool) {
         let (mut from, mut to) = (0, u32::try_from(self.len()).unwrap_or(u32::MAX));
         while from < to {
             let middle = from + (to - from) / 2;

@@ -32,7 +32,7 @@ async fn forecast_of_the_16th_is_judged_next_month() {
         .provider
         .says("account", vec![cost(month("2025-03"), "a", 32.0)]);
     scripted.poll("2025-03-15T12:00:00Z").await;
-    assert!(scripted.handle.state.load().noted.is_empty());
+    assert!(scripted.handle.state.load().forecast_records.is_empty());
     // 32 over 16 of 31 days is a forecast of 62; the later ones are not noted.
     scripted.poll("2025-03-16T12:00:00Z").await;
     scripted

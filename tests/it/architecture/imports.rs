@@ -25,7 +25,7 @@ pub(super) struct Names {
 /// Reads the text of the module at `module`. `is_module` is whether the crate has a module at a path.
 pub(super) fn read(text: &str, module: &[String], is_module: &dyn Fn(&[String]) -> bool) -> Names {
     let mut names = Names::default();
-    let tokens = without_tests(tokens(text), &mut names.test_modules);
+    let tokens = without_tests(&tokens(text), &mut names.test_modules);
     let mut modules = Modules {
         path: module.to_vec(),
         depths: Vec::new(),
@@ -167,7 +167,7 @@ fn is_name(token: &Token) -> bool {
 }
 
 /// Takes out every item under `#[cfg(test)]`, and notes the modules among them that are in files of their own.
-fn without_tests(tokens: Vec<Token>, test_modules: &mut Vec<String>) -> Vec<Token> {
+fn without_tests(tokens: &[Token], test_modules: &mut Vec<String>) -> Vec<Token> {
     const CFG_TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let starts = |at: usize| {
         let texts = tokens[at..].iter().map(|token| token.text.as_str());
@@ -177,7 +177,7 @@ fn without_tests(tokens: Vec<Token>, test_modules: &mut Vec<String>) -> Vec<Toke
     let mut at = 0;
     while at < tokens.len() {
         if starts(at) {
-            let end = item_end(&tokens, at + CFG_TEST.len());
+            let end = item_end(tokens, at + CFG_TEST.len());
             if let [.., keyword, name, semicolon] = &tokens[at..end]
                 && keyword.text == "mod"
                 && semicolon.text == ";"

@@ -1,4 +1,4 @@
-//! The past of the simulated accounts, loaded into a real Prometheus and a real `VictoriaMetrics` and asked for there, against sums of the APIs' rows.
+//! The past of the simulated accounts, loaded into a real Prometheus and a real `VictoriaMetrics`, against sums of the APIs' rows.
 
 use std::{
     collections::BTreeMap,
@@ -108,7 +108,7 @@ impl Database {
             .wait_with_output()
             .await
             .unwrap();
-        assert!(made.status.success(), "{}", told(&made));
+        assert!(made.status.success(), "{}", output_text(&made));
         let empty = folder.join("prometheus.yml");
         std::fs::write(&empty, "scrape_configs: []\n").unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
@@ -197,7 +197,7 @@ impl Database {
     }
 }
 
-fn told(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     format!(
         "{}\n{}",
         String::from_utf8_lossy(&output.stdout),
@@ -291,11 +291,11 @@ fn text(value: &Value) -> String {
 
 /// The same names and, as near as sums in another order can be, the same values. Zeros are left out.
 fn assert_same(got: &BTreeMap<String, f64>, want: &BTreeMap<String, f64>, what: &str) {
-    let told = |values: &BTreeMap<String, f64>| -> BTreeMap<String, f64> {
+    let without_zeros = |values: &BTreeMap<String, f64>| -> BTreeMap<String, f64> {
         let values = values.iter().filter(|(_, value)| **value != 0.0);
         values.map(|(name, value)| (name.clone(), *value)).collect()
     };
-    let (got, want) = (told(got), told(want));
+    let (got, want) = (without_zeros(got), without_zeros(want));
     let near = |name: &String, value: &f64| {
         want.get(name)
             .is_some_and(|want| (want - value).abs() <= 1e-9 * want.abs().max(1.0))
@@ -311,7 +311,7 @@ fn end_of(day: Date, zone: &TimeZone) -> Timestamp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ninety_days_in_real_databases_add_up_to_what_the_apis_tell() {
+async fn ninety_days_in_databases_match_the_api_rows() {
     let clock = stopped_at(MOMENT);
     let demo = demo_at(MOMENT).await;
     let folder = tempfile::tempdir().unwrap();
@@ -425,7 +425,7 @@ async fn only_flows_were_written(database: &Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_writes_to_stdout_and_leaves_a_file_alone_where_it_fails() {
+async fn failure_leaves_the_output_file_alone() {
     let clock = Clock::system();
     let demo = Demo::start(clock.clone(), Options::default())
         .await
@@ -451,7 +451,7 @@ async fn the_program_writes_to_stdout_and_leaves_a_file_alone_where_it_fails() {
             .unwrap()
     };
     let good = run(&[]).await;
-    assert!(good.status.success(), "{}", told(&good));
+    assert!(good.status.success(), "{}", output_text(&good));
     let text = String::from_utf8(good.stdout).unwrap();
     assert!(
         text.starts_with("# HELP cloudspend_consumed_quantity_month_to_date "),
@@ -466,7 +466,7 @@ async fn the_program_writes_to_stdout_and_leaves_a_file_alone_where_it_fails() {
     demo.api(ProviderName::Mike)
         .fail(Fault::status(StatusCode::FORBIDDEN));
     let bad = run(&["--output", file.to_str().unwrap()]).await;
-    assert_eq!(bad.status.code(), Some(1), "{}", told(&bad));
+    assert_eq!(bad.status.code(), Some(1), "{}", output_text(&bad));
     let log = String::from_utf8(bad.stderr).unwrap();
     assert!(
         log.contains("account simulations, part account, month "),
@@ -479,7 +479,7 @@ async fn the_program_writes_to_stdout_and_leaves_a_file_alone_where_it_fails() {
     assert!(
         good.status.success() && good.stdout.is_empty(),
         "{}",
-        told(&good)
+        output_text(&good)
     );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     demo.stop().await;

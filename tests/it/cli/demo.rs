@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_demo_serves_all_five_providers_until_it_is_told_to_end() {
+async fn all_five_providers_are_served_until_sigterm() {
     let mut demo = Program::exporter(&["demo", "--web.listen-address=127.0.0.1:0"]);
     let url = demo.says("  curl http://127.0.0.1:").await;
     let url = format!("http://127.0.0.1:{}", url.trim_end_matches("/metrics"));
@@ -87,7 +87,7 @@ async fn the_demo_serves_all_five_providers_until_it_is_told_to_end() {
 }
 
 #[tokio::test]
-async fn the_exporter_asks_the_apis_for_nothing_but_reads() {
+async fn only_reading_requests_are_sent() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     exporter.polled().await;
@@ -119,7 +119,7 @@ async fn the_exporter_asks_the_apis_for_nothing_but_reads() {
 }
 
 #[tokio::test]
-async fn a_second_demo_on_the_same_port_says_so_and_fails() {
+async fn second_demo_on_the_same_port_fails() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let listen = format!("--web.listen-address={address}");
@@ -144,7 +144,7 @@ fn account(folder: &Folder, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_good_configuration_is_called_good() {
+async fn good_configuration_passes_check() {
     let folder = Folder::with(&[("key", "the key")]);
     let file = folder.path().join("good.yml");
     std::fs::write(&file, account(&folder, "")).unwrap();
@@ -156,7 +156,7 @@ async fn a_good_configuration_is_called_good() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_bad_configuration_is_told_with_its_place() {
+async fn every_configuration_error_has_file_and_line() {
     let folder = Folder::with(&[]);
     let file = folder.path().join("bad.yml");
     let more = "    granularity: weekly\n    filter: {}\nbudget: {}\n";
@@ -171,11 +171,10 @@ async fn every_fault_of_a_bad_configuration_is_told_with_its_place() {
         (8, &["budget", "budgets"]),
     ] {
         let place = format!("{}:{line}", file.display());
-        let told = ended
-            .stderr
-            .lines()
-            .any(|told| told.starts_with(&place) && words.iter().all(|word| told.contains(word)));
-        assert!(told, "{place} {words:?}:\n{}", ended.stderr);
+        let reported = ended.stderr.lines().any(|reported| {
+            reported.starts_with(&place) && words.iter().all(|word| reported.contains(word))
+        });
+        assert!(reported, "{place} {words:?}:\n{}", ended.stderr);
     }
     // Serving refuses the same, before anything is served.
     let serve = ["--web.listen-address=127.0.0.1:0", &flag];
@@ -185,7 +184,7 @@ async fn every_fault_of_a_bad_configuration_is_told_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_a_fault() {
+async fn unreadable_secret_fails_check() {
     let folder = Folder::with(&[]);
     let file = folder.path().join("no-secret.yml");
     std::fs::write(&file, account(&folder, "")).unwrap();
@@ -199,7 +198,7 @@ async fn a_secret_that_cannot_be_read_is_a_fault() {
 }
 
 #[tokio::test]
-async fn the_schema_that_is_printed_is_the_programs_and_the_committed_one() {
+async fn printed_schema_is_the_committed_one() {
     let ended = Program::exporter(&["schema"]).end().await;
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(ended.stderr, "");

@@ -17,12 +17,12 @@ use tokio::process::Command;
 use crate::support::{Ended, Folder, Program, serve};
 
 /// A running demo and a configuration over it.
-struct Bench {
+struct DemoConfig {
     demo: Demo,
     folder: Folder,
 }
 
-impl Bench {
+impl DemoConfig {
     async fn start() -> Self {
         let demo = Demo::start(Clock::system(), Options::default())
             .await
@@ -71,24 +71,27 @@ fn line<'t>(text: &'t str, account: &str) -> Vec<&'t str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_account_is_polled_once_and_told_without_colours_and_files() {
-    let bench = Bench::start().await;
-    let before = bench.files();
-    let ended = bench.explain(&[]).await;
+async fn all_accounts_are_explained_without_colours() {
+    let config = DemoConfig::start().await;
+    let before = config.files();
+    let ended = config.explain(&[]).await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert_eq!(
         ended.stderr, "",
         "nothing is logged, and no progress where nobody looks"
     );
     assert!(!ended.stdout.contains('\x1b'), "{}", ended.stdout);
-    assert_eq!(bench.files(), before);
+    assert_eq!(config.files(), before);
     let text = &ended.stdout;
     let azure = line(text, "azure-resale");
     assert_eq!(azure[1..4], ["enube", "good", "13"]);
     assert_eq!(*azure.last().unwrap(), "BRL");
     assert_eq!(line(text, "aws-resale").last(), Some(&"USD"));
     assert_eq!(line(text, "licences").last(), Some(&"seats"));
-    assert!(text.contains("the provider says of itself: ok"), "{text}");
+    assert!(
+        text.contains("the provider reports its status as: ok"),
+        "{text}"
+    );
     // Every line of the table ends under the same column.
     let widths: BTreeSet<_> = ["ACCOUNT", "azure-resale", "otc-platform", "operator"]
         .map(|account| {
@@ -98,15 +101,15 @@ async fn every_account_is_polled_once_and_told_without_colours_and_files() {
         .into();
     assert_eq!(widths.len(), 1, "{text}");
     // Each is asked once, and only the provider that tells its health is asked for it.
-    let requests = bench.demo.api(ProviderName::Otc).requests();
+    let requests = config.demo.api(ProviderName::Otc).requests();
     assert_eq!(requests["GET /v2/health"], 1);
     assert_eq!(requests["GET /v2/daily/consumption/"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_account_as_json_adds_up_to_the_world() {
-    let bench = Bench::start().await;
-    let ended = bench.explain(&["--account", "licences", "--json"]).await;
+async fn json_of_one_account_matches_the_api_rows() {
+    let config = DemoConfig::start().await;
+    let ended = config.explain(&["--account", "licences", "--json"]).await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let json: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&json["form"], &json["failed"]), (&1.into(), &false.into()));
@@ -114,7 +117,7 @@ async fn one_account_as_json_adds_up_to_the_world() {
         panic!("{json:#}");
     };
     let now = json["at"].as_str().unwrap().parse().unwrap();
-    let totals = bench.demo.world().totals(now);
+    let totals = config.demo.world().totals(now);
     let seats = totals
         .iter()
         .find(|total| total.kind == "licences" && total.family == "license_seats")
@@ -124,23 +127,23 @@ async fn one_account_as_json_adds_up_to_the_world() {
     assert_eq!(account["health"], Value::Null);
     let others = [ProviderName::Otc, ProviderName::Enube, ProviderName::Mike];
     for provider in others {
-        assert!(bench.demo.api(provider).requests().is_empty());
+        assert!(config.demo.api(provider).requests().is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_fails_is_told_with_what_to_do_and_the_others_all_the_same() {
-    let bench = Bench::start().await;
-    bench
+async fn failed_account_gets_advice_others_are_shown() {
+    let config = DemoConfig::start().await;
+    config
         .demo
         .api(ProviderName::Mike)
         .fail(Fault::status(StatusCode::FORBIDDEN));
-    bench.demo.api(ProviderName::Otc).fail(
+    config.demo.api(ProviderName::Otc).fail(
         Fault::status(StatusCode::TOO_MANY_REQUESTS)
             .header(header::RETRY_AFTER, HeaderValue::from_static("7200")),
     );
-    std::fs::write(bench.folder.path().join("enube"), "another password").unwrap();
-    let ended = bench.explain(&[]).await;
+    std::fs::write(config.folder.path().join("enube"), "another password").unwrap();
+    let ended = config.explain(&[]).await;
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let text = &ended.stdout;
     for (account, state, reason) in [
@@ -153,14 +156,14 @@ async fn an_account_that_fails_is_told_with_what_to_do_and_the_others_all_the_sa
     ] {
         assert_eq!(line(text, account)[2], state, "{text}");
         if let Some(reason) = reason {
-            let told = format!("{} ({}): ", reason.meaning(), reason.as_str());
-            assert!(text.contains(&told), "{text}");
+            let reported = format!("{} ({}): ", reason.meaning(), reason.as_str());
+            assert!(text.contains(&reported), "{text}");
             assert!(text.contains(reason.advice()), "{text}");
         }
     }
-    assert!(text.contains("asked to be left alone for 2h"), "{text}");
+    assert!(text.contains("asked to wait 2h"), "{text}");
     assert!(
-        text.contains("the provider does not say how it is"),
+        text.contains("the provider's status is not available"),
         "{text}"
     );
     assert!(text.contains("4 of 6 accounts failed"), "{text}");
@@ -168,7 +171,7 @@ async fn an_account_that_fails_is_told_with_what_to_do_and_the_others_all_the_sa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_rows_are_named_cannot_steer_the_terminal() {
+async fn row_names_cannot_control_the_terminal() {
     // Two ids share a name that would clear the screen and turn the reading round.
     let row = |contract: u64, id: &str| {
         serde_json::json!({
@@ -199,46 +202,46 @@ async fn what_rows_are_named_cannot_steer_the_terminal() {
             .route("/v2/health", get(health)),
     )
     .await;
-    let bench = Bench::start().await;
+    let config = DemoConfig::start().await;
     let yaml = format!(
         "accounts: {{evil: {{provider: otc, base_url: '{url}', api_key_file: {}}}}}\n",
-        bench.folder.yaml("otc")
+        config.folder.yaml("otc")
     );
-    std::fs::write(bench.folder.path().join("cloudspend.yml"), yaml).unwrap();
+    std::fs::write(config.folder.path().join("cloudspend.yml"), yaml).unwrap();
     for flags in [&[][..], &["--json"]] {
-        let ended = bench.explain(flags).await;
+        let ended = config.explain(flags).await;
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         assert!(ended.stdout.contains("evil"), "{}", ended.stdout);
         let steers = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
         assert_eq!(ended.stdout.find(steers), None, "{:?}", ended.stdout);
         assert_eq!(ended.stderr, "");
     }
-    let text = bench.explain(&[]).await.stdout;
+    let text = config.explain(&[]).await.stdout;
     assert!(
         text.contains("project [2Jevil31m\\u{202e}live is the name of 2 ids"),
         "{text}"
     );
     assert!(
-        text.contains("the provider says of itself: ok\\u{1b}]0;title\\u{7}"),
+        text.contains("the provider reports its status as: ok\\u{1b}]0;title\\u{7}"),
         "{text}"
     );
 }
 
 #[tokio::test]
-async fn an_unknown_account_and_a_bad_file_are_told_before_anything_is_asked() {
-    let bench = Bench::start().await;
-    let ended = bench.explain(&["--account", "otc"]).await;
+async fn bad_account_or_file_fails_before_any_request() {
+    let config = DemoConfig::start().await;
+    let ended = config.explain(&["--account", "otc"]).await;
     assert_eq!(ended.status.code(), Some(1));
     assert_eq!(ended.stdout, "");
     assert_eq!(
         ended.stderr,
         "there is no account otc; there are aws-resale, azure-resale, licences, operator, otc-platform, simulations\n"
     );
-    std::fs::write(bench.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
-    let ended = bench.explain(&[]).await;
+    std::fs::write(config.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
+    let ended = config.explain(&[]).await;
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stderr.contains("unknown key"), "{}", ended.stderr);
     for provider in ProviderName::all() {
-        assert!(bench.demo.api(provider).requests().is_empty());
+        assert!(config.demo.api(provider).requests().is_empty());
     }
 }

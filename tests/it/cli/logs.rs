@@ -161,7 +161,7 @@ fn by_account<'a>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_line_parses_and_says_what_happened() {
+async fn every_line_parses_and_can_be_read_alone() {
     for (format, parse) in [("logfmt", logfmt as Parse), ("json", json)] {
         let (log, ids) = log_of(format).await;
         assert!(!log.contains(SECRET));
@@ -206,7 +206,7 @@ async fn every_line_parses_and_says_what_happened() {
                 "licences",
                 "malformed",
                 "discovery",
-                ["GET /v1/Customers", "invalid type"],
+                ["/v1/Customers: the response", "invalid type"],
             ),
             (
                 "nowhere",

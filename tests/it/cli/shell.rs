@@ -51,7 +51,7 @@ async fn bash_completes_commands_flags_and_values() {
 }
 
 #[tokio::test]
-async fn every_shell_has_a_script_and_another_is_refused() {
+async fn every_shell_has_a_script() {
     for (shell, mark) in [
         ("bash", "complete -F"),
         ("elvish", "edit:completion"),
@@ -68,7 +68,7 @@ async fn every_shell_has_a_script_and_another_is_refused() {
 }
 
 #[tokio::test]
-async fn the_manual_page_names_every_command_and_its_flags() {
+async fn manual_page_names_commands_and_flags() {
     let page = printed(&["manual"]).await;
     assert!(page.contains(".TH cloudspend-exporter 1"), "{page}");
     // In troff a hyphen is `\-` and the dot of a flag stays.

@@ -13,7 +13,7 @@ use cloudspend_exporter::{
 use tokio::process::Command;
 
 use crate::support::{
-    Exporter, Exposition, Folder, MOMENT, PATIENCE, Program, eventually, get, stopped_at,
+    Exporter, Exposition, Folder, MOMENT, Program, TEST_TIMEOUT, eventually, get, stopped_at,
 };
 
 const CROWD: Fleet = Fleet {
@@ -81,7 +81,7 @@ async fn shown(demo: &Demo, index: Option<u32>, count: Option<u32>) -> Shown {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shards_together_show_the_whole_and_each_series_once() {
+async fn shards_together_show_each_series_once() {
     let options = Options {
         replays_responses: true,
         ..Options::default()
@@ -140,7 +140,7 @@ fn pod(config: &str, more: &[&str], variables: &[(&str, &str)]) -> Program {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_takes_its_ordinal_says_so_and_warns_of_no_budget_of_another_shard() {
+async fn pod_ordinal_is_the_shard() {
     let demo = Demo::start(Clock::system(), Options::default())
         .await
         .unwrap();
@@ -191,7 +191,7 @@ async fn a_pod_takes_its_ordinal_says_so_and_warns_of_no_budget_of_another_shard
 }
 
 #[tokio::test]
-async fn a_shard_that_there_is_none_of_does_not_start() {
+async fn shard_beyond_the_count_does_not_start() {
     let folder = Folder::with(&[("key", "the key")]);
     let config = folder.path().join("cloudspend.yml");
     let key = folder.yaml("key");
@@ -225,7 +225,7 @@ async fn a_shard_that_there_is_none_of_does_not_start() {
         for command in ["serve", "check-config"] {
             let flags: Vec<_> = flags.iter().copied().chain([command]).collect();
             let ended = tokio::time::timeout(
-                PATIENCE,
+                TEST_TIMEOUT,
                 pod(config.to_str().unwrap(), &flags, variables).end(),
             )
             .await

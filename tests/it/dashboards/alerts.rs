@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 use super::{list, read, rule_files, rules, stem, text};
 use crate::support::{
-    Folder, Hand, History, Program, config_yaml, eventually, repository, serve,
+    Folder, History, ManualClock, Program, config_yaml, eventually, repository, serve,
     tools::{Server, load, succeeds, tool},
 };
 
@@ -28,10 +28,10 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const RUNBOOKS: &str = "https://git.example/runbooks";
 
 /// Every alert that a webhook was sent.
-type Heard = Arc<Mutex<Vec<Value>>>;
+type ReceivedAlerts = Arc<Mutex<Vec<Value>>>;
 
-async fn hear(State(heard): State<Heard>, Json(message): Json<Value>) {
-    heard
+async fn receive(State(received): State<ReceivedAlerts>, Json(message): Json<Value>) {
+    received
         .lock()
         .unwrap()
         .extend_from_slice(list(&message["alerts"]));
@@ -53,12 +53,12 @@ fn impatient_rules(folder: &Path) -> Vec<String> {
 /// Where an exporter is scraped from now on, what this one shows now is left out.
 async fn weeks(
     folder: &Folder,
-    hand: &Hand,
+    manual_clock: &ManualClock,
     yaml: &str,
     now: Timestamp,
     is_scraped: bool,
 ) -> (String, f64) {
-    let mut history = History::of(hand, folder, yaml, &["azure-resale"]);
+    let mut history = History::of(manual_clock, folder, yaml, &["azure-resale"]);
     for week in (1..=4).rev() {
         let then = weeks_before(now, week) - SignedDuration::from_mins(2);
         history.poll(then - DAY, 1).await;
@@ -113,16 +113,16 @@ async fn backfill(config: &str, today: Date, output: &Path) {
 }
 
 /// Everything between the simulated APIs and the webhook, at this moment.
-struct Stage {
+struct AlertPipeline {
     demo: Demo,
     prometheus: Server,
-    heard: Heard,
+    received: ReceivedAlerts,
     _alertmanager: Server,
     _exporter: Program,
     _folder: Folder,
 }
 
-impl Stage {
+impl AlertPipeline {
     async fn start() -> Self {
         let clock = Clock::system();
         let now = clock.now();
@@ -135,10 +135,10 @@ impl Stage {
         let file = |name: &str| folder.path().join(name);
 
         // The same world twice: as it was, and as it is.
-        let hand = Hand::at(now);
-        let past = Demo::start(hand.clock(), options).await.unwrap();
+        let manual_clock = ManualClock::at(now);
+        let past = Demo::start(manual_clock.clock(), options).await.unwrap();
         let yaml = config_yaml(&past, &folder);
-        let (scraped, spent) = weeks(&folder, &hand, &yaml, now, true).await;
+        let (scraped, spent) = weeks(&folder, &manual_clock, &yaml, now, true).await;
         past.stop().await;
         let demo = Demo::start(clock, options).await.unwrap();
         // In the first minute of a month nothing is spent yet.
@@ -154,10 +154,10 @@ impl Stage {
         load(&file("scraped.om"), &data).await;
         record(&data, now).await;
 
-        let heard = Heard::default();
+        let received = ReceivedAlerts::default();
         let webhook = Router::new()
-            .route("/alerts", post(hear))
-            .with_state(Arc::clone(&heard));
+            .route("/alerts", post(receive))
+            .with_state(Arc::clone(&received));
         let webhook = serve(webhook).await;
         let routes = read(&repository("config/alertmanager.yml"))
             .replace("http://localhost:9094", &webhook)
@@ -180,7 +180,7 @@ impl Stage {
         Self {
             prometheus: Server::prometheus(&data, &scraping).await,
             demo,
-            heard,
+            received,
             _alertmanager: alertmanager,
             _exporter: exporter,
             _folder: folder,
@@ -190,13 +190,13 @@ impl Stage {
     /// The first alert with some labels that the webhook was sent.
     async fn arrives(&self, wanted: &[(&str, &str)]) -> Value {
         eventually("the alert arrives", async || {
-            let heard = self.heard.lock().unwrap();
+            let received = self.received.lock().unwrap();
             let fits = |alert: &&Value| {
                 let labels = &alert["labels"];
                 wanted.iter().all(|(label, value)| labels[label] == *value)
             };
-            let labels = heard.iter().map(|alert| alert["labels"].to_string());
-            let found = heard.iter().find(fits);
+            let labels = received.iter().map(|alert| alert["labels"].to_string());
+            let found = received.iter().find(fits);
             found
                 .cloned()
                 .ok_or_else(|| format!("{wanted:?} among {:#?}", labels.collect::<Vec<_>>()))
@@ -206,13 +206,13 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spend_that_jumps_and_a_budget_that_breaks_arrive_at_a_webhook() {
-    let stage = Stage::start().await;
+async fn anomaly_and_spent_budget_reach_a_webhook() {
+    let pipeline = AlertPipeline::start().await;
     let anomaly = [
         ("alertname", "CloudSpendAnomaly"),
         ("account", "azure-resale"),
     ];
-    let anomaly = stage.arrives(&anomaly).await;
+    let anomaly = pipeline.arrives(&anomaly).await;
     let customer = text(&anomaly["labels"]["customer"]);
     assert!(customer.starts_with(JUMPS), "{anomaly}");
     assert_eq!(anomaly["labels"]["severity"], "warning");
@@ -229,7 +229,7 @@ async fn a_spend_that_jumps_and_a_budget_that_breaks_arrive_at_a_webhook() {
         ("budget", "azure-angstrom"),
         ("severity", "critical"),
     ];
-    let broken = stage.arrives(&broken).await;
+    let broken = pipeline.arrives(&broken).await;
     let summary = text(&broken["annotations"]["summary"]);
     assert!(summary.starts_with("Budget azure-angstrom: 1"), "{summary}");
 
@@ -243,7 +243,7 @@ async fn a_spend_that_jumps_and_a_budget_that_breaks_arrive_at_a_webhook() {
         let description = text(&alert["annotations"]["description"]);
         assert!(description.contains("BRL"), "{alert}");
     }
-    for alert in stage.heard.lock().unwrap().iter() {
+    for alert in pipeline.received.lock().unwrap().iter() {
         let labels = &alert["labels"];
         let is_other = labels["account"] == "azure-resale" && labels["customer"] != *customer;
         assert!(
@@ -252,17 +252,17 @@ async fn a_spend_that_jumps_and_a_budget_that_breaks_arrive_at_a_webhook() {
         );
     }
 
-    let rules = stage.prometheus.get("rules", &[]).await.unwrap();
+    let rules = pipeline.prometheus.get("rules", &[]).await.unwrap();
     let groups = list(&rules["groups"]).iter();
     for rule in groups.flat_map(|group| list(&group["rules"])) {
         let (name, error) = (&rule["name"], &rule["lastError"]);
         assert_eq!(rule["health"], "ok", "{name}: {error}");
     }
-    stage.demo.stop().await;
+    pipeline.demo.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_jump_is_the_one_anomaly_whatever_the_day_of_the_month() {
+async fn spend_jump_is_the_only_anomaly_on_any_day() {
     let rules = rules();
     let of = |kind: &str, name: &str| {
         let mut named = rules.iter().filter(|rule| rule[kind] == name);
@@ -285,11 +285,19 @@ async fn the_jump_is_the_one_anomaly_whatever_the_day_of_the_month() {
         "2026-03-08T06:00:00Z",
     ] {
         let now: Timestamp = moment.parse().unwrap();
-        let hand = Hand::at(now);
-        let demo = Demo::start(hand.clock(), Options::default()).await.unwrap();
+        let manual_clock = ManualClock::at(now);
+        let demo = Demo::start(manual_clock.clock(), Options::default())
+            .await
+            .unwrap();
         let folder = Folder::with(&Demo::secrets());
-        let (scraped, spent) =
-            weeks(&folder, &hand, &config_yaml(&demo, &folder), now, false).await;
+        let (scraped, spent) = weeks(
+            &folder,
+            &manual_clock,
+            &config_yaml(&demo, &folder),
+            now,
+            false,
+        )
+        .await;
         demo.stop().await;
         assert!(spent > 0.0, "{moment}");
         let [text_file, data] = ["scraped.om", "data"].map(|name| folder.path().join(name));

@@ -11,16 +11,16 @@ use tokio::sync::OnceCell;
 
 use super::{Query, files, list, queries, rules, stem, text, variables, yaml};
 use crate::support::{
-    Folder, Hand, History, Shows, config_yaml, repository,
+    AccountFilter, Folder, History, ManualClock, config_yaml, repository,
     tools::{Server, load},
 };
 
 /// The middle of a month, and the morning after one has turned.
 const MOMENTS: [&str; 2] = ["2025-06-18T10:30:00Z", "2025-07-01T09:30:00Z"];
-const ALL: Shows = |_| true;
-const ONE: &[(&str, Shows)] = &[("a:10190", ALL)];
-const PAIR: &[(&str, Shows)] = &[("a:10190", ALL), ("b:10190", ALL)];
-const SHARDS: &[(&str, Shows)] = &[
+const ALL: AccountFilter = |_| true;
+const ONE: &[(&str, AccountFilter)] = &[("a:10190", ALL)];
+const PAIR: &[(&str, AccountFilter)] = &[("a:10190", ALL), ("b:10190", ALL)];
+const SHARDS: &[(&str, AccountFilter)] = &[
     ("a:10190", |account| account.as_bytes()[0] % 2 == 0),
     ("b:10190", |account| account.as_bytes()[0] % 2 == 1),
 ];
@@ -46,12 +46,14 @@ static MID_MONTH: OnceCell<World> = OnceCell::const_new();
 impl World {
     async fn at(moment: &str) -> Self {
         let now: Timestamp = moment.parse().unwrap();
-        let hand = Hand::at(now);
-        let demo = Demo::start(hand.clock(), Options::default()).await.unwrap();
+        let manual_clock = ManualClock::at(now);
+        let demo = Demo::start(manual_clock.clock(), Options::default())
+            .await
+            .unwrap();
         let folder = Folder::with(&Demo::secrets());
         let today = now.to_zoned(TimeZone::UTC).date();
         let yaml = config_yaml(&demo, &folder);
-        let mut history = History::of(&hand, &folder, &yaml, &[]);
+        let mut history = History::of(&manual_clock, &folder, &yaml, &[]);
         let ago = |hours: i64| now - SignedDuration::from_hours(hours);
         // Forecasts are noted after the 15th. Changes look back one, two, seven, fourteen and thirty days.
         let noted = today.first_of_month().yesterday().unwrap().with().day(16);
@@ -80,7 +82,7 @@ impl World {
     }
 
     /// A Prometheus that has scraped it all of some exporters.
-    async fn seen(&self, exporters: &[(&str, Shows)]) -> Seen {
+    async fn seen(&self, exporters: &[(&str, AccountFilter)]) -> Seen {
         let folder = Folder::with(&[("scraped.om", &self.history.text(exporters))]);
         let [scraped, data] = ["scraped.om", "data"].map(|name| folder.path().join(name));
         load(&scraped, &data).await;
@@ -223,7 +225,7 @@ fn may_be_empty() -> BTreeMap<Place, Option<bool>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_query_of_every_dashboard_answers() {
+async fn every_query_returns_data() {
     let mut faults = Vec::new();
     let mut may_be_empty = may_be_empty();
     let turned = World::at(MOMENTS[1]).await;

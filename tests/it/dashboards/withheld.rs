@@ -91,7 +91,7 @@ async fn fires(prometheus: &Server, expression: &str) -> Result<Vec<Value>, Stri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_one_part_withholds_is_counted_and_alerted() {
+async fn withheld_month_is_counted_and_alerted() {
     let named = LabelCache::new(AtomicBool::new(true));
     let api = Router::new()
         .route("/api/v3/analytics_monthly", get(monthly))

@@ -1,4 +1,4 @@
-//! One account over a misbehaving server, as it is configured, polled by hand at chosen moments.
+//! One account over a misbehaving server, configured as usual and polled at chosen moments.
 
 use std::{
     collections::BTreeMap,
@@ -53,15 +53,15 @@ pub(crate) const fn times(attempts: u32) -> Backoff {
 
 /// How an account's requests and parts are repeated, and the bounds of an answer.
 #[derive(Clone, Copy)]
-pub(crate) struct Manner {
+pub(crate) struct RetryLimits {
     pub(crate) request: Backoff,
     pub(crate) part: Backoff,
     pub(crate) bounds: Bounds,
 }
 
-impl Manner {
+impl RetryLimits {
     /// As the program does it.
-    pub(crate) fn usual() -> Self {
+    pub(crate) fn standard() -> Self {
         Self {
             request: Backoff::REQUEST,
             part: Backoff::PART,
@@ -74,7 +74,7 @@ impl Manner {
         Self {
             request: ONCE,
             part: ONCE,
-            ..Self::usual()
+            ..Self::standard()
         }
     }
 }
@@ -82,15 +82,15 @@ impl Manner {
 /// What is served, by family and labels.
 pub(crate) type Shown = BTreeMap<String, f64>;
 
-pub(crate) struct Bench {
+pub(crate) struct TestAccount {
     pub(crate) cell: Arc<AccountHandle>,
     seconds: Arc<AtomicI64>,
     part: Backoff,
 }
 
-impl Bench {
+impl TestAccount {
     /// An account with the keys of its section.
-    pub(crate) fn new(section: &serde_json::Value, manner: Manner) -> Self {
+    pub(crate) fn new(section: &serde_json::Value, limits: RetryLimits) -> Self {
         let start: Timestamp = NOW.parse().unwrap();
         let seconds = Arc::new(AtomicI64::new(start.as_second()));
         let shared = Arc::clone(&seconds);
@@ -98,10 +98,10 @@ impl Bench {
             Clock::from_fn(move || Timestamp::from_second(shared.load(Ordering::SeqCst)).unwrap());
         Self {
             cell: Arc::new(AccountHandle::new(Arc::new(account(
-                section, manner, &clock,
+                section, limits, &clock,
             )))),
             seconds,
-            part: manner.part,
+            part: limits.part,
         }
     }
 
@@ -200,7 +200,7 @@ impl Bench {
 }
 
 /// Loads the account from a file, and builds its provider once more to have it repeat as the test wants.
-fn account(section: &serde_json::Value, manner: Manner, clock: &Clock) -> Account {
+fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> Account {
     let mut file = NamedTempFile::new().unwrap();
     let config = json!({ "accounts": { "main": section } });
     file.write_all(config.to_string().as_bytes()).unwrap();
@@ -221,8 +221,8 @@ fn account(section: &serde_json::Value, manner: Manner, clock: &Clock) -> Accoun
             requests_per_second: account.poll.requests_per_second,
             concurrency: account.poll.concurrency,
             timeout: account.poll.timeout,
-            backoff: manner.request,
-            bounds: manner.bounds,
+            backoff: limits.request,
+            bounds: limits.bounds,
             counters: Arc::clone(&account.counters),
             clock: clock.clone(),
         },

@@ -3,7 +3,7 @@
 use cloudspend_exporter::{charge::Measure, view::Window};
 use serde_json::{Value, json};
 
-use super::server::Seen;
+use super::server::RecordedRequest;
 
 /// One of two versions of what an API says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub(crate) struct Case {
     /// The section of an account over a server, with a secret in a file.
     pub(crate) section: fn(url: &str, secret: &str) -> Value,
     /// What is answered to a request.
-    pub(crate) answer: fn(&Seen, Version) -> String,
+    pub(crate) answer: fn(&RecordedRequest, Version) -> String,
     /// Which requests the faults meet.
-    pub(crate) target: fn(&Seen) -> bool,
+    pub(crate) target: fn(&RecordedRequest) -> bool,
     /// A family whose sum is known.
     pub(crate) family: (Measure, Window),
     pub(crate) sum: fn(Version) -> f64,
@@ -97,7 +97,7 @@ fn otc(url: &str, secret: &str) -> Value {
     })
 }
 
-fn otc_rows(seen: &Seen, version: Version) -> Vec<String> {
+fn otc_rows(seen: &RecordedRequest, version: Version) -> Vec<String> {
     if !seen.line.contains("month=7") {
         return Vec::new();
     }
@@ -254,7 +254,7 @@ pub(crate) const MIKE_LAST_PAGE: Case = Case {
     ..MIKE_FIRST_PAGE
 };
 
-fn is_first_page(seen: &Seen) -> bool {
+fn is_first_page(seen: &RecordedRequest) -> bool {
     let body: Value = serde_json::from_str(&seen.body).unwrap();
     body["offset"] == json!(0)
 }

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use cloudspend_exporter::error::Reason;
 
 use super::{
-    account::{Bench, Manner, Shown, secret},
+    account::{RetryLimits, Shown, TestAccount, secret},
     apis::{ALL, Case, OTC_ARRAY, OTC_LINES, Version},
-    server::{Reply, Seen, Server, Step, chunked, zipped},
+    server::{RecordedRequest, Reply, Server, Step, chunked, zipped},
 };
 
 /// The size of chunks, small enough for several in a small body.
@@ -176,25 +176,25 @@ impl Fault {
 }
 
 /// An account over a server that says one of two versions of a case.
-struct Rig<'a> {
+struct FaultyApi<'a> {
     case: &'a Case,
-    answer: fn(&Seen, Version) -> String,
+    answer: fn(&RecordedRequest, Version) -> String,
     server: Server,
-    bench: Bench,
+    account: TestAccount,
     last: Version,
     references: [Shown; 2],
     tried: usize,
     _secret: tempfile::NamedTempFile,
 }
 
-impl<'a> Rig<'a> {
-    async fn new(case: &'a Case, answer: fn(&Seen, Version) -> String) -> Self {
+impl<'a> FaultyApi<'a> {
+    async fn new(case: &'a Case, answer: fn(&RecordedRequest, Version) -> String) -> Self {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(|_| Reply::default()).await;
         let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
         let mut references = [Shown::new(), Shown::new()];
         for version in [Version::Two, Version::One] {
-            let fresh = Bench::new(&section, Manner::once());
+            let fresh = TestAccount::new(&section, RetryLimits::once());
             server.now(move |seen| Reply::good(answer(seen, version)));
             fresh.poll().await;
             assert_eq!(fresh.failure(), None, "{}", case.name);
@@ -203,20 +203,20 @@ impl<'a> Rig<'a> {
             assert!((total - known).abs() < 1e-9, "{}: {total}", case.name);
             references[version as usize] = fresh.shown();
         }
-        let bench = Bench::new(&section, Manner::once());
-        bench.poll().await;
-        let rig = Self {
+        let account = TestAccount::new(&section, RetryLimits::once());
+        account.poll().await;
+        let api = Self {
             case,
             answer,
             server,
-            bench,
+            account,
             last: Version::One,
             references,
             tried: 0,
             _secret: secret,
         };
-        assert_eq!(rig.bench.shown(), rig.references[Version::One as usize]);
-        rig
+        assert_eq!(api.account.shown(), api.references[Version::One as usize]);
+        api
     }
 
     /// The answer that faults meet, in one version.
@@ -229,7 +229,7 @@ impl<'a> Rig<'a> {
             }
             Reply::good(answer(seen, last))
         });
-        self.bench.poll().await;
+        self.account.poll().await;
         bodies.recv().await.unwrap().into_bytes()
     }
 
@@ -245,10 +245,10 @@ impl<'a> Rig<'a> {
                 Reply::good(body)
             }
         });
-        self.bench.poll().await;
+        self.account.poll().await;
         let place = format!("{}, {fault:?}", self.case.name);
-        let shown = self.bench.shown();
-        match self.bench.failure() {
+        let shown = self.account.shown();
+        match self.account.failure() {
             None => assert_eq!(shown, self.references[next as usize], "{place}"),
             Some((reason, message)) => {
                 assert!(
@@ -256,7 +256,7 @@ impl<'a> Rig<'a> {
                     "{place}: {reason:?}, {message}"
                 );
                 // Where the list of parts failed, those that are known were polled all the same.
-                let discovery = self.bench.view().state.status.discovery.is_some();
+                let discovery = self.account.view().state.status.discovery.is_some();
                 let served = if discovery { next } else { self.last };
                 assert_eq!(
                     shown, self.references[served as usize],
@@ -265,10 +265,10 @@ impl<'a> Rig<'a> {
             }
         }
         self.server.now(move |seen| Reply::good(answer(seen, next)));
-        self.bench.poll().await;
-        assert_eq!(self.bench.failure(), None, "after {place}");
+        self.account.poll().await;
+        assert_eq!(self.account.failure(), None, "after {place}");
         assert_eq!(
-            self.bench.shown(),
+            self.account.shown(),
             self.references[next as usize],
             "after {place}"
         );
@@ -279,14 +279,14 @@ impl<'a> Rig<'a> {
 
 /// Every fault at every byte of one kind of answer; returns how many there were.
 async fn every_byte(case: &Case) -> usize {
-    let mut rig = Rig::new(case, case.answer).await;
-    let body = rig.body(Version::One).await;
+    let mut api = FaultyApi::new(case, case.answer).await;
+    let body = api.body(Version::One).await;
     for fault in Fault::all(&body) {
         if !fault.is_perfect_lie(&body, case) {
-            rig.meet(fault).await;
+            api.meet(fault).await;
         }
     }
-    rig.tried
+    api.tried
 }
 
 const ROWS: u64 = 2500;
@@ -298,7 +298,7 @@ fn cents(row: u64, version: Version) -> u64 {
     }
 }
 
-fn many_rows(seen: &Seen, version: Version) -> String {
+fn many_rows(seen: &RecordedRequest, version: Version) -> String {
     let mut rows = String::new();
     if (OTC_LINES.target)(seen) {
         for row in 0..ROWS {
@@ -317,7 +317,7 @@ fn many_rows(seen: &Seen, version: Version) -> String {
     rows
 }
 
-fn many_elements(seen: &Seen, version: Version) -> String {
+fn many_elements(seen: &RecordedRequest, version: Version) -> String {
     let rows = many_rows(seen, version);
     format!("[{}]", rows.trim_end().replace('\n', ",\n"))
 }
@@ -327,22 +327,26 @@ fn euros(version: Version) -> f64 {
 }
 
 /// Faults at random bytes of a large answer; returns how many there were.
-async fn random_bytes(case: &Case, answer: fn(&Seen, Version) -> String, faults: usize) -> usize {
+async fn random_bytes(
+    case: &Case,
+    answer: fn(&RecordedRequest, Version) -> String,
+    faults: usize,
+) -> usize {
     let case = Case {
         sum: euros,
         ..*case
     };
     let mut random = fastrand::Rng::with_seed(0xC10D);
-    let mut rig = Rig::new(&case, answer).await;
-    let bodies = [rig.body(Version::One).await, rig.body(Version::Two).await];
-    while rig.tried < faults {
-        let body = &bodies[rig.last.other() as usize];
+    let mut api = FaultyApi::new(&case, answer).await;
+    let bodies = [api.body(Version::One).await, api.body(Version::Two).await];
+    while api.tried < faults {
+        let body = &bodies[api.last.other() as usize];
         let fault = Fault::any(body, &mut random);
         if !fault.is_perfect_lie(body, &case) {
-            rig.meet(fault).await;
+            api.meet(fault).await;
         }
     }
-    rig.tried
+    api.tried
 }
 
 /// Runs something on a thread of its own, in a runtime of its own.
@@ -355,7 +359,7 @@ pub(crate) fn alone<T: Send>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn whatever_breaks_an_answer_what_is_served_is_the_last_values_or_the_new_ones() {
+fn broken_body_keeps_last_values_or_serves_new() {
     let tried: usize = std::thread::scope(|scope| {
         let mut tasks: Vec<_> = ALL
             .iter()
@@ -384,10 +388,10 @@ async fn empty_gzip_body_is_an_empty_body() {
                 Server::start(move |_| Reply::raw(format!("{GZIP}{framing}")).then(Step::Close))
                     .await;
             let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
-            let bench = Bench::new(&section, Manner::once());
-            bench.poll().await;
-            let place = format!("{}, {framing:?}: {:?}", case.name, bench.failure());
-            assert_eq!(bench.reason(), failure, "{place}");
+            let account = TestAccount::new(&section, RetryLimits::once());
+            account.poll().await;
+            let place = format!("{}, {framing:?}: {:?}", case.name, account.failure());
+            assert_eq!(account.reason(), failure, "{place}");
         }
     }
 }

@@ -16,14 +16,14 @@ use cloudspend_exporter::{
 };
 
 use super::{
-    account::{Bench, Manner, Shown, secret, times},
+    account::{RetryLimits, Shown, TestAccount, secret, times},
     apis::{ACTIVEPLATFORM, Case, ENUBE, LICENCES, OTC_ARRAY, OTC_LINES, Version},
     bodies::{alone, say},
     http2_server::{
-        After, Answer, END_STREAM, Frames, NO_FLAGS, data, go_away, head, padded, reset, trailers,
-        write_certificate,
+        After, Answer, END_STREAM, Http2Server, NO_FLAGS, data, go_away, head, padded, reset,
+        trailers, write_certificate,
     },
-    server::{Seen, zipped},
+    server::{RecordedRequest, zipped},
 };
 
 const NO_ERROR: u32 = 0;
@@ -250,37 +250,37 @@ fn forms(body: &[u8]) -> Vec<Form> {
 }
 
 /// An account over a server that says one of two versions of a case.
-struct Rig<'a> {
+struct FaultyApi<'a> {
     case: &'a Case,
-    server: Frames,
-    bench: Bench,
+    server: Http2Server,
+    account: TestAccount,
     last: Version,
     references: [Shown; 2],
     _secret: tempfile::NamedTempFile,
 }
 
-impl<'a> Rig<'a> {
-    async fn new(case: &'a Case, manner: Manner, folder: &Path) -> Self {
+impl<'a> FaultyApi<'a> {
+    async fn new(case: &'a Case, limits: RetryLimits, folder: &Path) -> Self {
         let secret = secret("s3cret-of-the-account");
-        let server = Frames::start(folder).await;
+        let server = Http2Server::start(folder).await;
         let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
-        let bench = Bench::new(&section, manner);
-        let mut rig = Self {
+        let account = TestAccount::new(&section, limits);
+        let mut api = Self {
             case,
             server,
-            bench,
+            account,
             last: Version::One,
             references: [Shown::new(), Shown::new()],
             _secret: secret,
         };
         for version in [Version::Two, Version::One] {
-            rig.good(version).await;
-            let total = rig.bench.total(case.family.0, case.family.1);
+            api.good(version).await;
+            let total = api.account.total(case.family.0, case.family.1);
             let known = (case.sum)(version);
             assert!((total - known).abs() < 1e-9, "{}: {total}", case.name);
-            rig.references[version as usize] = rig.bench.shown();
+            api.references[version as usize] = api.account.shown();
         }
-        rig
+        api
     }
 
     /// Polls good answers of a version.
@@ -288,8 +288,8 @@ impl<'a> Rig<'a> {
         let answer = self.case.answer;
         self.server
             .now(move |seen, stream| Answer::good(stream, answer(seen, version).as_bytes()));
-        self.bench.poll().await;
-        assert_eq!(self.bench.failure(), None, "{}", self.case.name);
+        self.account.poll().await;
+        assert_eq!(self.account.failure(), None, "{}", self.case.name);
         self.last = version;
     }
 
@@ -297,7 +297,7 @@ impl<'a> Rig<'a> {
     /// Returns the body of that one.
     async fn poll(
         &self,
-        mut script: impl FnMut(&Seen, u32, &[u8]) -> Answer + Send + 'static,
+        mut script: impl FnMut(&RecordedRequest, u32, &[u8]) -> Answer + Send + 'static,
     ) -> Vec<u8> {
         let (answer, target) = (self.case.answer, self.case.target);
         let next = self.last.other();
@@ -312,7 +312,7 @@ impl<'a> Rig<'a> {
                 Answer::good(stream, body.as_bytes())
             }
         });
-        self.bench.poll().await;
+        self.account.poll().await;
         let body = asked.lock().unwrap();
         assert!(!body.is_empty(), "{}: was not asked", self.case.name);
         body.clone()
@@ -329,30 +329,30 @@ impl<'a> Rig<'a> {
     }
 
     fn expect_last(&self, place: &str, reasons: &[Reason]) {
-        let (reason, message) = self.bench.failure().unwrap_or_else(|| {
-            let shown = self.bench.shown();
+        let (reason, message) = self.account.failure().unwrap_or_else(|| {
+            let shown = self.account.shown();
             panic!("{place}: taken as whole, {shown:?}")
         });
         assert!(reasons.contains(&reason), "{place}: {reason:?}, {message}");
         let last = &self.references[self.last as usize];
-        assert_eq!(&self.bench.shown(), last, "{place}: {message}");
+        assert_eq!(&self.account.shown(), last, "{place}: {message}");
     }
 
     fn expect_next(&self, place: &str) {
-        assert_eq!(self.bench.failure(), None, "{place}");
+        assert_eq!(self.account.failure(), None, "{place}");
         let next = &self.references[self.last.other() as usize];
-        assert_eq!(&self.bench.shown(), next, "{place}");
+        assert_eq!(&self.account.shown(), next, "{place}");
     }
 }
 
 /// Every form of one kind of answer; returns how many there were.
 async fn every_form(case: &Case, folder: &Path) -> usize {
-    let mut rig = Rig::new(case, Manner::once(), folder).await;
-    let body = rig.body().await;
+    let mut api = FaultyApi::new(case, RetryLimits::once(), folder).await;
+    let body = api.body().await;
     let forms = forms(&body);
     for &form in &forms {
         let place = format!("{}, {form:?}", case.name);
-        let body = rig
+        let body = api
             .poll(move |_, stream, body| form.answer(stream, body))
             .await;
         let whole = if form.zip {
@@ -360,23 +360,23 @@ async fn every_form(case: &Case, folder: &Path) -> usize {
         } else {
             body.len()
         };
-        let is_taken = form.is_kept_promise(whole) && rig.bench.failure().is_none();
+        let is_taken = form.is_kept_promise(whole) && api.account.failure().is_none();
         if form.is_good(whole) || is_taken {
-            rig.expect_next(&place);
+            api.expect_next(&place);
         } else {
-            rig.expect_last(&place, &[Truncated, Unreachable]);
+            api.expect_last(&place, &[Truncated, Unreachable]);
         }
-        let next = rig.last.other();
-        rig.good(next).await;
-        let want = &rig.references[next as usize];
-        assert_eq!(&rig.bench.shown(), want, "after {place}");
+        let next = api.last.other();
+        api.good(next).await;
+        let want = &api.references[next as usize];
+        assert_eq!(&api.account.shown(), want, "after {place}");
     }
     forms.len()
 }
 
 #[test]
-fn however_a_stream_ends_what_is_served_is_the_last_values_or_the_new_ones() {
-    let name = "however_a_stream_ends_what_is_served_is_the_last_values_or_the_new_ones";
+fn any_stream_end_keeps_last_values_or_serves_new() {
+    let name = "any_stream_end_keeps_last_values_or_serves_new";
     trusting(name, async |folder| {
         let tried: usize = thread::scope(|scope| {
             let cases = [OTC_LINES, OTC_ARRAY, ACTIVEPLATFORM, LICENCES];
@@ -402,11 +402,11 @@ fn rows(count: usize) -> String {
 /// A proxy whose upstream breaks resets the stream without an error: to HTTP's libraries, an answer that ended early
 /// on purpose. Thirty rows are not forty.
 #[test]
-fn rows_before_a_reset_without_an_error_are_not_all() {
-    let name = "rows_before_a_reset_without_an_error_are_not_all";
+fn rows_before_a_no_error_reset_are_incomplete() {
+    let name = "rows_before_a_no_error_reset_are_incomplete";
     trusting(name, async |folder| {
         let secret = secret("s3cret-of-the-account");
-        let server = Frames::start(&folder).await;
+        let server = Http2Server::start(&folder).await;
         let section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
         let all = rows(40);
         let thirty = rows(30).len();
@@ -418,7 +418,7 @@ fn rows_before_a_reset_without_an_error_are_not_all() {
             Form::new(all.len(), End::Reset(NO_ERROR)),
             Form::new(0, End::Reset(NO_ERROR)),
         ] {
-            let bench = Bench::new(&section, Manner::once());
+            let account = TestAccount::new(&section, RetryLimits::once());
             let mut totals = Vec::new();
             for form in [Form::new(all.len(), End::Marked), form] {
                 let body = all.clone();
@@ -429,9 +429,9 @@ fn rows_before_a_reset_without_an_error_are_not_all() {
                         Answer::good(stream, b"")
                     }
                 });
-                bench.poll().await;
-                let total = bench.total(Measure::BilledCost, Window::MonthToDate);
-                totals.push((total.round(), bench.reason()));
+                account.poll().await;
+                let total = account.total(Measure::BilledCost, Window::MonthToDate);
+                totals.push((total.round(), account.reason()));
             }
             if totals != [(40.0, None), (40.0, Some(Truncated))] {
                 wrong.push(format!("{form:?}: {totals:?}"));
@@ -442,51 +442,48 @@ fn rows_before_a_reset_without_an_error_are_not_all() {
 }
 
 #[test]
-fn a_stream_that_broke_off_is_asked_for_again() {
-    trusting(
-        "a_stream_that_broke_off_is_asked_for_again",
-        async |folder| {
-            for case in [OTC_LINES, ACTIVEPLATFORM, LICENCES] {
-                let manner = Manner {
-                    request: times(2),
-                    ..Manner::once()
-                };
-                let mut rig = Rig::new(&case, manner, &folder).await;
-                for end in [
-                    End::Reset(NO_ERROR),
-                    End::Reset(CANCEL),
-                    End::GoAway(NO_ERROR),
-                    End::Connection(After::Close),
-                ] {
-                    let before = rig.bench.retries();
-                    let mut first = true;
-                    rig.poll(move |_, stream, body| {
-                        if std::mem::take(&mut first) {
-                            Form::new(body.len() / 2, end).answer(stream, body)
-                        } else {
-                            Answer::good(stream, body)
-                        }
-                    })
-                    .await;
-                    rig.expect_next(&format!("{}, {end:?}", case.name));
-                    assert_eq!(rig.bench.retries(), before + 1, "{}, {end:?}", case.name);
-                    rig.last = rig.last.other();
-                }
+fn broken_stream_is_retried() {
+    trusting("broken_stream_is_retried", async |folder| {
+        for case in [OTC_LINES, ACTIVEPLATFORM, LICENCES] {
+            let limits = RetryLimits {
+                request: times(2),
+                ..RetryLimits::once()
+            };
+            let mut api = FaultyApi::new(&case, limits, &folder).await;
+            for end in [
+                End::Reset(NO_ERROR),
+                End::Reset(CANCEL),
+                End::GoAway(NO_ERROR),
+                End::Connection(After::Close),
+            ] {
+                let before = api.account.retries();
+                let mut first = true;
+                api.poll(move |_, stream, body| {
+                    if std::mem::take(&mut first) {
+                        Form::new(body.len() / 2, end).answer(stream, body)
+                    } else {
+                        Answer::good(stream, body)
+                    }
+                })
+                .await;
+                api.expect_next(&format!("{}, {end:?}", case.name));
+                assert_eq!(api.account.retries(), before + 1, "{}, {end:?}", case.name);
+                api.last = api.last.other();
             }
-        },
-    );
+        }
+    });
 }
 
 /// The frames of a body on a stream.
 type Framing = fn(u32, &[u8]) -> Vec<Vec<u8>>;
 
-/// Frames that stand between those of an answer and change nothing of it.
+/// Frames that may come between those of a response and change nothing of it.
 #[test]
-fn a_whole_answer_is_taken_whatever_stands_between_its_frames() {
-    let name = "a_whole_answer_is_taken_whatever_stands_between_its_frames";
+fn whole_response_is_accepted_with_any_frames_between() {
+    let name = "whole_response_is_accepted_with_any_frames_between";
     trusting(name, async |folder| {
         for case in [OTC_LINES, ACTIVEPLATFORM, LICENCES] {
-            let mut rig = Rig::new(&case, Manner::once(), &folder).await;
+            let mut api = FaultyApi::new(&case, RetryLimits::once(), &folder).await;
             let forms: [Framing; 5] = [
                 // Informational heads come first.
                 |stream, body| {
@@ -533,10 +530,10 @@ fn a_whole_answer_is_taken_whatever_stands_between_its_frames() {
                 },
             ];
             for (number, form) in forms.into_iter().enumerate() {
-                rig.poll(move |_, stream, body| Answer::kept(form(stream, body).concat()))
+                api.poll(move |_, stream, body| Answer::kept(form(stream, body).concat()))
                     .await;
-                rig.expect_next(&format!("{}, form {number}", case.name));
-                rig.last = rig.last.other();
+                api.expect_next(&format!("{}, form {number}", case.name));
+                api.last = api.last.other();
             }
         }
     });
@@ -544,32 +541,32 @@ fn a_whole_answer_is_taken_whatever_stands_between_its_frames() {
 
 /// The frames of a good answer, cut at each of their bytes by the end of the connection.
 #[test]
-fn an_answer_whose_frames_are_cut_at_any_byte_leaves_the_last_values() {
-    let name = "an_answer_whose_frames_are_cut_at_any_byte_leaves_the_last_values";
+fn frames_cut_at_any_byte_keep_last_values() {
+    let name = "frames_cut_at_any_byte_keep_last_values";
     trusting(name, async |folder| {
         for case in [OTC_LINES, LICENCES] {
-            let mut rig = Rig::new(&case, Manner::once(), &folder).await;
+            let mut api = FaultyApi::new(&case, RetryLimits::once(), &folder).await;
             let frames = |stream: u32, body: &[u8]| {
                 Form::new(body.len(), End::MarkedEmpty)
                     .answer(stream, body)
                     .frames
             };
-            let body = rig.body().await;
+            let body = api.body().await;
             for at in 0..=frames(1, &body).len() {
                 for after in [After::Close, After::Cut] {
-                    rig.poll(move |_, stream, body| Answer {
+                    api.poll(move |_, stream, body| Answer {
                         frames: frames(stream, body)[..at].to_vec(),
                         after,
                     })
                     .await;
                     let place = format!("{}, {at}, {after:?}", case.name);
                     if at == frames(1, &body).len() {
-                        rig.expect_next(&place);
+                        api.expect_next(&place);
                     } else {
-                        rig.expect_last(&place, &[Truncated, Unreachable]);
+                        api.expect_last(&place, &[Truncated, Unreachable]);
                     }
-                    let next = rig.last.other();
-                    rig.good(next).await;
+                    let next = api.last.other();
+                    api.good(next).await;
                 }
             }
         }
@@ -578,11 +575,11 @@ fn an_answer_whose_frames_are_cut_at_any_byte_leaves_the_last_values() {
 
 /// A token that may have been cut is no token.
 #[test]
-fn a_login_that_was_cut_is_not_taken() {
-    trusting("a_login_that_was_cut_is_not_taken", async |folder| {
+fn cut_login_is_refused() {
+    trusting("cut_login_is_refused", async |folder| {
         for case in [ENUBE, LICENCES] {
             let secret = secret("s3cret-of-the-account");
-            let server = Frames::start(&folder).await;
+            let server = Http2Server::start(&folder).await;
             let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
             for form in [
                 Form::new(0, End::Reset(NO_ERROR)),
@@ -592,7 +589,7 @@ fn a_login_that_was_cut_is_not_taken() {
                 Form::new(usize::MAX, End::Reset(NO_ERROR)).promising(1),
                 Form::new(usize::MAX, End::GoAway(NO_ERROR)),
             ] {
-                let bench = Bench::new(&section, Manner::once());
+                let account = TestAccount::new(&section, RetryLimits::once());
                 server.now(move |seen, stream| {
                     let body = (case.answer)(seen, Version::One);
                     let is_login = seen.line == "POST /token" || seen.line.ends_with("/auth/login");
@@ -603,9 +600,9 @@ fn a_login_that_was_cut_is_not_taken() {
                     }
                 });
                 server.lines();
-                bench.poll().await;
+                account.poll().await;
                 let place = format!("{}, {form:?}", case.name);
-                assert_eq!(bench.reason(), Some(Truncated), "{place}");
+                assert_eq!(account.reason(), Some(Truncated), "{place}");
                 assert_eq!(server.lines().len(), 1, "{place}");
             }
         }

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::server::{Seen, now};
+use super::server::{RecordedRequest, now};
 
 /// What a client says first.
 const PREFACE: usize = 24;
@@ -139,7 +139,7 @@ impl Answer {
     }
 }
 
-type Script = Box<dyn FnMut(&Seen, u32) -> Answer + Send>;
+type Script = Box<dyn FnMut(&RecordedRequest, u32) -> Answer + Send>;
 
 #[derive(Default)]
 struct State {
@@ -148,19 +148,19 @@ struct State {
 }
 
 /// A server on the loopback. It stops when it is dropped.
-pub(crate) struct Frames {
+pub(crate) struct Http2Server {
     address: String,
     state: Arc<State>,
     task: JoinHandle<()>,
 }
 
-impl Drop for Frames {
+impl Drop for Http2Server {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Frames {
+impl Http2Server {
     /// A server with the certificate and the key of a folder.
     pub(crate) async fn start(folder: &Path) -> Self {
         let acceptor = acceptor(folder);
@@ -186,7 +186,7 @@ impl Frames {
     }
 
     /// Puts another script in place.
-    pub(crate) fn now(&self, script: impl FnMut(&Seen, u32) -> Answer + Send + 'static) {
+    pub(crate) fn now(&self, script: impl FnMut(&RecordedRequest, u32) -> Answer + Send + 'static) {
         *self.state.script.lock().unwrap() = Some(Box::new(script));
     }
 
@@ -218,7 +218,7 @@ fn acceptor(folder: &Path) -> TlsAcceptor {
 }
 
 /// Reads requests as hyper understands them, which knows how their heads are compressed. What it answers is thrown away.
-fn reader() -> (DuplexStream, UnboundedReceiver<Seen>) {
+fn reader() -> (DuplexStream, UnboundedReceiver<RecordedRequest>) {
     let (ours, theirs) = duplex(1 << 20);
     let (sender, requests) = unbounded_channel();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -231,7 +231,7 @@ fn reader() -> (DuplexStream, UnboundedReceiver<Seen>) {
             let head = parts.headers.iter().map(|(name, value)| {
                 format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))
             });
-            let seen = Seen {
+            let seen = RecordedRequest {
                 line,
                 head: head.collect(),
                 body: String::from_utf8(body.to_vec()).unwrap(),

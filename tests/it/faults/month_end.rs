@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::{
-    account::{Bench, Manner, secret},
+    account::{RetryLimits, TestAccount, secret},
     apis::{ACTIVEPLATFORM, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES},
-    server::{Reply, Seen, Server},
+    server::{RecordedRequest, Reply, Server},
 };
 
 const LAST_MINUTE: &str = "2024-11-30T23:59:00Z";
@@ -22,13 +22,13 @@ const FIRST_MINUTE: &str = "2024-12-01T00:01:00Z";
 const LATER: &str = "2024-12-01T02:00:00Z";
 
 /// An account that is taken over the turn of a month.
-struct Turn {
+struct MonthChange {
     server: Server,
-    bench: Bench,
+    account: TestAccount,
     _secret: NamedTempFile,
 }
 
-impl Turn {
+impl MonthChange {
     /// An account in UTC, with more keys of its section.
     async fn new(section: fn(&str, &str) -> Value, more: &Value) -> Self {
         let secret = secret("s3cret-of-the-account");
@@ -39,34 +39,38 @@ impl Turn {
             section[key] = value.clone();
         }
         Self {
-            bench: Bench::new(&section, Manner::once()),
+            account: TestAccount::new(&section, RetryLimits::once()),
             server,
             _secret: secret,
         }
     }
 
     /// Polls at a moment; the poll is to succeed.
-    async fn poll(&self, moment: &str, answer: impl FnMut(&Seen) -> String + Send + 'static) {
+    async fn poll(
+        &self,
+        moment: &str,
+        answer: impl FnMut(&RecordedRequest) -> String + Send + 'static,
+    ) {
         let mut answer = answer;
         self.server.now(move |seen| Reply::good(answer(seen)));
-        self.bench.at(moment);
-        self.bench.poll().await;
-        assert_eq!(self.bench.failure(), None, "{moment}");
+        self.account.at(moment);
+        self.account.poll().await;
+        assert_eq!(self.account.failure(), None, "{moment}");
     }
 
     /// Ends the program and starts it again over the state that it left.
     async fn restart(&mut self) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        store.keep(&self.bench.cell).await;
-        let account = Arc::clone(&self.bench.cell.account);
-        let state = store.restore(&account, self.bench.now()).unwrap();
-        self.bench.cell = Arc::new(AccountHandle::restored(account, state));
+        store.save(&self.account.cell).await;
+        let account = Arc::clone(&self.account.cell.account);
+        let state = store.restore(&account, self.account.now()).unwrap();
+        self.account.cell = Arc::new(AccountHandle::restored(account, state));
     }
 
     /// One family by the labels customer, project and product, without the empty ones; empty where it is absent.
     fn shows(&self, measure: Measure, window: Window) -> BTreeMap<String, f64> {
-        let view = self.bench.view();
+        let view = self.account.view();
         let families = view.families.iter();
         families
             .filter(|family| family.measure == measure && family.window == window)
@@ -94,18 +98,18 @@ fn by_labels<const N: usize>(values: [(&str, f64); N]) -> BTreeMap<String, f64> 
     values.map(|(key, value)| (key.to_owned(), value)).into()
 }
 
-/// A row of enube: what it cost this month, and last month if that is told.
+/// A row of enube: what it cost this month, and last month if that is reported.
 fn row(id: &str, actual: f64, last: impl Into<Option<f64>>) -> Value {
     json!({"id": id, "name": id, "actual": actual, "last": last.into(), "forecast": actual})
 }
 
 /// Answers logins, and what was spent with these rows.
-fn rows(rows: Vec<Value>) -> impl FnMut(&Seen) -> String {
+fn rows(rows: Vec<Value>) -> impl FnMut(&RecordedRequest) -> String {
     catalogs(move |_| rows.clone())
 }
 
 /// The same, by what the body asks for.
-fn catalogs(rows: impl Fn(&str) -> Vec<Value>) -> impl FnMut(&Seen) -> String {
+fn catalogs(rows: impl Fn(&str) -> Vec<Value>) -> impl FnMut(&RecordedRequest) -> String {
     move |seen| {
         if seen.line.ends_with("/auth/login") {
             return json!({"token": "t", "expiresAt": 4_000_000_000_u64}).to_string();
@@ -115,31 +119,32 @@ fn catalogs(rows: impl Fn(&str) -> Vec<Value>) -> impl FnMut(&Seen) -> String {
 }
 
 #[tokio::test]
-async fn enube_a_row_that_is_missing_keeps_its_month_and_one_that_says_0_replaces_it() {
-    let turn = Turn::new(ENUBE.section, &json!({})).await;
+async fn enube_missing_row_keeps_month_zero_replaces_it() {
+    let month_end = MonthChange::new(ENUBE.section, &json!({})).await;
     let november = vec![
         row("A", 500.0, 90.0),
         row("B", 300.0, 90.0),
         row("C", 200.0, 90.0),
     ];
-    turn.poll(LAST_MINUTE, rows(november)).await;
-    assert_eq!(turn.months(), [Some(1000.0), Some(270.0)]);
+    month_end.poll(LAST_MINUTE, rows(november)).await;
+    assert_eq!(month_end.months(), [Some(1000.0), Some(270.0)]);
 
-    turn.bench.at(FIRST_MINUTE);
-    assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+    month_end.account.at(FIRST_MINUTE);
+    assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
 
-    turn.poll(FIRST_MINUTE, rows(vec![])).await;
+    month_end.poll(FIRST_MINUTE, rows(vec![])).await;
     let whole = by_labels([("A", 500.0), ("B", 300.0), ("C", 200.0)]);
-    assert_eq!(turn.shows(BilledCost, PreviousMonth), whole);
+    assert_eq!(month_end.shows(BilledCost, PreviousMonth), whole);
     let nothing = by_labels([("A", 0.0), ("B", 0.0), ("C", 0.0)]);
-    assert_eq!(turn.shows(BilledCost, MonthToDate), nothing);
-    assert_eq!(turn.sum(ProviderForecast, MonthEnd), None);
+    assert_eq!(month_end.shows(BilledCost, MonthToDate), nothing);
+    assert_eq!(month_end.sum(ProviderForecast, MonthEnd), None);
 
-    turn.poll("2024-12-01T01:00:00Z", rows(vec![row("B", 2.0, 300.0)]))
+    month_end
+        .poll("2024-12-01T01:00:00Z", rows(vec![row("B", 2.0, 300.0)]))
         .await;
-    assert_eq!(turn.shows(BilledCost, PreviousMonth), whole);
+    assert_eq!(month_end.shows(BilledCost, PreviousMonth), whole);
     assert_eq!(
-        turn.shows(BilledCost, MonthToDate),
+        month_end.shows(BilledCost, MonthToDate),
         by_labels([("A", 0.0), ("B", 2.0), ("C", 0.0)])
     );
 
@@ -149,48 +154,51 @@ async fn enube_a_row_that_is_missing_keeps_its_month_and_one_that_says_0_replace
         row("D", 4.0, 50.0),
         row("E", 8.0, None),
     ];
-    turn.poll(LATER, rows(some)).await;
-    let told = by_labels([
+    month_end.poll(LATER, rows(some)).await;
+    let reported = by_labels([
         ("A", 510.0),
         ("B", 0.0),
         ("C", 200.0),
         ("D", 50.0),
         ("E", 0.0),
     ]);
-    assert_eq!(turn.shows(BilledCost, PreviousMonth), told);
+    assert_eq!(month_end.shows(BilledCost, PreviousMonth), reported);
     assert_eq!(
-        turn.shows(BilledCost, MonthToDate),
+        month_end.shows(BilledCost, MonthToDate),
         by_labels([("A", 1.0), ("B", 2.0), ("C", 0.0), ("D", 4.0), ("E", 8.0)])
     );
 
     // A row that does not say what it was keeps it, among others and where none says it.
-    turn.poll(
-        "2024-12-01T03:00:00Z",
-        rows(vec![row("A", 1.0, None), row("D", 4.0, 60.0)]),
-    )
-    .await;
-    assert_eq!(turn.months(), [Some(5.0), Some(770.0)]);
-    turn.poll("2024-12-01T04:00:00Z", rows(vec![row("A", 1.5, None)]))
+    month_end
+        .poll(
+            "2024-12-01T03:00:00Z",
+            rows(vec![row("A", 1.0, None), row("D", 4.0, 60.0)]),
+        )
         .await;
-    assert_eq!(turn.months(), [Some(1.5), Some(770.0)]);
-    turn.poll("2024-12-01T05:00:00Z", rows(vec![])).await;
-    assert_eq!(turn.months(), [Some(0.0), Some(770.0)]);
+    assert_eq!(month_end.months(), [Some(5.0), Some(770.0)]);
+    month_end
+        .poll("2024-12-01T04:00:00Z", rows(vec![row("A", 1.5, None)]))
+        .await;
+    assert_eq!(month_end.months(), [Some(1.5), Some(770.0)]);
+    month_end.poll("2024-12-01T05:00:00Z", rows(vec![])).await;
+    assert_eq!(month_end.months(), [Some(0.0), Some(770.0)]);
 }
 
 #[tokio::test]
-async fn enube_the_first_answer_of_all_that_has_no_rows_tells_nothing_of_the_month_before() {
-    let turn = Turn::new(ENUBE.section, &json!({})).await;
-    turn.poll(FIRST_MINUTE, rows(vec![])).await;
-    assert_eq!(turn.months(), [None, None]);
-    turn.poll(LATER, rows(vec![row("A", 2.0, None)])).await;
-    assert_eq!(turn.months(), [Some(2.0), None]);
-    turn.poll("2024-12-01T03:00:00Z", rows(vec![row("A", 2.0, 7.0)]))
+async fn enube_empty_first_response_shows_no_previous_month() {
+    let month_end = MonthChange::new(ENUBE.section, &json!({})).await;
+    month_end.poll(FIRST_MINUTE, rows(vec![])).await;
+    assert_eq!(month_end.months(), [None, None]);
+    month_end.poll(LATER, rows(vec![row("A", 2.0, None)])).await;
+    assert_eq!(month_end.months(), [Some(2.0), None]);
+    month_end
+        .poll("2024-12-01T03:00:00Z", rows(vec![row("A", 2.0, 7.0)]))
         .await;
-    assert_eq!(turn.months(), [Some(2.0), Some(7.0)]);
+    assert_eq!(month_end.months(), [Some(2.0), Some(7.0)]);
 }
 
 #[tokio::test]
-async fn enube_a_row_is_known_by_its_id_and_its_catalog() {
+async fn enube_row_is_known_by_id_and_catalog() {
     for labels in [
         json!({}),
         json!({"dimensions": {"customer": "alias", "product": "cloud"}}),
@@ -200,7 +208,7 @@ async fn enube_a_row_is_known_by_its_id_and_its_catalog() {
     ] {
         let mut more = labels.clone();
         more["catalogs"] = json!(["consumption", "marketplace"]);
-        let mut turn = Turn::new(ENUBE.section, &more).await;
+        let mut month_end = MonthChange::new(ENUBE.section, &more).await;
         let of = |consumption: Vec<Value>, marketplace: Vec<Value>| {
             catalogs(move |body| {
                 if body.contains("marketplace") {
@@ -214,34 +222,35 @@ async fn enube_a_row_is_known_by_its_id_and_its_catalog() {
             vec![row("A", 500.0, 9.0), row("B", 300.0, 9.0)],
             vec![row("A", 150.0, 9.0), row("B", 50.0, 9.0)],
         );
-        turn.poll(LAST_MINUTE, november).await;
-        assert_eq!(turn.months(), [Some(1000.0), Some(36.0)], "{labels}");
-        turn.restart().await;
-        assert_eq!(turn.months(), [Some(1000.0), Some(36.0)], "{labels}");
-        turn.poll(FIRST_MINUTE, of(vec![], vec![])).await;
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)], "{labels}");
+        month_end.poll(LAST_MINUTE, november).await;
+        assert_eq!(month_end.months(), [Some(1000.0), Some(36.0)], "{labels}");
+        month_end.restart().await;
+        assert_eq!(month_end.months(), [Some(1000.0), Some(36.0)], "{labels}");
+        month_end.poll(FIRST_MINUTE, of(vec![], vec![])).await;
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)], "{labels}");
         // A of the one catalog, B of the other; each says a little more than was known of it.
         let some = of(vec![row("A", 1.0, 501.0)], vec![row("B", 2.0, 52.0)]);
-        turn.poll(LATER, some).await;
-        assert_eq!(turn.months(), [Some(3.0), Some(1003.0)], "{labels}");
+        month_end.poll(LATER, some).await;
+        assert_eq!(month_end.months(), [Some(3.0), Some(1003.0)], "{labels}");
         // A customer with another name is the same customer.
         let mut renamed = row("A", 1.0, 504.0);
         renamed["name"] = json!("A, renamed");
-        turn.poll("2024-12-01T03:00:00Z", of(vec![renamed], vec![]))
+        month_end
+            .poll("2024-12-01T03:00:00Z", of(vec![renamed], vec![]))
             .await;
-        assert_eq!(turn.months(), [Some(1.0), Some(1006.0)], "{labels}");
+        assert_eq!(month_end.months(), [Some(1.0), Some(1006.0)], "{labels}");
     }
 }
 
 #[tokio::test]
-async fn enube_subscriptions_keep_their_month_in_a_customer_that_is_asked() {
+async fn enube_unlisted_subscriptions_keep_their_month() {
     let more = json!({"detail": "subscriptions", "catalogs": []});
     for labels in [json!({}), json!({"project": "cloud"})] {
         let mut more = more.clone();
         more["dimensions"] = labels;
-        let turn = Turn::new(ENUBE.section, &more).await;
+        let month_end = MonthChange::new(ENUBE.section, &more).await;
         let of = |customers: Vec<&'static str>, one: Vec<Value>, two: Vec<Value>| {
-            move |seen: &Seen| {
+            move |seen: &RecordedRequest| {
                 if seen.line.ends_with("/filters/customers") {
                     let customers = customers.iter();
                     let listed: Vec<Value> = customers
@@ -264,24 +273,26 @@ async fn enube_subscriptions_keep_their_month_in_a_customer_that_is_asked() {
             vec![row("s1", 500.0, 1.0), row("s2", 300.0, 1.0)],
             vec![row("s3", 200.0, 1.0)],
         );
-        turn.poll(LAST_MINUTE, november).await;
-        assert_eq!(turn.months(), [Some(1000.0), Some(3.0)]);
-        turn.bench.at(FIRST_MINUTE);
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        month_end.poll(LAST_MINUTE, november).await;
+        assert_eq!(month_end.months(), [Some(1000.0), Some(3.0)]);
+        month_end.account.at(FIRST_MINUTE);
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
         // Both customers answer with nothing, then one is not listed any more.
-        turn.poll(FIRST_MINUTE, of(vec!["one", "two"], vec![], vec![]))
+        month_end
+            .poll(FIRST_MINUTE, of(vec!["one", "two"], vec![], vec![]))
             .await;
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
-        turn.poll("2024-12-01T01:00:00Z", of(vec!["one"], vec![], vec![]))
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
+        month_end
+            .poll("2024-12-01T01:00:00Z", of(vec!["one"], vec![], vec![]))
             .await;
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
         let some = of(
             vec!["one", "two"],
             vec![row("s1", 1.0, 0.0), row("s4", 2.0, 7.0)],
             vec![],
         );
-        turn.poll(LATER, some).await;
-        assert_eq!(turn.months(), [Some(3.0), Some(507.0)]);
+        month_end.poll(LATER, some).await;
+        assert_eq!(month_end.months(), [Some(3.0), Some(507.0)]);
     }
 }
 
@@ -293,63 +304,70 @@ fn many(count: usize, actual: f64, last: f64) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn enube_rows_that_are_missing_of_a_closed_month_are_not_implausible() {
-    let turn = Turn::new(ENUBE.section, &json!({})).await;
-    turn.poll(LAST_MINUTE, rows(many(40, 25.0, 1.0))).await;
-    turn.poll(FIRST_MINUTE, rows(vec![])).await;
-    assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
-    turn.poll(LATER, rows(many(12, 0.5, 25.0))).await;
-    assert_eq!(turn.months(), [Some(6.0), Some(1000.0)]);
-    turn.poll("2024-12-01T03:00:00Z", rows(many(5, 0.5, 20.0)))
+async fn enube_missing_rows_of_closed_month_are_plausible() {
+    let month_end = MonthChange::new(ENUBE.section, &json!({})).await;
+    month_end.poll(LAST_MINUTE, rows(many(40, 25.0, 1.0))).await;
+    month_end.poll(FIRST_MINUTE, rows(vec![])).await;
+    assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
+    month_end.poll(LATER, rows(many(12, 0.5, 25.0))).await;
+    assert_eq!(month_end.months(), [Some(6.0), Some(1000.0)]);
+    month_end
+        .poll("2024-12-01T03:00:00Z", rows(many(5, 0.5, 20.0)))
         .await;
-    assert_eq!(turn.months(), [Some(2.5), Some(975.0)]);
+    assert_eq!(month_end.months(), [Some(2.5), Some(975.0)]);
 
     // Rows that all say 0 are: they are held back until two more answers say the same.
     for hour in ["04", "05", "06"] {
-        turn.server.now({
+        month_end.server.now({
             let mut answer = rows(many(40, 0.5, 0.0));
             move |seen| Reply::good(answer(seen))
         });
-        turn.bench.at(&format!("2024-12-01T{hour}:00:00Z"));
-        turn.bench.poll().await;
+        month_end.account.at(&format!("2024-12-01T{hour}:00:00Z"));
+        month_end.account.poll().await;
         let held = hour != "06";
-        assert_eq!(turn.bench.failure().is_some(), held, "{hour}");
+        assert_eq!(month_end.account.failure().is_some(), held, "{hour}");
         let previous = if held { 975.0 } else { 0.0 };
-        assert_eq!(turn.months()[1], Some(previous), "{hour}");
+        assert_eq!(month_end.months()[1], Some(previous), "{hour}");
     }
 }
 
 #[tokio::test]
-async fn enube_what_was_not_read_after_the_months_end_is_no_baseline() {
-    let turn = Turn::new(ENUBE.section, &json!({})).await;
-    turn.poll(
-        LAST_MINUTE,
-        rows(vec![row("A", 700.0, 1.0), row("B", 300.0, 1.0)]),
-    )
-    .await;
-    turn.poll("2024-12-03T00:20:00Z", rows(vec![])).await;
-    assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
-    assert_eq!(turn.sum(BilledCost, Restatement), None);
-    turn.poll("2024-12-03T01:20:00Z", rows(vec![row("A", 1.0, 702.0)]))
+async fn enube_baseline_is_read_after_month_end() {
+    let month_end = MonthChange::new(ENUBE.section, &json!({})).await;
+    month_end
+        .poll(
+            LAST_MINUTE,
+            rows(vec![row("A", 700.0, 1.0), row("B", 300.0, 1.0)]),
+        )
         .await;
-    assert_eq!(turn.months(), [Some(1.0), Some(1002.0)]);
-    assert_eq!(turn.sum(BilledCost, Restatement), Some(0.0));
-    turn.poll(
-        "2024-12-04T01:20:00Z",
-        rows(vec![row("A", 1.0, 702.0), row("B", 1.0, 310.0)]),
-    )
-    .await;
-    assert_eq!(turn.months(), [Some(2.0), Some(1012.0)]);
+    month_end.poll("2024-12-03T00:20:00Z", rows(vec![])).await;
+    assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
+    assert_eq!(month_end.sum(BilledCost, Restatement), None);
+    month_end
+        .poll("2024-12-03T01:20:00Z", rows(vec![row("A", 1.0, 702.0)]))
+        .await;
+    assert_eq!(month_end.months(), [Some(1.0), Some(1002.0)]);
+    assert_eq!(month_end.sum(BilledCost, Restatement), Some(0.0));
+    month_end
+        .poll(
+            "2024-12-04T01:20:00Z",
+            rows(vec![row("A", 1.0, 702.0), row("B", 1.0, 310.0)]),
+        )
+        .await;
+    assert_eq!(month_end.months(), [Some(2.0), Some(1012.0)]);
     assert_eq!(
-        turn.shows(BilledCost, Restatement),
+        month_end.shows(BilledCost, Restatement),
         by_labels([("A", 0.0), ("B", 10.0)])
     );
-    turn.poll("2024-12-05T01:20:00Z", rows(vec![])).await;
-    assert_eq!(turn.sum(BilledCost, Restatement), Some(10.0));
+    month_end.poll("2024-12-05T01:20:00Z", rows(vec![])).await;
+    assert_eq!(month_end.sum(BilledCost, Restatement), Some(10.0));
 }
 
 /// An answer of ActivePlatform: the periods that it names, and the rows of each.
-fn expenses(named: &[&str], rows: &[(&str, &str)]) -> impl FnMut(&Seen) -> String + use<> {
+fn expenses(
+    named: &[&str],
+    rows: &[(&str, &str)],
+) -> impl FnMut(&RecordedRequest) -> String + use<> {
     let items: Vec<_> = rows
         .iter()
         .zip(0..)
@@ -365,49 +383,53 @@ fn expenses(named: &[&str], rows: &[(&str, &str)]) -> impl FnMut(&Seen) -> Strin
 }
 
 #[tokio::test]
-async fn activeplatform_a_period_that_is_named_is_replaced_whole_and_another_one_is_kept() {
+async fn activeplatform_named_period_is_replaced_whole() {
     // Few rows, and so many that the plausibility guard looks at them.
     for count in [2_u8, 40] {
-        let turn = Turn::new(ACTIVEPLATFORM.section, &json!({})).await;
+        let month_end = MonthChange::new(ACTIVEPLATFORM.section, &json!({})).await;
         let each = (1000.0 / f64::from(count)).to_string();
         let november = vec![("2024-11", each.as_str()); usize::from(count)];
-        turn.poll(LAST_MINUTE, expenses(&["2024-10", "2024-11"], &november))
+        month_end
+            .poll(LAST_MINUTE, expenses(&["2024-10", "2024-11"], &november))
             .await;
-        assert_eq!(turn.months(), [Some(1000.0), Some(0.0)]);
-        turn.bench.at(FIRST_MINUTE);
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
+        assert_eq!(month_end.months(), [Some(1000.0), Some(0.0)]);
+        month_end.account.at(FIRST_MINUTE);
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
 
-        turn.poll(FIRST_MINUTE, expenses(&[], &[])).await;
-        assert_eq!(turn.months(), [None, Some(1000.0)]);
-        assert!(!turn.bench.view().spend.complete);
-        turn.poll(LATER, expenses(&["2024-12"], &[("2024-12", "4")]))
+        month_end.poll(FIRST_MINUTE, expenses(&[], &[])).await;
+        assert_eq!(month_end.months(), [None, Some(1000.0)]);
+        assert!(!month_end.account.view().spend.complete);
+        month_end
+            .poll(LATER, expenses(&["2024-12"], &[("2024-12", "4")]))
             .await;
-        assert_eq!(turn.months(), [Some(4.0), Some(1000.0)]);
-        assert!(turn.bench.view().spend.complete);
+        assert_eq!(month_end.months(), [Some(4.0), Some(1000.0)]);
+        assert!(month_end.account.view().spend.complete);
         // The running month that is not named any more is kept, too, and a budget knows that it is.
-        turn.poll("2024-12-01T03:00:00Z", expenses(&["2024-11"], &november))
+        month_end
+            .poll("2024-12-01T03:00:00Z", expenses(&["2024-11"], &november))
             .await;
-        assert_eq!(turn.months(), [Some(4.0), Some(1000.0)]);
-        assert!(!turn.bench.view().spend.complete);
-        turn.poll(
-            "2024-12-01T04:00:00Z",
-            expenses(&["2024-11", "2024-12"], &november[1..]),
-        )
-        .await;
+        assert_eq!(month_end.months(), [Some(4.0), Some(1000.0)]);
+        assert!(!month_end.account.view().spend.complete);
+        month_end
+            .poll(
+                "2024-12-01T04:00:00Z",
+                expenses(&["2024-11", "2024-12"], &november[1..]),
+            )
+            .await;
         assert_eq!(
-            turn.months(),
+            month_end.months(),
             [Some(0.0), Some(1000.0 - 1000.0 / f64::from(count))]
         );
         if count == 2 {
             let december = expenses(&["2024-11", "2024-12"], &[("2024-12", "3")]);
-            turn.poll("2024-12-01T05:00:00Z", december).await;
-            assert_eq!(turn.months(), [Some(3.0), Some(0.0)]);
+            month_end.poll("2024-12-01T05:00:00Z", december).await;
+            assert_eq!(month_end.months(), [Some(3.0), Some(0.0)]);
         }
     }
 }
 
 /// Lines of OTC: those of November or December, by what is asked.
-fn lines(november: &[&str], december: &[&str]) -> impl FnMut(&Seen) -> String + use<> {
+fn lines(november: &[&str], december: &[&str]) -> impl FnMut(&RecordedRequest) -> String + use<> {
     let lines = |amounts: &[&str], day: &str| {
         let lines = amounts.iter().map(|amount| {
             format!(
@@ -429,31 +451,33 @@ fn lines(november: &[&str], december: &[&str]) -> impl FnMut(&Seen) -> String + 
 }
 
 #[tokio::test]
-async fn otc_an_empty_answer_about_a_closed_month_does_not_replace_it() {
+async fn otc_empty_response_keeps_closed_month() {
     // Few rows, and so many that the plausibility guard looks at them.
     for amounts in [vec!["700", "300"], vec!["25"; 40]] {
-        let turn = Turn::new(OTC_LINES.section, &json!({"granularity": "daily"})).await;
-        turn.poll(LAST_MINUTE, lines(&amounts, &[])).await;
-        assert_eq!(turn.months(), [Some(1000.0), Some(0.0)]);
-        turn.bench.at(FIRST_MINUTE);
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
-        turn.server.take();
-        turn.poll(FIRST_MINUTE, lines(&[], &[])).await;
-        assert_eq!(turn.months(), [Some(0.0), Some(1000.0)]);
-        assert_eq!(turn.server.take().len(), 2);
+        let month_end = MonthChange::new(OTC_LINES.section, &json!({"granularity": "daily"})).await;
+        month_end.poll(LAST_MINUTE, lines(&amounts, &[])).await;
+        assert_eq!(month_end.months(), [Some(1000.0), Some(0.0)]);
+        month_end.account.at(FIRST_MINUTE);
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
+        month_end.server.take();
+        month_end.poll(FIRST_MINUTE, lines(&[], &[])).await;
+        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
+        assert_eq!(month_end.server.take().len(), 2);
         // It was not read, so it is asked for again with the next poll, and then not before its last day has closed.
         let late = [amounts.as_slice(), &["10"]].concat();
-        turn.poll(LATER, lines(&late, &["4"])).await;
-        assert_eq!(turn.months(), [Some(4.0), Some(1010.0)]);
-        assert_eq!(turn.server.take().len(), 2);
-        turn.poll("2024-12-01T03:00:00Z", lines(&[], &["4"])).await;
-        assert_eq!(turn.months(), [Some(4.0), Some(1010.0)]);
-        assert_eq!(turn.server.take().len(), 1);
+        month_end.poll(LATER, lines(&late, &["4"])).await;
+        assert_eq!(month_end.months(), [Some(4.0), Some(1010.0)]);
+        assert_eq!(month_end.server.take().len(), 2);
+        month_end
+            .poll("2024-12-01T03:00:00Z", lines(&[], &["4"]))
+            .await;
+        assert_eq!(month_end.months(), [Some(4.0), Some(1010.0)]);
+        assert_eq!(month_end.server.take().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn mike_an_empty_answer_keeps_the_closed_month() {
+async fn mike_empty_response_keeps_closed_month() {
     let usage = |rows: &[(&str, &str)]| {
         let rows: Vec<_> = rows
             .iter()
@@ -464,46 +488,48 @@ async fn mike_an_empty_answer_keeps_the_closed_month() {
                 })
             })
             .collect();
-        move |seen: &Seen| {
+        move |seen: &RecordedRequest| {
             let first = seen.body.contains(r#""offset":0"#);
             json!({"data": if first { rows.clone() } else { Vec::new() }}).to_string()
         }
     };
-    let turn = Turn::new(MIKE_FIRST_PAGE.section, &json!({})).await;
-    let months = || [MonthToDate, PreviousMonth].map(|window| turn.sum(ConsumedQuantity, window));
-    turn.poll(
-        LAST_MINUTE,
-        usage(&[("2024-11-16", "700"), ("2024-11-30", "300")]),
-    )
-    .await;
+    let month_end = MonthChange::new(MIKE_FIRST_PAGE.section, &json!({})).await;
+    let months =
+        || [MonthToDate, PreviousMonth].map(|window| month_end.sum(ConsumedQuantity, window));
+    month_end
+        .poll(
+            LAST_MINUTE,
+            usage(&[("2024-11-16", "700"), ("2024-11-30", "300")]),
+        )
+        .await;
     assert_eq!(months(), [Some(1000.0), Some(0.0)]);
-    turn.bench.at(FIRST_MINUTE);
+    month_end.account.at(FIRST_MINUTE);
     assert_eq!(months(), [Some(0.0), Some(1000.0)]);
-    turn.poll(FIRST_MINUTE, usage(&[])).await;
+    month_end.poll(FIRST_MINUTE, usage(&[])).await;
     assert_eq!(months(), [Some(0.0), Some(1000.0)]);
     // Nothing was read of the month since it ended, so its last day is not known to be whole.
-    let day = |turn: &Turn| turn.bench.view().previous_day.unwrap().to_string();
-    turn.poll(LATER, usage(&[("2024-12-01", "4")])).await;
+    let day = |month_end: &MonthChange| month_end.account.view().previous_day.unwrap().to_string();
+    month_end.poll(LATER, usage(&[("2024-12-01", "4")])).await;
     assert_eq!(months(), [Some(4.0), Some(1000.0)]);
-    assert_eq!(day(&turn), "2024-11-29T00:00:00Z");
+    assert_eq!(day(&month_end), "2024-11-29T00:00:00Z");
     let both = [
         ("2024-11-16", "700"),
         ("2024-11-30", "305"),
         ("2024-12-01", "4"),
     ];
-    turn.poll("2024-12-01T03:00:00Z", usage(&both)).await;
+    month_end.poll("2024-12-01T03:00:00Z", usage(&both)).await;
     assert_eq!(months(), [Some(4.0), Some(1005.0)]);
-    assert_eq!(day(&turn), "2024-11-30T00:00:00Z");
+    assert_eq!(day(&month_end), "2024-11-30T00:00:00Z");
 }
 
 #[tokio::test]
-async fn cloudcockpit_seats_that_the_first_answer_of_a_month_does_not_list_are_0() {
+async fn cloudcockpit_unlisted_seats_are_0() {
     let licences = |seats: &[(&str, u32)]| {
         let listed: Vec<_> = seats
             .iter()
             .map(|(sku, total)| json!({"skuId": sku, "name": sku, "totalLicenses": total}))
             .collect();
-        move |seen: &Seen| {
+        move |seen: &RecordedRequest| {
             if seen.line == "POST /token" {
                 json!({"access_token": "t", "expires_in": 3599}).to_string()
             } else if seen.line.contains("/Instances") {
@@ -515,20 +541,22 @@ async fn cloudcockpit_seats_that_the_first_answer_of_a_month_does_not_list_are_0
             }
         }
     };
-    let turn = Turn::new(LICENCES.section, &json!({})).await;
-    turn.poll(LAST_MINUTE, licences(&[("s", 5), ("t", 7)]))
+    let month_end = MonthChange::new(LICENCES.section, &json!({})).await;
+    month_end
+        .poll(LAST_MINUTE, licences(&[("s", 5), ("t", 7)]))
         .await;
-    assert_eq!(turn.sum(Seats, Now), Some(12.0));
-    turn.bench.at(FIRST_MINUTE);
-    assert_eq!(turn.sum(Seats, Now), Some(12.0));
-    turn.poll(FIRST_MINUTE, licences(&[])).await;
-    assert_eq!(turn.sum(Seats, Now), Some(0.0));
-    assert_eq!(turn.shows(Seats, Now).len(), 2);
-    turn.poll(LATER, licences(&[("s", 6)])).await;
-    assert_eq!(turn.sum(Seats, Now), Some(6.0));
-    assert_eq!(turn.shows(Seats, Now).len(), 2);
-    assert_eq!(turn.months(), [None, None]);
-    turn.poll("2025-01-01T00:01:00Z", licences(&[("s", 6)]))
+    assert_eq!(month_end.sum(Seats, Now), Some(12.0));
+    month_end.account.at(FIRST_MINUTE);
+    assert_eq!(month_end.sum(Seats, Now), Some(12.0));
+    month_end.poll(FIRST_MINUTE, licences(&[])).await;
+    assert_eq!(month_end.sum(Seats, Now), Some(0.0));
+    assert_eq!(month_end.shows(Seats, Now).len(), 2);
+    month_end.poll(LATER, licences(&[("s", 6)])).await;
+    assert_eq!(month_end.sum(Seats, Now), Some(6.0));
+    assert_eq!(month_end.shows(Seats, Now).len(), 2);
+    assert_eq!(month_end.months(), [None, None]);
+    month_end
+        .poll("2025-01-01T00:01:00Z", licences(&[("s", 6)]))
         .await;
-    assert_eq!(turn.shows(Seats, Now).len(), 1);
+    assert_eq!(month_end.shows(Seats, Now).len(), 1);
 }

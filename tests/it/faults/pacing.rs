@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    account::{Bench, Manner, NOW, secret},
+    account::{NOW, RetryLimits, TestAccount, secret},
     apis::{ACTIVEPLATFORM, OTC_LINES, Version},
-    server::{Reply, Seen, Server},
+    server::{RecordedRequest, Reply, Server},
 };
 
 /// An account of several customers, who are parts of their own.
@@ -29,7 +29,7 @@ pub(super) fn portal(url: &str, secret: &str, customers: usize, more: &Value) ->
 }
 
 /// Good answers of a portal; the lists are not for us.
-pub(super) fn portal_says(seen: &Seen) -> Reply {
+pub(super) fn portal_says(seen: &RecordedRequest) -> Reply {
     if seen.line == "POST /token" {
         return Reply::good(r#"{"access_token":"t0k3n-of-cockpit","expires_in":3599}"#);
     }
@@ -39,18 +39,18 @@ pub(super) fn portal_says(seen: &Seen) -> Reply {
     Reply::status(403, "", "")
 }
 
-pub(super) fn is_licences(seen: &Seen) -> bool {
+pub(super) fn is_licences(seen: &RecordedRequest) -> bool {
     seen.line.contains("/licenses")
 }
 
-fn gaps(seen: &[Seen]) -> Vec<Duration> {
+fn gaps(seen: &[RecordedRequest]) -> Vec<Duration> {
     seen.windows(2)
         .map(|pair| pair[1].at - pair[0].at)
         .collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_leave_no_faster_than_configured_redirects_included() {
+async fn rate_limit_counts_redirects() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|seen| {
         if is_licences(seen) && !seen.line.contains("/moved") {
@@ -62,9 +62,12 @@ async fn requests_leave_no_faster_than_configured_redirects_included() {
     .await;
     let more = json!({"requests_per_second": 4, "concurrency": 8});
     let path = secret.path().to_str().unwrap();
-    let bench = Bench::new(&portal(&server.url(), path, 8, &more), Manner::usual());
-    bench.poll().await;
-    assert_eq!(bench.failure(), None);
+    let account = TestAccount::new(
+        &portal(&server.url(), path, 8, &more),
+        RetryLimits::standard(),
+    );
+    account.poll().await;
+    assert_eq!(account.failure(), None);
     let seen = server.take();
     assert_eq!(seen.len(), 1 + 2 + 2 * 8);
     let gaps = gaps(&seen);
@@ -77,28 +80,31 @@ async fn requests_leave_no_faster_than_configured_redirects_included() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_requests_run_at_once_than_configured() {
+async fn concurrency_limit_holds() {
     for concurrency in [1, 2, 5] {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(|seen| portal_says(seen).after(Duration::from_secs(1))).await;
         let more = json!({"concurrency": concurrency});
         let path = secret.path().to_str().unwrap();
-        let bench = Bench::new(&portal(&server.url(), path, 10, &more), Manner::usual());
-        bench.poll().await;
-        assert_eq!(bench.failure(), None);
+        let account = TestAccount::new(
+            &portal(&server.url(), path, 10, &more),
+            RetryLimits::standard(),
+        );
+        account.poll().await;
+        assert_eq!(account.failure(), None);
         assert_eq!(server.busiest(), concurrency);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn repeats_wait_below_a_ceiling_that_doubles() {
+async fn backoff_ceiling_doubles() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|_| Reply::status(500, "", "")).await;
     let section = (ACTIVEPLATFORM.section)(&server.url(), secret.path().to_str().unwrap());
     let mut waits = [Duration::ZERO; 3];
     for _ in 0..20 {
-        let bench = Bench::new(&section, Manner::usual());
-        bench.poll().await;
+        let account = TestAccount::new(&section, RetryLimits::standard());
+        account.poll().await;
         let gaps = gaps(&server.take());
         assert_eq!(gaps.len(), 3);
         for (attempt, gap) in (1..).zip(&gaps) {
@@ -113,7 +119,7 @@ async fn repeats_wait_below_a_ceiling_that_doubles() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_to_wait_is_obeyed_within_a_request() {
+async fn retry_after_is_honoured_within_a_request() {
     for (status, headers, least) in [
         (429, "retry-after: 7\r\n", 7),
         (503, "retry-after: 7\r\n", 7),
@@ -133,9 +139,9 @@ async fn a_time_to_wait_is_obeyed_within_a_request() {
         })
         .await;
         let section = (ACTIVEPLATFORM.section)(&server.url(), secret.path().to_str().unwrap());
-        let bench = Bench::new(&section, Manner::usual());
-        assert_eq!(bench.poll().await, Duration::ZERO);
-        assert_eq!(bench.failure(), None, "{status} {headers}");
+        let account = TestAccount::new(&section, RetryLimits::standard());
+        assert_eq!(account.poll().await, Duration::ZERO);
+        assert_eq!(account.failure(), None, "{status} {headers}");
         let gaps = gaps(&server.take());
         let least = Duration::from_secs(least);
         assert_eq!(gaps.len(), 1);
@@ -148,7 +154,7 @@ async fn a_time_to_wait_is_obeyed_within_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_longer_time_to_wait_is_for_the_next_poll_and_holds_the_others_back() {
+async fn long_retry_after_is_left_to_the_next_poll() {
     const A_DAY: u64 = 86_400;
     for (status, headers, wait) in [
         (429, "retry-after: 16\r\n", 16),
@@ -167,10 +173,10 @@ async fn a_longer_time_to_wait_is_for_the_next_poll_and_holds_the_others_back() 
         let server = Server::start(portal_says).await;
         let path = secret.path().to_str().unwrap();
         let section = portal(&server.url(), path, 6, &json!({"concurrency": 2}));
-        let bench = Bench::new(&section, Manner::usual());
-        bench.poll().await;
-        assert_eq!(bench.failure(), None);
-        let before = bench.shown();
+        let account = TestAccount::new(&section, RetryLimits::standard());
+        account.poll().await;
+        assert_eq!(account.failure(), None);
+        let before = account.shown();
         server.take();
         let mut asked = 0;
         server.now(move |seen| {
@@ -182,13 +188,13 @@ async fn a_longer_time_to_wait_is_for_the_next_poll_and_holds_the_others_back() 
             }
             portal_says(seen)
         });
-        let asked_to_wait = bench.poll().await;
+        let asked_to_wait = account.poll().await;
         let least = Duration::from_secs(wait).saturating_sub(Duration::from_secs(1));
         assert!(
             asked_to_wait >= least && asked_to_wait <= Duration::from_secs(wait),
             "{headers}: {asked_to_wait:?}"
         );
-        assert_eq!(bench.reason(), Some(Reason::RateLimited), "{headers}");
+        assert_eq!(account.reason(), Some(Reason::RateLimited), "{headers}");
         let licences = server
             .take()
             .iter()
@@ -196,17 +202,17 @@ async fn a_longer_time_to_wait_is_for_the_next_poll_and_holds_the_others_back() 
             .count();
         // The one that ran beside it was on its way.
         assert!((2..=3).contains(&licences), "{headers}: {licences}");
-        assert_eq!(bench.view().health.failing_parts, 6 + 1 - licences);
-        assert_eq!(bench.shown(), before);
+        assert_eq!(account.view().health.failing_parts, 6 + 1 - licences);
+        assert_eq!(account.shown(), before);
         tokio::time::advance(asked_to_wait).await;
         server.now(portal_says);
-        bench.poll().await;
-        assert_eq!(bench.failure(), None, "{headers}");
+        account.poll().await;
+        assert_eq!(account.failure(), None, "{headers}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_pause_holds_back_the_other_requests_of_the_account() {
+async fn short_retry_after_delays_the_whole_account() {
     let secret = secret("s3cret-of-the-account");
     let mut asked = 0;
     let server = Server::start(move |seen| {
@@ -222,9 +228,12 @@ async fn a_short_pause_holds_back_the_other_requests_of_the_account() {
     let path = secret.path().to_str().unwrap();
     // Several requests wait for their turn already when the pause is asked for.
     let more = json!({"concurrency": 5, "requests_per_second": 2});
-    let bench = Bench::new(&portal(&server.url(), path, 9, &more), Manner::usual());
-    bench.poll().await;
-    assert_eq!(bench.failure(), None);
+    let account = TestAccount::new(
+        &portal(&server.url(), path, 9, &more),
+        RetryLimits::standard(),
+    );
+    account.poll().await;
+    assert_eq!(account.failure(), None);
     let seen: Vec<_> = server.take().into_iter().filter(is_licences).collect();
     assert_eq!(seen.len(), 10);
     let paused = seen[2].at;
@@ -235,7 +244,7 @@ async fn a_short_pause_holds_back_the_other_requests_of_the_account() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_poll_waits_as_long_as_was_asked_however_absurd() {
+async fn next_poll_honours_any_retry_after() {
     for (headers, wait) in [
         ("retry-after: 18446744073709551615\r\n", 24 * 3600),
         ("retry-after: 10000\r\n", 10_000),
@@ -244,7 +253,7 @@ async fn the_next_poll_waits_as_long_as_was_asked_however_absurd() {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(move |_| Reply::status(429, headers, "")).await;
         let section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
-        let cell = Arc::clone(&Bench::new(&section, Manner::usual()).cell);
+        let cell = Arc::clone(&TestAccount::new(&section, RetryLimits::standard()).cell);
         let ended = Arc::new(Notify::new());
         let clock = Clock::starting_at(NOW.parse().unwrap());
         let cell = Arc::new(AccountHandle::new(Arc::clone(&cell.account)));
@@ -267,7 +276,7 @@ async fn the_next_poll_waits_as_long_as_was_asked_however_absurd() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_costs_one_login_however_many_parts_there_are() {
+async fn one_401_costs_one_login() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|seen| {
         if is_licences(seen) {
@@ -277,79 +286,36 @@ async fn a_401_costs_one_login_however_many_parts_there_are() {
     })
     .await;
     let path = secret.path().to_str().unwrap();
-    let bench = Bench::new(
+    let account = TestAccount::new(
         &portal(&server.url(), path, 20, &json!({})),
-        Manner::usual(),
+        RetryLimits::standard(),
     );
-    bench.poll().await;
-    assert_eq!(bench.reason(), Some(Reason::Unauthorized));
+    account.poll().await;
+    assert_eq!(account.reason(), Some(Reason::Unauthorized));
     let logins = |lines: Vec<String>| lines.iter().filter(|line| *line == "POST /token").count();
     assert_eq!(logins(server.lines()), 2);
-    bench.later(Duration::from_secs(10));
-    bench.poll().await;
+    account.later(Duration::from_secs(10));
+    account.poll().await;
     assert_eq!(logins(server.lines()), 0);
-    bench.later(Duration::from_secs(30));
+    account.later(Duration::from_secs(30));
     server.now(portal_says);
-    bench.poll().await;
-    assert_eq!(bench.failure(), None);
+    account.poll().await;
+    assert_eq!(account.failure(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_login_rests_and_each_time_longer() {
-    let secret = secret("s3cret-of-the-account");
-    let server = Server::start(|seen| {
-        if seen.line == "POST /token" {
-            return Reply::status(401, "", r#"{"error":"invalid_client"}"#);
-        }
-        portal_says(seen)
-    })
-    .await;
-    let path = secret.path().to_str().unwrap();
-    let bench = Bench::new(
-        &portal(&server.url(), path, 20, &json!({})),
-        Manner::usual(),
-    );
-    for (seconds, want) in [
-        (0, 1),
-        (29, 0),
-        (1, 1),
-        (59, 0),
-        (1, 1),
-        (119, 0),
-        (1, 1),
-        (239, 0),
-        (1, 1),
-        (479, 0),
-        (1, 1),
-        (899, 0),
-        (1, 1),
-        (899, 0),
-        (1, 1),
-    ] {
-        bench.later(Duration::from_secs(seconds));
-        bench.poll().await;
-        assert_eq!(server.lines(), vec!["POST /token"; want], "{seconds}");
-        assert_eq!(bench.reason(), Some(Reason::Unauthorized));
-    }
-    bench.later(Duration::from_mins(15));
-    server.now(portal_says);
-    bench.poll().await;
-    assert_eq!(bench.failure(), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_login_that_fails_otherwise_is_not_tried_again_by_every_part() {
+async fn failed_login_is_not_retried_by_every_part() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|_| Reply::status(500, "", "")).await;
     let path = secret.path().to_str().unwrap();
     let section = portal(&server.url(), path, 20, &json!({}));
-    let bench = Bench::new(&section, Manner::once());
-    bench.poll().await;
+    let account = TestAccount::new(&section, RetryLimits::once());
+    account.poll().await;
     assert_eq!(server.lines(), ["POST /token"]);
     server.now(portal_says);
     for (seconds, want) in [(29, Some(Reason::UpstreamError)), (1, None)] {
-        bench.later(Duration::from_secs(seconds));
-        bench.poll().await;
-        assert_eq!(bench.reason(), want, "{seconds}");
+        account.later(Duration::from_secs(seconds));
+        account.poll().await;
+        assert_eq!(account.reason(), want, "{seconds}");
     }
 }

@@ -33,7 +33,7 @@ type Sums = BTreeMap<(String, String), f64>;
 fn rounds() -> usize {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test has no configuration to be told by"
+        reason = "a test has no configuration of its own"
     )]
     let wanted = std::env::var("CLOUDSPEND_SOAK_ROUNDS");
     wanted.map_or(10, |rounds| rounds.parse().expect("a number of rounds"))
@@ -44,7 +44,7 @@ fn rounds() -> usize {
     clippy::print_stdout,
     reason = "how often a kill met what is hard to hit says what the test is worth"
 )]
-async fn what_is_served_after_kill_9_is_whole() {
+async fn state_after_kill_9_is_whole() {
     #[expect(
         clippy::disallowed_methods,
         reason = "the exporter goes by the system's clock, so the world stands still at its time"
@@ -53,25 +53,25 @@ async fn what_is_served_after_kill_9_is_whole() {
     let demo = Demo::start(Clock::from_fn(move || now), Options::default())
         .await
         .unwrap();
-    let mut bench = Bench::new(demo, now);
+    let mut killed = KilledProgram::new(demo, now);
     let rounds = rounds();
 
     // From nothing on: an account shows nothing until its first poll has ended, and never again nothing after that.
     let mut restored = BTreeSet::new();
     // The interval is a poll's deadline: a busy machine that does not end the very first one in time shows a part of the account.
-    let mut program = bench.start("5s").await;
+    let mut program = killed.start("5s").await;
     for round in 0..rounds / 5 {
-        program = bench.kill_and_start(program, round, "5s").await;
-        restored = bench.whole(&program, &restored, round).await;
+        program = killed.kill_and_start(program, round, "5s").await;
+        restored = killed.whole(&program, &restored, round).await;
     }
     end(program).await;
 
     // From good sums of every account on; nothing may take away one of them.
-    std::fs::remove_dir_all(&bench.states).unwrap();
-    bench.heal();
-    program = bench.start("60s").await;
+    std::fs::remove_dir_all(&killed.states).unwrap();
+    killed.heal();
+    program = killed.start("60s").await;
     eventually("every account is polled", async || {
-        let whole = bench.whole(&program, &BTreeSet::new(), 0).await;
+        let whole = killed.whole(&program, &BTreeSet::new(), 0).await;
         if whole.len() == ACCOUNTS.len() {
             Ok(())
         } else {
@@ -81,18 +81,18 @@ async fn what_is_served_after_kill_9_is_whole() {
     .await;
     let all = ACCOUNTS.map(|(account, ..)| account).into();
     for round in rounds / 5..rounds {
-        program = bench.kill_and_start(program, round, "1s").await;
-        bench.whole(&program, &all, round).await;
+        program = killed.kill_and_start(program, round, "1s").await;
+        killed.whole(&program, &all, round).await;
     }
     end(program).await;
     println!(
         "killed {rounds} times, {} of them amid the writing of a file",
-        bench.amid_writing
+        killed.amid_writing
     );
 }
 
 /// A world that stands still, and a folder for the program that is killed over it.
-struct Bench {
+struct KilledProgram {
     demo: Demo,
     want: BTreeMap<&'static str, Sums>,
     folder: Folder,
@@ -100,7 +100,7 @@ struct Bench {
     amid_writing: usize,
 }
 
-impl Bench {
+impl KilledProgram {
     fn new(demo: Demo, now: Timestamp) -> Self {
         let folder = Folder::with(&Demo::secrets());
         Self {

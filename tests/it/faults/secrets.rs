@@ -24,7 +24,7 @@ use tokio::{
     sync::Notify,
 };
 
-use super::server::{Reply, Seen, Server, zipped};
+use super::server::{RecordedRequest, Reply, Server, zipped};
 
 /// What is planted, by where. Each holds characters that encodings change.
 const SECRETS: [(&str, &str); 5] = [
@@ -79,18 +79,18 @@ fn leaks(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_search_finds_what_is_planted() {
+fn search_finds_planted_secrets() {
     for (_, secret) in SECRETS {
         for form in forms(secret) {
             assert!(!leaks(&format!("error=\"{form}\"")).is_empty(), "{form}");
         }
         assert!(!leaks(&secret[6..]).is_empty(), "{secret}");
     }
-    assert!(leaks("the credential is refused by otc, enube, cockpit, platform, mike").is_empty());
+    assert!(leaks("the credential was refused by otc, enube, cockpit, platform, mike").is_empty());
 }
 
 /// All that a request held, in all forms.
-fn echo(seen: &Seen) -> String {
+fn echo(seen: &RecordedRequest) -> String {
     let mut echo = String::new();
     for name in ["authorization", "x-api-token", "dhi-open-api-key"] {
         let value = seen.header(name);
@@ -107,7 +107,7 @@ fn echo(seen: &Seen) -> String {
 
 /// What a server does with what it is sent.
 #[derive(Debug, Clone, Copy)]
-enum Habit {
+enum Echo {
     /// Sends it back with a status that is not repeated.
     Refuses(u16),
     /// Sends it back as a field of JSON.
@@ -126,9 +126,9 @@ enum Habit {
     LogsInWith,
 }
 
-use Habit as H;
+use Echo as H;
 
-const HABITS: [Habit; 15] = [
+const HABITS: [Echo; 15] = [
     H::Refuses(400),
     H::Refuses(401),
     H::Refuses(403),
@@ -146,8 +146,8 @@ const HABITS: [Habit; 15] = [
     H::LogsInWith,
 ];
 
-impl Habit {
-    fn reply(self, seen: &Seen) -> Reply {
+impl Echo {
+    fn reply(self, seen: &RecordedRequest) -> Reply {
         let echo = echo(seen);
         let is_login = seen.line.ends_with("/auth/login") || seen.line.contains("/token");
         let quoted = json!(echo).to_string();
@@ -343,19 +343,20 @@ async fn everything_said(file: &Path, format: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_the_program_says_holds_a_secret_whatever_an_api_echoes() {
-    for (number, habit) in HABITS.into_iter().enumerate() {
-        let server = Server::start(move |seen| habit.reply(seen)).await;
+async fn echoed_secrets_are_in_no_output() {
+    for (number, echo) in HABITS.into_iter().enumerate() {
+        let server = Server::start(move |seen| echo.reply(seen)).await;
         let (_folder, file) = configuration(&server);
         let format = ["logfmt", "json"][number % 2];
         let mut everything = everything_said(&file, format).await;
         // Where it is asked to wait, this command does.
-        if !matches!(habit, H::Limits) {
+        if !matches!(echo, H::Limits) {
             for account in ["otc", "enube", "platform", "mike"] {
                 let days = ["backfill", "--from=2024-06-01", "--to=2024-06-03"];
                 let mut command = program(&file, &days);
-                let said = told(&command.args(["--account", account]).output().await.unwrap());
-                assert!(said.contains("nothing is written"), "{habit:?}: {said}");
+                let said =
+                    output_text(&command.args(["--account", account]).output().await.unwrap());
+                assert!(said.contains("nothing is written"), "{echo:?}: {said}");
                 everything += &said;
             }
         }
@@ -363,20 +364,20 @@ async fn nothing_that_the_program_says_holds_a_secret_whatever_an_api_echoes() {
         for name in ["otc", "platform", "mike"] {
             let secret = SECRETS.iter().find(|(known, _)| *known == name).unwrap().1;
             let was_sent = sent.iter().any(|seen| seen.head.contains(secret));
-            assert!(was_sent, "{habit:?}: {name} was not sent");
+            assert!(was_sent, "{echo:?}: {name} was not sent");
         }
-        assert!(everything.contains("cloudspend_poll_success"), "{habit:?}");
-        assert!(everything.contains("Part failed, "), "{habit:?}");
+        assert!(everything.contains("cloudspend_poll_success"), "{echo:?}");
+        assert!(everything.contains("Part failed, "), "{echo:?}");
         let leaks = leaks(&everything);
         let lines: Vec<_> = everything
             .lines()
             .filter(|line| leaks.iter().any(|leak| line.contains(leak)))
             .collect();
-        assert!(leaks.is_empty(), "{habit:?}: {leaks:?} in {lines:#?}");
+        assert!(leaks.is_empty(), "{echo:?}: {leaks:?} in {lines:#?}");
     }
 }
 
-fn told(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -422,14 +423,14 @@ fn misplaced(secret: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_in_the_wrong_place_is_not_repeated() {
+async fn misplaced_secret_is_not_repeated() {
     let secret = SECRETS[0].1;
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in misplaced(secret) {
         let file = folder.path().join("cloudspend.yml");
         std::fs::write(&file, text).unwrap();
         let output = program(&file, &["check-config"]).output().await.unwrap();
-        let said = told(&output);
+        let said = output_text(&output);
         assert!(!output.status.success(), "{name}: {said}");
         assert!(leaks(&said).is_empty(), "{name}: {said}");
         // Where a secret is kept is looked up when it is needed.
@@ -437,14 +438,14 @@ async fn a_secret_in_the_wrong_place_is_not_repeated() {
         let said = if starts {
             everything_said(&file, "logfmt").await
         } else {
-            told(&program(&file, &["serve"]).output().await.unwrap())
+            output_text(&program(&file, &["serve"]).output().await.unwrap())
         };
         assert!(leaks(&said).is_empty(), "{name}: {said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_in_the_environment_is_not_repeated() {
+async fn secret_in_the_environment_is_not_repeated() {
     let secret = SECRETS[0].1;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cloudspend.yml");
@@ -484,14 +485,14 @@ async fn a_secret_in_the_environment_is_not_repeated() {
             .output()
             .await
             .unwrap();
-        let said = told(&output);
+        let said = output_text(&output);
         assert_eq!(output.status.success(), good, "{name}: {said}");
         assert!(leaks(&said).is_empty(), "{name}: {said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn debug_output_holds_no_secret_even_while_tokens_are_in_use() {
+async fn debug_output_holds_no_secret() {
     let server = Server::start(|seen| H::Answers.reply(seen)).await;
     let (_folder, file) = configuration(&server);
     let clock = Clock::system();

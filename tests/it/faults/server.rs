@@ -20,7 +20,7 @@ use tokio::{
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedRequest {
     /// Method, path and query; `TLS` for a handshake.
     pub(crate) line: String,
     /// The headers as they were sent.
@@ -30,7 +30,7 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
 }
 
-impl Seen {
+impl RecordedRequest {
     /// A header's value; empty where it was not sent.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.head
@@ -115,12 +115,12 @@ pub(crate) fn chunked(body: &[u8], size: usize) -> Vec<u8> {
     framed
 }
 
-type Script = Box<dyn FnMut(&Seen) -> Reply + Send>;
+type Script = Box<dyn FnMut(&RecordedRequest) -> Reply + Send>;
 
 #[derive(Default)]
 struct State {
     script: Mutex<Option<Script>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<Vec<RecordedRequest>>,
     busy: AtomicUsize,
     busiest: AtomicUsize,
     changed: Notify,
@@ -141,7 +141,9 @@ impl Drop for Server {
 
 impl Server {
     /// A server whose script says what it does with each request.
-    pub(crate) async fn start(script: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+    pub(crate) async fn start(
+        script: impl FnMut(&RecordedRequest) -> Reply + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::<State>::default();
@@ -166,12 +168,12 @@ impl Server {
     }
 
     /// Puts another script in place.
-    pub(crate) fn now(&self, script: impl FnMut(&Seen) -> Reply + Send + 'static) {
+    pub(crate) fn now(&self, script: impl FnMut(&RecordedRequest) -> Reply + Send + 'static) {
         *self.state.script.lock().unwrap() = Some(Box::new(script));
     }
 
     /// The requests since it was last asked.
-    pub(crate) fn take(&self) -> Vec<Seen> {
+    pub(crate) fn take(&self) -> Vec<RecordedRequest> {
         std::mem::take(&mut self.state.seen.lock().unwrap())
     }
 
@@ -198,9 +200,9 @@ impl Server {
 }
 
 /// A request that is being answered.
-struct Busy<'a>(&'a State);
+struct InFlight<'a>(&'a State);
 
-impl<'a> Busy<'a> {
+impl<'a> InFlight<'a> {
     fn new(state: &'a State) -> Self {
         let busy = state.busy.fetch_add(1, Ordering::SeqCst) + 1;
         state.busiest.fetch_max(busy, Ordering::SeqCst);
@@ -208,7 +210,7 @@ impl<'a> Busy<'a> {
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.busy.fetch_sub(1, Ordering::SeqCst);
         self.0.changed.notify_waiters();
@@ -218,7 +220,7 @@ impl Drop for Busy<'_> {
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
     stream.set_nodelay(true).unwrap();
     while let Some(seen) = read(&mut stream).await {
-        let _busy = Busy::new(&state);
+        let _busy = InFlight::new(&state);
         state.seen.lock().unwrap().push(seen.clone());
         let Reply(steps) = state.script.lock().unwrap().as_mut().unwrap()(&seen);
         for step in steps {
@@ -276,14 +278,14 @@ async fn carry_out(step: Step, stream: &mut TcpStream) -> bool {
 }
 
 /// The next request; `None` where there is none.
-async fn read(stream: &mut TcpStream) -> Option<Seen> {
+async fn read(stream: &mut TcpStream) -> Option<RecordedRequest> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
         let end = bytes.windows(4).position(|end| end == b"\r\n\r\n");
         if let Some(end) = end {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let mut seen = Seen {
+            let mut seen = RecordedRequest {
                 line: head
                     .lines()
                     .next()?
@@ -311,7 +313,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
         bytes.extend_from_slice(&chunk[..read]);
         // The first byte of a TLS handshake, which is no text.
         if bytes[0] == 0x16 {
-            return Some(Seen {
+            return Some(RecordedRequest {
                 line: "TLS".to_owned(),
                 head: String::new(),
                 body: String::new(),

@@ -9,7 +9,7 @@ use cloudspend_exporter::{
 };
 use jiff::Timestamp;
 
-use crate::support::{Exposition, Folder, PATIENCE, Program, TEXT, scrape};
+use crate::support::{Exposition, Folder, Program, TEST_TIMEOUT, TEXT, scrape};
 
 /// How often the program is looked at in one interval.
 const LOOKS: u32 = 10;
@@ -43,7 +43,7 @@ impl Wanted {
         let number = |name: &str, default: usize| {
             #[expect(
                 clippy::disallowed_methods,
-                reason = "a test has no configuration to be told by"
+                reason = "a test has no configuration of its own"
             )]
             let wanted = std::env::var(format!("CLOUDSPEND_SOAK_{name}"));
             wanted.map_or(default, |wanted| wanted.parse().expect("a number"))
@@ -59,7 +59,7 @@ impl Wanted {
 }
 
 /// What was seen of the program at one moment.
-struct Look {
+struct Observation {
     at: f64,
     memory: f64,
     files: f64,
@@ -69,14 +69,14 @@ struct Look {
 
 /// What was seen of the program in all the time.
 #[derive(Default)]
-struct Seen {
-    looks: Vec<Look>,
+struct Observations {
+    looks: Vec<Observation>,
     /// By account, when its polls began.
     attempts: BTreeMap<String, Vec<f64>>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_accounts_are_polled_in_time_and_nothing_grows() {
+async fn many_accounts_poll_in_time_and_nothing_grows() {
     let wanted = Wanted::read();
     let options = Options {
         replays_responses: true,
@@ -91,13 +91,13 @@ async fn many_accounts_are_polled_in_time_and_nothing_grows() {
     crowd.subscriptions = wanted.parts.saturating_sub(crowd.parts(&demo));
     let folder = Folder::with(&Demo::secrets());
     let (_program, url) = start(&demo, crowd, folder.path()).await;
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let last = watch(&url, &wanted, &mut seen).await;
     judge(&wanted, &seen, &last, crowd.parts(&demo));
 }
 
 /// Looks at the program until its time is over. Gives the last that it showed.
-async fn watch(url: &str, wanted: &Wanted, seen: &mut Seen) -> Exposition {
+async fn watch(url: &str, wanted: &Wanted, seen: &mut Observations) -> Exposition {
     let mut began = None;
     let mut ticks = tokio::time::interval(Duration::from_secs(wanted.interval as u64) / LOOKS);
     loop {
@@ -116,7 +116,7 @@ async fn watch(url: &str, wanted: &Wanted, seen: &mut Seen) -> Exposition {
         if elapsed >= wanted.time as f64 && often {
             return shown;
         }
-        let longest = wanted.time as f64 + PATIENCE.as_secs_f64();
+        let longest = wanted.time as f64 + TEST_TIMEOUT.as_secs_f64();
         assert!(elapsed < longest, "polls do not go on");
     }
 }
@@ -126,16 +126,16 @@ async fn watch(url: &str, wanted: &Wanted, seen: &mut Seen) -> Exposition {
     clippy::print_stdout,
     reason = "the figures are what a soak is run for"
 )]
-fn judge(wanted: &Wanted, seen: &Seen, last: &Exposition, parts: usize) {
+fn judge(wanted: &Wanted, seen: &Observations, last: &Exposition, parts: usize) {
     let sum = |name: &str| last.samples(name).map(|sample| sample.value).sum::<f64>();
     let (shown_parts, failures) = (sum("cloudspend_parts"), Failures::of(last));
     let interval = wanted.interval as f64;
     let lateness = lateness(&seen.attempts, interval);
     let busiest = busiest(&seen.attempts);
     let [memory, files, threads] = [
-        Course::of(&seen.looks, interval, |look| look.memory),
-        Course::of(&seen.looks, interval, |look| look.files),
-        Course::of(&seen.looks, interval, |look| look.threads),
+        Trend::of(&seen.looks, interval, |look| look.memory),
+        Trend::of(&seen.looks, interval, |look| look.files),
+        Trend::of(&seen.looks, interval, |look| look.threads),
     ];
     let (first, end) = (&seen.looks[0], &seen.looks[seen.looks.len() - 1]);
     let median = lateness[lateness.len() / 2];
@@ -235,9 +235,9 @@ fn note(shown: &Exposition, attempts: &mut BTreeMap<String, Vec<f64>>) {
     }
 }
 
-fn look(shown: &Exposition, at: f64) -> Look {
+fn look(shown: &Exposition, at: f64) -> Observation {
     let value = |name| shown.value(name, &[]);
-    Look {
+    Observation {
         at,
         memory: value("process_resident_memory_bytes") / 1e6,
         files: value("process_open_fds"),
@@ -272,13 +272,13 @@ fn busiest(attempts: &BTreeMap<String, Vec<f64>>) -> usize {
 
 /// How a value went: its median in each quarter of the time, and the most. A quarter is a whole number of intervals, so
 /// that every account's poll is as often in one as in another; what is left of the time is at the beginning.
-struct Course {
+struct Trend {
     quarters: [f64; 4],
     most: f64,
 }
 
-impl Course {
-    fn of(looks: &[Look], interval: f64, value: impl Fn(&Look) -> f64) -> Self {
+impl Trend {
+    fn of(looks: &[Observation], interval: f64, value: impl Fn(&Observation) -> f64) -> Self {
         let end = looks.last().map_or(0.0, |look| look.at);
         let length = (end / 4.0 / interval).floor().max(1.0) * interval;
         let quarters = std::array::from_fn(|quarter| {
@@ -298,7 +298,7 @@ impl Course {
     }
 }
 
-impl std::fmt::Display for Course {
+impl std::fmt::Display for Trend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [first, second, third, last] = self.quarters;
         write!(

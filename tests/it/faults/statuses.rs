@@ -2,19 +2,20 @@
 
 use cloudspend_exporter::{charge::Measure, error::Reason, http_client::Bounds, view::Window};
 use serde_json::json;
+use url::Url;
 
 use super::{
-    account::{Bench, Manner, ONCE, secret, times},
+    account::{ONCE, RetryLimits, TestAccount, secret, times},
     apis::{ACTIVEPLATFORM, CUSTOMERS, Case, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES, Version},
-    server::{Reply, Seen, Server, Step, zipped},
+    server::{RecordedRequest, Reply, Server, Step, zipped},
 };
 
 /// Good answers in one version, but for what the faults meet.
 fn but(
     case: &Case,
     version: Version,
-    mut fault: impl FnMut(&Seen) -> Reply + Send + 'static,
-) -> impl FnMut(&Seen) -> Reply + Send + 'static {
+    mut fault: impl FnMut(&RecordedRequest) -> Reply + Send + 'static,
+) -> impl FnMut(&RecordedRequest) -> Reply + Send + 'static {
     let (answer, target) = (case.answer, case.target);
     move |seen| {
         if target(seen) {
@@ -25,7 +26,7 @@ fn but(
     }
 }
 
-fn good(case: &Case, version: Version) -> impl FnMut(&Seen) -> Reply + Send + 'static {
+fn good(case: &Case, version: Version) -> impl FnMut(&RecordedRequest) -> Reply + Send + 'static {
     let answer = case.answer;
     move |seen| Reply::good(answer(seen, version))
 }
@@ -175,7 +176,7 @@ fn noise() -> Vec<(&'static str, Reply, Reason)> {
 }
 
 #[tokio::test]
-async fn every_refusal_has_its_reason_and_leaves_the_last_values() {
+async fn every_error_has_its_reason_and_keeps_last_values() {
     for case in [OTC_LINES, ENUBE, LICENCES, ACTIVEPLATFORM, MIKE_FIRST_PAGE] {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(good(&case, Version::One)).await;
@@ -186,22 +187,22 @@ async fn every_refusal_has_its_reason_and_leaves_the_last_values() {
             if (case.name, name) == (ENUBE.name, "null") {
                 continue;
             }
-            let bench = Bench::new(&section, Manner::once());
+            let account = TestAccount::new(&section, RetryLimits::once());
             server.now(good(&case, Version::One));
-            bench.poll().await;
-            assert_eq!(bench.failure(), None, "{place}");
-            let before = bench.shown();
+            account.poll().await;
+            assert_eq!(account.failure(), None, "{place}");
+            let before = account.shown();
             server.now(but(&case, Version::Two, move |_| reply.clone()));
-            bench.poll().await;
-            let (told, message) = bench.failure().expect(&place);
+            account.poll().await;
+            let (got, message) = account.failure().expect(&place);
             // What only rows one after another cannot be: JSON that ends where it should not is cut.
-            let cut = told == Reason::Truncated && message.contains("stops early");
-            assert!(told == reason || cut, "{place}: {told:?}, {message}");
-            assert_eq!(bench.shown(), before, "{place}");
+            let cut = got == Reason::Truncated && message.contains("is incomplete");
+            assert!(got == reason || cut, "{place}: {got:?}, {message}");
+            assert_eq!(account.shown(), before, "{place}");
             server.now(good(&case, Version::Two));
-            bench.poll().await;
-            assert_eq!(bench.failure(), None, "after {place}");
-            let total = bench.total(case.family.0, case.family.1);
+            account.poll().await;
+            assert_eq!(account.failure(), None, "after {place}");
+            let total = account.total(case.family.0, case.family.1);
             assert!(
                 (total - (case.sum)(Version::Two)).abs() < 1e-9,
                 "after {place}"
@@ -211,7 +212,7 @@ async fn every_refusal_has_its_reason_and_leaves_the_last_values() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_or_speaks_no_tls_is_told() {
+async fn unreachable_and_no_tls_have_their_reasons() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|seen| {
         assert_eq!(seen.line, "TLS");
@@ -228,18 +229,23 @@ async fn a_server_that_is_not_there_or_speaks_no_tls_is_told() {
         (format!("https://{free}"), Reason::Unreachable),
     ] {
         let section = (OTC_LINES.section)(&url, secret.path().to_str().unwrap());
-        let bench = Bench::new(&section, Manner::once());
-        bench.poll().await;
-        assert_eq!(bench.reason(), Some(want), "{url}: {:?}", bench.failure());
+        let account = TestAccount::new(&section, RetryLimits::once());
+        account.poll().await;
+        assert_eq!(
+            account.reason(),
+            Some(want),
+            "{url}: {:?}",
+            account.failure()
+        );
     }
 }
 
 #[tokio::test]
-async fn what_may_pass_is_asked_again_and_nothing_else() {
-    let manner = Manner {
+async fn only_transient_errors_are_retried() {
+    let limits = RetryLimits {
         request: times(3),
         part: ONCE,
-        ..Manner::usual()
+        ..RetryLimits::standard()
     };
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|_| Reply::default()).await;
@@ -266,21 +272,26 @@ async fn what_may_pass_is_asked_again_and_nothing_else() {
         server.now(but(&case, Version::One, move |_| {
             Reply::status(status, "", "no")
         }));
-        let bench = Bench::new(&section, manner);
-        bench.poll().await;
+        let account = TestAccount::new(&section, limits);
+        account.poll().await;
         let asked = server
             .take()
             .iter()
             .filter(|seen| (case.target)(seen))
             .count();
         assert_eq!(asked, want, "{}: {status}", case.name);
-        assert_eq!(bench.retries(), want as u64 - 1, "{}: {status}", case.name);
-        assert_eq!(bench.shown().len(), 0);
+        assert_eq!(
+            account.retries(),
+            want as u64 - 1,
+            "{}: {status}",
+            case.name
+        );
+        assert_eq!(account.shown().len(), 0);
     }
 }
 
 #[tokio::test]
-async fn what_breaks_off_is_asked_for_again_by_the_one_who_can_start_anew() {
+async fn cut_body_is_retried_where_it_can_start_over() {
     // A body of which nothing was read yet is asked for again as a request; rows that were read already, as a part.
     let long = "\n".repeat(2 << 20);
     for (case, before_end, request, part) in [
@@ -288,10 +299,10 @@ async fn what_breaks_off_is_asked_for_again_by_the_one_who_can_start_anew() {
         (OTC_LINES, "", 3, 1),
         (OTC_LINES, long.as_str(), 1, 3),
     ] {
-        let manner = Manner {
+        let limits = RetryLimits {
             request: times(request),
             part: times(part),
-            ..Manner::usual()
+            ..RetryLimits::standard()
         };
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(|_| Reply::default()).await;
@@ -309,21 +320,21 @@ async fn what_breaks_off_is_asked_for_again_by_the_one_who_can_start_anew() {
             let cut = &body.as_bytes()[..body.len() - 20];
             Reply::raw([head.as_bytes(), cut].concat()).then(Step::Close)
         }));
-        let bench = Bench::new(&section, manner);
-        bench.poll().await;
-        assert_eq!(bench.failure(), None, "{}", case.name);
-        let total = bench.total(case.family.0, case.family.1);
+        let account = TestAccount::new(&section, limits);
+        account.poll().await;
+        assert_eq!(account.failure(), None, "{}", case.name);
+        let total = account.total(case.family.0, case.family.1);
         assert!((total - (case.sum)(Version::One)).abs() < 1e-9, "{total}");
-        assert_eq!(bench.retries(), 2);
+        assert_eq!(account.retries(), 2);
     }
 }
 
 #[tokio::test]
-async fn what_was_asked_often_enough_is_not_asked_again_by_another() {
-    let manner = Manner {
+async fn exhausted_retries_are_not_repeated_above() {
+    let limits = RetryLimits {
         request: times(2),
         part: times(3),
-        ..Manner::usual()
+        ..RetryLimits::standard()
     };
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(but(&OTC_LINES, Version::One, |_| {
@@ -331,8 +342,8 @@ async fn what_was_asked_often_enough_is_not_asked_again_by_another() {
     }))
     .await;
     let section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
-    let bench = Bench::new(&section, manner);
-    bench.poll().await;
+    let account = TestAccount::new(&section, limits);
+    account.poll().await;
     let asked = server
         .take()
         .iter()
@@ -342,7 +353,7 @@ async fn what_was_asked_often_enough_is_not_asked_again_by_another() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_followed_on_the_same_host_alone() {
+async fn redirect_is_followed_on_the_same_host_only() {
     let secret = secret("s3cret-of-the-account");
     let other = Server::start(|_| Reply::good("")).await;
     let server = Server::start(|_| Reply::default()).await;
@@ -371,27 +382,35 @@ async fn a_redirect_is_followed_on_the_same_host_alone() {
         (305, "/moved?month=8".to_owned(), false),
     ] {
         let place = format!("{status} to {location}");
+        let header = format!("location: {location}\r\n");
         server.now(but(&OTC_LINES, Version::One, move |_| {
-            Reply::status(status, &format!("location: {location}\r\n"), "")
+            Reply::status(status, &header, "")
         }));
-        let bench = Bench::new(&section, Manner::once());
-        bench.poll().await;
+        let account = TestAccount::new(&section, RetryLimits::once());
+        account.poll().await;
         let seen = server.take();
         let moved = seen.iter().filter(|seen| seen.line.contains("/moved"));
         let moved: Vec<_> = moved.map(|seen| seen.header("authorization")).collect();
         if followed {
-            assert_eq!(bench.failure(), None, "{place}");
+            assert_eq!(account.failure(), None, "{place}");
             assert_eq!(moved, ["Bearer s3cret-of-the-account"], "{place}");
         } else {
-            assert_eq!(bench.reason(), Some(Reason::UpstreamError), "{place}");
+            let (reason, message) = account.failure().expect(&place);
+            assert_eq!(reason, Reason::UpstreamError, "{place}");
             assert_eq!(moved.len(), 0, "{place}");
+            let asked = format!("GET {}/", server.url());
+            let target = Url::parse(&server.url()).unwrap().join(&location).unwrap();
+            let (host, port) = (target.host_str().unwrap(), target.port().unwrap());
+            let end = format!("not followed: http://{host}:{port}{}", target.path());
+            assert!(message.starts_with(&asked), "{place}: {message}");
+            assert!(message.ends_with(&end), "{place}: {message}");
         }
         assert!(other.take().is_empty(), "{place}");
     }
 }
 
 #[tokio::test]
-async fn a_login_is_redirected_with_its_body_or_not_at_all() {
+async fn redirected_login_keeps_its_body() {
     let secret = secret("p4ssw0rd-of-the-bot");
     let other = Server::start(|_| Reply::good(r#"{"token":"stolen"}"#)).await;
     let server = Server::start(|_| Reply::default()).await;
@@ -403,32 +422,40 @@ async fn a_login_is_redirected_with_its_body_or_not_at_all() {
         (307, format!("{}/auth/login", other.url()), false),
     ] {
         let place = format!("{status} to {location}");
+        let header = format!("location: {location}\r\n");
         server.now(move |seen| {
             if seen.line == "POST /auth/login" {
-                return Reply::status(status, &format!("location: {location}\r\n"), "");
+                return Reply::status(status, &header, "");
             }
             Reply::good((ENUBE.answer)(seen, Version::One))
         });
-        let bench = Bench::new(&section, Manner::once());
-        bench.poll().await;
+        let account = TestAccount::new(&section, RetryLimits::once());
+        account.poll().await;
         let seen = server.take();
         let moved: Vec<_> = seen
             .iter()
             .filter(|seen| seen.line == "POST /elsewhere/auth/login")
             .collect();
         if followed {
-            assert_eq!(bench.failure(), None, "{place}");
+            assert_eq!(account.failure(), None, "{place}");
             assert!(moved[0].body.contains("p4ssw0rd-of-the-bot"), "{place}");
         } else {
-            assert_eq!(bench.reason(), Some(Reason::UpstreamError), "{place}");
+            let (reason, message) = account.failure().expect(&place);
+            assert_eq!(reason, Reason::UpstreamError, "{place}");
             assert_eq!(moved.len(), 0, "{place}");
+            let asked = format!("POST {}/auth/login: ", server.url());
+            let target = Url::parse(&server.url()).unwrap().join(&location).unwrap();
+            let (host, port) = (target.host_str().unwrap(), target.port().unwrap());
+            let end = format!("not followed: http://{host}:{port}{}", target.path());
+            assert!(message.starts_with(&asked), "{place}: {message}");
+            assert!(message.ends_with(&end), "{place}: {message}");
         }
         assert!(other.take().is_empty(), "{place}");
     }
 }
 
 #[tokio::test]
-async fn redirects_in_a_circle_end() {
+async fn redirect_loop_ends() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(but(&OTC_LINES, Version::One, |seen| {
         let path = seen.line.split(' ').nth(1).unwrap();
@@ -436,9 +463,9 @@ async fn redirects_in_a_circle_end() {
     }))
     .await;
     let section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
-    let bench = Bench::new(&section, Manner::usual());
-    bench.poll().await;
-    assert_eq!(bench.reason(), Some(Reason::UpstreamError));
+    let account = TestAccount::new(&section, RetryLimits::standard());
+    account.poll().await;
+    assert_eq!(account.reason(), Some(Reason::UpstreamError));
     let asked = server
         .take()
         .iter()
@@ -447,19 +474,19 @@ async fn redirects_in_a_circle_end() {
     assert_eq!(asked, 6);
 }
 
-type Script = Box<dyn FnMut(&Seen) -> Reply + Send>;
+type Script = Box<dyn FnMut(&RecordedRequest) -> Reply + Send>;
 
 #[tokio::test]
-async fn what_is_larger_than_its_bound_is_refused_while_it_arrives() {
+async fn oversized_responses_are_refused_early() {
     let bounds = Bounds {
         body: 100_000,
         stream: 1_000_000,
         row: 10_000,
         pages: 3,
     };
-    let manner = Manner {
+    let limits = RetryLimits {
         bounds,
-        ..Manner::once()
+        ..RetryLimits::once()
     };
     let endless = |begin: &str, more: &str| {
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -470,7 +497,7 @@ async fn what_is_larger_than_its_bound_is_refused_while_it_arrives() {
     let row = r#"{"amount":1,"consumption_date":"2024-07-01"}"#;
     let bomb = zipped(&vec![b' '; 10_000_000]);
     let mut page = 0;
-    let more_pages = move |_: &Seen| {
+    let more_pages = move |_: &RecordedRequest| {
         page += 1;
         let row = json!({"projectId": page, "value": 1, "validFrom": "2024-07-01T00:00:00Z"});
         Reply::good(json!({ "data": [row] }).to_string())
@@ -508,35 +535,35 @@ async fn what_is_larger_than_its_bound_is_refused_while_it_arrives() {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(good(&case, Version::One)).await;
         let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
-        let bench = Bench::new(&section, manner);
-        bench.poll().await;
-        let before = bench.shown();
+        let account = TestAccount::new(&section, limits);
+        account.poll().await;
+        let before = account.shown();
         assert!(!before.is_empty(), "{name}");
         if name == "endless pages" {
             server.now(script);
         } else {
             server.now(but(&case, Version::Two, script));
         }
-        bench.poll().await;
+        account.poll().await;
         assert_eq!(
-            bench.reason(),
+            account.reason(),
             Some(Reason::TooLarge),
             "{name}: {:?}",
-            bench.failure()
+            account.failure()
         );
-        assert_eq!(bench.shown(), before, "{name}");
+        assert_eq!(account.shown(), before, "{name}");
         server.idle().await;
     }
 }
 
 #[tokio::test]
-async fn a_page_that_is_missing_keeps_the_last_list() {
+async fn missing_page_keeps_the_last_list() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(good(&CUSTOMERS, Version::One)).await;
     let section = (CUSTOMERS.section)(&server.url(), secret.path().to_str().unwrap());
-    let bench = Bench::new(&section, Manner::once());
-    bench.poll().await;
-    assert_eq!(bench.view().health.parts, 2);
+    let account = TestAccount::new(&section, RetryLimits::once());
+    account.poll().await;
+    assert_eq!(account.view().health.parts, 2);
     for list in [
         json!({"items": [{"id": "c", "companyName": "C"}], "totalCount": 2, "hasNextPage": false}),
         json!({"items": [], "hasNextPage": true}),
@@ -545,10 +572,10 @@ async fn a_page_that_is_missing_keeps_the_last_list() {
         server.now(but(&CUSTOMERS, Version::Two, move |_| {
             Reply::good(list.to_string())
         }));
-        bench.poll().await;
-        assert_eq!(bench.reason(), Some(Reason::Truncated));
-        assert_eq!(bench.view().health.parts, 2);
-        let seats = bench.total(Measure::Seats, Window::Now);
+        account.poll().await;
+        assert_eq!(account.reason(), Some(Reason::Truncated));
+        assert_eq!(account.view().health.parts, 2);
+        let seats = account.total(Measure::Seats, Window::Now);
         assert!(
             (seats - (CUSTOMERS.sum)(Version::Two)).abs() < 1e-9,
             "{seats}"
@@ -567,7 +594,7 @@ fn rows(count: usize) -> String {
 /// Content-Length that fits rows which are not all there cannot be told from an answer that is whole; compressed, it
 /// can.
 #[tokio::test]
-async fn a_perfect_lie_is_for_the_plausibility_guard_or_for_gzip() {
+async fn well_framed_loss_is_held_back_or_found_by_gzip() {
     for (zip, lie, want, total) in [
         (false, 40, None, 40.0),
         (false, 25, None, 25.0),
@@ -579,8 +606,8 @@ async fn a_perfect_lie_is_for_the_plausibility_guard_or_for_gzip() {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(but(&OTC_LINES, Version::One, |_| Reply::good(rows(40)))).await;
         let section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
-        let bench = Bench::new(&section, Manner::once());
-        bench.poll().await;
+        let account = TestAccount::new(&section, RetryLimits::once());
+        account.poll().await;
         server.now(but(&OTC_LINES, Version::One, move |_| {
             if zip {
                 let whole = zipped(rows(40).as_bytes());
@@ -591,9 +618,9 @@ async fn a_perfect_lie_is_for_the_plausibility_guard_or_for_gzip() {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
             Reply::raw(format!("{head}{}", rows(40))).then(Step::Close)
         }));
-        bench.poll().await;
-        assert_eq!(bench.reason(), want, "{zip} {lie}");
-        let sum = bench.total(Measure::BilledCost, Window::MonthToDate);
+        account.poll().await;
+        assert_eq!(account.reason(), want, "{zip} {lie}");
+        let sum = account.total(Measure::BilledCost, Window::MonthToDate);
         assert!((sum - total).abs() < 1e-9, "{zip} {lie}: {sum}");
     }
 }

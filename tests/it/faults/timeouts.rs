@@ -8,10 +8,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    account::{Bench, Manner, secret},
+    account::{RetryLimits, TestAccount, secret},
     apis::{ACTIVEPLATFORM, MIKE_FIRST_PAGE, OTC_LINES, Version},
     pacing::{is_licences, portal, portal_says},
-    server::{Reply, Seen, Server, Step},
+    server::{RecordedRequest, Reply, Server, Step},
 };
 
 /// Ways not to answer in time.
@@ -35,12 +35,12 @@ fn silences() -> Vec<(&'static str, Reply)> {
     ]
 }
 
-fn is_of(seen: &Seen, customer: &str) -> bool {
+fn is_of(seen: &RecordedRequest, customer: &str) -> bool {
     is_licences(seen) && seen.line.contains(&format!("/{customer}/"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_that_does_not_answer_has_its_time_and_the_others_move_on() {
+async fn hanging_part_times_out_others_are_updated() {
     for (name, silence) in silences() {
         for timeout in [2, 10, 300] {
             let place = format!("{name}, {timeout} s");
@@ -48,9 +48,12 @@ async fn a_part_that_does_not_answer_has_its_time_and_the_others_move_on() {
             let server = Server::start(portal_says).await;
             let path = secret.path().to_str().unwrap();
             let more = json!({"timeout": format!("{timeout}s")});
-            let bench = Bench::new(&portal(&server.url(), path, 5, &more), Manner::usual());
-            bench.poll().await;
-            assert_eq!(bench.failure(), None, "{place}");
+            let account = TestAccount::new(
+                &portal(&server.url(), path, 5, &more),
+                RetryLimits::standard(),
+            );
+            account.poll().await;
+            assert_eq!(account.failure(), None, "{place}");
             let reply = silence.clone();
             server.now(move |seen| {
                 if is_of(seen, "c1") {
@@ -62,7 +65,7 @@ async fn a_part_that_does_not_answer_has_its_time_and_the_others_move_on() {
                 portal_says(seen)
             });
             let began = now();
-            bench.poll().await;
+            account.poll().await;
             let took = began.elapsed();
             let timeout = Duration::from_secs(timeout);
             assert!(
@@ -70,13 +73,13 @@ async fn a_part_that_does_not_answer_has_its_time_and_the_others_move_on() {
                 "{place}: {took:?}"
             );
             assert_eq!(
-                bench.reason(),
+                account.reason(),
                 Some(Reason::Timeout),
                 "{place}: {:?}",
-                bench.failure()
+                account.failure()
             );
-            assert_eq!(bench.view().health.failing_parts, 1, "{place}");
-            let seats = bench.total(Measure::Seats, Window::Now);
+            assert_eq!(account.view().health.failing_parts, 1, "{place}");
+            let seats = account.total(Measure::Seats, Window::Now);
             assert!((seats - (4.0 * 9.0 + 5.0)).abs() < 1e-9, "{place}: {seats}");
             // Nobody waits for what was given up; who writes finds that out at the second drop.
             tokio::time::timeout(Duration::from_secs(3), server.idle())
@@ -87,13 +90,16 @@ async fn a_part_that_does_not_answer_has_its_time_and_the_others_move_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_or_a_list_that_hangs_has_the_time_of_a_part() {
+async fn hanging_login_or_list_is_bounded_by_timeout() {
     for target in ["POST /token", "GET /v1/Customers?"] {
         let secret = secret("s3cret-of-the-account");
         let server = Server::start(portal_says).await;
         let path = secret.path().to_str().unwrap();
         let more = json!({"timeout": "10s", "interval": "1m"});
-        let bench = Bench::new(&portal(&server.url(), path, 3, &more), Manner::usual());
+        let account = TestAccount::new(
+            &portal(&server.url(), path, 3, &more),
+            RetryLimits::standard(),
+        );
         server.now(move |seen| {
             if seen.line.starts_with(target) {
                 return Reply(vec![Step::Hang]);
@@ -101,42 +107,45 @@ async fn a_login_or_a_list_that_hangs_has_the_time_of_a_part() {
             portal_says(seen)
         });
         let began = now();
-        bench.poll().await;
+        account.poll().await;
         assert!(began.elapsed() <= Duration::from_millis(10_100), "{target}");
-        assert_eq!(bench.reason(), Some(Reason::Timeout), "{target}");
+        assert_eq!(account.reason(), Some(Reason::Timeout), "{target}");
         tokio::time::timeout(Duration::from_secs(1), server.idle())
             .await
             .expect(target);
-        bench.later(Duration::from_mins(1));
+        account.later(Duration::from_mins(1));
         server.now(portal_says);
-        bench.poll().await;
-        assert_eq!(bench.failure(), None, "{target}");
+        account.poll().await;
+        assert_eq!(account.failure(), None, "{target}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_interval_bounds_a_poll_and_the_next_begins_with_those_that_had_no_turn() {
+async fn interval_bounds_a_poll_and_skipped_parts_go_first() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(portal_says).await;
     let path = secret.path().to_str().unwrap();
     let more = json!({"timeout": "20s", "interval": "50s", "concurrency": 1});
-    let bench = Bench::new(&portal(&server.url(), path, 6, &more), Manner::usual());
-    bench.poll().await;
-    assert_eq!(bench.failure(), None);
+    let account = TestAccount::new(
+        &portal(&server.url(), path, 6, &more),
+        RetryLimits::standard(),
+    );
+    account.poll().await;
+    assert_eq!(account.failure(), None);
     server.take();
-    let hang = |seen: &Seen| {
+    let hang = |seen: &RecordedRequest| {
         if is_licences(seen) {
             return Reply(vec![Step::Hang]);
         }
         portal_says(seen)
     };
     server.now(hang);
-    bench.later(Duration::from_mins(1));
+    account.later(Duration::from_mins(1));
     let began = now();
-    bench.poll().await;
+    account.poll().await;
     let took = began.elapsed();
     assert!(took <= Duration::from_millis(50_100), "{took:?}");
-    assert_eq!(bench.view().health.failing_parts, 6);
+    assert_eq!(account.view().health.failing_parts, 6);
     tokio::time::timeout(Duration::from_secs(1), server.idle())
         .await
         .unwrap();
@@ -151,8 +160,8 @@ async fn the_interval_bounds_a_poll_and_the_next_begins_with_those_that_had_no_t
             }
             portal_says(seen)
         });
-        bench.later(Duration::from_mins(1));
-        bench.poll().await;
+        account.later(Duration::from_mins(1));
+        account.poll().await;
         answered.extend(
             server
                 .lines()
@@ -166,7 +175,7 @@ async fn the_interval_bounds_a_poll_and_the_next_begins_with_those_that_had_no_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_leaves_time_to_ask_again() {
+async fn silent_request_leaves_time_for_a_retry() {
     for (case, silence) in [
         (ACTIVEPLATFORM, Reply(vec![Step::Hang])),
         (OTC_LINES, Reply(vec![Step::Hang])),
@@ -191,23 +200,23 @@ async fn silence_leaves_time_to_ask_again() {
             .await;
             let mut section = (case.section)(&server.url(), secret.path().to_str().unwrap());
             section["timeout"] = json!(timeout);
-            let bench = Bench::new(&section, Manner::usual());
-            bench.poll().await;
-            assert_eq!(bench.failure(), None, "{}, {timeout}", case.name);
+            let account = TestAccount::new(&section, RetryLimits::standard());
+            account.poll().await;
+            assert_eq!(account.failure(), None, "{}, {timeout}", case.name);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_takes_no_handshake_is_given_up() {
+async fn unanswered_handshake_times_out() {
     let secret = secret("s3cret-of-the-account");
     let server = Server::start(|_| Reply(vec![Step::Hang])).await;
     let url = format!("https://{}", server.address);
     let section = (OTC_LINES.section)(&url, secret.path().to_str().unwrap());
-    let bench = Bench::new(&section, Manner::once());
+    let account = TestAccount::new(&section, RetryLimits::once());
     let began = now();
-    bench.poll().await;
-    assert_eq!(bench.reason(), Some(Reason::Timeout));
+    account.poll().await;
+    assert_eq!(account.reason(), Some(Reason::Timeout));
     assert!(began.elapsed() <= Duration::from_millis(10_100));
 }
 
@@ -236,11 +245,11 @@ async fn deadline_while_retrying_reports_the_cause() {
             let mut section = (case.section)(&server.url(), secret.path().to_str().unwrap());
             section["timeout"] = json!("10s");
             section["interval"] = json!("10s");
-            let bench = Bench::new(&section, Manner::usual());
+            let account = TestAccount::new(&section, RetryLimits::standard());
             let began = now();
-            bench.poll().await;
-            let place = format!("{}, {name}: {:?}", case.name, bench.failure());
-            assert_eq!(bench.reason(), Some(want), "{place}");
+            account.poll().await;
+            let place = format!("{}, {name}: {:?}", case.name, account.failure());
+            assert_eq!(account.reason(), Some(want), "{place}");
             assert!(began.elapsed() <= Duration::from_millis(10_100), "{place}");
         }
     }

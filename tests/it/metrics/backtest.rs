@@ -23,7 +23,7 @@ use cloudspend_exporter::{
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use crate::support::{Folder, Hand, config_yaml, fixture};
+use crate::support::{Folder, ManualClock, config_yaml, fixture};
 
 /// Worlds by seed and start: 90 days of history lie before it, a customer's spend jumps six days before it. Then the
 /// months that are foreseen; of the month before each of them at least a part is known.
@@ -67,23 +67,23 @@ fn month(text: &str) -> Month {
 struct Polled {
     cell: Arc<AccountHandle>,
     poller: Poller,
-    hand: Hand,
+    manual_clock: ManualClock,
 }
 
 impl Polled {
-    fn new(account: &Account, hand: &Hand) -> Self {
+    fn new(account: &Account, manual_clock: &ManualClock) -> Self {
         let cell = Arc::new(AccountHandle::new(Arc::new(account.clone())));
-        let poller = Poller::new(Arc::clone(&cell), hand.clock(), Arc::default());
+        let poller = Poller::new(Arc::clone(&cell), manual_clock.clock(), Arc::default());
         Self {
             cell,
             poller,
-            hand: hand.clone(),
+            manual_clock: manual_clock.clone(),
         }
     }
 
     async fn on(&self, day: Date) -> View {
         let now = morning(day);
-        self.hand.set(now);
+        self.manual_clock.set(now);
         self.poller.poll().await;
         let state = self.cell.state.load_full();
         assert!(state.status.success, "{day}: {:?}", state.status);
@@ -107,15 +107,19 @@ fn money(view: &View, window: Window, by_customer: bool) -> BTreeMap<String, f64
 }
 
 /// What an account with days foresees in the course of a month: first as a whole, then by customer.
-async fn foreseen(account: &Account, hand: &Hand, month: Month) -> [Vec<Foreseen>; 2] {
-    let polled = Polled::new(account, hand);
+async fn foreseen(
+    account: &Account,
+    manual_clock: &ManualClock,
+    month: Month,
+) -> [Vec<Foreseen>; 2] {
+    let polled = Polled::new(account, manual_clock);
     let last = month.last_day();
     let mut views = Vec::new();
     for number in 1..last.day() {
         let next = month.first_day().saturating_add(i64::from(number).days());
         views.push((number, polled.on(next).await));
     }
-    // Corrections of the closed month are told within a week.
+    // Corrections of the closed month are reported within a week.
     let settled = polled.on(last.saturating_add(7.days())).await;
     [false, true].map(|by_customer| {
         let became = money(&settled, Window::PreviousMonth, by_customer);
@@ -179,8 +183,8 @@ impl Provider for Replay {
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         let mut sink = sink.lock().unwrap();
-        let told = |row: &&Row| row.day < ask.today && ask.months.contains(&Month::of(row.day));
-        for row in self.rows.iter().filter(told) {
+        let reported = |row: &&Row| row.day < ask.today && ask.months.contains(&Month::of(row.day));
+        for row in self.rows.iter().filter(reported) {
             let dimensions: Vec<&str> = row.dimensions.iter().map(String::as_str).collect();
             let amounts: Vec<Amount<'_>> = row
                 .amounts
@@ -264,13 +268,13 @@ struct World {
 }
 
 impl World {
-    async fn start(seed: u64, start: &str, hand: &Hand) -> Self {
+    async fn start(seed: u64, start: &str, manual_clock: &ManualClock) -> Self {
         let options = Options {
             seed,
             start: Some(start.parse().unwrap()),
             ..Options::default()
         };
-        let demo = Demo::start(hand.clock(), options).await.unwrap();
+        let demo = Demo::start(manual_clock.clock(), options).await.unwrap();
         let folder = Folder::with(&Demo::secrets());
         let file = folder.path().join("cloudspend.yml");
         std::fs::write(&file, config_yaml(&demo, &folder)).unwrap();
@@ -278,7 +282,7 @@ impl World {
             file: Some(file),
             ..Sources::default()
         };
-        let config = config::load(&sources, &hand.clock(), &mut |_| Arc::default());
+        let config = config::load(&sources, &manual_clock.clock(), &mut |_| Arc::default());
         Self {
             demo,
             accounts: config.unwrap_or_else(|report| panic!("{report}")).accounts,
@@ -293,11 +297,11 @@ impl World {
 }
 
 /// The account of a simulated world that has days. Its charges are read through its API once, when all is known, and
-/// told again day by day: asking for them at every moment would take minutes.
+/// reported again day by day: asking for them at every moment would take minutes.
 async fn of_world(seed: u64, start: &str, months: &[&str]) -> Account {
     let after = month(months[months.len() - 1]).last_day();
     let now = morning(after.saturating_add(20.days()));
-    let world = World::start(seed, start, &Hand::at(now)).await;
+    let world = World::start(seed, start, &ManualClock::at(now)).await;
     let mut account = world.account("otc-platform").clone();
     let ask = PollRequest {
         months: [
@@ -376,14 +380,14 @@ fn mean(errors: &[(f64, f64)]) -> (f64, f64) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stdout, reason = "the table is what the backtest is for")]
-async fn ours_is_never_worse_than_the_run_rate_from_day_5_on_and_clearly_better_over_all() {
+async fn forecast_beats_the_run_rate() {
     let mut found: [Vec<Foreseen>; 4] = Default::default();
-    let hand = Hand::at(Timestamp::UNIX_EPOCH);
+    let manual_clock = ManualClock::at(Timestamp::UNIX_EPOCH);
     let mut like = None;
     for (seed, start, months) in WORLDS {
         let account = of_world(seed, start, &months).await;
         for text in months {
-            let [whole, customers] = foreseen(&account, &hand, month(text)).await;
+            let [whole, customers] = foreseen(&account, &manual_clock, month(text)).await;
             found[0].extend(whole);
             found[1].extend(customers);
         }
@@ -392,7 +396,7 @@ async fn ours_is_never_worse_than_the_run_rate_from_day_5_on_and_clearly_better_
     let flights = of_flights(&like.unwrap());
     for number in 2..=12 {
         let text = format!("2013-{number:02}");
-        let [whole, airports] = foreseen(&flights, &hand, month(&text)).await;
+        let [whole, airports] = foreseen(&flights, &manual_clock, month(&text)).await;
         found[2].extend(whole);
         found[3].extend(airports);
     }
@@ -454,11 +458,11 @@ async fn ours_is_never_worse_than_the_run_rate_from_day_5_on_and_clearly_better_
 }
 
 #[tokio::test]
-async fn where_a_provider_tells_months_ours_is_its_run_rate() {
-    let hand = Hand::at(morning("2025-05-02".parse().unwrap()));
-    let world = World::start(7, "2025-06-18", &hand).await;
+async fn monthly_provider_gets_the_run_rate() {
+    let manual_clock = ManualClock::at(morning("2025-05-02".parse().unwrap()));
+    let world = World::start(7, "2025-06-18", &manual_clock).await;
     for name in ["aws-resale", "azure-resale", "operator"] {
-        let polled = Polled::new(world.account(name), &hand);
+        let polled = Polled::new(world.account(name), &manual_clock);
         for day in ["2025-05-02", "2025-05-16", "2025-05-31"] {
             let day: Date = day.parse().unwrap();
             let view = polled.on(day).await;

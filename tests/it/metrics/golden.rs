@@ -102,7 +102,7 @@ async fn both_formats() -> [String; 2] {
 }
 
 #[tokio::test]
-async fn the_whole_exposition_is_the_golden_file_in_both_formats() {
+async fn exposition_matches_the_golden_file() {
     let [text, open_metrics] = both_formats().await;
     let (text, open_metrics) = (normalised(&text), normalised(&open_metrics));
     let path = repository(GOLDEN);
@@ -119,7 +119,7 @@ async fn the_whole_exposition_is_the_golden_file_in_both_formats() {
 }
 
 #[tokio::test]
-async fn families_stand_once_in_their_order_with_their_help_and_labels() {
+async fn families_are_in_order_with_help_and_labels() {
     let [text, open_metrics] = both_formats().await;
     let texts = [(text, false), (open_metrics, true)];
     for (text, ends) in texts {
@@ -152,7 +152,7 @@ async fn families_stand_once_in_their_order_with_their_help_and_labels() {
 }
 
 #[test]
-fn the_golden_file_has_every_family_but_those_with_a_reason() {
+fn golden_file_has_every_family() {
     let golden = std::fs::read_to_string(repository(GOLDEN)).unwrap();
     let shown = Exposition::read(golden.strip_prefix(HEAD).unwrap()).unwrap();
     let names = shown.scraped_names();

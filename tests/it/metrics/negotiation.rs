@@ -45,7 +45,7 @@ fn unzipped(decoder: &mut impl Read) -> String {
 }
 
 #[tokio::test]
-async fn each_format_is_the_same_text_plain_and_zipped() {
+async fn plain_and_gzip_hold_the_same_text() {
     let exporter = exporter().await;
     for (accept, content_type) in [
         (
@@ -91,7 +91,7 @@ async fn each_format_is_the_same_text_plain_and_zipped() {
 }
 
 #[tokio::test]
-async fn a_scraper_that_refuses_gzip_gets_none() {
+async fn refused_gzip_is_not_sent() {
     let exporter = exporter().await;
     for encoding in ["identity", "gzip;q=0", "br, zstd"] {
         let answer = metrics(&exporter, TEXT, Some(encoding)).await;
@@ -102,7 +102,7 @@ async fn a_scraper_that_refuses_gzip_gets_none() {
 }
 
 #[tokio::test]
-async fn head_has_the_headers_and_no_body_and_other_methods_are_refused() {
+async fn head_has_no_body_other_methods_are_refused() {
     let exporter = exporter().await;
     for (accept, encoding) in [(OPEN_METRICS, "identity"), (TEXT, "gzip")] {
         let request = PLAIN

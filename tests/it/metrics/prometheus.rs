@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes the demo, and its sums are those of the rows behind it; promtool finds nothing to say.
+//! A real Prometheus scrapes the demo: its sums are those of the APIs' rows, and promtool finds no problem.
 
 use std::{collections::BTreeMap, process::Stdio};
 
@@ -184,7 +184,7 @@ fn keyed(vector: Vector) -> BTreeMap<Key, f64> {
 }
 
 #[tokio::test]
-async fn its_sums_are_those_of_the_simulated_rows_in_both_formats() {
+async fn sums_in_prometheus_match_the_api_rows() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     let shown = exporter.polled().await;
@@ -297,28 +297,28 @@ async fn check_health(prometheus: &Prometheus, selected: &str, moment: &str, sho
     }
 }
 
-/// Names arrive as they are told, in every script.
+/// Names arrive as the APIs report them, in every script.
 async fn check_labels(prometheus: &Prometheus, shown: &Exposition) {
     for label in ["customer", "project", "product", "description"] {
         let path = format!("label/{label}/values");
         let known = prometheus.ask(&path, &[]).await.unwrap();
         let known: Vec<String> = serde_json::from_value(known).unwrap();
-        let mut told: Vec<_> = shown
+        let mut reported: Vec<_> = shown
             .families
             .iter()
             .flat_map(|family| &family.samples)
             .map(|sample| sample.label(label).to_owned())
             .filter(|value| !value.is_empty())
             .collect();
-        told.sort();
-        told.dedup();
-        assert_eq!(known, told, "{label}");
-        assert!(!told.is_empty());
+        reported.sort();
+        reported.dedup();
+        assert_eq!(known, reported, "{label}");
+        assert!(!reported.is_empty());
     }
 }
 
 #[tokio::test]
-async fn it_scrapes_over_tls_with_a_certificate_and_a_password() {
+async fn scrape_over_mtls_with_a_password() {
     let authority = Authority::new("ours");
     let (server, client) = (
         authority.server(),
@@ -377,7 +377,7 @@ async fn it_scrapes_over_tls_with_a_certificate_and_a_password() {
 }
 
 #[tokio::test]
-async fn promtool_has_nothing_to_say_about_the_text() {
+async fn promtool_finds_no_problem() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     exporter.polled().await;

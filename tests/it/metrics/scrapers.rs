@@ -1,4 +1,4 @@
-//! Those who scrape, by their manners: programs of others, many at once, readers that are slow.
+//! Clients of `/metrics`: programs of others, many at once, slow readers.
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -28,7 +28,7 @@ sys.stdout.write(text.decode())
 ";
 
 #[tokio::test]
-async fn curl_and_python_read_the_compressed_answer() {
+async fn curl_and_python_read_compressed_responses() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     let want = exporter.polled().await;
@@ -45,8 +45,8 @@ async fn curl_and_python_read_the_compressed_answer() {
     python.args(["-c", PYTHON, &url]);
     for mut program in [curl, python] {
         let done = program.env("NO_PROXY", "*").output().await.unwrap();
-        let told = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{program:?}: {told}");
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{program:?}: {stderr}");
         let text = String::from_utf8(done.stdout).unwrap();
         let read = Exposition::read(&text).unwrap();
         assert_eq!(series(&read), series(&want), "{program:?}");
@@ -55,7 +55,7 @@ async fn curl_and_python_read_the_compressed_answer() {
 }
 
 #[tokio::test]
-async fn many_scrapers_at_once_are_all_answered_whole() {
+async fn many_scrapers_get_whole_responses() {
     let demo = demo_at(MOMENT).await;
     let exporter = Exporter::over(&demo, stopped_at(MOMENT)).await;
     let want = exporter.polled().await;
@@ -74,7 +74,7 @@ const LABEL_SETS: u32 = 6000;
 const SLOW_READERS: u64 = 40;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_readers_hold_no_memory_but_the_shared_bytes() {
+async fn slow_readers_share_the_rendered_bytes() {
     let api = Router::new().route("/v2/daily/consumption/", get(consumption));
     let folder = Folder::with(&[("key", "a secret")]);
     let yaml = format!(

@@ -1,4 +1,4 @@
-//! Names that are easily taken for each other: every id has a series of its own on `/metrics`, with its own money.
+//! Names that are easily confused: every id has a series of its own on `/metrics`, with its own money.
 
 use axum::{Router, routing::get};
 use http::header;
@@ -34,7 +34,7 @@ async fn api(projects: &[(String, &str, f64)]) -> String {
 }
 
 #[tokio::test]
-async fn names_cut_or_shown_alike_stay_apart_on_metrics() {
+async fn similar_names_stay_separate_series() {
     let long = |end: &str| format!("{}{end}", "x".repeat(199));
     let projects = [
         (long("ya"), "l1", 1.0),

@@ -1,4 +1,4 @@
-//! Who may ask, and how: TLS, clients' certificates, users and headers as a web configuration file says, over real sockets.
+//! TLS, client certificates, users and headers from a web configuration file, over real sockets.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rcgen::SanType;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, tls};
 
 use crate::support::{
-    Exporter, Folder, MOMENT, PATIENCE, PLAIN, Program, answer, get,
+    Exporter, Folder, MOMENT, PLAIN, Program, TEST_TIMEOUT, answer, get,
     pki::{Authority, Issued},
     repository, stopped_at,
 };
@@ -66,7 +66,7 @@ fn client(trusted: &str) -> ClientBuilder {
     let client = Client::builder();
     client
         .no_proxy()
-        .timeout(PATIENCE)
+        .timeout(TEST_TIMEOUT)
         .tls_certs_only([Certificate::from_pem(trusted.as_bytes()).unwrap()])
 }
 
@@ -75,7 +75,7 @@ fn identity(issued: &Issued) -> Identity {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_and_http2_over_it_unless_it_is_switched_off() {
+async fn http2_over_tls_can_be_switched_off() {
     let authority = Authority::new("ours");
     for (http, want) in [
         ("", Version::HTTP_2),
@@ -104,7 +104,7 @@ async fn tls_is_spoken_and_http2_over_it_unless_it_is_switched_off() {
 }
 
 #[tokio::test]
-async fn a_version_of_tls_out_of_bounds_is_refused() {
+async fn tls_version_out_of_bounds_is_refused() {
     let authority = Authority::new("ours");
     let versions = [tls::Version::TLS_1_2, tls::Version::TLS_1_3];
     for (bounds, want) in [
@@ -126,7 +126,7 @@ async fn a_version_of_tls_out_of_bounds_is_refused() {
 }
 
 #[tokio::test]
-async fn suites_and_curves_are_those_that_are_named() {
+async fn only_configured_suites_and_curves_are_offered() {
     let authority = Authority::new("ours");
     for (chosen, old, new) in [
         (
@@ -159,7 +159,7 @@ async fn suites_and_curves_are_those_that_are_named() {
 }
 
 #[tokio::test]
-async fn a_clients_certificate_is_looked_at_as_its_type_says() {
+async fn client_auth_type_is_enforced() {
     let authority = Authority::new("ours");
     let known = authority.issue("prometheus", Vec::new());
     let foreign = Authority::new("theirs").issue("prometheus", Vec::new());
@@ -193,7 +193,7 @@ async fn a_clients_certificate_is_looked_at_as_its_type_says() {
 }
 
 #[tokio::test]
-async fn a_clients_certificate_must_have_one_of_the_names_that_are_allowed() {
+async fn client_certificate_needs_an_allowed_san() {
     let authority = Authority::new("ours");
     let all_kinds = || {
         vec![
@@ -232,7 +232,7 @@ async fn a_clients_certificate_must_have_one_of_the_names_that_are_allowed() {
 }
 
 #[tokio::test]
-async fn with_users_every_path_asks_for_one() {
+async fn every_path_requires_a_user() {
     let users = format!(
         "basic_auth_users:\n  alice: {}\n  bob: {}\n",
         hash("secret of alice"),
@@ -275,7 +275,7 @@ async fn with_users_every_path_asks_for_one() {
 }
 
 #[tokio::test]
-async fn headers_are_added_to_every_answer() {
+async fn headers_are_added_to_every_response() {
     let web = format!(
         "http_server_config:
   headers:
@@ -319,7 +319,7 @@ basic_auth_users: {{alice: {}}}
 }
 
 #[tokio::test]
-async fn above_the_rate_requests_are_told_so() {
+async fn requests_above_the_rate_get_429() {
     let web = "rate_limit: {interval: 1h, burst: 3}\n";
     let exporter = exporter(&Folder::with(&[("web.yml", web)])).await;
     let mut statuses = Vec::new();
@@ -347,7 +347,7 @@ async fn program(folder: &Folder, web: Option<&str>) -> (Program, String) {
 }
 
 #[tokio::test]
-async fn the_program_does_not_start_and_check_config_fails_over_a_web_configuration_with_faults() {
+async fn bad_web_configuration_fails_start_and_check() {
     let folder = folder(
         &Authority::new("ours"),
         "tls_server_config: {cert_file: none.pem}\n",
@@ -382,7 +382,7 @@ async fn the_program_does_not_start_and_check_config_fails_over_a_web_configurat
 }
 
 #[tokio::test]
-async fn the_example_is_good_and_so_is_each_of_its_lines() {
+async fn example_file_loads_line_by_line() {
     let example = repository("config/web.yml");
     Access::load(&example).unwrap_or_else(|report| panic!("{report}"));
     let text = std::fs::read_to_string(&example).unwrap();

@@ -1,4 +1,4 @@
-//! The configuration is loaded again while the program runs: what did not change goes on, what is bad changes nothing.
+//! The configuration is reloaded at run time: what did not change goes on, a bad file changes nothing.
 
 use std::{
     collections::BTreeMap,
@@ -37,13 +37,13 @@ const ACCOUNTS: [&str; 6] = [
 ];
 
 /// The program over a file that a test writes anew.
-struct Bench {
+struct ReloadedProgram {
     folder: Folder,
-    program: Program,
+    process: Program,
     url: String,
 }
 
-impl Bench {
+impl ReloadedProgram {
     /// Starts over a configuration. Flags beyond those that every test needs come last.
     async fn start(folder: Folder, yaml: &str, flags: &[&str]) -> Self {
         Self::start_in(&[], folder, yaml, flags).await
@@ -63,11 +63,11 @@ impl Bench {
             file.to_str().unwrap(),
         ];
         arguments.extend(flags);
-        let mut program = Program::exporter_in(environment, &arguments);
-        let address = program.says("msg=Listening address=").await;
+        let mut process = Program::exporter_in(environment, &arguments);
+        let address = process.says("msg=Listening address=").await;
         Self {
             folder,
-            program,
+            process,
             url: format!("http://{address}"),
         }
     }
@@ -118,8 +118,8 @@ impl Bench {
 
     /// Ends the program. Gives its log.
     async fn end(self) -> String {
-        self.program.terminate().await;
-        let ended = self.program.end().await;
+        self.process.terminate().await;
+        let ended = self.process.end().await;
         assert!(ended.status.success(), "{}", ended.stderr);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
         ended.stderr
@@ -257,7 +257,7 @@ impl Gated {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_poll_of_an_unchanged_account_goes_on_and_that_of_a_changed_one_is_cut_off() {
+async fn running_poll_of_unchanged_account_goes_on() {
     let (kept, changed, removed) = (
         Gated::start().await,
         Gated::start().await,
@@ -273,11 +273,11 @@ async fn a_running_poll_of_an_unchanged_account_goes_on_and_that_of_a_changed_on
     };
     let third = format!("  removed: {}\n", removed.account(&folder, ""));
     let (before, after) = (yaml("", &third), yaml(", timeout: 1m", ""));
-    let bench = Bench::start(folder, &before, &["--web.enable-lifecycle"]).await;
+    let program = ReloadedProgram::start(folder, &before, &["--web.enable-lifecycle"]).await;
     for api in [&kept, &changed, &removed] {
         api.is_asked(1).await;
     }
-    let said = bench.replace(&after).await;
+    let said = program.replace(&after).await;
     assert_eq!(
         said,
         "reloaded; accounts: 1 unchanged, 1 changed, 0 added, 1 removed\n"
@@ -287,7 +287,7 @@ async fn a_running_poll_of_an_unchanged_account_goes_on_and_that_of_a_changed_on
     for api in [&kept, &changed, &removed] {
         api.gate.send(true).unwrap();
     }
-    let shown = bench.polled().await;
+    let shown = program.polled().await;
     assert_eq!(accounts(&shown), ["changed", "kept"]);
     let answered = |account| {
         let mut samples = shown.samples("cloudspend_api_requests_total");
@@ -309,14 +309,14 @@ async fn a_running_poll_of_an_unchanged_account_goes_on_and_that_of_a_changed_on
         (polls(&shown, "kept"), polls(&shown, "changed")),
         ("1".to_owned(), "1".to_owned())
     );
-    bench.end().await;
+    program.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_changed_is_polled_anew_and_what_is_gone_vanishes_at_once() {
+async fn only_changed_accounts_are_polled_again() {
     let (demo, folder, yaml) = world().await;
-    let bench = Bench::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
-    let before = bench.polled().await;
+    let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
+    let before = program.polled().await;
     assert_eq!(accounts(&before), ACCOUNTS);
     let asked_before = asked(&demo);
 
@@ -324,16 +324,16 @@ async fn only_what_changed_is_polled_anew_and_what_is_gone_vanishes_at_once() {
     let changed = without(&yaml, "simulations")
         .replace("    reseller_id:", "    max_series: 3\n    reseller_id:")
         .replace("    currency: USD", "    currency: CHF")
-        .replace("accounts:\n", &format!("accounts:\n  other-simulations:\n    provider: mike\n    base_url: {}\n    api_key_file: {}\n", demo.api(ProviderName::Mike).at("api/consumption"), bench.folder.yaml("mike")));
-    let said = bench.replace(&changed).await;
+        .replace("accounts:\n", &format!("accounts:\n  other-simulations:\n    provider: mike\n    base_url: {}\n    api_key_file: {}\n", demo.api(ProviderName::Mike).at("api/consumption"), program.folder.yaml("mike")));
+    let said = program.replace(&changed).await;
     assert_eq!(
         said,
         "reloaded; accounts: 3 unchanged, 2 changed, 1 added, 1 removed\n"
     );
-    let at_once = bench.shown().await;
+    let at_once = program.shown().await;
     assert!(!accounts(&at_once).contains(&"simulations"));
     assert!(accounts(&at_once).contains(&"other-simulations"));
-    let ready = get(&format!("{}/-/ready", bench.url)).await.unwrap();
+    let ready = get(&format!("{}/-/ready", program.url)).await.unwrap();
     assert_eq!(ready.status, StatusCode::OK, "{}", ready.text());
     for account in ["otc-platform", "azure-resale", "licences"] {
         assert_eq!(
@@ -355,7 +355,7 @@ async fn only_what_changed_is_polled_anew_and_what_is_gone_vanishes_at_once() {
     let (was, is) = (total(&before, "operator"), total(&at_once, "operator"));
     assert!(was > 0.0 && (was - is).abs() < 1e-9 * was, "{was} {is}");
 
-    let after = bench
+    let after = program
         .shows("what is new is polled", |shown| {
             polls(shown, "aws-resale") == "2" && polls(shown, "other-simulations") == "1"
         })
@@ -394,14 +394,14 @@ async fn only_what_changed_is_polled_anew_and_what_is_gone_vanishes_at_once() {
     for provider in ["otc", "cloudcockpit", "activeplatform"] {
         assert_eq!(asked_after[provider], asked_before[provider], "{provider}");
     }
-    bench.end().await;
+    program.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
+async fn bad_file_is_refused_with_all_errors() {
     let (demo, folder, yaml) = world().await;
-    let bench = Bench::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
-    let before = bench.polled().await;
+    let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
+    let before = program.polled().await;
     let asked_before = asked(&demo);
     assert_eq!(text(&before, LOADED, &[]), "1");
 
@@ -426,14 +426,14 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
         ("accounts: [hunter2", &["is not YAML"]),
         ("accounts: {}", &["at least one account is required"]),
     ] {
-        bench.write(bad);
-        let answer = bench.ask(Method::PUT).await;
+        program.write(bad);
+        let answer = program.ask(Method::PUT).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         for fault in faults {
             assert!(answer.text().contains(fault), "{fault}:\n{}", answer.text());
         }
         assert!(!answer.text().contains("hunter2"), "{}", answer.text());
-        let shown = bench.shown().await;
+        let shown = program.shown().await;
         assert_eq!(text(&shown, LOADED, &[]), "0");
         assert_eq!(text(&shown, LOADED_AT, &[]), text(&before, LOADED_AT, &[]));
         assert_eq!(accounts(&shown), ACCOUNTS);
@@ -442,8 +442,8 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
             assert_eq!(polls(&shown, account), "1");
         }
     }
-    std::fs::remove_file(bench.folder.path().join("cloudspend.yml")).unwrap();
-    let answer = bench.ask(Method::POST).await;
+    std::fs::remove_file(program.folder.path().join("cloudspend.yml")).unwrap();
+    let answer = program.ask(Method::POST).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
         answer.text().contains("cannot be read"),
@@ -451,16 +451,16 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
         answer.text()
     );
 
-    let said = bench.replace(&yaml).await;
+    let said = program.replace(&yaml).await;
     assert_eq!(
         said,
         "reloaded; accounts: 6 unchanged, 0 changed, 0 added, 0 removed\n"
     );
-    let shown = bench.shown().await;
+    let shown = program.shown().await;
     assert_eq!(text(&shown, LOADED, &[]), "1");
     assert!(shown.value(LOADED_AT, &[]) > before.value(LOADED_AT, &[]));
     assert_eq!(asked(&demo), asked_before);
-    let log = bench.end().await;
+    let log = program.end().await;
     assert!(!log.contains("hunter2"), "{log}");
     assert_eq!(
         log.matches("=\"Configuration not reloaded, the previous one stays in effect\"")
@@ -471,17 +471,17 @@ async fn a_bad_file_is_answered_with_all_its_faults_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_flag_no_request_reloads_and_sighup_does() {
+async fn without_lifecycle_flag_only_sighup_reloads() {
     let (_demo, folder, yaml) = world().await;
-    let bench = Bench::start(folder, &yaml, &[]).await;
-    let before = bench.polled().await;
-    bench.write(&yaml.replace("limit: 25000", "limit: 26000"));
+    let program = ReloadedProgram::start(folder, &yaml, &[]).await;
+    let before = program.polled().await;
+    program.write(&yaml.replace("limit: 25000", "limit: 26000"));
     for (method, want) in [
         (Method::POST, StatusCode::FORBIDDEN),
         (Method::PUT, StatusCode::FORBIDDEN),
         (Method::GET, StatusCode::METHOD_NOT_ALLOWED),
     ] {
-        let answer = bench.ask(method.clone()).await;
+        let answer = program.ask(method.clone()).await;
         assert_eq!(answer.status, want, "{method}");
         let names_the_flag = answer.text().contains("--web.enable-lifecycle");
         assert_eq!(names_the_flag, want == StatusCode::FORBIDDEN);
@@ -493,29 +493,31 @@ async fn without_the_flag_no_request_reloads_and_sighup_does() {
             &[("budget", "otc-platform")],
         )
     };
-    let shown = bench.shown().await;
+    let shown = program.shown().await;
     assert_eq!(limit(&shown), "25000");
     assert_eq!(text(&shown, LOADED_AT, &[]), text(&before, LOADED_AT, &[]));
 
-    bench.program.signal("HUP").await;
-    let shown = bench
+    program.process.signal("HUP").await;
+    let shown = program
         .shows("the limit is another", |shown| limit(shown) == "26000")
         .await;
     assert!(shown.value(LOADED_AT, &[]) > before.value(LOADED_AT, &[]));
-    bench.write("accounts: 3");
-    bench.program.signal("HUP").await;
-    let shown = bench
-        .shows("the fault is told", |shown| text(shown, LOADED, &[]) == "0")
+    program.write("accounts: 3");
+    program.process.signal("HUP").await;
+    let shown = program
+        .shows("the fault is reported", |shown| {
+            text(shown, LOADED, &[]) == "0"
+        })
         .await;
     assert_eq!(limit(&shown), "26000");
-    bench.write(&yaml);
-    bench.program.signal("HUP").await;
-    bench
+    program.write(&yaml);
+    program.process.signal("HUP").await;
+    program
         .shows("it is good again", |shown| {
             limit(shown) == "25000" && text(shown, LOADED, &[]) == "1"
         })
         .await;
-    let log = bench.end().await;
+    let log = program.end().await;
     assert_eq!(
         log.matches("=\"Configuration reloaded\"").count(),
         2,
@@ -526,8 +528,8 @@ async fn without_the_flag_no_request_reloads_and_sighup_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn budgets_rates_and_currencies_change_in_place() {
     let (demo, folder, yaml) = world().await;
-    let bench = Bench::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
-    bench.polled().await;
+    let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
+    program.polled().await;
     let asked_before = asked(&demo);
     let changed = yaml
         .replace("limit: 25000", "limit: 9000")
@@ -535,8 +537,8 @@ async fn budgets_rates_and_currencies_change_in_place() {
         .replace("BRL: 0.16", "BRL: 0.2")
         .replace("azure-angstrom", "azure-all")
         .replace(", customer: \"Ångström.*\"", "");
-    bench.replace(&changed).await;
-    let shown = bench.shown().await;
+    program.replace(&changed).await;
+    let shown = program.shown().await;
     for (name, labels, want) in [
         (
             "cloudspend_budget_limit",
@@ -578,8 +580,8 @@ async fn budgets_rates_and_currencies_change_in_place() {
     );
 
     let other = changed.replace("reporting_currency: EUR", "reporting_currency: CHF");
-    bench.replace(&other).await;
-    let shown = bench.shown().await;
+    program.replace(&other).await;
+    let shown = program.shown().await;
     let mut to: Vec<_> = shown
         .samples("cloudspend_exchange_rate")
         .map(|sample| sample.label("to_currency"))
@@ -587,17 +589,17 @@ async fn budgets_rates_and_currencies_change_in_place() {
     to.dedup();
     assert_eq!(to, ["CHF"]);
     assert_eq!(asked(&demo), asked_before);
-    bench.end().await;
+    program.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_interval_counts_from_the_last_attempt() {
+async fn new_interval_counts_from_the_last_attempt() {
     let (demo, folder, yaml) = world().await;
-    let bench = Bench::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
-    bench.polled().await;
+    let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
+    program.polled().await;
     let asked_before = asked(&demo);
     for interval in ["5h", "4h", "3h"] {
-        let said = bench
+        let said = program
             .replace(&yaml.replace("interval: 6h", &format!("interval: {interval}")))
             .await;
         assert_eq!(
@@ -609,12 +611,12 @@ async fn a_new_interval_counts_from_the_last_attempt() {
     let fast = yaml
         .replace("interval: 6h", "interval: 3h")
         .replace("    log: list", "    log: list\n    interval: 1s");
-    let said = bench.replace(&fast).await;
+    let said = program.replace(&fast).await;
     assert_eq!(
         said,
         "reloaded; accounts: 5 unchanged, 1 changed, 0 added, 0 removed\n"
     );
-    let shown = bench
+    let shown = program
         .shows("it is polled often", |shown| {
             polled_often(shown, "simulations", 3.0)
         })
@@ -629,16 +631,16 @@ async fn a_new_interval_counts_from_the_last_attempt() {
     for provider in ["otc", "enube", "cloudcockpit", "activeplatform"] {
         assert_eq!(asked_after[provider], asked_before[provider], "{provider}");
     }
-    bench.end().await;
+    program.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_reloads_at_once_one_finds_the_change() {
+async fn concurrent_reloads_find_one_change() {
     let (_demo, folder, yaml) = world().await;
-    let bench = Bench::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
-    bench.polled().await;
-    bench.write(&yaml.replace("    log: list", "    log: list\n    interval: 5h"));
-    let answers = join_all((0..8).map(|_| bench.ask(Method::POST))).await;
+    let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
+    program.polled().await;
+    program.write(&yaml.replace("    log: list", "    log: list\n    interval: 5h"));
+    let answers = join_all((0..8).map(|_| program.ask(Method::POST))).await;
     let count = |want: &str| {
         answers
             .iter()
@@ -653,18 +655,19 @@ async fn of_many_reloads_at_once_one_finds_the_change() {
         count("reloaded; accounts: 6 unchanged, 0 changed, 0 added, 0 removed\n"),
         7
     );
-    bench.end().await;
+    program.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_level_of_the_log_follows_the_file_unless_a_flag_says_it() {
-    for (flags, follows) in [(&[][..], true), (&["--log.level=info"][..], false)] {
+async fn log_level_follows_the_file_unless_flag_is_set() {
+    let cases = [(&[][..], true), (&["--log.level=info"][..], false)];
+    join_all(cases.map(async |(flags, follows): (&[&str], bool)| {
         let (_demo, folder, yaml) = world().await;
         let mut flags = flags.to_vec();
         flags.push("--web.enable-lifecycle");
-        let bench = Bench::start(folder, &yaml, &flags).await;
-        bench.polled().await;
-        assert!(!bench.program.log().contains("level=debug"));
+        let program = ReloadedProgram::start(folder, &yaml, &flags).await;
+        program.polled().await;
+        assert!(!program.process.log().contains("level=debug"));
         let loud = yaml.replace("level: info", "level: debug");
         let polling = |yaml: &str, interval: &str| {
             yaml.replace(
@@ -672,60 +675,62 @@ async fn the_level_of_the_log_follows_the_file_unless_a_flag_says_it() {
                 &format!("    log: list\n    interval: {interval}"),
             )
         };
-        bench.replace(&polling(&loud, "1s")).await;
-        bench
+        program.replace(&polling(&loud, "1s")).await;
+        program
             .shows("it is polled again", |shown| {
                 polled_often(shown, "simulations", 3.0)
             })
             .await;
         assert_eq!(
-            bench.program.log().contains("level=debug"),
+            program.process.log().contains("level=debug"),
             follows,
             "{flags:?}"
         );
 
         let quiet = yaml.replace("level: info", "level: error");
-        bench.replace(&polling(&quiet, "2s")).await;
-        let polled_before = bench
+        program.replace(&polling(&quiet, "2s")).await;
+        let polled_before = program
             .shown()
             .await
             .value(POLLS, &[("account", "simulations")]);
-        let lines = bench.program.log().matches("\"Poll finished\"").count();
-        bench
+        let lines = program.process.log().matches("\"Poll finished\"").count();
+        program
             .shows("it is polled again", |shown| {
                 polled_often(shown, "simulations", polled_before + 2.0)
             })
             .await;
-        let more = bench.program.log().matches("\"Poll finished\"").count() > lines;
+        let more = program.process.log().matches("\"Poll finished\"").count() > lines;
         assert_eq!(more, !follows, "{flags:?}");
-        bench.end().await;
-    }
+        program.end().await;
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_environment_stands_above_the_file_after_a_reload_too() {
+async fn environment_overrides_the_file_after_a_reload() {
     let (_demo, folder, yaml) = world().await;
     let environment = [
         ("CLOUDSPEND_BUDGETS__OTC_PLATFORM__LIMIT", "31000"),
         ("CLOUDSPEND_REPORTING_CURRENCY", "CHF"),
     ];
-    let bench = Bench::start_in(&environment, folder, &yaml, &["--web.enable-lifecycle"]).await;
-    bench
+    let program =
+        ReloadedProgram::start_in(&environment, folder, &yaml, &["--web.enable-lifecycle"]).await;
+    program
         .replace(
             &yaml
                 .replace("limit: 25000", "limit: 1")
                 .replace("limit: 10000", "limit: 2"),
         )
         .await;
-    let shown = bench.shown().await;
+    let shown = program.shown().await;
     let limit = |budget| text(&shown, "cloudspend_budget_limit", &[("budget", budget)]);
     assert_eq!(
         (limit("otc-platform"), limit("azure-angstrom")),
         ("31000".to_owned(), "2".to_owned())
     );
     // A variable of an account that is no longer there is as wrong as at the start.
-    bench.write(&yaml.replace("  otc-platform:\n    match", "  otc:\n    match"));
-    let answer = bench.ask(Method::POST).await;
+    program.write(&yaml.replace("  otc-platform:\n    match", "  otc:\n    match"));
+    let answer = program.ask(Method::POST).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
         answer
@@ -734,11 +739,11 @@ async fn the_environment_stands_above_the_file_after_a_reload_too() {
         "{}",
         answer.text()
     );
-    bench.end().await;
+    program.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_comes_back_shows_what_was_kept_of_it() {
+async fn returning_account_shows_its_stored_state() {
     let (demo, folder, yaml) = world().await;
     let states = folder.path().join("states");
     let flags = [
@@ -746,8 +751,8 @@ async fn an_account_that_comes_back_shows_what_was_kept_of_it() {
         "--storage.path",
         states.to_str().unwrap(),
     ];
-    let bench = Bench::start(folder, &yaml, &flags).await;
-    let before = bench.polled().await;
+    let program = ReloadedProgram::start(folder, &yaml, &flags).await;
+    let before = program.polled().await;
     eventually("the state is written", async || {
         states
             .join("operator.state")
@@ -757,10 +762,10 @@ async fn an_account_that_comes_back_shows_what_was_kept_of_it() {
     })
     .await;
     let asked_before = asked(&demo);
-    bench.replace(&without(&yaml, "operator")).await;
-    assert!(!accounts(&bench.shown().await).contains(&"operator"));
-    bench.replace(&yaml).await;
-    let after = bench.shown().await;
+    program.replace(&without(&yaml, "operator")).await;
+    assert!(!accounts(&program.shown().await).contains(&"operator"));
+    program.replace(&yaml).await;
+    let after = program.shown().await;
     assert_eq!(money_of(&after, "operator"), money_of(&before, "operator"));
     assert_eq!(
         polls(&after, "operator"),
@@ -768,5 +773,5 @@ async fn an_account_that_comes_back_shows_what_was_kept_of_it() {
         "its counters began anew with it"
     );
     assert_eq!(asked(&demo), asked_before);
-    bench.end().await;
+    program.end().await;
 }

@@ -62,7 +62,7 @@ async fn troubled() -> (Demo, Exporter) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_readable_for_everybody_in_light_and_dark_and_on_a_phone() {
+async fn page_is_accessible_light_dark_and_on_a_phone() {
     let (_demo, exporter) = troubled().await;
     let url = exporter.at("/");
     let mut browser = Browser::start().await;
@@ -146,7 +146,7 @@ async fn the_page_is_readable_for_everybody_in_light_and_dark_and_on_a_phone() {
 }
 
 #[tokio::test]
-async fn the_picture_in_the_documents_is_small() {
+async fn screenshot_in_docs_is_small() {
     let picture = std::fs::read(repository(PICTURE)).unwrap();
     assert!(
         picture.starts_with(b"\x89PNG") && picture.len() < HEAVIEST_PICTURE,
@@ -156,7 +156,7 @@ async fn the_picture_in_the_documents_is_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_forbids_everything_that_it_does_not_need() {
+async fn content_security_policy_is_strict() {
     let (_demo, exporter) = troubled().await;
     for (path, kind) in [
         ("/", "text/html"),
@@ -216,7 +216,7 @@ async fn hostile() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_provider_or_a_file_says_stays_text() {
+async fn texts_from_outside_stay_text() {
     let url = hostile().await;
     let folder = Folder::with(&[("key", "k3y-0f-0tc")]);
     let key = folder.yaml("key");

@@ -10,7 +10,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::PATIENCE;
+use super::TEST_TIMEOUT;
 
 /// A browser with one page. It ends with the test.
 pub(crate) struct Browser {
@@ -134,7 +134,7 @@ impl Browser {
         loop {
             let mut bytes = Vec::new();
             let reading = self.from.read_until(0, &mut bytes);
-            let read = tokio::time::timeout(PATIENCE, reading).await;
+            let read = tokio::time::timeout(TEST_TIMEOUT, reading).await;
             let read = read.expect("Chromium answers in time").unwrap();
             assert!(
                 read > 0,

@@ -211,7 +211,7 @@ fn quoted(text: &str) -> Result<(String, &str), &'static str> {
 }
 
 #[test]
-fn what_is_not_well_formed_is_refused() {
+fn malformed_exposition_is_refused() {
     let head = "# HELP a_b What.\n# TYPE a_b gauge\n";
     for (text, want) in [
         ("a_b 1\n", "no HELP before it"),

@@ -23,11 +23,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Exposition, Folder};
 
-/// A clock that is set by hand.
+/// A clock that a test sets.
 #[derive(Debug, Clone)]
-pub(crate) struct Hand(Arc<Mutex<Timestamp>>);
+pub(crate) struct ManualClock(Arc<Mutex<Timestamp>>);
 
-impl Hand {
+impl ManualClock {
     pub(crate) fn at(moment: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(moment)))
     }
@@ -37,8 +37,8 @@ impl Hand {
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        let hand = self.clone();
-        Clock::from_fn(move || *hand.0.lock().unwrap())
+        let manual_clock = self.clone();
+        Clock::from_fn(move || *manual_clock.0.lock().unwrap())
     }
 }
 
@@ -53,11 +53,11 @@ pub(crate) fn config_yaml(demo: &Demo, folder: &Folder) -> String {
 }
 
 /// Which accounts an exporter shows: all of them, or a shard's.
-pub(crate) type Shows = fn(&str) -> bool;
+pub(crate) type AccountFilter = fn(&str) -> bool;
 
-/// An exporter that goes by a hand, and everything that was scraped of it.
+/// An exporter whose clock a test sets, and everything that was scraped of it.
 pub(crate) struct History {
-    hand: Hand,
+    manual_clock: ManualClock,
     cells: Vec<Arc<AccountHandle>>,
     pollers: Vec<Poller>,
     money: Money,
@@ -66,10 +66,15 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// An exporter over a demo whose clock is the same hand, with some of the accounts, or all where none is named.
-    pub(crate) fn of(hand: &Hand, folder: &Folder, yaml: &str, accounts: &[&str]) -> Self {
+    /// An exporter over a demo with the same clock, with some of the accounts, or all where none is named.
+    pub(crate) fn of(
+        manual_clock: &ManualClock,
+        folder: &Folder,
+        yaml: &str,
+        accounts: &[&str],
+    ) -> Self {
         let mut history = Self {
-            hand: hand.clone(),
+            manual_clock: manual_clock.clone(),
             cells: Vec::new(),
             pollers: Vec::new(),
             money: Money::default(),
@@ -87,8 +92,10 @@ impl History {
             file: Some(file),
             ..Sources::default()
         };
-        let config = config::load(&sources, &self.hand.clock(), &mut |_| Arc::default())
-            .unwrap_or_else(|report| panic!("{report}"));
+        let config = config::load(&sources, &self.manual_clock.clock(), &mut |_| {
+            Arc::default()
+        })
+        .unwrap_or_else(|report| panic!("{report}"));
         self.money = Money::of(&config);
         let known = std::mem::take(&mut self.cells);
         for account in config.accounts {
@@ -107,25 +114,25 @@ impl History {
         self.pollers = self
             .cells
             .iter()
-            .map(|cell| Poller::new(Arc::clone(cell), self.hand.clock(), Arc::default()))
+            .map(|cell| Poller::new(Arc::clone(cell), self.manual_clock.clock(), Arc::default()))
             .collect();
     }
 
     /// Polls at a moment and scrapes so many times, once a minute from then on. Gives what was shown.
     pub(crate) async fn poll(&mut self, moment: Timestamp, minutes: i64) -> Exposition {
-        self.hand.set(moment);
+        self.manual_clock.set(moment);
         join_all(self.pollers.iter().map(Poller::poll)).await;
         for cell in &self.cells {
             let status = &cell.state.load().status;
             assert!(status.success, "{}: {status:?}", cell.account.name);
         }
         let books = AccountSet::new(self.cells.clone(), self.money.clone(), String::new());
-        let page = Publisher::new(books, self.hand.clock());
+        let page = Publisher::new(books, self.manual_clock.clock());
         let reload = Reload {
             successful: true,
             last_success: Some(moment),
         };
-        let published = page.published();
+        let published = page.current();
         let live = LiveSource::new().live(&published.account_set, reload);
         let rendered = Arc::clone(&published.rendered);
         let body = rendered.plain(&live, Format::OpenMetrics).await.concat();
@@ -162,7 +169,7 @@ impl History {
     }
 
     /// What was scraped, as if of exporters at these addresses; what is about no account, all of them show.
-    pub(crate) fn text(&self, exporters: &[(&str, Shows)]) -> String {
+    pub(crate) fn text(&self, exporters: &[(&str, AccountFilter)]) -> String {
         let mut text = String::new();
         for (series, (account, samples)) in &self.scraped {
             for (address, shows) in exporters {

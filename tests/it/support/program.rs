@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{PATIENCE, eventually};
+use super::{TEST_TIMEOUT, eventually};
 
 /// A running program and what it has printed so far.
 pub(crate) struct Program {
@@ -136,7 +136,7 @@ impl Program {
 
     /// Waits until it has ended.
     pub(crate) async fn end(mut self) -> Ended {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait())
+        let status = tokio::time::timeout(TEST_TIMEOUT, self.child.wait())
             .await
             .unwrap_or_else(|_| panic!("it does not end:\n{}", self.stderr.so_far()))
             .unwrap();

@@ -125,7 +125,7 @@ async fn endless_or_invalid_list_fails() {
         ),
         (
             &[r#"{"errors": []}"#],
-            "malformed: {}: the answer is not what it should be",
+            "malformed: {}: the response has an unexpected format",
         ),
     ] {
         let (parts, _) = discover(pages).await;

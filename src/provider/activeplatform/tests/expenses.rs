@@ -121,15 +121,15 @@ async fn unexpected_responses_fail() {
         ),
         (
             r#"{"subscription": {"items": []}}"#.to_owned(),
-            "malformed: {}: the answer is not what it should be",
+            "malformed: {}: the response has an unexpected format",
         ),
         (
             r#"{"billing_periods": [], "subscription": {}}"#.to_owned(),
-            "malformed: {}: the answer is not what it should be",
+            "malformed: {}: the response has an unexpected format",
         ),
         (
             r#"{"billing_periods": ["2024-05"], "subscription": {"items": [{"total": 1, "period": "2024-05"}]}"#.to_owned(),
-            "truncated: {}: the JSON of the answer stops early",
+            "truncated: {}: the JSON of the response is incomplete",
         ),
         (
             r#"{"billing_periods": ["2024-05"], "subscription": {"items": [{"total": 1, "period": "2024-05"}, {"total"#.to_owned(),
@@ -137,7 +137,7 @@ async fn unexpected_responses_fail() {
         ),
         (
             r#"{"billing_periods": ["2024-05"], "subscription": {"it\u0065ms": [{"total": 1, "period": "2024-05"}]}}"#.to_owned(),
-            "malformed: {}: the answer is not what it should be",
+            "malformed: {}: the response has an unexpected format",
         ),
     ] {
         let error = expenses(body.clone()).await.unwrap_err();

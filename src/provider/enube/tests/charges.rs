@@ -142,7 +142,10 @@ fn unusable_row_names_catalog_row_and_field() {
         assert!(text.starts_with(&want), "{row}: {text}");
     }
     let text = read(Detail::Customers, &[("", "[null]")]).unwrap_err();
-    assert_eq!(text, "malformed: POST /azure/usages: row 1 cannot be read");
+    assert_eq!(
+        text,
+        "malformed: POST /azure/usages: row 1 cannot be decoded"
+    );
 }
 
 #[test]

@@ -78,11 +78,11 @@ async fn repeated_row_or_too_many_pages_fail() {
     for (pages, want) in [
         (
             vec![projects(0, 1000), projects(0, 1000)],
-            "malformed: {}: page 2: row 1 stood on an earlier page",
+            "malformed: {}: page 2: row 1 is already on an earlier page",
         ),
         (
             vec![projects(0, 3), projects(3, 3), projects(5, 3)],
-            "malformed: {}: page 3: row 1 stood on an earlier page",
+            "malformed: {}: page 3: row 1 is already on an earlier page",
         ),
         (
             (0..6).map(|number| projects(number, 1)).collect(),

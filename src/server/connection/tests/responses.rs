@@ -4,11 +4,11 @@ use super::*;
 
 #[tokio::test]
 async fn unread_response_is_cut() {
-    let answer = Limits {
+    let response = Limits {
         response: SOON,
         ..limits()
     };
-    let mut server = Server::plain(answer).await;
+    let mut server = Server::plain(response).await;
     let mut stream = server.connect().await;
     stream
         .write_all(request("/large").as_bytes())
@@ -43,14 +43,14 @@ async fn slowly_read_response_is_cut() {
     };
     tokio::select! {
         over = soon(server.over.recv()) => over.unwrap(),
-        () = sipping => panic!("it was closed before the answer was over"),
+        () = sipping => panic!("it was closed before the response was over"),
     }
     server.end().await;
 }
 
 #[tokio::test]
 async fn unread_small_responses_are_cut() {
-    // More than the system's buffers hold, in requests whose answers hyper has taken over whole.
+    // More than the system's buffers hold, in requests whose responses hyper has taken over whole.
     let server = Server::plain(Limits {
         connections: 2,
         response: SOON,
@@ -58,11 +58,11 @@ async fn unread_small_responses_are_cut() {
     })
     .await;
     let mut stream = server.connect().await;
-    let asking = async {
+    let requesting = async {
         let many = request("/").repeat(1000);
         while stream.write_all(many.as_bytes()).await.is_ok() {}
     };
-    soon(asking).await;
+    soon(requesting).await;
     server.end().await;
 }
 
@@ -83,15 +83,15 @@ async fn unread_http2_response_is_cut() {
         .build()
         .unwrap();
     let url = format!("https://localhost:{}", server.address.port());
-    let answer = soon(client.get(format!("{url}/large")).send())
+    let response = soon(client.get(format!("{url}/large")).send())
         .await
         .unwrap();
-    assert_eq!(answer.version(), http::Version::HTTP_2);
+    assert_eq!(response.version(), http::Version::HTTP_2);
     // The window of the stream is full, while the connection itself moves. Once it is cut, only what came before is there.
     soon(server.over.recv()).await.unwrap();
-    let mut answer = answer;
+    let mut response = response;
     let mut read = 0;
-    while let Ok(Some(piece)) = soon(answer.chunk()).await {
+    while let Ok(Some(piece)) = soon(response.chunk()).await {
         read += piece.len();
     }
     assert!(read < LARGE);

@@ -8,14 +8,14 @@ async fn shutdown_completes_running_responses() {
     let mut stream = server.connect().await;
     stream.write_all(request("/slow").as_bytes()).await.unwrap();
     let mut idle = server.connect().await;
-    ask(&mut idle, "/").await;
+    exchange(&mut idle, "/").await;
     server.stop.send(true).unwrap();
     // The idle one is closed at once.
     assert_eq!(until_closed(&mut idle).await, b"");
     assert!(!server.task.is_finished());
     server.go.notify_one();
-    let answer = read_answer(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let response = read_response(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     soon(server.task).await.unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }

@@ -1,56 +1,69 @@
-//! The bytes of a state file: that they stay as they are, and that no others are believed.
+//! The bytes of a state file: the format is stable, and invalid bytes are rejected.
+
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     charge::Month,
+    error::Reason,
     exposition::Rendered,
     state::store::tests::states::{a_little_of_everything, assert_same, play, polls},
     view::{budgets::Money, view},
 };
 
 const WIDTH: usize = 3;
+const IMPLAUSIBLE: &str = "the number of rows of 2025-02 fell from 20 to 3, which is held back until two more answers agree";
 const FINGERPRINT_OF_TESTS: Uuid = Uuid::from_u128(7);
 
-fn decoded(bytes: &[u8]) -> Found {
+fn decoded(bytes: &[u8]) -> Decoded {
     decode(bytes, FINGERPRINT_OF_TESTS, WIDTH)
 }
 
 fn example() -> AccountState {
-    let (_, state, _) = play(&a_little_of_everything());
+    let (_, mut state, _) = play(&a_little_of_everything());
+    // The text in the kept file. Messages are stored as they were logged.
+    for part in state.parts.values_mut() {
+        let part = Arc::make_mut(part);
+        if let Some(failure) = &mut part.failure
+            && failure.reason == Reason::Implausible
+        {
+            failure.message = IMPLAUSIBLE.to_owned();
+        }
+    }
     let parts = || state.parts.values();
     assert!(parts().any(|part| part.held.is_some()));
     assert!(parts().any(|part| part.baseline.is_some()));
-    assert!(parts().any(|part| !part.ended.is_empty()));
+    assert!(parts().any(|part| !part.ended_seats.is_empty()));
     assert!(parts().any(|part| part.failure.is_some()));
-    assert!(!state.noted.is_empty());
+    assert!(!state.forecast_records.is_empty());
     state
 }
 
 #[test]
-fn version_1_is_read_and_written_as_it_ever_was() {
+fn version_1_is_read_and_written_unchanged() {
     let kept = include_bytes!("../../../../tests/fixtures/state/v1.state");
     let state = example();
-    let Found::State(read) = decoded(kept) else {
+    let Decoded::State(read) = decoded(kept) else {
         panic!("the kept file is read");
     };
     assert_same(&read, &state);
-    // If this fails and the line above does not, the version may stay.
+    // If only this fails, old files can still be read, so the version may stay.
     assert_eq!(encode(&state, FINGERPRINT_OF_TESTS).unwrap(), kept);
 }
 
 #[test]
-fn damage_at_any_bit_and_any_length_is_noticed() {
+fn any_flipped_bit_or_truncation_is_detected() {
     let state = example();
     let good = encode(&state, FINGERPRINT_OF_TESTS).unwrap();
-    let Found::State(read) = decoded(&good) else {
+    let Decoded::State(read) = decoded(&good) else {
         panic!("a good file is read");
     };
     assert_same(&read, &state);
     let unusable = |bytes: &[u8]| {
         let found = decoded(bytes);
-        matches!(found, Found::Damaged(_) | Found::Newer(_))
+        matches!(found, Decoded::Damaged(_) | Decoded::NewerVersion(_))
     };
     let mut bytes = good.clone();
     for position in 0..bytes.len() {
@@ -63,20 +76,20 @@ fn damage_at_any_bit_and_any_length_is_noticed() {
     }
     bytes.push(0);
     assert!(unusable(&bytes), "one byte more");
-    // As a disk does that has the length already and not the content.
+    // As after a crash before the content was written, but not the length.
     let half = good.len() / 2;
     bytes = [&good[..half], &vec![0; good.len() - half]].concat();
     assert!(unusable(&bytes), "zeros from the middle on");
 }
 
 #[test]
-fn counts_that_no_file_can_hold_are_refused() {
+fn counts_beyond_the_file_size_are_rejected() {
     let good = encode(&example(), FINGERPRINT_OF_TESTS).unwrap();
     let most: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     for position in HEADER + FINGERPRINT..good.len() {
         for count in [most, &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff, 0xff, 0x7f]] {
             let mut bytes = [&good[..position], count, &good[position + 1..]].concat();
-            seal(&mut bytes);
+            write_header(&mut bytes);
             harmless(&bytes);
         }
     }
@@ -84,7 +97,7 @@ fn counts_that_no_file_can_hold_are_refused() {
 
 proptest! {
     #[test]
-    fn a_file_made_by_an_enemy_is_refused_or_harmless(
+    fn malicious_file_is_rejected_or_harmless(
         polls in polls(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         width in 0_usize..5,
@@ -96,20 +109,20 @@ proptest! {
             let at = at.index(content.len());
             content[at] = byte;
         }
-        seal(&mut bytes);
+        write_header(&mut bytes);
         harmless(&bytes);
         if width != WIDTH
-            && let Found::State(state) = decode(&bytes, FINGERPRINT_OF_TESTS, width)
+            && let Decoded::State(state) = decode(&bytes, FINGERPRINT_OF_TESTS, width)
         {
             // Only tables that fit both widths.
-            prop_assert!(state.keys.all_sets().len().is_multiple_of(width));
+            prop_assert!(state.label_table.all_sets().len().is_multiple_of(width));
         }
     }
 }
 
-/// Whatever is taken out of a file can be pruned, shown and written again.
+/// Checks that a decoded state, if any, can be pruned, rendered and encoded again.
 fn harmless(bytes: &[u8]) {
-    if let Found::State(mut state) = decoded(bytes) {
+    if let Decoded::State(mut state) = decoded(bytes) {
         let (account, _, now) = play(&[]);
         state.prune(Month::at(now, &account.zone));
         let account = account.into();
@@ -120,27 +133,30 @@ fn harmless(bytes: &[u8]) {
 }
 
 #[test]
-fn a_fingerprint_is_compared_before_anything_is_read() {
+fn fingerprint_is_checked_before_decoding() {
     let good = encode(&example(), FINGERPRINT_OF_TESTS).unwrap();
     assert!(matches!(
         decode(&good, Uuid::from_u128(8), WIDTH),
-        Found::Foreign
+        Decoded::OtherConfiguration
     ));
     let mut bytes = good[..HEADER + FINGERPRINT].to_vec();
-    seal(&mut bytes);
+    write_header(&mut bytes);
     assert!(matches!(
         decode(&bytes, Uuid::from_u128(8), WIDTH),
-        Found::Foreign
+        Decoded::OtherConfiguration
     ));
-    assert!(matches!(decoded(&bytes), Found::Damaged(_)));
+    assert!(matches!(decoded(&bytes), Decoded::Damaged(_)));
 }
 
 #[test]
-fn a_file_of_a_later_version_may_look_otherwise_behind_its_number() {
+fn later_version_is_recognised_whatever_follows() {
     for rest in [&b""[..], b"x", &[0; 100]] {
         let bytes = [MAGIC, &[2, 0, 0, 0][..], rest].concat();
-        assert!(matches!(decoded(&bytes), Found::Newer(2)), "{rest:?}");
+        assert!(
+            matches!(decoded(&bytes), Decoded::NewerVersion(2)),
+            "{rest:?}"
+        );
     }
     let bytes = [MAGIC, &[0; 40][..]].concat();
-    assert!(matches!(decoded(&bytes), Found::Damaged(_)));
+    assert!(matches!(decoded(&bytes), Decoded::Damaged(_)));
 }

@@ -1,4 +1,4 @@
-//! The form of sums and of what is held back, by month.
+//! The stored form of sums and of held responses, by month.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     charge::{Measure, Month},
     ledger::{Column, Sums},
-    state::{AGREEING, Held, Size},
+    state::{CONFIRMATIONS_NEEDED, HeldResponse, ResponseSize},
 };
 
-/// The measures by their numbers in files: a new one goes to the end, and none ever leaves.
+/// The measures, by their number in the file: new ones are added at the end, and none is ever removed.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Measure")]
-pub(super) enum MeasureForm {
+pub(super) enum StoredMeasure {
     BilledCost,
     ListCost,
     ProviderForecast,
@@ -30,28 +30,28 @@ pub(super) enum MeasureForm {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct MonthForm(i16, i8);
+pub(super) struct StoredMonth(i16, i8);
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct SumsForm<'a> {
+pub(super) struct StoredSums<'a> {
     rows: u64,
     #[serde(borrow)]
-    columns: Vec<ColumnForm<'a>>,
+    columns: Vec<StoredColumn<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ColumnForm<'a> {
-    #[serde(with = "MeasureForm")]
+struct StoredColumn<'a> {
+    #[serde(with = "StoredMeasure")]
     measure: Measure,
     unit: &'a str,
     gross: f64,
-    /// Label set, first cell, number of cells.
-    cells: Vec<(u32, u8, u8)>,
+    /// Label set, first day, number of days.
+    entries: Vec<(u32, u8, u8)>,
     #[serde(borrow)]
     sums: Numbers<'a>,
 }
 
-/// Sums as 8 bytes each, little endian, one behind the other: copied as a whole they take no time.
+/// Sums as 8 bytes each, little endian: copied as one block, which takes no measurable time.
 #[derive(Deserialize)]
 struct Numbers<'a>(#[serde(borrow)] Cow<'a, [u8]>);
 
@@ -62,40 +62,40 @@ impl Serialize for Numbers<'_> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct HeldForm<'a> {
+pub(super) struct StoredHeldResponse<'a> {
     #[serde(borrow)]
-    sizes: Vec<(MonthForm, SizeForm<'a>)>,
-    agreed: u32,
+    sizes: Vec<(StoredMonth, StoredSize<'a>)>,
+    confirmations: u32,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SizeForm<'a> {
+struct StoredSize<'a> {
     rows: u64,
     #[serde(borrow)]
-    gross: Vec<GrossForm<'a>>,
+    gross: Vec<StoredGross<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct GrossForm<'a> {
-    #[serde(with = "MeasureForm")]
+struct StoredGross<'a> {
+    #[serde(with = "StoredMeasure")]
     measure: Measure,
     unit: &'a str,
     gross: f64,
 }
 
-impl From<Month> for MonthForm {
+impl From<Month> for StoredMonth {
     fn from(month: Month) -> Self {
         Self(month.year(), month.month())
     }
 }
 
-impl MonthForm {
+impl StoredMonth {
     pub(super) fn restore(self) -> Option<Month> {
         Date::new(self.0, self.1, 1).ok().map(Month::of)
     }
 }
 
-impl<'a> From<&'a Sums> for SumsForm<'a> {
+impl<'a> From<&'a Sums> for StoredSums<'a> {
     fn from(sums: &'a Sums) -> Self {
         Self {
             rows: sums.rows,
@@ -104,7 +104,7 @@ impl<'a> From<&'a Sums> for SumsForm<'a> {
     }
 }
 
-impl SumsForm<'_> {
+impl StoredSums<'_> {
     pub(super) fn restore(self, keys: usize) -> Option<Sums> {
         let columns = self.columns.into_iter().map(|column| column.restore(keys));
         Some(Sums {
@@ -114,50 +114,50 @@ impl SumsForm<'_> {
     }
 }
 
-impl<'a> From<&'a Column> for ColumnForm<'a> {
+impl<'a> From<&'a Column> for StoredColumn<'a> {
     fn from(column: &'a Column) -> Self {
-        let mut cells = Vec::with_capacity(column.len());
+        let mut entries = Vec::with_capacity(column.len());
         let mut bytes = Vec::new();
-        for of_key in column.iter() {
-            let count = u8::try_from(of_key.sums.len()).expect("a month has at most 32 cells");
-            cells.push((of_key.key, of_key.first, count));
-            bytes.extend(of_key.sums.iter().flat_map(|sum| sum.to_le_bytes()));
+        for daily in column.iter() {
+            let count = u8::try_from(daily.sums.len()).expect("a month has at most 31 days");
+            entries.push((daily.key, daily.first_day, count));
+            bytes.extend(daily.sums.iter().flat_map(|sum| sum.to_le_bytes()));
         }
         Self {
             measure: column.measure,
             unit: &column.unit,
             gross: column.gross,
-            cells,
+            entries,
             sums: Numbers(Cow::Owned(bytes)),
         }
     }
 }
 
-impl ColumnForm<'_> {
+impl StoredColumn<'_> {
     fn restore(self, keys: usize) -> Option<Column> {
         let (numbers, rest) = self.sums.0.as_chunks();
         if !rest.is_empty() {
             return None;
         }
-        Column::restored(
+        Column::from_entries(
             self.measure,
             self.unit.into(),
             self.gross,
-            &self.cells,
+            &self.entries,
             numbers.iter().copied().map(f64::from_le_bytes).collect(),
             keys,
         )
     }
 }
 
-impl<'a> From<&'a Held> for HeldForm<'a> {
-    fn from(held: &'a Held) -> Self {
-        let size = |size: &'a Size| SizeForm {
+impl<'a> From<&'a HeldResponse> for StoredHeldResponse<'a> {
+    fn from(held: &'a HeldResponse) -> Self {
+        let size = |size: &'a ResponseSize| StoredSize {
             rows: size.rows,
             gross: size
                 .gross
                 .iter()
-                .map(|((measure, unit), gross)| GrossForm {
+                .map(|((measure, unit), gross)| StoredGross {
                     measure: *measure,
                     unit,
                     gross: *gross,
@@ -170,16 +170,16 @@ impl<'a> From<&'a Held> for HeldForm<'a> {
                 .iter()
                 .map(|(month, of)| ((*month).into(), size(of)))
                 .collect(),
-            agreed: held.agreed,
+            confirmations: held.confirmations,
         }
     }
 }
 
-impl HeldForm<'_> {
-    pub(super) fn restore(self) -> Option<Held> {
+impl StoredHeldResponse<'_> {
+    pub(super) fn restore(self) -> Option<HeldResponse> {
         let mut sizes = BTreeMap::new();
-        for (month, SizeForm { rows, gross }) in self.sizes {
-            let mut size = Size {
+        for (month, StoredSize { rows, gross }) in self.sizes {
+            let mut size = ResponseSize {
                 rows,
                 gross: BTreeMap::new(),
             };
@@ -189,10 +189,10 @@ impl HeldForm<'_> {
             }
             sizes.insert(month.restore()?, size);
         }
-        // One more would have been let through.
-        (self.agreed < AGREEING).then_some(Held {
+        // With one more it would have been accepted.
+        (self.confirmations < CONFIRMATIONS_NEEDED).then_some(HeldResponse {
             sizes,
-            agreed: self.agreed,
+            confirmations: self.confirmations,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A restart inside the interval: when the next poll is, whatever the clock says.
+//! A restart within the interval: when the next poll is, even if the clock was changed.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use tokio::sync::{Notify, watch};
 use super::*;
 use crate::{clock::Clock, poller::Poller};
 
-/// When an account that was last polled at [`NOW`] is polled if the program starts at a moment and runs for three
+/// When an account that was last polled at [`NOW`] is polled if the program starts at this time and runs for three
 /// hours; the interval is one hour.
 async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
-    let shelf = Shelf::new().await;
-    shelf.provider.asked.lock().unwrap().clear();
-    let account = Arc::clone(&shelf.cell.account);
-    let mut state = shelf.store.restore(&account, at(start)).unwrap();
+    let fixture = Fixture::new().await;
+    fixture.provider.asked.lock().unwrap().clear();
+    let account = Arc::clone(&fixture.handle.account);
+    let mut state = fixture.store.restore(&account, at(start)).unwrap();
     assert!(state.status.success);
     state.status.success = !failed;
-    let cell = Arc::new(AccountHandle::restored(account, state));
+    let handle = Arc::new(AccountHandle::restored(account, state));
     let clock = Clock::starting_at(at(start));
-    let poller = Poller::new(Arc::clone(&cell), clock, Arc::new(Notify::new()))
-        .with_store(Some(Arc::clone(&shelf.store)));
+    let poller = Poller::new(Arc::clone(&handle), clock, Arc::new(Notify::new()))
+        .with_store(Some(Arc::clone(&fixture.store)));
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(poller.run(stopped));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(cell.state.load().status.next_poll.is_some());
+    assert!(handle.state.load().status.next_poll.is_some());
     tokio::time::sleep(Duration::from_hours(3)).await;
     stop.send(true).unwrap();
     task.await.unwrap();
-    let asked = shelf.provider.asked.lock().unwrap();
-    asked.iter().map(|(_, ask)| ask.now).collect()
+    let asked = fixture.provider.asked.lock().unwrap();
+    asked.iter().map(|(_, request)| request.now).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_inside_the_interval_does_not_poll_early() {
+async fn restart_within_interval_does_not_poll_early() {
     for (start, first) in [
         ("2025-03-10T12:00:01Z", "2025-03-10T13:00:00Z"),
         ("2025-03-10T12:59:59Z", "2025-03-10T13:00:00Z"),
@@ -43,7 +43,7 @@ async fn a_restart_inside_the_interval_does_not_poll_early() {
         ("2025-03-07T12:00:00Z", "2025-03-07T13:00:00Z"),
     ] {
         let polls = polls_after(start, false).await;
-        // Timers go by milliseconds.
+        // Timers have a resolution of a millisecond.
         let late = polls[0].duration_since(at(first)).as_millis();
         assert!((0..=2).contains(&late), "{start}: {polls:?}");
         assert!(polls.len() >= 2, "{start}: {polls:?}");
@@ -51,7 +51,7 @@ async fn a_restart_inside_the_interval_does_not_poll_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_failed_is_polled_again_a_minute_after_a_restart_at_the_latest() {
+async fn failed_account_is_polled_within_a_minute() {
     for (start, first) in [
         ("2025-03-10T12:00:01Z", "2025-03-10T12:01:00Z"),
         ("2025-03-10T12:05:00Z", "2025-03-10T12:05:00Z"),
@@ -66,17 +66,17 @@ async fn an_account_that_failed_is_polled_again_a_minute_after_a_restart_at_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_without_a_state_is_polled_at_once() {
-    let shelf = Shelf::new().await;
-    shelf.provider.asked.lock().unwrap().clear();
-    let account = Arc::clone(&shelf.cell.account);
-    let cell = Arc::new(AccountHandle::new(account));
+async fn account_without_state_is_polled_at_once() {
+    let fixture = Fixture::new().await;
+    fixture.provider.asked.lock().unwrap().clear();
+    let account = Arc::clone(&fixture.handle.account);
+    let handle = Arc::new(AccountHandle::new(account));
     let clock = Clock::starting_at(at(NOW));
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(Poller::new(cell, clock, Arc::new(Notify::new())).run(stopped));
+    let task = tokio::spawn(Poller::new(handle, clock, Arc::new(Notify::new())).run(stopped));
     tokio::time::sleep(Duration::from_secs(1)).await;
     stop.send(true).unwrap();
     task.await.unwrap();
-    let asked = shelf.provider.asked.lock().unwrap();
-    assert_eq!(asked.first().map(|(_, ask)| ask.now), Some(at(NOW)));
+    let asked = fixture.provider.asked.lock().unwrap();
+    assert_eq!(asked.first().map(|(_, request)| request.now), Some(at(NOW)));
 }

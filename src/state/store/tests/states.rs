@@ -1,4 +1,4 @@
-//! States that polls may leave behind, whatever they are told.
+//! States after arbitrary polls.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
@@ -70,7 +70,7 @@ pub(in crate::state::store) fn polls() -> impl Strategy<Value = Vec<Poll>> {
     prop::collection::vec(poll(), 1..12)
 }
 
-/// Polls after which a state has all that a state may have, and is small enough to be damaged at every byte.
+/// Polls after which a state has a value in every field, and is small enough to be damaged at every byte.
 pub(in crate::state::store) fn a_little_of_everything() -> Vec<Poll> {
     let poll = |charges: Vec<_>| Poll {
         after: Duration::from_hours(24 * 6),
@@ -94,7 +94,7 @@ pub(in crate::state::store) fn a_little_of_everything() -> Vec<Poll> {
     ]
 }
 
-/// The account, its state after the polls, and the moment of the last.
+/// The account, its state after the polls, and the time of the last.
 pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, Timestamp) {
     let provider = Scripted::new(
         &[
@@ -112,7 +112,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
     for poll in polls {
         now += SignedDuration::try_from(poll.after).unwrap();
         let current = Month::at(now, &account.zone);
-        let ask = PollRequest {
+        let request = PollRequest {
             months: vec![current.previous(), current],
             current,
             today: now.to_zoned(account.zone.clone()).date(),
@@ -122,7 +122,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
             .iter()
             .map(|id| Part::new(*id).with("name", format!("of {id}")))
             .collect();
-        state.list(&listed);
+        state.set_listed_parts(&listed);
         let id = PARTS[poll.part];
         let failure = poll.fails.map(|reason| Failure {
             reason: Reason::ALL[reason],
@@ -131,23 +131,23 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
         let ledger = Arc::new(std::sync::Mutex::new(Ledger::new(Arc::clone(&shape), 1000)));
         let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
         for charge in &poll.charges {
-            said(*charge, &ask).tell(&sink);
+            said(*charge, &request).tell(&sink);
         }
         if poll.withheld {
             sink.lock().unwrap().withhold(current.previous());
         }
         drop(sink);
-        let said = Arc::into_inner(ledger)
+        let totals = Arc::into_inner(ledger)
             .unwrap()
             .into_inner()
             .unwrap()
             .close();
-        state.status.rows = Some(said.rows);
+        state.status.rows = Some(totals.rows);
         match failure {
-            Some(failure) => state.fail(id, failure),
-            None => match state.check_plausibility(id, &said, &ask) {
-                Ok(()) => drop(state.accept(id, said, &ask, &account.zone)),
-                Err(implausible) => state.fail(
+            Some(failure) => state.record_failure(id, failure),
+            None => match state.check_plausibility(id, &totals, &request) {
+                Ok(()) => drop(state.accept(id, totals, &request, &account.zone)),
+                Err(implausible) => state.record_failure(
                     id,
                     Failure {
                         reason: Reason::Implausible,
@@ -156,7 +156,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
                 ),
             },
         }
-        state.record_forecasts(&ask, BTreeMap::from([("EUR".into(), 12.5)]));
+        state.record_forecasts(&request, BTreeMap::from([("EUR".into(), 12.5)]));
         state.status.discovery = poll.withheld.then(|| Failure {
             reason: Reason::Tls,
             message: "no parts".to_owned(),
@@ -174,27 +174,29 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
     (account, state, now)
 }
 
-/// Days 0 to 30 of the month before and the running one, whole months, and now.
+/// Days 0 to 30 of the previous and the current month, whole months, and now.
 fn said(
     (when, name, id, measure, value): (u8, usize, usize, usize, f64),
-    ask: &PollRequest,
+    request: &PollRequest,
 ) -> Said {
     let (measure, unit) = MEASURES[measure];
     let day = i64::from(when % 28);
     let period = match (measure, when) {
         (Measure::Seats | Measure::ProviderForecast, _) => Period::Now,
         (_, 0..20) => Period::Day(
-            ask.current
+            request
+                .current
                 .first_day()
                 .saturating_add(jiff::Span::new().days(day)),
         ),
         (_, 20..30) => Period::Day(
-            ask.current
+            request
+                .current
                 .previous()
                 .first_day()
                 .saturating_add(jiff::Span::new().days(day)),
         ),
-        (_, when) => Period::Month(ask.months[usize::from(when % 2)]),
+        (_, when) => Period::Month(request.months[usize::from(when % 2)]),
     };
     Said {
         period,
@@ -212,11 +214,14 @@ fn said(
     }
 }
 
-/// Fails unless two states say the same, label set by label set.
+/// Fails unless two states are equal, including their label sets.
 pub(in crate::state::store) fn assert_same(left: &AccountState, right: &AccountState) {
-    assert_eq!(left.keys.all_values(), right.keys.all_values());
-    assert_eq!(left.keys.all_sets(), right.keys.all_sets());
+    assert_eq!(
+        left.label_table.all_values(),
+        right.label_table.all_values()
+    );
+    assert_eq!(left.label_table.all_sets(), right.label_table.all_sets());
     assert_eq!(left.parts, right.parts);
-    assert_eq!(left.noted, right.noted);
+    assert_eq!(left.forecast_records, right.forecast_records);
     assert_eq!(left.status, right.status);
 }

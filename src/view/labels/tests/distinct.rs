@@ -1,11 +1,11 @@
-//! No two ids share a label unless an alias says so, compared by what is shown.
+//! No two ids share a label value without an alias, compared as shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::{
-    super::distinct::{MAX_CHARS, clean, cut},
+    super::distinct::{MAX_CHARS, clean, truncate},
     Info, named, shown,
 };
 
@@ -36,10 +36,10 @@ fn long_names_are_compared_as_shown() {
     let names = ["(1)", "(2)", "(3)"].map(|id| with_end(&format!(" {id}")));
     let names = names.each_ref().map(String::as_str);
     assert_shown(&[(first, "1"), (second, "2"), (third, "3")], &[], &names);
-    // One that is shown whole and one that is cut to the same text.
-    let whole: &'static str = cut(first.into(), MAX_CHARS).into_owned().leak();
+    // One that is shown completely and one that is truncated to the same text.
+    let whole: &'static str = truncate(first.into(), MAX_CHARS).into_owned().leak();
     assert_shown(&[(first, "1"), (whole, "2")], &[], &names[..2]);
-    // Alone, a long name is only cut.
+    // Alone, a long name is only truncated.
     assert_shown(&[(first, "1")], &[], &[whole]);
 }
 
@@ -60,7 +60,7 @@ fn name_that_looks_like_a_name_with_id() {
         &[],
         &["ACME (1)", "ACME (2)", "ACME (1) (d8c558a315dd)"],
     );
-    // Both with their ids are the same text.
+    // Both are the same text with their ids.
     assert_shown(
         &[("A", "B) (C"), ("A", "2"), ("A (B)", "C"), ("A (B)", "3")],
         &[],
@@ -74,7 +74,7 @@ fn name_that_looks_like_a_name_with_id() {
 }
 
 #[test]
-fn control_characters_do_not_tell_names_apart() {
+fn control_characters_do_not_make_names_distinct() {
     assert_shown(
         &[("ACME", "1"), ("AC\u{7}ME", "2")],
         &[],
@@ -120,7 +120,7 @@ fn id_too_long_to_be_shown() {
         &[],
         &["ACME (bf65a7e13875)", "ACME (6c56c00da739)"],
     );
-    // Without names, ids are what is shown and cut.
+    // Without names, ids are shown and truncated.
     let [first, second] = ["ya", "yb"].map(long);
     let want = ["1c075dd041bb", "609c444f3f10"].map(|hash| with_end(&format!(" ({hash})")));
     let want = want.each_ref().map(String::as_str);
@@ -129,18 +129,18 @@ fn id_too_long_to_be_shown() {
 }
 
 #[test]
-fn alias_joins_what_the_configuration_names() {
+fn alias_joins_ids_as_configured() {
     let pairs = [("ACME", "1"), ("Beta", "2")];
     // The same alias for two ids.
     assert_shown(&pairs, &[("1", "Both"), ("2", "Both")], &["Both", "Both"]);
-    // The name of somebody whom the configuration does not mention.
+    // The name of a customer that is not in the configuration.
     assert_shown(&pairs, &[("2", "ACME")], &["ACME (1)", "ACME"]);
     assert_shown(
         &[("ACME", "1"), ("ACME", "3"), ("Beta", "2")],
         &[("2", "ACME (1)")],
         &["ACME (6b86b273ff34)", "ACME (3)", "ACME (1)"],
     );
-    // The id of somebody who has no other name, as in a dimension without ids.
+    // The id of a customer without another name, as in a dimension without ids.
     assert_shown(
         &[("ACME", ""), ("Beta", "")],
         &[("Beta", "ACME")],
@@ -148,7 +148,7 @@ fn alias_joins_what_the_configuration_names() {
     );
     // Folded rows.
     assert_shown(&pairs, &[("2", "other")], &["ACME", "other"]);
-    // Two aliases that only become the same by being cut.
+    // Two aliases that only become the same by truncation.
     let want = ["1c075dd041bb", "609c444f3f10"].map(|hash| with_end(&format!(" ({hash})")));
     assert_shown(
         &pairs,
@@ -188,7 +188,7 @@ fn other_is_reserved_for_folded_rows() {
 }
 
 #[test]
-fn info_series_follow_names_that_were_told_apart() {
+fn info_series_use_the_distinct_names() {
     let info = |shown: &str, id: &str| Info {
         shown: shown.into(),
         id: id.into(),
@@ -210,7 +210,7 @@ fn info_series_follow_names_that_were_told_apart() {
 }
 
 #[test]
-fn shared_names_are_reported_with_what_they_became() {
+fn shared_names_are_reported_with_their_texts() {
     let shared = |pairs: &[(&'static str, &'static str)], aliases: &[(&str, &str)]| -> Vec<_> {
         let (sets, _) = named(pairs, aliases);
         let own = |(label, name, texts): (usize, &str, Vec<&str>)| {
@@ -235,7 +235,7 @@ fn shared_names_are_reported_with_what_they_became() {
 }
 
 #[test]
-fn budgets_match_names_as_they_were_before() {
+fn budgets_match_plain_names() {
     let matching =
         |pairs: &[(&'static str, &'static str)], aliases: &[(&str, &str)], name: &str| {
             let (sets, keys) = named(pairs, aliases);
@@ -246,7 +246,7 @@ fn budgets_match_names_as_they_were_before() {
     let [first, second] = ["ya", "yb"].map(long);
     let long = [(first, "1"), (second, "2"), ("Beta", "3")];
     assert_eq!(
-        matching(&long, &[], &cut(first.into(), MAX_CHARS)),
+        matching(&long, &[], &truncate(first.into(), MAX_CHARS)),
         ["1", "2"]
     );
     let acme = [("ACME", "1"), ("ACME", "2"), ("ACME (1)", "3")];
@@ -257,7 +257,7 @@ fn budgets_match_names_as_they_were_before() {
     assert_eq!(matching(&aliased, &[("2", "ACME")], "ACME"), ["1", "2"]);
 }
 
-/// Names and ids that are easily taken for each other.
+/// Names and ids that are easily confused.
 fn text() -> impl Strategy<Value = &'static str> {
     let long_id = |end: &str| -> &'static str { format!("{}{end}", "i".repeat(150)).leak() };
     prop::sample::select(vec![
@@ -286,7 +286,7 @@ fn text() -> impl Strategy<Value = &'static str> {
         long("bb (1)"),
         long_id("a"),
         long_id("b"),
-        cut(long("ba").into(), MAX_CHARS).into_owned().leak(),
+        truncate(long("ba").into(), MAX_CHARS).into_owned().leak(),
     ])
 }
 
@@ -303,7 +303,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn distinct_ids_share_no_series_unless_an_alias_says_so(
+    fn distinct_ids_share_no_series_without_an_alias(
         pairs in prop::collection::vec((text(), text()), 1..14),
         aliases in prop::collection::btree_map(text(), text().prop_filter("an alias has a text", |text| !clean(text).is_empty()), 0..4),
         seed in any::<prop::sample::Index>(),
@@ -324,9 +324,9 @@ proptest! {
             let identities: BTreeSet<_> = ids.iter().map(|id| identity(id)).collect();
             prop_assert_eq!(identities.len(), 1, "{:?} is shown for {:?}", text, ids);
         }
-        // Whoever is the only one to have a text keeps it.
+        // A value that is the only one with a text keeps it.
         for (text, (name, id)) in texts.iter().zip(&pairs) {
-            let plain = |name: &'static str| cut(clean(name), MAX_CHARS);
+            let plain = |name: &'static str| truncate(clean(name), MAX_CHARS);
             let clashes = pairs.iter().any(|(name, _)| {
                 let name = plain(name);
                 name.is_empty() || name == "other" || pairs.iter().filter(|pair| plain(pair.0) == name).count() > 1 || name.ends_with(')')
@@ -335,7 +335,7 @@ proptest! {
                 prop_assert_eq!(text, &*plain(name), "{}", id);
             }
         }
-        // The order of rows says nothing.
+        // The order of rows does not matter.
         let mut turned = pairs.clone();
         turned.rotate_left(seed.index(pairs.len()));
         turned.reverse();
@@ -344,12 +344,12 @@ proptest! {
             pairs.iter().copied().zip(texts).collect()
         };
         prop_assert_eq!(&infos, &same_infos);
-        // One info series a text at most, which tells the id where there is only one.
+        // One info series a text at most, with the id if there is only one.
         let mut seen = BTreeSet::new();
         for info in &infos {
             prop_assert!(seen.insert(&info.shown), "{:?} twice", info.shown);
             let ids = &by_text[&*info.shown];
-            let want = if ids.len() == 1 { cut(clean(ids.first().unwrap()), MAX_CHARS) } else { "".into() };
+            let want = if ids.len() == 1 { truncate(clean(ids.first().unwrap()), MAX_CHARS) } else { "".into() };
             prop_assert_eq!(&*info.id, want);
         }
         prop_assert_eq!(named(&turned, again), named(&pairs, texts));

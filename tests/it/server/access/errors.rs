@@ -1,4 +1,4 @@
-//! What a web configuration may not say, each with its key and what is allowed.
+//! Errors of a web configuration, each with its key and what is allowed.
 
 use super::{Authority, TLS, folder, hash, load};
 
@@ -37,7 +37,7 @@ const SUITES: &str = "TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA
                       TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
 
 #[test]
-fn each_fault_is_told_by_its_key() {
+fn each_error_names_its_key() {
     let authority = Authority::new("ours");
     let other = authority.server();
     let with = |line: &str| format!("{TLS}  {line}\n");
@@ -94,7 +94,7 @@ fn each_fault_is_told_by_its_key() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_errors_are_reported_together() {
     let web = "tls_server_config: {cert_file: no.pem, min_version: TLS10}
 http_server_config: {headers: {Server: x}}
 basic_auth_users: {alice: none}
@@ -106,7 +106,7 @@ other: 1
 }
 
 #[test]
-fn what_is_empty_or_switched_off_is_as_if_it_were_not_there() {
+fn empty_or_disabled_counts_as_absent() {
     let authority = Authority::new("ours");
     for web in [
         "",
@@ -122,7 +122,7 @@ fn what_is_empty_or_switched_off_is_as_if_it_were_not_there() {
 }
 
 #[test]
-fn certificates_may_stand_in_the_file_itself() {
+fn certificates_may_be_inline() {
     let authority = Authority::new("ours");
     let issued = authority.server();
     let block = |key: &str, text: &str| {
@@ -140,7 +140,7 @@ fn certificates_may_stand_in_the_file_itself() {
 }
 
 #[test]
-fn a_file_that_is_missing_is_told() {
+fn missing_file_is_reported() {
     let folder = folder(&Authority::new("ours"), "");
     std::fs::remove_file(folder.path().join("web.yml")).unwrap();
     let report = load(&folder).err().unwrap();

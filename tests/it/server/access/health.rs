@@ -1,4 +1,4 @@
-//! The command `health`, against the real binary in all its ways to serve, and against what is no exporter.
+//! The command `health`, against the real binary in all its ways to serve, and against other servers.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 use super::{Authority, Program, TLS, folder, hash, program};
 use crate::support::serve;
 
-struct Said {
+struct Outcome {
     alive: bool,
     stderr: String,
 }
 
-async fn health(arguments: &[&str]) -> Said {
+async fn health(arguments: &[&str]) -> Outcome {
     let arguments: Vec<_> = std::iter::once("health")
         .chain(arguments.iter().copied())
         .collect();
@@ -25,14 +25,14 @@ async fn health(arguments: &[&str]) -> Said {
         other => panic!("{other:?}: {}", ended.stderr),
     };
     assert_eq!(alive, ended.stderr.is_empty(), "{}", ended.stderr);
-    Said {
+    Outcome {
         alive,
         stderr: ended.stderr,
     }
 }
 
 #[tokio::test]
-async fn an_exporter_is_alive_however_it_serves() {
+async fn exporter_is_alive_however_it_serves() {
     let users = format!("basic_auth_users: {{alice: {}}}\n", hash("secret"));
     let strict = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
     for (web, scheme) in [
@@ -73,8 +73,8 @@ async fn an_exporter_is_alive_however_it_serves() {
             // The first one counts.
             vec![&everywhere, "--web.listen-address=127.0.0.1:9"],
         ] {
-            let said = health(&arguments).await;
-            assert!(said.alive, "{web:?} {arguments:?}: {}", said.stderr);
+            let outcome = health(&arguments).await;
+            assert!(outcome.alive, "{web:?} {arguments:?}: {}", outcome.stderr);
         }
         running.terminate().await;
         assert_eq!(running.end().await.status.code(), Some(0));
@@ -83,7 +83,7 @@ async fn an_exporter_is_alive_however_it_serves() {
 }
 
 #[tokio::test]
-async fn what_is_no_exporter_is_not_alive_and_the_reason_is_told() {
+async fn other_servers_are_not_alive() {
     let server = serve(
         Router::new()
             .route(
@@ -100,51 +100,53 @@ async fn what_is_no_exporter_is_not_alive_and_the_reason_is_told() {
         ("/none", "404 Not Found"),
         ("/moved", "307 Temporary Redirect"),
     ] {
-        let said = health(&[&format!("--url={server}{path}")]).await;
-        assert!(!said.alive);
-        assert!(said.stderr.contains(want), "{}", said.stderr);
-        assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+        let outcome = health(&[&format!("--url={server}{path}")]).await;
+        assert!(!outcome.alive);
+        assert!(outcome.stderr.contains(want), "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     }
-    // Both ways of asking are told.
+    // Both schemes are reported.
     let listen = server.replace("http://", "--web.listen-address=");
-    let said = health(&[&listen]).await;
-    assert!(!said.alive);
+    let outcome = health(&[&listen]).await;
+    assert!(!outcome.alive);
     for scheme in ["http://", "https://"] {
-        assert!(said.stderr.contains(scheme), "{}", said.stderr);
+        assert!(outcome.stderr.contains(scheme), "{}", outcome.stderr);
     }
     // A password that somebody put into the address is not.
     let secret = server.replace("http://", "--url=http://alice:swordfish@");
-    let said = health(&[&secret]).await;
-    assert!(!said.stderr.contains("swordfish"), "{}", said.stderr);
+    let outcome = health(&[&secret]).await;
+    assert!(!outcome.stderr.contains("swordfish"), "{}", outcome.stderr);
 }
 
 #[tokio::test]
-async fn where_nothing_listens_or_answers_it_ends_all_the_same() {
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = silent.local_addr().unwrap();
-    let listen = format!("--web.listen-address={address}");
-    let said = tokio::time::timeout(Duration::from_mins(1), health(&[&listen])).await;
-    let said = said.expect("it ends");
-    assert!(!said.alive);
-    assert!(said.stderr.contains("timed out"), "{}", said.stderr);
-    drop(silent);
-    let said = health(&[&format!("--url=http://{address}")]).await;
-    assert!(
-        said.stderr.contains("Connection refused"),
-        "{}",
-        said.stderr
-    );
-
-    let garbage = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = garbage.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = garbage.accept().await {
-            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await;
-        }
-    });
-    assert!(
-        !health(&[&format!("--web.listen-address={address}")])
-            .await
-            .alive
-    );
+async fn silent_or_closed_port_is_not_alive() {
+    let silent = async {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap();
+        let listen = format!("--web.listen-address={address}");
+        let outcome = tokio::time::timeout(Duration::from_mins(1), health(&[&listen])).await;
+        let outcome = outcome.expect("it ends");
+        assert!(!outcome.alive);
+        assert!(outcome.stderr.contains("timed out"), "{}", outcome.stderr);
+        drop(silent);
+        let outcome = health(&[&format!("--url=http://{address}")]).await;
+        assert!(
+            outcome.stderr.contains("Connection refused"),
+            "{}",
+            outcome.stderr
+        );
+    };
+    let garbage = async {
+        let garbage = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = garbage.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = garbage.accept().await {
+                let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await;
+            }
+        });
+        let listen = format!("--web.listen-address={address}");
+        assert!(!health(&[&listen]).await.alive);
+    };
+    // Each waits for the command to give up.
+    tokio::join!(silent, garbage);
 }

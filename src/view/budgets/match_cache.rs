@@ -1,5 +1,4 @@
-//! Which label sets budgets match, from one rendering to the next: finding it reads every text, and most polls bring no
-//! new ones.
+//! Which label sets budgets match, cached between renderings: matching reads every text, and most polls have no new ones.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,28 +10,28 @@ use crate::{
     },
 };
 
-/// What the budgets matched when they were last looked at, by account.
+/// The label sets that budgets match, by account.
 #[derive(Debug, Default)]
-pub struct Matched(BTreeMap<String, OfAccount>);
+pub struct MatchCache(BTreeMap<String, AccountMatches>);
 
-/// What budgets match among the label sets of one account.
+/// The matches of all budgets among the label sets of one account.
 #[derive(Debug)]
-struct OfAccount {
+struct AccountMatches {
     labels: Arc<LabelSets>,
     /// By the budget's name.
-    by_budget: BTreeMap<String, OfBudget>,
+    by_budget: BTreeMap<String, BudgetMatches>,
 }
 
-/// What one budget matches, as it was configured then.
+/// The matches of one budget, and the matchers they are valid for.
 #[derive(Debug)]
-struct OfBudget {
-    /// Labels and expressions as they are written.
+struct BudgetMatches {
+    /// Labels and expressions as configured.
     matchers: Vec<(String, String)>,
     sets: Arc<LabelSetMask>,
 }
 
-impl OfBudget {
-    fn is_of(&self, budget: &Budget) -> bool {
+impl BudgetMatches {
+    fn is_valid_for(&self, budget: &Budget) -> bool {
         let matchers = self
             .matchers
             .iter()
@@ -44,31 +43,31 @@ impl OfBudget {
     }
 }
 
-impl Matched {
-    /// Which of an account's label sets, as they are before folding, a budget matches: as it was before, or as is found
-    /// now. It is remembered here.
-    pub(super) fn by(
+impl MatchCache {
+    /// The label sets of an account, before folding, that a budget matches: from the previous cache if still valid,
+    /// otherwise computed. The result is added to this cache.
+    pub(super) fn matching(
         &mut self,
-        before: &mut Self,
+        previous: &mut Self,
         budget: &Budget,
         view: &View,
     ) -> Arc<LabelSetMask> {
         let labels = &view.spend.labels;
         let account = &view.account.name;
-        let known = before.0.get_mut(account);
+        let known = previous.0.get_mut(account);
         let known = known
             .filter(|known| Arc::ptr_eq(&known.labels, labels))
             .and_then(|known| known.by_budget.remove(&budget.name))
-            .filter(|known| known.is_of(budget));
-        let known = known.unwrap_or_else(|| OfBudget {
+            .filter(|known| known.is_valid_for(budget));
+        let known = known.unwrap_or_else(|| BudgetMatches {
             matchers: (budget.matchers.iter())
                 .map(|(label, pattern)| (label.clone(), pattern.as_str().to_owned()))
                 .collect(),
-            sets: Arc::new(matching(budget, view)),
+            sets: Arc::new(find_matches(budget, view)),
         });
         let sets = Arc::clone(&known.sets);
         let of_account = self.0.entry(account.clone());
-        let of_account = of_account.or_insert_with(|| OfAccount {
+        let of_account = of_account.or_insert_with(|| AccountMatches {
             labels: Arc::clone(labels),
             by_budget: BTreeMap::new(),
         });
@@ -77,7 +76,7 @@ impl Matched {
     }
 }
 
-fn matching(budget: &Budget, view: &View) -> LabelSetMask {
+fn find_matches(budget: &Budget, view: &View) -> LabelSetMask {
     let slots = &view.account.labels.slots;
     let matchers: Vec<_> = budget
         .matchers

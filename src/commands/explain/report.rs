@@ -1,54 +1,54 @@
-//! What a poll found, as plain data: the form of `explain --json`, which only grows (docs/explain.md).
+//! The results of a poll as plain data: the JSON of `explain --json`, to which keys are only added (docs/explain.md).
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
-use crate::telemetry::terminal::escape_json;
 use crate::{
     charge::Measure,
     error::{ProviderError, Reason},
     ledger::Sum,
-    state::MonthState,
+    state::{MonthState, PartState},
+    telemetry::terminal::escape_json,
     view::{
         View, Window, WithheldParts,
-        budgets::{Matched, Money},
+        budgets::{MatchCache, Money},
     },
 };
 
-/// The number of the form. A key that is renamed, or means something else, is another form.
+/// The version of the JSON. It changes when a key is renamed or changes its meaning.
 const FORM: u32 = 1;
-/// A credential that ends within this many days is told.
-const SOON: i64 = 14;
+/// A credential that expires within this many days is reported.
+const EXPIRY_WARNING_DAYS: i64 = 14;
 
-/// What was found in all accounts.
+/// The results of all accounts.
 #[derive(Debug, Clone, Serialize)]
-pub struct Explained {
-    /// The number of this form.
+pub struct Explanation {
+    /// The version of the JSON.
     pub form: u32,
-    /// When all had answered.
+    /// When all polls had finished.
     pub at: Timestamp,
-    /// Whether an account failed, wholly or in part.
+    /// Whether an account failed, completely or partly.
     pub failed: bool,
-    /// What is odd about the configuration.
+    /// Warnings about the configuration.
     pub warnings: Vec<String>,
     /// The accounts, sorted by name.
-    pub accounts: Vec<Found>,
+    pub accounts: Vec<AccountReport>,
 }
 
-/// What was found in one account.
+/// The results of one account.
 #[derive(Debug, Clone, Serialize)]
-pub struct Found {
+pub struct AccountReport {
     /// Its name.
     pub account: String,
     /// Its provider.
     pub provider: &'static str,
-    /// Whether everything, something or nothing was read.
-    pub state: State,
+    /// Whether all parts, some or none were read.
+    pub state: Outcome,
     /// How long the poll took.
     pub seconds: f64,
-    /// How many requests were sent, logins and repeats included.
+    /// How many requests were sent, logins and retries included.
     pub requests: u64,
     /// How many parts the provider lists.
     pub parts: usize,
@@ -56,39 +56,39 @@ pub struct Found {
     pub failing_parts: usize,
     /// How many rows were read.
     pub rows: u64,
-    /// How many label sets are shown, as `cloudspend_series` counts them.
+    /// How many label sets are served, as in `cloudspend_series`.
     pub series: usize,
-    /// How many samples of cost, quantity and seats they have, over all windows.
+    /// How many samples of cost, quantity and seats they have in all windows.
     pub samples: usize,
     /// The end of the newest day or hour seen.
     pub data_until: Option<Timestamp>,
-    /// What was charged, used or bought, by measure and currency or unit.
+    /// Totals by measure and currency or unit.
     pub totals: Vec<Total>,
     /// How many label sets were folded into `other`.
     pub folded_series: usize,
-    /// Which share of the absolute cost they have.
+    /// Their share of the absolute cost.
     pub folded_cost_ratio: f64,
     /// The names that several ids share.
-    pub clashes: Vec<Clash>,
+    pub clashes: Vec<SharedName>,
     /// The months that the provider does not report.
-    pub withheld: Vec<Withheld>,
+    pub withheld: Vec<WithheldMonth>,
     /// How many parts with charges lack one of the two months, as `cloudspend_withheld_parts` counts them; absent where
     /// the provider reports no months.
     pub withheld_parts: Option<WithheldParts>,
-    /// What the provider's rows have about them that an operator should know, and what is odd about the outcome.
+    /// Remarks about the provider's rows and about unusual results.
     pub remarks: Vec<String>,
-    /// What failed: finding the parts, then the parts.
-    pub failures: Vec<Failed>,
-    /// For how long the provider asked to be left alone.
+    /// The failures: of discovery, then of parts.
+    pub failures: Vec<Failure>,
+    /// How long the provider asked to wait, by Retry-After.
     pub asked_to_wait_seconds: Option<f64>,
-    /// What the provider says about its own health; absent where it says nothing.
+    /// The provider's own health status; absent where its API has none.
     pub health: Option<Health>,
 }
 
-/// How an account fares.
+/// The outcome of an account's poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum Outcome {
     /// Everything was read.
     Good,
     /// Some parts were read and some were not.
@@ -97,7 +97,7 @@ pub enum State {
     Failed,
 }
 
-impl State {
+impl Outcome {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -114,29 +114,29 @@ pub struct Total {
     pub measure: &'static str,
     /// Currency or unit; empty for seats.
     pub unit: String,
-    /// Over the running billing month so far.
+    /// In the current billing month so far.
     pub month_to_date: Option<f64>,
-    /// Over the month before.
+    /// In the previous month.
     pub previous_month: Option<f64>,
-    /// As of the answer: levels and seats.
+    /// At the time of the response: levels and seats.
     pub now: Option<f64>,
 }
 
 /// A name that several ids share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Clash {
-    /// In which label.
+pub struct SharedName {
+    /// The label that shows it.
     pub label: String,
     /// The name.
     pub name: String,
-    /// What is shown in its place.
+    /// What is shown instead.
     pub shown: Vec<String>,
 }
 
 /// A month that the provider does not report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Withheld {
-    /// Of which part.
+pub struct WithheldMonth {
+    /// The id of the part.
     pub part: String,
     /// `YYYY-MM`.
     pub month: String,
@@ -144,20 +144,20 @@ pub struct Withheld {
 
 /// Why something failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failed {
+pub struct Failure {
     /// The part's id, or `discovery`.
     pub part: String,
     /// The label `reason` of `cloudspend_poll_failures_total`.
     pub reason: &'static str,
     /// The reason in words.
     pub meaning: &'static str,
-    /// What happened, with its causes.
+    /// The error with its sources.
     pub message: String,
-    /// What to do about it.
+    /// Advice.
     pub advice: &'static str,
 }
 
-impl Failed {
+impl Failure {
     fn new(part: &str, reason: Reason, message: &str) -> Self {
         Self {
             part: part.to_owned(),
@@ -169,35 +169,38 @@ impl Failed {
     }
 }
 
-/// What a provider says about its own health.
+/// A provider's own health status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// Its own words.
-    Said(String),
-    /// Why it could not be asked.
+    /// The status as sent.
+    #[serde(rename = "said")]
+    Status(String),
+    /// Why it could not be fetched.
     Failed(String),
 }
 
-impl Explained {
-    pub(super) fn new(at: Timestamp, warnings: Vec<String>, accounts: Vec<Found>) -> Self {
+impl Explanation {
+    pub(super) fn new(at: Timestamp, warnings: Vec<String>, accounts: Vec<AccountReport>) -> Self {
         Self {
             form: FORM,
             at,
-            failed: accounts.iter().any(|found| found.state != State::Good),
+            failed: accounts
+                .iter()
+                .any(|account| account.state != Outcome::Good),
             warnings,
             accounts,
         }
     }
 
-    /// All of it as JSON, with nothing in it that a terminal acts upon.
+    /// All results as JSON that is safe for a terminal.
     pub fn json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("texts, finite numbers and lists");
         escape_json(&json)
     }
 }
 
-impl Found {
+impl AccountReport {
     pub(super) fn new(
         view: &View,
         money: &Money,
@@ -207,11 +210,11 @@ impl Found {
         let (account, status) = (&view.account, &view.state.status);
         let failing = view.health.failing_parts;
         let state = if status.success {
-            State::Good
+            Outcome::Good
         } else if failing < view.health.parts {
-            State::Partial
+            Outcome::Partial
         } else {
-            State::Failed
+            Outcome::Failed
         };
         let totals = totals(view);
         let failures = view.health.failures.iter();
@@ -226,20 +229,20 @@ impl Found {
             rows: status.rows.unwrap_or_default(),
             series: view.labels.len(),
             samples: view.families.iter().map(|family| family.values.len()).sum(),
-            data_until: view.health.data,
+            data_until: view.health.data_until,
             folded_series: view.folded.series,
             folded_cost_ratio: view.folded.cost_ratio,
-            clashes: clashes(view),
+            clashes: shared_names(view),
             withheld: withheld(view),
             withheld_parts: view.health.withheld,
             remarks: remarks(view, money, &totals),
             failures: failures
-                .map(|(part, failure)| Failed::new(part, failure.reason, &failure.message))
+                .map(|(part, failure)| Failure::new(part, failure.reason, &failure.message))
                 .collect(),
             asked_to_wait_seconds: (!asked_to_wait.is_zero())
                 .then_some(asked_to_wait.as_secs_f64()),
-            health: health.map(|said| match said {
-                Ok(words) => Health::Said(words),
+            health: health.map(|response| match response {
+                Ok(status) => Health::Status(status),
                 Err(error) => Health::Failed(error.to_string()),
             }),
             totals,
@@ -278,10 +281,10 @@ fn totals(view: &View) -> Vec<Total> {
     totals.into_values().collect()
 }
 
-fn clashes(view: &View) -> Vec<Clash> {
+fn shared_names(view: &View) -> Vec<SharedName> {
     view.labels
         .shared()
-        .map(|(label, name, texts)| Clash {
+        .map(|(label, name, texts)| SharedName {
             label: view.account.labels.slots[label].label.clone(),
             name: name.to_owned(),
             shown: texts.into_iter().map(str::to_owned).collect(),
@@ -289,12 +292,12 @@ fn clashes(view: &View) -> Vec<Clash> {
         .collect()
 }
 
-fn withheld(view: &View) -> Vec<Withheld> {
-    let of_part = |(part, state): (&String, &crate::state::PartState)| -> Vec<Withheld> {
+fn withheld(view: &View) -> Vec<WithheldMonth> {
+    let of_part = |(part, state): (&String, &PartState)| -> Vec<WithheldMonth> {
         let months = state.months.iter();
         months
-            .filter(|(_, said)| **said == MonthState::Withheld)
-            .map(|(month, _)| Withheld {
+            .filter(|(_, month)| **month == MonthState::Withheld)
+            .map(|(month, _)| WithheldMonth {
                 part: part.clone(),
                 month: month.to_string(),
             })
@@ -311,19 +314,19 @@ fn remarks(view: &View, money: &Money, totals: &[Total]) -> Vec<String> {
     let mut remarks: Vec<String> = view.state.status.remarks.iter().cloned().collect();
     let good = view.state.status.success;
     if good && view.health.parts == 0 {
-        remarks.push("the provider lists nothing to ask for".to_owned());
+        remarks.push("the provider lists no parts, so nothing was fetched".to_owned());
     } else if good && view.state.status.rows == Some(0) {
         remarks.push(
-            "no row was read: the filters may exclude everything, or nothing was charged yet"
+            "no rows were read: the filters may exclude everything, or nothing was charged yet"
                 .to_owned(),
         );
     } else if good && !totals.is_empty() && totals.iter().all(Total::is_zero) {
-        remarks.push("everything adds up to 0 in this month and the one before".to_owned());
+        remarks.push("all totals of the current and the previous month are 0".to_owned());
     }
-    for spent in money.spent_of_all(std::slice::from_ref(view), &mut Matched::default()) {
+    for spent in money.spent_of_all(std::slice::from_ref(view), &mut MatchCache::default()) {
         let name = &spent.budget.name;
         remarks.extend(spent.without_rate.iter().map(|currency| {
-            format!("budget {name}: {currency} is left out, since there is no exchange rate")
+            format!("budget {name}: amounts in {currency} are not counted, since there is no exchange rate")
         }));
     }
     if let Some(day) = view.account.credential_expires {
@@ -337,7 +340,7 @@ fn remarks(view: &View, money: &Money, totals: &[Total]) -> Vec<String> {
             Some(today) if day < today => {
                 remarks.push(format!("the credential expired on {day}"));
             }
-            Some(today) if day <= today.saturating_add(SOON.days()) => {
+            Some(today) if day <= today.saturating_add(EXPIRY_WARNING_DAYS.days()) => {
                 remarks.push(format!("the credential expires on {day}"));
             }
             _ => {}
