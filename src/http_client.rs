@@ -7,6 +7,7 @@ mod client;
 pub mod deadline;
 mod gzip;
 mod pagination;
+mod proxy;
 mod rate_limit;
 mod redact;
 mod redirect;

@@ -8,6 +8,15 @@ use std::{
 
 use secrecy::SecretString;
 
+/// A variable that names a proxy. Its URL may hold a password.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secrets are one of the two places that read the environment"
+)]
+pub fn proxy_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Where a secret is kept, never its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
