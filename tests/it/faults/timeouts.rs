@@ -230,7 +230,7 @@ async fn deadline_while_retrying_reports_the_cause() {
         ("trying again", [limited(), silent()], Reason::RateLimited),
         (
             "no connection",
-            [Reply(vec![Step::Close]), silent()],
+            [limited(), Reply(vec![Step::Close])],
             Reason::Unreachable,
         ),
         ("slow response", [limited(), stalled()], Reason::Timeout),
