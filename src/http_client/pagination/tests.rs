@@ -10,7 +10,7 @@ fn ids(list: &[&[&str]]) -> Result<(String, PageContent), String> {
     for page in list {
         let mut rows = page.to_vec();
         content = pages
-            .retain_new("GET /list", &mut rows, |row| row.to_owned())
+            .retain_new("GET /list", &mut rows, ToOwned::to_owned)
             .map_err(|error| format!("{} {error}", error.reason().as_str()))?;
         all.extend(rows);
         if content == PageContent::Empty {

@@ -144,7 +144,7 @@ async fn refusal_names_the_proxy_and_its_status() {
         let client = Http::through(proxies, target.clone(), auth, settings);
         let request = client.at(Method::GET, target);
         let error = client.body(&request).await.unwrap_err();
-        let text = chain(&error).to_string();
+        let text = chain(&error);
         let refusal = format!("the proxy http://{address} refused the connection with {status}");
         assert!(text.contains(&refusal), "{text}");
         assert_eq!(error.reason(), Reason::Unreachable, "{text}");
