@@ -8,10 +8,19 @@ use std::{
 
 use secrecy::SecretString;
 
+/// A variable that names a proxy. Its URL may hold a password.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secrets are one of the two places that read the environment"
+)]
+pub fn proxy_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Where a secret is kept, never its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// A file that holds it; white space around it is ignored.
+    /// A file that holds it; white space around it and a byte order mark before it are ignored.
     File(PathBuf),
     /// An environment variable that holds it.
     Env(String),
@@ -40,9 +49,19 @@ impl SecretSource {
                 std::env::var(name).map_err(|_| SecretError::Variable(self.name()))?
             }
         };
-        let text = text.trim();
-        if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(SecretError::Unusable(self.name()));
+        // Some editors put a byte order mark before the text. It is neither white space nor part of a secret.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim();
+        if text.is_empty() {
+            return Err(SecretError::Empty(self.name()));
+        }
+        if text.contains(['\n', '\r']) {
+            return Err(SecretError::SeveralLines(self.name()));
+        }
+        if text
+            .chars()
+            .any(|char| char.is_control() || char == '\u{feff}')
+        {
+            return Err(SecretError::ControlCharacter(self.name()));
         }
         Ok(SecretString::from(text))
     }
@@ -61,9 +80,15 @@ pub enum SecretError {
     /// The variable is not set, or is not UTF-8.
     #[error("the {0} is not set")]
     Variable(SourceName),
-    /// It is empty, or cannot be sent in an HTTP header.
-    #[error("the secret in the {0} is empty or contains control characters")]
-    Unusable(SourceName),
+    /// It is empty.
+    #[error("the secret in the {0} is empty")]
+    Empty(SourceName),
+    /// It has more than one line, as a file with several secrets or with a comment has.
+    #[error("the secret in the {0} has more than one line")]
+    SeveralLines(SourceName),
+    /// It cannot be sent in an HTTP header.
+    #[error("the secret in the {0} contains control characters")]
+    ControlCharacter(SourceName),
 }
 
 /// The file or variable of a secret as errors show it. A name that looks like a secret itself, which was written in the

@@ -75,6 +75,8 @@ impl Body {
                 (Some(chunk), _) if chunk.is_empty() => {}
                 (Some(chunk), None) => return Ok(Some(chunk)),
                 (Some(chunk), Some(gzip)) => gzip.push(chunk),
+                // A server that compresses may declare it for a body without a single byte, too.
+                (None, Some(_)) if self.framed && self.arrived == 0 => return Ok(None),
                 (None, Some(gzip)) if !gzip.is_complete() => {
                     return Err(ProviderError::truncated(format!(
                         "{}: the compressed response was cut off",

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use super::{
     auth::{Auth, Credential, Session},
+    deadline,
+    proxy::{self, Proxies},
     rate_limit::RateLimiter,
     redirect::{location, may_follow, retry_after},
     request::Request,
@@ -24,6 +26,7 @@ use crate::{
     counters::Code,
     error::{ProviderError, Reason},
     json::row_splitter::{Frame, Splitter},
+    secret::proxy_variable,
     telemetry::error_chain::chain,
 };
 
@@ -34,6 +37,7 @@ pub struct Http {
     base: Url,
     session: Session,
     rate_limiter: RateLimiter,
+    proxies: Proxies,
     settings: Settings,
 }
 
@@ -47,6 +51,11 @@ const READ_TIMEOUT: Duration = Duration::from_mins(5);
 impl Http {
     /// A client for the API below a base URL, whose path is kept as a prefix.
     pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
+        Self::through(Proxies::new(proxy_variable), base, auth, settings)
+    }
+
+    pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
+        let chosen = proxies.clone();
         let read_timeout = (settings.timeout / 2).min(READ_TIMEOUT);
         #[expect(
             clippy::disallowed_methods,
@@ -55,6 +64,9 @@ impl Http {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::configuration())
             .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
+            .proxy(reqwest::Proxy::custom(move |target| {
+                chosen.of(target).cloned()
+            }))
             .redirect(reqwest::redirect::Policy::none())
             .no_gzip()
             .default_headers(HeaderMap::from_iter([(
@@ -72,6 +84,7 @@ impl Http {
             base,
             session: Session::new(auth),
             rate_limiter: RateLimiter::new(settings.requests_per_second, settings.concurrency),
+            proxies,
             settings,
         }
     }
@@ -181,7 +194,10 @@ impl Http {
                 self.session.credential(self, &self.settings.clock).await?
             };
             let error = match self.send(request, credential.as_ref()).await {
-                Ok(response) => return Ok((response, attempt)),
+                Ok(response) => {
+                    deadline::responding();
+                    return Ok((response, attempt));
+                }
                 Err(error) => error,
             };
             if error.status() == Some(401)
@@ -219,6 +235,7 @@ impl Http {
         }
         let wait = self.settings.backoff.wait(attempt).max(requested);
         self.log_retry(request, &error, attempt, wait);
+        deadline::retrying(error);
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -251,6 +268,9 @@ impl Http {
             );
             ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
         };
+        if let Some(wait) = self.rate_limiter.pause_left() {
+            deadline::retrying(paused(wait));
+        }
         let permit = self.rate_limiter.acquire().await.map_err(paused)?;
         let correlation_id = request.new_correlation_id();
         let mut url = request.url.clone();
@@ -264,6 +284,12 @@ impl Http {
             let status = response.status();
             if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
                 return Response::new(response, request.place(), correlation_id, permit);
+            }
+            if status.as_u16() == 407
+                && let Some(proxy) = self.proxies.of(&url)
+            {
+                let error = proxy::refused(&request.place(), proxy, Some(407));
+                return Err(error.with_correlation_id(correlation_id));
             }
             let target = location(&url, response.headers());
             if let Some(target) = &target
@@ -311,10 +337,18 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        let response = builder.send().await.map_err(|error| {
-            self.settings.counters.requested(Code::None);
-            send_error(&request.place(), error).with_correlation_id(correlation_id)
-        })?;
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                self.settings.counters.requested(Code::None);
+                let place = request.place();
+                let error = match self.proxies.explain(&place, url, &error).await {
+                    Some(refusal) => refusal,
+                    None => send_error(&place, error),
+                };
+                return Err(error.with_correlation_id(correlation_id));
+            }
+        };
         let status = response.status().as_u16();
         self.settings.counters.requested(Code::Status(status));
         tracing::debug!(

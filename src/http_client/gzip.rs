@@ -66,7 +66,7 @@ impl Gzip {
         }
     }
 
-    /// Whether the body may end here. An empty one is not gzip: it was cut off before its first byte.
+    /// Whether the body may end here. Nothing at all is not gzip; whether it is an empty body, its framing decides.
     pub(super) fn is_complete(&self) -> bool {
         self.member.is_none() && self.members > 0 && self.input.is_empty()
     }

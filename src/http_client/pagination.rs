@@ -1,4 +1,4 @@
-//! The pages of one list: where it ends, and that no page came twice.
+//! The pages of one list: where it ends, and which rows or pages came twice.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -18,17 +18,28 @@ pub struct Pages {
     max_number: usize,
     /// The number of rows that was requested for each page.
     size: usize,
-    /// Whether a key must be unique on its page, too.
-    distinct: bool,
     /// How many pages have ended.
     number: usize,
     received: u64,
     first: Page,
     page: Page,
+    /// Whether the last page held nothing but rows of earlier ones.
+    repeated: bool,
     /// The number of the page that holds a key.
     seen: HashMap<u64, usize>,
     /// With a new seed for every list, so that two keys that collide do not do so in the next poll.
     hasher: RandomState,
+}
+
+/// What the whole of a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageContent {
+    /// It has rows that no earlier page had.
+    New,
+    /// It has rows, but all of them were on earlier pages: the end of a list that does not announce more.
+    Repeated,
+    /// It is empty, or repeats a first page that held the whole list: the end.
+    Empty,
 }
 
 /// What is known of one page.
@@ -43,26 +54,18 @@ struct Page {
 }
 
 impl Pages {
-    /// The pages of a list whose rows have a unique id.
-    pub fn of_ids(size: usize, max_pages: usize) -> Self {
+    /// The pages of a list, each requested with so many rows.
+    pub fn new(size: usize, max_pages: usize) -> Self {
         Self {
             max_number: max_pages,
             size,
-            distinct: true,
             number: 0,
             received: 0,
             first: Page::default(),
             page: Page::default(),
+            repeated: false,
             seen: HashMap::new(),
             hasher: RandomState::new(),
-        }
-    }
-
-    /// The pages of a list whose rows have no id: two equal ones on one page are two rows.
-    pub fn of_rows(size: usize, max_pages: usize) -> Self {
-        Self {
-            distinct: false,
-            ..Self::of_ids(size, max_pages)
         }
     }
 
@@ -71,12 +74,13 @@ impl Pages {
         self.number + 1
     }
 
-    /// How many rows were accepted so far, on pages that have ended.
+    /// How many rows have arrived, on pages that have ended. A row that comes twice counts twice, as in the total that a
+    /// server announces; a page that only repeats does not count.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Checks the key of the next row of a page. True if the row is to be used; false if it repeats one of a first page
+    /// Checks the key of the next row of a page whose rows have no id: two equal ones on one page are two rows. True if the row is to be used; false if it repeats one of a first page
     /// that is longer than requested, so that the server has no paging.
     pub fn row<K: Hash>(&mut self, key: K) -> Result<bool, PageError> {
         let key = self.hasher.hash_one(key);
@@ -101,7 +105,6 @@ impl Pages {
                 Ok(true)
             }
             Entry::Occupied(entry) if *entry.get() != number => Err(PageError::OnEarlierPage),
-            Entry::Occupied(_) if self.distinct => Err(PageError::DuplicateOnPage),
             Entry::Occupied(_) => Ok(true),
         }
     }
@@ -124,21 +127,52 @@ impl Pages {
         Ok(has_rows)
     }
 
-    /// Checks the keys of the whole next page. True if its rows are to be used, false if the list has ended.
+    /// Checks a whole page of a list whose rows have an id, and drops the rows that the list has had before: rows move
+    /// between pages while a list is read, and some servers repeat their last page for every number beyond it.
     ///
-    /// A key that is on another page is `malformed`. More pages than the limit are `too_large`.
-    pub fn take<K: Hash>(
+    /// More pages than the limit, and two pages in a row that only repeat, are errors.
+    pub fn retain_new<T, K: Hash>(
         &mut self,
         place: &str,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Result<bool, ProviderError> {
-        for (row, key) in keys.into_iter().enumerate() {
-            if let Err(error) = self.row(key) {
-                self.number += 1;
-                return Err(self.error(place, row + 1, error));
+        rows: &mut Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<PageContent, ProviderError> {
+        self.number += 1;
+        let number = self.number;
+        let received = rows.len();
+        let (seen, hasher) = (&mut self.seen, &self.hasher);
+        rows.retain(|row| match seen.entry(hasher.hash_one(key(row))) {
+            Entry::Vacant(entry) => {
+                entry.insert(number);
+                true
             }
+            Entry::Occupied(_) => false,
+        });
+        if received == 0 {
+            return Ok(PageContent::Empty);
         }
-        self.end(place)
+        if rows.is_empty() {
+            // A server without paging sends everything at once, whatever is requested.
+            if number == 2 && self.first.rows > self.size {
+                return Ok(PageContent::Empty);
+            }
+            if mem::replace(&mut self.repeated, true) {
+                return Err(ProviderError::malformed(format!(
+                    "{place}: pages {} and {number} only repeat earlier ones",
+                    number - 1
+                )));
+            }
+            return Ok(PageContent::Repeated);
+        }
+        if number > self.max_number {
+            return Err(self.error(place, 1, PageError::TooManyPages(self.max_number)));
+        }
+        self.repeated = false;
+        self.received += received as u64;
+        if number == 1 {
+            self.first.rows = received;
+        }
+        Ok(PageContent::New)
     }
 
     fn error(&self, place: &str, row: usize, error: PageError) -> ProviderError {
@@ -147,7 +181,7 @@ impl Pages {
             PageError::TooManyPages(_) => {
                 ProviderError::new(Reason::TooLarge, format!("{place}: {error}"))
             }
-            PageError::OnEarlierPage | PageError::DuplicateOnPage => {
+            PageError::OnEarlierPage => {
                 ProviderError::malformed(format!("{place}: page {number}: row {row} {error}"))
             }
         }

@@ -54,7 +54,7 @@ impl RateLimiter {
     pub(super) async fn wait(&self) -> Result<(), Duration> {
         while let Some(at) = self.next_slot()? {
             tokio::time::sleep_until(at).await;
-            if !self.is_paused() {
+            if self.pause_left().is_none() {
                 break;
             }
             // A pause was requested from another request meanwhile.
@@ -85,10 +85,11 @@ impl RateLimiter {
         Ok((at > now).then_some(at))
     }
 
-    fn is_paused(&self) -> bool {
-        self.schedule()
-            .paused_until
-            .is_some_and(|until| until > now())
+    /// The rest of a pause that the provider requested.
+    pub(super) fn pause_left(&self) -> Option<Duration> {
+        let until = self.schedule().paused_until?;
+        let wait = until.saturating_duration_since(now());
+        (!wait.is_zero()).then_some(wait)
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {

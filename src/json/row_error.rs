@@ -82,9 +82,6 @@ pub enum PageError {
     /// Rows moved between pages while they were read, so others are missing.
     #[error("is already on an earlier page")]
     OnEarlierPage,
-    /// An id occurs more than once.
-    #[error("is on this page twice")]
-    DuplicateOnPage,
     /// More pages than the limit.
     #[error("more than {0} pages")]
     TooManyPages(usize),

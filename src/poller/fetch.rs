@@ -8,7 +8,7 @@ use crate::{
     account::Account,
     charge::SharedSink,
     error::{ProviderError, Reason},
-    http_client::retry::Backoff,
+    http_client::{deadline::RetryCause, retry::Backoff},
     ledger::{self, LabelMapping, Ledger},
     provider::{Part, PollRequest},
 };
@@ -47,9 +47,10 @@ impl PartFetcher {
         request: &PollRequest,
         deadline: Option<Instant>,
     ) -> Result<Vec<Part>, ProviderError> {
-        tokio::time::timeout_at(self.until(deadline), self.account.provider.parts(request))
-            .await
-            .unwrap_or_else(|_| Err(timed_out("listing the parts")))
+        let cause = RetryCause::default();
+        let listing = self.account.provider.parts(request);
+        let listed = cause.run_until(self.until(deadline), listing).await;
+        listed.unwrap_or_else(|| Err(overdue(&cause, "listing the parts")))
     }
 
     /// Fetches one part, with retries where they may help and its timeout allows them.
@@ -60,10 +61,12 @@ impl PartFetcher {
         deadline: Option<Instant>,
     ) -> Result<ledger::PartTotals, ProviderError> {
         let deadline = self.until(deadline);
+        let cause = RetryCause::default();
         let mut attempt = 1;
         loop {
-            let result = tokio::time::timeout_at(deadline, self.fetch_once(part, request)).await;
-            let error = match result.unwrap_or_else(|_| Err(timed_out("fetching the part"))) {
+            let fetching = self.fetch_once(part, request);
+            let result = cause.run_until(deadline, fetching).await;
+            let error = match result.unwrap_or_else(|| Err(overdue(&cause, "fetching the part"))) {
                 Ok(totals) => return Ok(totals),
                 Err(error) => error,
             };
@@ -83,6 +86,7 @@ impl PartFetcher {
                 reason = error.reason().as_str(),
                 "Retrying part"
             );
+            cause.set(error);
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
@@ -145,8 +149,11 @@ pub(super) async fn run_blocking_if_large<T: Send + 'static>(
     }
 }
 
-fn timed_out(what: &str) -> ProviderError {
-    ProviderError::new(Reason::Timeout, format!("{what} took too long"))
+/// The error of what a deadline cut off: why it was being tried again, or that it took too long.
+fn overdue(cause: &RetryCause, what: &str) -> ProviderError {
+    cause
+        .take()
+        .unwrap_or_else(|| ProviderError::new(Reason::Timeout, format!("{what} took too long")))
 }
 
 pub(super) fn instant() -> Instant {

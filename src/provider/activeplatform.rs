@@ -16,7 +16,7 @@ use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slo
 use crate::{
     charge::{Measure, Month, SharedSink, currency::is_currency},
     error::ProviderError,
-    http_client::{Folded, Frame, Http, Pages, Request},
+    http_client::{Folded, Frame, Http, PageContent, Pages, Request},
 };
 
 pub use self::config::Config;
@@ -127,7 +127,7 @@ impl ActivePlatform {
             None => self.reseller_currency(reseller, now).await?,
         };
         let mut parts = Vec::new();
-        let mut pages = Pages::of_ids(PAGE_SIZE, self.http.bounds().pages);
+        let mut pages = Pages::new(PAGE_SIZE, self.http.bounds().pages);
         loop {
             let number = pages.next_number();
             let request = self
@@ -137,14 +137,16 @@ impl ActivePlatform {
             let body = self.http.body(&request).await?;
             let page: SubscriptionsResponse<'_> = request.read(&body)?;
             let place = format!("{}: page {number}", request.place());
-            let parts_of_page = subscriptions(&page.data, &currency, &place)?;
-            let has_new_rows =
-                pages.take(&request.place(), parts_of_page.iter().map(|part| &part.id))?;
-            if !has_new_rows {
-                return Ok(parts);
-            }
+            let mut parts_of_page = subscriptions(&page.data, &currency, &place)?;
+            let content =
+                pages.retain_new(&request.place(), &mut parts_of_page, |part| part.id.clone())?;
             parts.extend(parts_of_page);
-            if page.links.is_some_and(|links| links.is_last()) {
+            let is_last = match content {
+                PageContent::New => page.links.is_some_and(|links| links.is_last()),
+                PageContent::Repeated => !page.links.is_some_and(|links| links.has_next()),
+                PageContent::Empty => true,
+            };
+            if is_last {
                 return Ok(parts);
             }
         }

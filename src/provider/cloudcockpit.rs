@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
 use crate::{
     charge::{Measure, SharedSink},
-    error::ProviderError,
-    http_client::{Http, Pages, Request},
+    error::{ProviderError, Reason},
+    http_client::{Http, PageContent, Pages, Request},
     telemetry::error_chain,
 };
 
@@ -93,6 +93,12 @@ impl Provider for CloudCockpit {
     }
 }
 
+/// Whether a list that failed once will fail again: the names that it would give are not worth the poll.
+fn is_lasting(error: &ProviderError) -> bool {
+    matches!(error.status(), Some(400 | 403 | 404 | 405))
+        || matches!(error.reason(), Reason::Malformed | Reason::TooLarge)
+}
+
 impl CloudCockpit {
     /// Every customer with every provider instance. Which pairs are Microsoft ones shows only when they are fetched.
     async fn pairs(&self) -> Result<Vec<Part>, ProviderError> {
@@ -127,12 +133,9 @@ impl CloudCockpit {
     ) -> Result<Vec<ListEntry>, ProviderError> {
         let entries = match self.list(request).await {
             Ok(entries) => entries,
-            // This credential may not read the list. Any other error may be temporary, and labels must not change
-            // with it.
-            Err(error)
-                if !configured.is_empty()
-                    && matches!(error.status(), Some(400 | 403 | 404 | 405)) =>
-            {
+            // This credential may not read the list, or nobody can. Any other error may be temporary, and labels must
+            // not change with it.
+            Err(error) if !configured.is_empty() && is_lasting(&error) => {
                 tracing::info!(
                     account = self.http.account(),
                     error = error_chain::chain(&error),
@@ -162,7 +165,7 @@ impl CloudCockpit {
     /// All pages of a list.
     async fn list(&self, request: &Request) -> Result<Vec<ListEntry>, ProviderError> {
         let mut all = Vec::new();
-        let mut pages = Pages::of_ids(PAGE_SIZE, self.http.bounds().pages);
+        let mut pages = Pages::new(PAGE_SIZE, self.http.bounds().pages);
         loop {
             let number = pages.next_number();
             let request = self
@@ -172,21 +175,25 @@ impl CloudCockpit {
             let body = self.http.body(&request).await?;
             let page: PageResponse<'_> = request.read(&body)?;
             let place = format!("{}: page {number}", request.place());
-            let entries = list_entries(page.items.as_deref().unwrap_or_default(), &place)
+            let mut entries = list_entries(page.items.as_deref().unwrap_or_default(), &place)
                 .map_err(|error| request.correlate(error))?;
-            let ids = entries.iter().map(|entry| entry.id.to_ascii_lowercase());
-            let has_new_rows = pages
-                .take(&request.place(), ids)
+            let content = pages
+                .retain_new(&request.place(), &mut entries, |entry| {
+                    entry.id.to_ascii_lowercase()
+                })
                 .map_err(|error| request.correlate(error))?;
+            all.extend(entries);
             let received = pages.received();
             let has_next = page.has_next(number, received);
-            let is_empty = entries.is_empty();
-            if has_new_rows {
-                all.extend(entries);
-                if has_next != Some(false) {
-                    continue;
-                }
+            let continues = match content {
+                PageContent::New => has_next != Some(false),
+                PageContent::Repeated => has_next == Some(true),
+                PageContent::Empty => false,
+            };
+            if continues {
+                continue;
             }
+            let is_empty = page.items.as_ref().is_none_or(Vec::is_empty);
             if page.announces_more_than(received) || (is_empty && has_next == Some(true)) {
                 return Err(request.correlate(incomplete_list(&place, received)));
             }

@@ -161,7 +161,7 @@ impl Mike {
     ) -> Result<Collector, ProviderError> {
         let mut rows = LogRows {
             metric_type: query.metric_type.map(str::to_owned),
-            pages: Pages::of_rows(PAGE_SIZE, self.http.bounds().pages),
+            pages: Pages::new(PAGE_SIZE, self.http.bounds().pages),
             collector,
         };
         loop {

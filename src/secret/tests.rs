@@ -76,8 +76,18 @@ fn files_are_trimmed_and_limited() {
     };
     let name = path.display();
     assert_eq!(read(" key\n"), Ok("key".to_owned()));
-    for text in ["", " \n", "two\nlines"] {
-        let want = format!("the secret in the file {name} is empty or contains control characters");
+    assert_eq!(read("\u{feff} key\r\n"), Ok("key".to_owned()));
+    for (text, problem) in [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("\u{feff}\n", "is empty"),
+        ("two\nlines", "has more than one line"),
+        ("two\rlines", "has more than one line"),
+        ("a\tb", "contains control characters"),
+        ("a\0b", "contains control characters"),
+        ("a\u{feff}b", "contains control characters"),
+    ] {
+        let want = format!("the secret in the file {name} {problem}");
         assert_eq!(read(text), Err((want, None)), "{text:?}");
     }
     let want = format!("cannot read the secret file {name}");

@@ -63,7 +63,7 @@ fn check_reads_every_secret() {
             lines,
             [
                 "test.yml:3: accounts.b.api_key_file: cannot read the secret file missing (relative to FOLDER): No such file or directory (os error 2)",
-                "test.yml:4: accounts.c.api_key_file: the secret in the file empty (relative to FOLDER) is empty or contains control characters",
+                "test.yml:4: accounts.c.api_key_file: the secret in the file empty (relative to FOLDER) is empty",
                 "test.yml:6: accounts.e.api_key_env: the environment variable CLOUDSPEND_TEST_UNSET is not set",
                 "test.yml:7: accounts.f.api_key_file: cannot read the secret file gone (relative to FOLDER): No such file or directory (os error 2)",
                 "test.yml:7: accounts.f.interval: must be from 1s to 366days, found `1ms`",

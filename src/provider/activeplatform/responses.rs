@@ -52,6 +52,11 @@ impl Links<'_> {
     pub(super) fn is_last(&self) -> bool {
         self.next.is_some_and(|next| next.get() == "null")
     }
+
+    /// Whether another page is announced.
+    pub(super) fn has_next(&self) -> bool {
+        self.next.is_some_and(|next| next.get() != "null")
+    }
 }
 
 /// Tells null from a missing field.

@@ -106,10 +106,11 @@ impl Fault {
     /// Whether nothing in the answer tells that it is not all: its length fits, and it ends between two rows. Only the
     /// plausibility guard can help there, and has a test of its own.
     fn is_perfect_lie(self, body: &[u8], case: &Case) -> bool {
-        let (Self::Short(at) | Self::ShortThenEnd(at)) = self else {
-            return false;
-        };
         let is_otc = case.name.starts_with("otc");
+        let (Self::Short(at) | Self::ShortThenEnd(at)) = self else {
+            // Nothing at all is an empty body, whatever its coding.
+            return is_otc && matches!(self, Self::ZipShort(0) | Self::ZipChunked(0));
+        };
         let last = body[..at].rsplit(|byte| *byte == b'\n').next().unwrap();
         let is_row = serde_json::from_slice::<serde::de::IgnoredAny>(last).is_ok();
         (is_otc && at == 0) || (case.endless && (last.is_empty() || is_row))
@@ -370,6 +371,29 @@ fn broken_body_keeps_last_values_or_serves_new() {
     });
     say(&format!("faults tried in all: {tried}"));
     assert!(tried > 10_000, "{tried}");
+}
+
+#[tokio::test]
+async fn empty_gzip_body_is_an_empty_body() {
+    const GZIP: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
+    for (framing, failure) in [
+        ("Content-Length: 0\r\n\r\n", None),
+        ("Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", None),
+        // Where it ends with the connection, it may be cut off.
+        ("Connection: close\r\n\r\n", Some(Reason::Truncated)),
+    ] {
+        for case in [OTC_LINES, OTC_ARRAY] {
+            let secret = secret("s3cret-of-the-account");
+            let server =
+                Server::start(move |_| Reply::raw(format!("{GZIP}{framing}")).then(Step::Close))
+                    .await;
+            let section = (case.section)(&server.url(), secret.path().to_str().unwrap());
+            let account = TestAccount::new(&section, RetryLimits::once());
+            account.poll().await;
+            let place = format!("{}, {framing:?}: {:?}", case.name, account.failure());
+            assert_eq!(account.reason(), failure, "{place}");
+        }
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the number stands in the README")]

@@ -223,6 +223,10 @@ fn forms(body: &[u8]) -> Vec<Form> {
     for at in 0..=zip {
         for end in [End::Reset(NO_ERROR), marks[at % 4]] {
             for length in [None, Some(0)] {
+                // Nothing at all, and marked as the end of it, is an empty body.
+                if at == 0 && end == End::Marked && length.is_none() {
+                    continue;
+                }
                 forms.push(Form {
                     length,
                     zip: true,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     account::{RetryLimits, TestAccount, secret},
-    apis::{ACTIVEPLATFORM, OTC_LINES, Version},
+    apis::{ACTIVEPLATFORM, MIKE_FIRST_PAGE, OTC_LINES, Version},
     pacing::{is_licences, portal, portal_says},
     server::{RecordedRequest, Reply, Server, Step},
 };
@@ -218,6 +218,41 @@ async fn unanswered_handshake_times_out() {
     account.poll().await;
     assert_eq!(account.reason(), Some(Reason::Timeout));
     assert!(began.elapsed() <= Duration::from_millis(10_100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadline_while_retrying_reports_the_cause() {
+    let limited = || Reply::status(429, "retry-after: 7\r\n", "");
+    let silent = || Reply(vec![Step::Hang]);
+    let stalled = || Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").then(Step::Hang);
+    for (name, replies, want) in [
+        ("waiting", [limited(), limited()], Reason::RateLimited),
+        ("trying again", [limited(), silent()], Reason::RateLimited),
+        (
+            "no connection",
+            [limited(), Reply(vec![Step::Close])],
+            Reason::Unreachable,
+        ),
+        ("slow response", [limited(), stalled()], Reason::Timeout),
+        ("silence", [silent(), silent()], Reason::Timeout),
+    ] {
+        for case in [MIKE_FIRST_PAGE, ACTIVEPLATFORM] {
+            let secret = secret("s3cret-of-the-account");
+            let mut replies = replies.clone().into_iter();
+            let last = replies.clone().last().unwrap();
+            let server =
+                Server::start(move |_| replies.next().unwrap_or_else(|| last.clone())).await;
+            let mut section = (case.section)(&server.url(), secret.path().to_str().unwrap());
+            section["timeout"] = json!("10s");
+            section["interval"] = json!("10s");
+            let account = TestAccount::new(&section, RetryLimits::standard());
+            let began = now();
+            account.poll().await;
+            let place = format!("{}, {name}: {:?}", case.name, account.failure());
+            assert_eq!(account.reason(), Some(want), "{place}");
+            assert!(began.elapsed() <= Duration::from_millis(10_100), "{place}");
+        }
+    }
 }
 
 fn now() -> Instant {

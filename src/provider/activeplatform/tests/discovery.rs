@@ -80,6 +80,25 @@ async fn pages_end_at_an_empty_page_or_null_next_link() {
             2,
             3,
         ),
+        // A row or a page that comes twice is dropped; a last page that is repeated is the end.
+        (
+            &[
+                r#"{"data": [{"id": 1}, {"id": "1"}]}"#,
+                r#"{"data": [{"id": 1}, {"id": 2}]}"#,
+                r#"{"data": [{"id": 1}, {"id": 2}]}"#,
+            ],
+            2,
+            3,
+        ),
+        (
+            &[
+                r#"{"data": [{"id": 1}], "links": {"next": "x"}}"#,
+                r#"{"data": [{"id": 1}], "links": {"next": "x"}}"#,
+                r#"{"data": [{"id": 2}], "links": {"next": null}}"#,
+            ],
+            2,
+            3,
+        ),
     ] {
         let (parts, lines) = discover(pages).await;
         assert_eq!(
@@ -91,21 +110,14 @@ async fn pages_end_at_an_empty_page_or_null_next_link() {
 }
 
 #[tokio::test]
-async fn repeated_page_fails() {
+async fn endless_or_invalid_list_fails() {
     const PLACE: &str = "GET /api/v3/resellers/12/subscriptions";
     const ONE: &str = r#"{"data": [{"id": 1}]}"#;
+    const NEXT: &str = r#"{"data": [{"id": 1}], "links": {"next": "x"}}"#;
     for (pages, want) in [
         (
-            &[ONE, ONE][..],
-            "malformed: {}: page 2: row 1 is already on an earlier page",
-        ),
-        (
-            &[ONE, r#"{"data": [{"id": 2}, {"id": "1"}]}"#],
-            "malformed: {}: page 2: row 2 is already on an earlier page",
-        ),
-        (
-            &[r#"{"data": [{"id": 1}, {"id": 1}]}"#],
-            "malformed: {}: page 1: row 2 is on this page twice",
+            &[NEXT, NEXT, NEXT][..],
+            "malformed: {}: pages 2 and 3 only repeat earlier ones",
         ),
         (
             &[ONE, r#"{"data": [{"type": "subscriptions"}]}"#],
