@@ -1,6 +1,9 @@
 //! The last good sums of every part of every account, and how each account fares: plain values that a poll replaces whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 
@@ -40,6 +43,9 @@ pub struct AccountState {
     pub noted: Vec<ForecastRecord>,
     /// How the last poll went.
     pub status: Status,
+    /// The ids of the listed parts that the last poll skipped, since the provider has nothing for them and never had. They
+    /// are not stored: the next poll finds them again.
+    pub skipped: Arc<BTreeSet<String>>,
     /// Polls and failures since the program started. They are not stored.
     pub counts: PollCounts,
 }
@@ -64,6 +70,7 @@ impl AccountState {
             parts: BTreeMap::new(),
             noted: Vec::new(),
             status: Status::default(),
+            skipped: Arc::default(),
             counts: PollCounts::default(),
         }
     }

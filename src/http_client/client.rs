@@ -311,12 +311,14 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
+        let sent = tokio::time::Instant::now();
         let response = builder.send().await.map_err(|error| {
-            self.settings.counters.requested(Code::None);
+            self.settings.counters.requested(Code::None, sent.elapsed());
             send_error(&request.place(), error).with_correlation_id(correlation_id)
         })?;
         let status = response.status().as_u16();
-        self.settings.counters.requested(Code::Status(status));
+        let time = sent.elapsed();
+        self.settings.counters.requested(Code::Status(status), time);
         tracing::debug!(
             account = self.settings.account,
             host = request.host(),

@@ -49,7 +49,7 @@ pub struct Store {
 
 impl Store {
     /// Makes the folder where it is missing, shows that it can be written to, and removes what a killed program left
-    /// unfinished.
+    /// unfinished. A full disk is only a warning.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let left_behind = file::sweep(folder)?;
@@ -60,7 +60,22 @@ impl Store {
                 "removed what was not written to its end"
             );
         }
-        file::probe(folder)?;
+        match file::probe(folder) {
+            // What is there can be restored, and there may be room by the next poll.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                tracing::warn!(
+                    folder = %folder.display(),
+                    %error,
+                    "Cannot write to the state folder because its disk is full, starting with the states that it has"
+                );
+            }
+            probed => probed?,
+        }
         Ok(Self {
             folder: folder.to_owned(),
             writing: Mutex::default(),
@@ -139,9 +154,9 @@ impl Store {
         }
     }
 
-    /// Writes what an account's poller last found. What fails is told and changes nothing else: the file stays as it
-    /// was, and the next poll writes again.
-    pub async fn keep(self: &Arc<Self>, cell: &AccountHandle) {
+    /// Writes what an account's poller last found. A failure is logged and counted and changes nothing else: the file
+    /// stays as it was, and the next poll writes again.
+    pub async fn keep(self: &Arc<Self>, cell: &AccountHandle, now: Timestamp) {
         let (store, account) = (Arc::clone(self), Arc::clone(&cell.account));
         let state = cell.state.load_full();
         let writing = async {
@@ -150,6 +165,9 @@ impl Store {
             // The turn ends with the writing, which may outlast this wait for it.
             let write = move || {
                 let written = store.write(&account, &state);
+                if written.is_ok() {
+                    account.counters.state_written(now);
+                }
                 drop(turn);
                 written
             };
@@ -159,11 +177,12 @@ impl Store {
         };
         let written = tokio::time::timeout(WRITE_TIMEOUT, writing).await;
         if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            cell.account.counters.state_write_failed();
             tracing::warn!(
                 account = cell.account.name,
                 folder = %self.folder.display(),
                 %error,
-                "the state was not written"
+                "The state was not written; a restart would lose what changed since it last was"
             );
         }
     }

@@ -151,6 +151,7 @@ impl State<'_> {
             parts,
             noted,
             status: self.status.restore()?,
+            skipped: std::sync::Arc::default(),
             counts: PollCounts::default(),
         })
     }

@@ -222,6 +222,13 @@ async fn a_file_that_cannot_be_written_stops_no_poll() {
     assert!(status.success);
     assert_eq!(status.last_success, Some(at("2025-03-10T13:00:00Z")));
     assert_eq!(shelf.files(), ["main.state"]);
+    let writes = || shelf.cell.account.counters.state_writes();
+    assert_eq!(writes().failures, 1);
+    assert_eq!(writes().last_success, Some(at(NOW)));
+    fs::remove_dir_all(shelf.path()).unwrap();
+    shelf.poll("2025-03-10T14:00:00Z").await;
+    assert_eq!(writes().failures, 1);
+    assert_eq!(writes().last_success, Some(at("2025-03-10T14:00:00Z")));
 }
 
 #[tokio::test]

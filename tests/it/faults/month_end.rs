@@ -58,7 +58,7 @@ impl Turn {
     async fn restart(&mut self) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        store.keep(&self.bench.cell).await;
+        store.keep(&self.bench.cell, self.bench.now()).await;
         let account = Arc::clone(&self.bench.cell.account);
         let state = store.restore(&account, self.bench.now()).unwrap();
         self.bench.cell = Arc::new(AccountHandle::restored(account, state));
