@@ -84,7 +84,7 @@ pub struct Backfill {
     /// Write only this account [default: all that have past data]
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// Time between samples, 1m to 1d; values change once or twice a day, so 6h gives a smaller file
+    /// Time between samples, 1m to 1d; the bundled dashboards need 1h or less
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = step)]
     pub step: Duration,
     /// Label to add to every series, such as job=NAME and instance=HOST:PORT of the live series; may be repeated

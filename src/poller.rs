@@ -170,7 +170,7 @@ impl Poller {
         let work = move || commit.commit(state, results, &request, retry_after, started);
         let retry_after = run_blocking_if_large(label_sets, work).await;
         if let Some(store) = &self.store {
-            store.save(&self.handle).await;
+            store.save(&self.handle, self.clock.now()).await;
         }
         retry_after
     }

@@ -1,7 +1,10 @@
 //! The last accepted sums of every part of an account, and the status of its last poll: plain values that a poll
 //! replaces as a whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 
@@ -41,6 +44,9 @@ pub struct AccountState {
     pub forecast_records: Vec<ForecastRecord>,
     /// The status of the last poll.
     pub status: Status,
+    /// The ids of the listed parts that the last poll skipped, since the provider has nothing for them and never had. They
+    /// are not stored: the next poll finds them again.
+    pub skipped: Arc<BTreeSet<String>>,
     /// Polls and failures since the program started. They are not stored.
     pub counts: PollCounts,
 }
@@ -65,6 +71,7 @@ impl AccountState {
             parts: BTreeMap::new(),
             forecast_records: Vec::new(),
             status: Status::default(),
+            skipped: Arc::default(),
             counts: PollCounts::default(),
         }
     }

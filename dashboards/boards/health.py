@@ -19,6 +19,12 @@ def _increase(metric, by):
     return f"sum by ({by}) (increase({metric}{{{q.ACCOUNT}}}[$__rate_interval]))"
 
 
+def _quantile(share):
+    times = _increase("cloudspend_api_request_duration_seconds_bucket", "provider, le")
+    # Without requests there is no time.
+    return f"histogram_quantile({share}, {times}) > 0"
+
+
 def build():
     """The dashboard."""
     success = q.once("cloudspend_poll_success", q.ACCOUNT)
@@ -67,7 +73,8 @@ def build():
     table = grid(
         "Accounts now",
         "State, ages and size of each account, and how long its credential is valid. Read: since the oldest part was read with success. Data: since the "
-        "end of the newest day or hour in the data. Withheld: parts with money that do not report this month or the month before.",
+        "end of the newest day or hour in the data. Withheld: parts with money that do not report this month or the month before. Skipped: parts that are "
+        "listed and never had anything to report.",
         [
             Query(f"max by ({BY}) ({success})"),
             Query(f"time() - {_account('cloudspend_poll_last_success_timestamp_seconds')}"),
@@ -82,6 +89,7 @@ def build():
             Query(_account(shared.FOLDED)),
             Query(f"{_account(EXPIRY)} - time()"),
             Query(shared.withheld(BY)),
+            Query(_account("cloudspend_skipped_parts")),
         ],
         [
             Column("provider", "Provider"), Column("account", "Account"),
@@ -92,6 +100,7 @@ def build():
             Column("Value #E", "Parts", unit="locale"),
             Column("Value #F", "Failing", unit="locale", steps=(GREEN, (1, RED))),
             Column("Value #M", "Withheld", unit="locale", steps=(GREEN, (1, YELLOW))),
+            Column("Value #N", "Skipped", unit="locale"),
             Column("Value #G", "Poll took", unit="s", decimals=1),
             Column("Value #H", "Rows", unit="locale"),
             Column("Value #I", "Label sets", unit="locale"),
@@ -115,13 +124,16 @@ def build():
                         [Query(f"time() - {_account(shared.DATA)}", "{{account}}")], unit="s", interval="5m")),
         ]),
         (8, [
-            (8, history("Requests by status", "Requests to each provider's API by HTTP status, in each interval; none where no answer came. 429 is a rate limit.",
+            (6, history("Requests by status", "Requests to each provider's API by HTTP status, in each interval; none where no answer came. 429 is a rate limit.",
                         [Query(_increase("cloudspend_api_requests_total", "provider, code"), "{{provider}} {{code}}")],
                         unit="short", interval="5m", columns=True, stacked=True)),
-            (8, history("Repeats and rate limits", "Requests that were sent again, by reason, in each interval.",
+            (6, history("Request times", "The time within which half, and 95 of 100, of each provider's requests had their response head, in each interval.",
+                        [Query(_quantile(0.5), "{{provider}} half"), Query(_quantile(0.95), "{{provider}} 95 %")],
+                        unit="s", interval="5m", no_value="no requests")),
+            (6, history("Repeats and rate limits", "Requests that were sent again, by reason, in each interval.",
                         [Query(f"{_increase('cloudspend_api_retries_total', 'account, reason')} > 0", "{{account}}: {{reason}}")],
                         unit="short", interval="5m", columns=True, stacked=True, no_value="no repeats")),
-            (8, history("Duration of polls", "How long the last poll of each account took.",
+            (6, history("Duration of polls", "How long the last poll of each account took.",
                         [Query(_account("cloudspend_poll_duration_seconds"), "{{account}}")], unit="s", interval="5m")),
         ]),
         (8, [

@@ -41,10 +41,10 @@ pub(super) struct PollSection {
     restatement: Option<Span>,
     /// Whether a suspiciously small response is ignored until two more polls confirm it.
     plausibility: Option<bool>,
-    /// Maximum number of requests per second to the API. The default differs by provider.
+    /// Maximum number of requests per second to the API.
     #[schemars(range(min = *REQUEST_RATE.start(), max = *REQUEST_RATE.end()))]
     requests_per_second: Option<f64>,
-    /// Maximum number of concurrent requests to the API. The default differs by provider.
+    /// Maximum number of concurrent requests to the API.
     #[schemars(range(min = *CONCURRENCY.start(), max = *CONCURRENCY.end()))]
     concurrency: Option<usize>,
 }

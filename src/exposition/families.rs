@@ -16,6 +16,8 @@ pub enum Kind {
     Gauge,
     /// Only goes up, until the program restarts.
     Counter,
+    /// Counts by size, in buckets with an upper bound each.
+    Histogram,
 }
 
 /// One family of the exposition.
@@ -81,6 +83,16 @@ const fn counter(name: &'static str, labels: &'static str, help: &'static str) -
     MetricFamily {
         name,
         kind: Kind::Counter,
+        labels,
+        help,
+        shows: None,
+    }
+}
+
+const fn histogram(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
+    MetricFamily {
+        name,
+        kind: Kind::Histogram,
         labels,
         help,
         shows: None,
@@ -267,6 +279,7 @@ pub const FAMILIES: &[MetricFamily] = &[
     PARTS,
     FAILING_PARTS,
     WITHHELD_PARTS,
+    SKIPPED_PARTS,
     OLDEST_SUCCESS,
     DATA,
     DURATION,
@@ -278,7 +291,10 @@ pub const FAMILIES: &[MetricFamily] = &[
     POLLS,
     FAILURES,
     REQUESTS,
+    REQUEST_TIMES,
     RETRIES,
+    STATE_WRITE_FAILURES,
+    STATE_WRITTEN,
     RELOAD_SUCCESS,
     RELOAD_TIME,
     BUILD_INFO,

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use prometheus_client::{encoding::text, registry::Registry};
+use prometheus_client::{collector::Collector, encoding::text, registry::Registry};
 
 use super::Format;
-use crate::exposition::{deflate::Packed, samples::Samples};
+use crate::exposition::deflate::Packed;
 
 /// Families in both formats, rendered once and sent more than once.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct Block {
 }
 
 impl BothFormats {
-    pub(super) fn new(families: impl IntoIterator<Item = Samples>) -> Self {
+    pub(super) fn new(families: impl IntoIterator<Item = impl Into<Box<dyn Collector>>>) -> Self {
         let text = encoded(families);
         Self {
             text: Block::new(to_text_0_0_4(&text)),
@@ -49,7 +49,10 @@ impl Block {
 }
 
 /// Families as text of a format.
-pub(super) fn in_format(families: impl IntoIterator<Item = Samples>, format: Format) -> String {
+pub(super) fn in_format(
+    families: impl IntoIterator<Item = impl Into<Box<dyn Collector>>>,
+    format: Format,
+) -> String {
     let text = encoded(families);
     match format {
         Format::OpenMetrics => text,
@@ -57,10 +60,10 @@ pub(super) fn in_format(families: impl IntoIterator<Item = Samples>, format: For
     }
 }
 
-fn encoded(families: impl IntoIterator<Item = Samples>) -> String {
+fn encoded(families: impl IntoIterator<Item = impl Into<Box<dyn Collector>>>) -> String {
     let mut registry = Registry::default();
     for family in families {
-        registry.register_collector(Box::new(family));
+        registry.register_collector(family.into());
     }
     let mut text = String::new();
     text::encode_registry(&mut text, &registry).expect("writing to a String cannot fail");

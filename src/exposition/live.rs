@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
+use prometheus_client::collector::Collector;
 
 use super::{END_OF_OPEN_METRICS, Format};
 use crate::{
-    counters::{Code, Counters},
+    counters::{Code, Counters, StateWrites},
     exposition::{
-        families::{BUILD_INFO, MetricFamily, RELOAD_SUCCESS, RELOAD_TIME, REQUESTS, RETRIES},
+        families::{
+            BUILD_INFO, MetricFamily, RELOAD_SUCCESS, RELOAD_TIME, REQUEST_TIMES, REQUESTS,
+            RETRIES, STATE_WRITE_FAILURES, STATE_WRITTEN,
+        },
         formats::{Block, BothFormats, in_format},
         process::{Process, ProcessConstants, ProcessSource},
         publisher::AccountSet,
-        samples::{Labels, Samples, account_labels},
+        samples::{Histograms, Labels, Samples, account_labels},
         self_metrics::seconds,
     },
     telemetry::version,
@@ -117,7 +121,7 @@ fn families(
     account_set: &AccountSet,
     reload: Reload,
     constants: ProcessConstants,
-) -> impl Iterator<Item = Samples> {
+) -> impl Iterator<Item = Box<dyn Collector>> {
     type Count = ((&'static str, String), u64);
     let by_account = |family: MetricFamily, read: &dyn Fn(&Counters) -> Vec<Count>| {
         let samples = account_set.accounts.iter().flat_map(|handle| {
@@ -131,33 +135,57 @@ fn families(
             samples: samples.collect(),
         }
     };
+    let times = account_set.accounts.iter().map(|handle| {
+        let account = &handle.account;
+        let labels = account_labels(account, []);
+        (labels, account.counters.request_times())
+    });
+    let times = Histograms {
+        family: REQUEST_TIMES,
+        samples: times.collect(),
+    };
+    let writes = |family: MetricFamily, read: fn(StateWrites) -> Option<f64>| {
+        let samples = account_set.accounts.iter().filter_map(|handle| {
+            let account = &handle.account;
+            let value = read(account.counters.state_writes())?;
+            Some((account_labels(account, []), value))
+        });
+        Samples {
+            family,
+            samples: samples.collect(),
+        }
+    };
     let build = Labels::from([
         ("version", version::VERSION.to_owned()),
         ("revision", version::REVISION.to_owned()),
         ("rustversion", version::RUST_VERSION.to_owned()),
     ]);
-    [
-        by_account(REQUESTS, &|counters| {
-            let requests = counters.requests().into_iter();
-            requests
-                .map(|(code, count)| (("code", code_label(code)), count))
-                .collect()
-        }),
+    let requests = by_account(REQUESTS, &|counters| {
+        let requests = counters.requests().into_iter();
+        requests
+            .map(|(code, count)| (("code", code_label(code)), count))
+            .collect()
+    });
+    let others = [
         by_account(RETRIES, &|counters| {
             let retries = counters.retries();
             retries
                 .map(|(reason, count)| (("reason", reason.as_str().to_owned()), count))
                 .collect()
         }),
+        writes(STATE_WRITE_FAILURES, |writes| Some(writes.failures as f64)),
+        writes(STATE_WRITTEN, |writes| writes.last_success.map(seconds)),
         Samples::single(RELOAD_SUCCESS, Some(f64::from(u8::from(reload.successful)))),
         Samples::single(RELOAD_TIME, reload.last_success.map(seconds)),
         Samples {
             family: BUILD_INFO,
             samples: vec![(build, 1.0)],
         },
-    ]
-    .into_iter()
-    .chain(constants.families())
+    ];
+    let others = others.into_iter().chain(constants.families());
+    [requests.into(), times.into()]
+        .into_iter()
+        .chain(others.map(Into::into))
 }
 
 fn code_label(code: Code) -> String {
@@ -169,6 +197,8 @@ fn code_label(code: Code) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         error::Reason,
@@ -200,14 +230,30 @@ mod tests {
             })
         };
         let labels = r#"provider="otc",account="main""#;
-        let counts: [(Count, String); 2] = [
+        let counts: [(Count, String); 6] = [
             (
                 |counters| counters.retried(Reason::Tls),
                 format!("cloudspend_api_retries_total{{{labels},reason=\"tls\"}} 1.0"),
             ),
             (
-                |counters| counters.requested(Code::Status(204)),
+                |counters| counters.requested(Code::Status(204), Duration::from_millis(70)),
                 format!("cloudspend_api_requests_total{{{labels},code=\"204\"}} 1.0"),
+            ),
+            (
+                |counters| counters.requested(Code::None, Duration::from_secs(61)),
+                format!("cloudspend_api_request_duration_seconds_bucket{{le=\"+Inf\",{labels}}} 2"),
+            ),
+            (
+                |counters| counters.requested(Code::None, Duration::from_millis(70)),
+                format!("cloudspend_api_request_duration_seconds_bucket{{le=\"0.1\",{labels}}} 2"),
+            ),
+            (
+                Counters::state_write_failed,
+                format!("cloudspend_state_write_failures_total{{{labels}}} 1.0"),
+            ),
+            (
+                |counters| counters.state_written(at("2025-03-10T12:00:00Z")),
+                format!("cloudspend_state_last_write_timestamp_seconds{{{labels}}} 1741608000.0"),
             ),
         ];
         for (count, line) in counts {

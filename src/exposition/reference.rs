@@ -95,6 +95,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("parts", NEVER),
     ("failing_parts", NEVER),
     ("withheld_parts", NO_MONTHS),
+    ("skipped_parts", NEVER),
     (
         "oldest_part_success_timestamp_seconds",
         "until every listed part has succeeded once",
@@ -117,6 +118,12 @@ const ABSENT: &[(&str, &str)] = &[
     (
         "api_requests_total",
         "never; 200 is present from the start, other codes once they occurred",
+    ),
+    ("api_request_duration_seconds", NEVER),
+    ("state_write_failures_total", NEVER),
+    (
+        "state_last_write_timestamp_seconds",
+        "until a state was written, so without `--storage.path`",
     ),
     (
         "api_retries_total",
@@ -158,6 +165,7 @@ fn section(text: &mut String, family: &MetricFamily, providers: Option<String>) 
     let kind = match family.kind {
         Kind::Gauge => "gauge",
         Kind::Counter => "counter",
+        Kind::Histogram => "histogram",
     };
     let labels: Vec<String> = family
         .labels

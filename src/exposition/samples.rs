@@ -1,15 +1,16 @@
-//! The collector of a family with few samples, which are collected before it is rendered.
+//! The collectors of families with few samples, which are collected before they are rendered.
 
 use std::fmt;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
+    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
 use crate::{
     account::Account,
+    counters::{RequestTimes, TIME_BOUNDS},
     exposition::families::{Kind, MetricFamily},
 };
 
@@ -53,28 +54,30 @@ impl Collector for Samples {
         if self.samples.is_empty() {
             return Ok(());
         }
-        let (name, kind) = match self.family.kind {
-            Kind::Gauge => (self.family.name, MetricType::Gauge),
-            Kind::Counter => (
-                self.family.name.trim_end_matches("_total"),
-                MetricType::Counter,
-            ),
+        let is_counter = self.family.kind == Kind::Counter;
+        let (name, kind) = if is_counter {
+            let name = self.family.name.trim_end_matches("_total");
+            (name, MetricType::Counter)
+        } else {
+            (self.family.name, MetricType::Gauge)
         };
         let mut metric = encoder.encode_descriptor(name, self.family.help, None, kind)?;
         // A single sample without labels has no braces.
         if let [(labels, value)] = self.samples.as_slice()
             && labels.is_empty()
         {
-            return match self.family.kind {
-                Kind::Gauge => ConstGauge::new(*value).encode(metric),
-                Kind::Counter => ConstCounter::new(*value).encode(metric),
+            return if is_counter {
+                ConstCounter::new(*value).encode(metric)
+            } else {
+                ConstGauge::new(*value).encode(metric)
             };
         }
         for (labels, value) in &self.samples {
             let sample = metric.encode_family(labels)?;
-            match self.family.kind {
-                Kind::Gauge => ConstGauge::new(*value).encode(sample)?,
-                Kind::Counter => ConstCounter::new(*value).encode(sample)?,
+            if is_counter {
+                ConstCounter::new(*value).encode(sample)?;
+            } else {
+                ConstGauge::new(*value).encode(sample)?;
             }
         }
         Ok(())
@@ -84,5 +87,48 @@ impl Collector for Samples {
 impl fmt::Debug for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.family.name)
+    }
+}
+
+impl From<Samples> for Box<dyn Collector> {
+    fn from(samples: Samples) -> Self {
+        Box::new(samples)
+    }
+}
+
+/// A histogram of request times.
+pub(super) struct Histograms {
+    pub(super) family: MetricFamily,
+    pub(super) samples: Vec<(Labels, RequestTimes)>,
+}
+
+impl Collector for Histograms {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        if self.samples.is_empty() {
+            return Ok(());
+        }
+        let (name, help) = (self.family.name, self.family.help);
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, times) in &self.samples {
+            // The encoder adds the buckets up.
+            let bounds = TIME_BOUNDS.into_iter().chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(times.buckets).collect();
+            metric
+                .encode_family(labels)?
+                .encode_histogram::<NoLabelSet>(times.sum, times.count(), &buckets, None)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Histograms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.family.name)
+    }
+}
+
+impl From<Histograms> for Box<dyn Collector> {
+    fn from(histograms: Histograms) -> Self {
+        Box::new(histograms)
     }
 }

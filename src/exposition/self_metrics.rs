@@ -17,7 +17,7 @@ use crate::{
             CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FAILURES, FOLDED_RATIO,
             FOLDED_SERIES, LAST_ATTEMPT, LAST_SUCCESS, MetricFamily, OLDEST_SUCCESS, PARTS,
             PERIOD_END, PERIOD_START, POLL_SUCCESS, POLLS, PREVIOUS_DAY_START, ROWS, SERIES,
-            WITHHELD_PARTS,
+            SKIPPED_PARTS, WITHHELD_PARTS,
         },
         samples::{Labels, Samples, account_labels},
     },
@@ -82,6 +82,7 @@ pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
         }));
         if family == FAILING_PARTS {
             registry.register_collector(Box::new(withheld_parts(views)));
+            registry.register_collector(Box::new(skipped_parts(views)));
         }
     }
 }
@@ -102,6 +103,18 @@ fn withheld_parts(views: &[View]) -> Samples {
     Samples {
         family: WITHHELD_PARTS,
         samples: views.iter().filter_map(of_view).flatten().collect(),
+    }
+}
+
+/// The parts that the last poll skipped.
+fn skipped_parts(views: &[View]) -> Samples {
+    let sample = |view: &View| {
+        let labels = account_labels(&view.account, []);
+        (labels, view.state.skipped.len() as f64)
+    };
+    Samples {
+        family: SKIPPED_PARTS,
+        samples: views.iter().map(sample).collect(),
     }
 }
 

@@ -337,10 +337,11 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
+        let sent = tokio::time::Instant::now();
         let response = match builder.send().await {
             Ok(response) => response,
             Err(error) => {
-                self.settings.counters.requested(Code::None);
+                self.settings.counters.requested(Code::None, sent.elapsed());
                 let place = request.place();
                 let error = match self.proxies.explain(&place, url, &error).await {
                     Some(refusal) => refusal,
@@ -350,7 +351,8 @@ impl Http {
             }
         };
         let status = response.status().as_u16();
-        self.settings.counters.requested(Code::Status(status));
+        let time = sent.elapsed();
+        self.settings.counters.requested(Code::Status(status), time);
         tracing::debug!(
             account = self.settings.account,
             host = request.host(),

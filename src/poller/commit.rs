@@ -1,11 +1,7 @@
 //! Turns the results of a poll into the account's next state, and logs what changed. It runs on a blocking thread where
 //! the account is large.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
@@ -28,8 +24,6 @@ pub(super) struct PollCommit {
     handle: Arc<AccountHandle>,
     clock: Clock,
     changed: Arc<Notify>,
-    /// The parts that turned out not to be applicable, so that each is logged once.
-    skipped: Mutex<BTreeSet<String>>,
 }
 
 impl PollCommit {
@@ -38,7 +32,6 @@ impl PollCommit {
             handle,
             clock,
             changed,
-            skipped: Mutex::default(),
         }
     }
 
@@ -57,6 +50,7 @@ impl PollCommit {
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
         state.status.remarks.clear();
+        let listed = results.len();
         for (part, result) in results {
             let result = result.and_then(|totals| {
                 rows += totals.rows;
@@ -91,7 +85,8 @@ impl PollCommit {
                 }
             }
         }
-        self.log_skipped(&skipped);
+        self.log_skipped(&state, &skipped);
+        self.record_skipped(&mut state, skipped, listed);
         self.log_failed(&state, &failed, request.now);
         state.prune(request.current);
         state.status.rate_limited_until =
@@ -180,12 +175,11 @@ impl PollCommit {
     }
 
     /// Logs the parts that are skipped from now on: one line with their number, and each of them at debug.
-    fn log_skipped(&self, parts: &[(String, ProviderError)]) {
+    fn log_skipped(&self, state: &AccountState, parts: &[(String, ProviderError)]) {
         let account = &self.handle.account.name;
-        let mut known = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         let mut skipped = 0_usize;
         for (part, error) in parts {
-            if known.insert(part.clone()) {
+            if !state.skipped.contains(part) {
                 skipped += 1;
                 tracing::debug!(account, part, error = chain(error), "Skipped a part");
             }
@@ -197,6 +191,32 @@ impl PollCommit {
                 "Skipped parts that the provider lists but does not serve"
             );
         }
+    }
+
+    /// Notes which parts were skipped. Where these are all that are listed, the account is set up wrongly rather than
+    /// empty, and the poll fails.
+    fn record_skipped(
+        &self,
+        state: &mut AccountState,
+        skipped: Vec<(String, ProviderError)>,
+        listed: usize,
+    ) {
+        let is_all = skipped.len() == listed;
+        if state.status.discovery.is_some() {
+            // What was skipped before was not requested this time.
+            Arc::make_mut(&mut state.skipped).extend(skipped.into_iter().map(|(id, _)| id));
+            return;
+        }
+        let first = skipped.first().filter(|_| is_all);
+        if let Some((_, error)) = first {
+            let message = format!(
+                "none of the {listed} parts that the provider lists has anything to report; the first: {}",
+                chain(error)
+            );
+            let error = ProviderError::new(Reason::NotFound, message);
+            state.status.discovery = Some(self.discovery_failed(state, &error));
+        }
+        state.skipped = Arc::new(skipped.into_iter().map(|(id, _)| id).collect());
     }
 
     /// Logs each part that failed, with the whole chain of causes and with what becomes of its values.

@@ -111,6 +111,7 @@ async fn only_a_part_that_never_succeeded_is_skipped() {
     let view = scripted.view("2025-03-10T12:00:00Z");
     assert!(view.state.status.success);
     assert_eq!(view.health.parts, 1);
+    assert_eq!(skipped(&scripted), ["two"]);
     scripted
         .provider
         .answers("one", move |_| Err(nothing_there()));
@@ -118,10 +119,46 @@ async fn only_a_part_that_never_succeeded_is_skipped() {
     let view = scripted.view("2025-03-10T13:00:00Z");
     assert!(!view.state.status.success);
     assert_eq!(view.health.failing_parts, 1);
+    assert_eq!(skipped(&scripted), ["two"]);
     assert_eq!(
         scripted.shows("2025-03-10T13:00:00Z", Measure::Seats, Window::Now),
         values([("a", 5.0)])
     );
+}
+
+/// The parts that the last poll skipped.
+fn skipped(scripted: &ScriptedAccount) -> Vec<String> {
+    let state = scripted.handle.state.load();
+    state.skipped.iter().cloned().collect()
+}
+
+#[tokio::test]
+async fn poll_fails_where_every_listed_part_is_skipped() {
+    let nothing_there = || ProviderError::new(Reason::NotFound, "gone").not_applicable();
+    let scripted = ScriptedAccount::new(SEATS, MonthFetch::Both);
+    scripted.provider.lists(&["one", "two"]);
+    for part in ["one", "two"] {
+        scripted
+            .provider
+            .answers(part, move |_| Err(nothing_there()));
+    }
+    scripted.poll("2025-03-10T12:00:00Z").await;
+    let view = scripted.view("2025-03-10T12:00:00Z");
+    let status = &view.state.status;
+    let failure = status.discovery.as_ref().unwrap();
+    assert!(!status.success);
+    assert_eq!(failure.reason, Reason::NotFound);
+    assert_eq!(
+        failure.message,
+        "none of the 2 parts that the provider lists has anything to report; the first: gone"
+    );
+    assert_eq!(skipped(&scripted), ["one", "two"]);
+    let counts: BTreeMap<_, _> = view.state.counts.failures().collect();
+    assert_eq!(counts[&Reason::NotFound], 1);
+    scripted.provider.lists(&[]);
+    scripted.poll("2025-03-10T13:00:00Z").await;
+    assert!(scripted.view("2025-03-10T13:00:00Z").state.status.success);
+    assert_eq!(skipped(&scripted), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

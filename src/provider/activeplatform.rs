@@ -106,7 +106,16 @@ impl Provider for ActivePlatform {
         poll: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.expenses(part, poll, sink))
+        Box::pin(async move {
+            let read = self.expenses(part, poll, sink).await;
+            read.map_err(|error| match &self.scope {
+                // A reseller also lists subscriptions for which there are no expenses, such as those of other products.
+                Scope::Reseller(_) if matches!(error.status(), Some(404 | 422)) => {
+                    error.not_applicable()
+                }
+                _ => error,
+            })
+        })
     }
 }
 

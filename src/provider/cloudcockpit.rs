@@ -211,7 +211,9 @@ impl CloudCockpit {
             request = request.query("resellerId", id);
         }
         let body = self.http.body(&request).await.map_err(|error| {
-            if matches!(error.status(), Some(400 | 404)) {
+            // A reseller may list customers of others, whose licences it may not read.
+            let is_of_others = error.status() == Some(403) && self.reseller_id.is_some();
+            if is_of_others || matches!(error.status(), Some(400 | 404)) {
                 error.not_applicable()
             } else {
                 error

@@ -49,7 +49,7 @@ pub struct Store {
 
 impl Store {
     /// Creates the folder if it is missing, checks that it is writable, and removes temporary files that a killed process
-    /// left behind.
+    /// left behind. A full disk is only a warning.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let left_behind = file::remove_temporary_files(folder)?;
@@ -60,7 +60,22 @@ impl Store {
                 "Removed temporary files of an interrupted write"
             );
         }
-        file::check_writable(folder)?;
+        match file::check_writable(folder) {
+            // What is there can be restored, and there may be room by the next poll.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                tracing::warn!(
+                    folder = %folder.display(),
+                    %error,
+                    "Cannot write to the state folder because its disk is full, starting with the states that it has"
+                );
+            }
+            probed => probed?,
+        }
         Ok(Self {
             folder: folder.to_owned(),
             writing: Mutex::default(),
@@ -139,9 +154,9 @@ impl Store {
         }
     }
 
-    /// Saves the current state of an account. A failure is logged and has no other effect: the old file stays, and the
+    /// Saves the current state of an account. A failure is logged and counted, and has no other effect: the old file stays, and the
     /// next poll writes again.
-    pub async fn save(self: &Arc<Self>, handle: &AccountHandle) {
+    pub async fn save(self: &Arc<Self>, handle: &AccountHandle, now: Timestamp) {
         let (store, account) = (Arc::clone(self), Arc::clone(&handle.account));
         let state = handle.state.load_full();
         let writing = async {
@@ -153,6 +168,9 @@ impl Store {
             // The write may outlast the wait for it, so the permit is dropped when the write ends.
             let write = move || {
                 let written = store.write(&account, &state);
+                if written.is_ok() {
+                    account.counters.state_written(now);
+                }
                 drop(permit);
                 written
             };
@@ -162,6 +180,7 @@ impl Store {
         };
         let written = tokio::time::timeout(WRITE_TIMEOUT, writing).await;
         if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            handle.account.counters.state_write_failed();
             tracing::warn!(
                 account = handle.account.name,
                 folder = %self.folder.display(),

@@ -1,7 +1,10 @@
 //! The sums of each account and budget for people: taken from the views while they are rendered, so that the cost of the
 //! status page does not grow with the number of series.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -88,6 +91,8 @@ pub struct BudgetSummary {
     pub complete: bool,
     /// Whether any series matches.
     pub matched: bool,
+    /// The currencies that are left out because they have no exchange rate.
+    pub without_rate: BTreeSet<String>,
 }
 
 impl Summary {
@@ -114,6 +119,10 @@ impl Summary {
                     .then(|| forecasts.into_iter().collect::<Sum>().value()),
                 complete: shares.iter().all(|share| share.complete),
                 matched: shares.iter().any(|share| share.matched),
+                without_rate: shares
+                    .iter()
+                    .flat_map(|share| share.without_rate.iter().cloned())
+                    .collect(),
             }
         });
         Self {

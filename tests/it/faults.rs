@@ -5,6 +5,7 @@ mod account;
 mod apis;
 mod bodies;
 mod credentials;
+mod full_disk;
 mod http2_ends;
 mod http2_server;
 mod month_end;

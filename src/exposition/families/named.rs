@@ -1,6 +1,6 @@
 //! The families that collectors name, each by itself.
 
-use super::{ACCOUNT, MetricFamily, counter, gauge};
+use super::{ACCOUNT, MetricFamily, counter, gauge, histogram};
 
 pub(in crate::exposition) const BUDGET_LIMIT: MetricFamily = gauge(
     "cloudspend_budget_limit",
@@ -107,6 +107,11 @@ pub(in crate::exposition) const WITHHELD_PARTS: MetricFamily = gauge(
     "provider, account, window",
     "Number of parts with charges in the current or previous month that do not report this window, so that sums over it lack them. A part in its first month may count for previous_month.",
 );
+pub(in crate::exposition) const SKIPPED_PARTS: MetricFamily = gauge(
+    "cloudspend_skipped_parts",
+    ACCOUNT,
+    "Number of listed parts that the last poll skipped because the provider has nothing to report for them and never had. They are not in cloudspend_parts.",
+);
 pub(in crate::exposition) const OLDEST_SUCCESS: MetricFamily = gauge(
     "cloudspend_oldest_part_success_timestamp_seconds",
     ACCOUNT,
@@ -161,6 +166,21 @@ pub(in crate::exposition) const REQUESTS: MetricFamily = counter(
     "cloudspend_api_requests_total",
     "provider, account, code",
     "Number of requests to the provider's API, by HTTP status code; code none where there was no response.",
+);
+pub(in crate::exposition) const REQUEST_TIMES: MetricFamily = histogram(
+    "cloudspend_api_request_duration_seconds",
+    ACCOUNT,
+    "Duration of requests to the provider's API until the head of the response or an error, in seconds.",
+);
+pub(in crate::exposition) const STATE_WRITE_FAILURES: MetricFamily = counter(
+    "cloudspend_state_write_failures_total",
+    ACCOUNT,
+    "Number of times that the account's state could not be written to disk.",
+);
+pub(in crate::exposition) const STATE_WRITTEN: MetricFamily = gauge(
+    "cloudspend_state_last_write_timestamp_seconds",
+    ACCOUNT,
+    "Time at which the account's state was last written to disk, in seconds since 1970.",
 );
 pub(in crate::exposition) const RETRIES: MetricFamily = counter(
     "cloudspend_api_retries_total",

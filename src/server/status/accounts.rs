@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::words::{age, ahead, cut, money, plural, short, whole_number};
 use crate::{
-    state::{AccountHandle, Failure},
+    state::{AccountHandle, AccountState, Failure},
     view::summary::{AccountSummary, Total},
 };
 
@@ -30,11 +30,7 @@ impl State {
         let Some(summary) = summary.filter(|_| status.last_attempt.is_some()) else {
             return Self::Waiting;
         };
-        let had_values = || {
-            let mut parts = state.parts.values();
-            parts.any(|part| part.last_success.is_some())
-        };
-        if summary.withdrawn && had_values() {
+        if summary.withdrawn && had_values(&state) {
             Self::Withdrawn
         } else if summary.failing_parts > 0 && summary.failing_parts < summary.parts {
             Self::PartlyFailing
@@ -67,7 +63,7 @@ impl State {
                 "No part of the account succeeded for stale_after. Its values are no longer served; its budgets keep what was spent."
             }
             Self::Failing => {
-                "The last poll failed. The values of the last success are still served."
+                "The last poll failed. The values of the last success are still served; before a first success nothing is."
             }
             Self::PartlyFailing => {
                 "Some parts (customers, subscriptions) failed. They keep the values of their last success; the others are up to date."
@@ -76,6 +72,12 @@ impl State {
             Self::Good => "The last poll succeeded.",
         }
     }
+}
+
+/// Whether any part has ever succeeded.
+fn had_values(state: &AccountState) -> bool {
+    let mut parts = state.parts.values();
+    parts.any(|part| part.last_success.is_some())
 }
 
 pub(super) fn account(
@@ -97,6 +99,9 @@ pub(super) fn account(
                     div.soft.small { (account.provider_name.as_str()) }
                 }
                 span class={ "badge " (colour) } { (word) }
+            }
+            @if state == State::Failing && !had_values(&now_state) {
+                p { strong { "Nothing is served: " } "no part of the account has succeeded yet." }
             }
             @if let Some(summary) = summary {
                 @for Total { currency, to_date, forecast } in &summary.totals {

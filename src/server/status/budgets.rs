@@ -34,7 +34,10 @@ fn expected_share(budget: &BudgetSummary) -> f64 {
 fn card(budget: &BudgetSummary) -> Markup {
     let level = Level::of(budget.spent, budget);
     let later = Level::of(budget.forecast.unwrap_or(budget.spent), budget).max(level);
+    // What is counted is not what the budget is about, so it is neither good nor bad.
+    let is_unknown = !budget.matched || !budget.without_rate.is_empty();
     let word = match (level, later) {
+        _ if is_unknown => "unknown",
         (Level::Bad, _) => "over",
         (_, Level::Bad) => "will be over",
         (Level::Warn, _) => "high",
@@ -44,10 +47,10 @@ fn card(budget: &BudgetSummary) -> Markup {
     let mut thresholds: Vec<_> = budget.thresholds.iter().collect();
     thresholds.sort_by(|(_, left), (_, right)| left.total_cmp(right));
     html! {
-        article class={ "card " (later.colour()) } {
+        article class={ "card " (if is_unknown { "wait" } else { later.colour() }) } {
             div.top {
                 h3 { (cut(&budget.name, 200)) }
-                span class={ "badge " (later.badge()) } { (word) }
+                span class={ "badge " (if is_unknown { "wait" } else { later.badge() }) } { (word) }
             }
             p.money {
                 span.big.number { (percent(budget.spent / budget.limit)) }
@@ -68,6 +71,9 @@ fn card(budget: &BudgetSummary) -> Markup {
             }
             @if !budget.matched {
                 p.small { "No series matches it: nothing was spent, or its match is wrong." }
+            } @else if !budget.without_rate.is_empty() {
+                @let left_out: Vec<&str> = budget.without_rate.iter().take(10).map(String::as_str).collect();
+                p.small { "Left out for lack of an exchange rate: " (cut(&left_out.join(", "), 200)) "." }
             } @else if !budget.complete {
                 p.small { "Incomplete: something that it may match is missing, stale or without exchange rate." }
             }
@@ -144,7 +150,7 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -161,6 +167,7 @@ mod tests {
             forecast,
             complete: true,
             matched: true,
+            without_rate: BTreeSet::new(),
         }
     }
 
@@ -183,6 +190,32 @@ mod tests {
             let badge = format!(">{want}</span>");
             assert!(text.contains(&badge), "{spent} {forecast:?} {want}: {text}");
         }
+    }
+
+    #[test]
+    fn budget_without_match_or_rate_is_unknown() {
+        let sure = budget(200.0, None, &[]);
+        let without_match = BudgetSummary {
+            matched: false,
+            ..sure.clone()
+        };
+        let without_rate = BudgetSummary {
+            without_rate: BTreeSet::from(["USD".to_owned()]),
+            ..sure.clone()
+        };
+        let is_unknown = |budget| {
+            card(budget)
+                .into_string()
+                .contains("badge wait\">unknown</span>")
+        };
+        assert!(!is_unknown(&sure));
+        assert!(is_unknown(&without_match) && is_unknown(&without_rate));
+        let text = card(&without_rate).into_string();
+        assert!(
+            text.contains("Left out for lack of an exchange rate: USD."),
+            "{text}"
+        );
+        assert!(!text.contains("card bad"), "{text}");
     }
 
     #[test]

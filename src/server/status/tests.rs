@@ -67,6 +67,35 @@ fn rejected_configuration_is_reported() {
 }
 
 #[test]
+fn failing_account_without_success_serves_nothing() {
+    let provider = Scripted::new(&[], MonthFetch::Both);
+    let account = Arc::new(account(provider, "UTC"));
+    let page = |fed: bool| {
+        let charges = [cost(month("2025-06"), "a", 5.0)];
+        let mut state = if fed {
+            state_of(&account, at(NOW), &charges)
+        } else {
+            crate::state::AccountState::new(3)
+        };
+        state.status.success = false;
+        state.status.last_attempt = Some(at(NOW));
+        let handle = AccountHandle::restored(Arc::clone(&account), state);
+        let account_set = AccountSet::new(vec![handle.into()], Money::default(), String::new());
+        let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
+        whole(
+            &publisher.current(),
+            &Reload::default(),
+            "/metrics",
+            at(NOW),
+        )
+        .into_string()
+    };
+    let sentence = "no part of the account has succeeded yet.";
+    assert!(page(false).contains(sentence));
+    assert!(!page(true).contains(sentence));
+}
+
+#[test]
 fn size_is_bounded_whatever_accounts_report() {
     let page = of_accounts(MAX_ACCOUNTS + 50);
     assert!(page.len() < 5 << 20, "{} bytes", page.len());

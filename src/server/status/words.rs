@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use crate::clock::until;
 
-/// An amount with two decimals and thin spaces between thousands.
+/// An amount as `explain` writes it: two decimals, six where two would show nothing of it, commas between thousands.
 pub(super) fn money(amount: f64) -> String {
-    grouped(amount, 2)
+    let is_small = amount != 0.0 && amount.abs() < 0.005;
+    grouped(amount, if is_small { 6 } else { 2 })
 }
 
 /// A number without decimals.
@@ -21,12 +22,11 @@ fn grouped(number: f64, digits: usize) -> String {
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut grouped = String::new();
     if number < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
-        grouped.push('−');
+        grouped.push('-');
     }
     for (position, digit) in whole.chars().enumerate() {
         if position > 0 && (whole.len() - position).is_multiple_of(3) {
-            // Narrow, and no line ends there.
-            grouped.push('\u{202f}');
+            grouped.push(',');
         }
         grouped.push(digit);
     }
@@ -63,7 +63,8 @@ pub(super) fn short(span: Duration) -> String {
         1..60 => format!("{seconds} s"),
         60..3600 => two(minutes, "min", seconds % 60, "s"),
         3600..86_400 => two(hours, "h", minutes, "min"),
-        _ => two(days, "d", hours, "h"),
+        86_400..172_800 => two(days, "day", hours, "h"),
+        _ => two(days, "days", hours, "h"),
     }
 }
 
@@ -92,15 +93,17 @@ mod tests {
     fn amounts_are_grouped_without_negative_zero() {
         for (amount, want) in [
             (0.0, "0.00"),
-            (-0.001, "0.00"),
+            (-0.001, "-0.001000"),
+            (0.000_123, "0.000123"),
+            (-0.000_000_01, "0.000000"),
             (1.005, "1.00"),
-            (999.999, "1\u{202f}000.00"),
-            (-1234.5, "−1\u{202f}234.50"),
-            (1_234_567.0, "1\u{202f}234\u{202f}567.00"),
+            (999.999, "1,000.00"),
+            (-1234.5, "-1,234.50"),
+            (1_234_567.0, "1,234,567.00"),
         ] {
             assert_eq!(money(amount), want, "{amount}");
         }
-        assert_eq!(whole_number(59_302.4), "59\u{202f}302");
+        assert_eq!(whole_number(59_302.4), "59,302");
         assert_eq!(whole_number(-0.4), "0");
     }
 
@@ -114,7 +117,9 @@ mod tests {
             (125.0, "2 min 5 s"),
             (3600.0, "1 h"),
             (7500.0, "2 h 5 min"),
-            (90_000.0, "1 d 1 h"),
+            (86_400.0, "1 day"),
+            (93_600.0, "1 day 2 h"),
+            (180_000.0, "2 days 2 h"),
         ] {
             assert_eq!(short(Duration::from_secs_f64(seconds)), want);
         }

@@ -158,6 +158,7 @@ impl StoredAccount<'_> {
             parts,
             forecast_records,
             status: self.status.restore()?,
+            skipped: std::sync::Arc::default(),
             counts: PollCounts::default(),
         })
     }

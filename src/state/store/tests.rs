@@ -227,6 +227,13 @@ async fn poll_succeeds_if_file_cannot_be_written() {
     assert!(status.success);
     assert_eq!(status.last_success, Some(at("2025-03-10T13:00:00Z")));
     assert_eq!(fixture.files(), ["main.state"]);
+    let writes = || fixture.handle.account.counters.state_writes();
+    assert_eq!(writes().failures, 1);
+    assert_eq!(writes().last_success, Some(at(NOW)));
+    fs::remove_dir_all(fixture.path()).unwrap();
+    fixture.poll("2025-03-10T14:00:00Z").await;
+    assert_eq!(writes().failures, 1);
+    assert_eq!(writes().last_success, Some(at("2025-03-10T14:00:00Z")));
 }
 
 #[tokio::test]

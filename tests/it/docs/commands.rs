@@ -19,11 +19,12 @@ use cloudspend_exporter::{
     demo::{Demo, Options},
     provider::registry::ProviderName,
 };
+use regex::Regex;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::page::{Fence, Page, pages};
-use crate::support::{eventually, free_port, get, repository, serve};
+use crate::support::{eventually, free_port, get, repository, serve, tools::Server};
 
 /// The ports in the pages: of the exporter, Prometheus and `VictoriaMetrics`.
 const PORTS: [&str; 3] = ["10190", "9090", "8428"];
@@ -296,6 +297,35 @@ async fn backfill_commands_work() {
     clone.configure();
     let page = Page::read(OWN_TEST[1]);
     assert!(follow(&mut clone, &page).await > 2);
+
+    // The bundled panel over what the page made, at the panel's own resolution: no point is empty.
+    let board = std::fs::read_to_string(repository("dashboards/overview.json")).unwrap();
+    let board: Value = serde_json::from_str(&board).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let panel = panels
+        .iter()
+        .find(|panel| panel["title"] == "Month to date, $currency")
+        .unwrap();
+    let query = panel["targets"][0]["expr"].as_str().unwrap();
+    let query = query.replace("$currency", "EUR");
+    let variable = Regex::new(r#"=~"\$\w+""#).unwrap();
+    let query = variable.replace_all(&query, "=~\".*\"");
+    let midnight = Clock::system().now().as_second() / 86_400 * 86_400;
+    let (start, end) = (midnight - 28 * 86_400, midnight - 3 * 86_400);
+    let prometheus = Server::prometheus(&clone.home().join("data"), "global: {}\n").await;
+    for step in [3600, 86_400] {
+        let form = [
+            ("query", &*query),
+            ("start", &start.to_string()),
+            ("end", &end.to_string()),
+            ("step", &step.to_string()),
+        ];
+        let data = prometheus.ask("query_range", &form).await.unwrap();
+        let values = data["result"][0]["values"].as_array().map_or(0, Vec::len);
+        let wanted = usize::try_from((end - start) / step + 1).unwrap();
+        assert_eq!(values, wanted, "{step}: {query}");
+    }
+    prometheus.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,11 @@ fn providers(golden: &Exposition, family: &str) -> Option<String> {
         | "cloudspend_budget_spent"
         | "cloudspend_budget_forecast"
         | "cloudspend_budget_complete" => "cloudspend_forecast_cost_month_end",
-        "cloudspend_credential_expiry_timestamp_seconds" => "cloudspend_poll_success",
+        "cloudspend_credential_expiry_timestamp_seconds"
+        | "cloudspend_state_last_write_timestamp_seconds" => "cloudspend_poll_success",
+        "cloudspend_api_request_duration_seconds" => {
+            "cloudspend_api_request_duration_seconds_count"
+        }
         family => family,
     };
     let names: Vec<&str> = ProviderName::all().map(ProviderName::as_str).collect();

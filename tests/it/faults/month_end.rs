@@ -62,7 +62,7 @@ impl MonthChange {
     async fn restart(&mut self) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        store.save(&self.account.cell).await;
+        store.save(&self.account.cell, self.account.now()).await;
         let account = Arc::clone(&self.account.cell.account);
         let state = store.restore(&account, self.account.now()).unwrap();
         self.account.cell = Arc::new(AccountHandle::restored(account, state));

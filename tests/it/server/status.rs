@@ -100,7 +100,7 @@ async fn page_is_accessible_light_dark_and_on_a_phone() {
             "The login is good but lacks a right.",
             "api_key_file: (hidden)",
             "azure-angstrom",
-            "10\u{202f}000.00 BRL",
+            "10,000.00 BRL",
             "warning at 80 %, critical at 100 %.",
             "assigned",
             "failing",

@@ -146,7 +146,11 @@ impl Reading {
         let sample = sample(line)?;
         let fits = sample.name == family.name
             || (family.kind == "counter"
-                && sample.name.strip_suffix("_total") == Some(&family.name));
+                && sample.name.strip_suffix("_total") == Some(&family.name))
+            || (family.kind == "histogram"
+                && ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .any(|suffix| sample.name.strip_suffix(suffix) == Some(&family.name)));
         if !fits || family.kind.is_empty() {
             return Err("is no sample of the family it stands in");
         }

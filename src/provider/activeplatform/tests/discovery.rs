@@ -197,3 +197,25 @@ async fn configured_subscriptions_need_no_discovery() {
     assert_eq!(parts, [Part::new("53840"), Part::new("a/b")]);
     assert!(api.lines().is_empty());
 }
+
+#[tokio::test]
+async fn only_a_discovered_subscription_may_have_nothing() {
+    for (status, may) in [
+        (404, true),
+        (422, true),
+        (400, false),
+        (403, false),
+        (500, false),
+    ] {
+        let api = Api::start(move |_: &Seen| (status, String::new())).await;
+        for (scope, is_skipped) in [
+            (json!({ "reseller_id": 12, "currency": "EUR" }), may),
+            (json!({ "subscriptions": [7], "currency": "EUR" }), false),
+        ] {
+            let provider = account(&api, scope, &[]);
+            let error = fetch(&*provider, &Part::new("7"), &ask("2024-05-10")).await;
+            let error = error.unwrap_err();
+            assert_eq!(error.is_not_applicable(), is_skipped, "{status}: {error}");
+        }
+    }
+}
