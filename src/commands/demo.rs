@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    output::print_out,
+    output::{print_err, print_out},
     runtime::{access, listen, shutdown_signal, store},
     serve::{self, Setup},
 };
@@ -19,8 +19,16 @@ use crate::{
     telemetry::log,
 };
 
+/// The exit code of wrong usage, as for a wrong flag.
+const WRONG_USAGE: u8 = 2;
+
 /// Starts the simulated APIs, prints how to query them and the exporter, and serves until a signal arrives.
 pub(super) async fn command(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode> {
+    if flags.config_file.is_some() {
+        let message = "demo has a configuration of its own, over its simulated APIs; --config.file cannot be used with it";
+        print_err(&format!("error: {message}"));
+        return Ok(ExitCode::from(WRONG_USAGE));
+    }
     let hangup = signal(SignalKind::hangup())?;
     let clock = Clock::system();
     let demo = Demo::start(clock.clone(), demo::Options::default())

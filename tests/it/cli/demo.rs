@@ -135,6 +135,16 @@ async fn second_demo_on_the_same_port_fails() {
     );
 }
 
+#[tokio::test]
+async fn demo_refuses_a_configuration_file() {
+    let ended = Program::exporter(&["demo", "--config.file=a.yml"])
+        .end()
+        .await;
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("--config.file"), "{}", ended.stderr);
+}
+
 /// One account, with a place for more keys.
 fn account(folder: &Folder, more: &str) -> String {
     let key = folder.yaml("key");
