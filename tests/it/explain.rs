@@ -235,7 +235,7 @@ async fn an_unknown_account_and_a_bad_file_are_told_before_anything_is_asked() {
     assert_eq!(ended.stdout, "");
     assert_eq!(
         ended.stderr,
-        "there is no account otc; there are aws-resale, azure-resale, licences, operator, otc-platform, simulations\n"
+        "there is no account otc; accounts are aws-resale, azure-resale, licences, operator, otc-platform, simulations\n"
     );
     std::fs::write(bench.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
     let ended = bench.explain(&[]).await;

@@ -204,12 +204,12 @@ async fn a_shard_that_there_is_none_of_does_not_start() {
         (
             &["--shard.count=3"][..],
             &pod_name[..],
-            "environment variable POD_NAME: 3 is none of 3 shards; allowed are 0 to 2\n",
+            "environment variable POD_NAME: there is no shard 3 of 3; allowed are 0 to 2\n",
         ),
         (
             &["--shard.count=3", "--shard.index=3"],
             &[],
-            "--shard.index: 3 is none of 3 shards; allowed are 0 to 2\n",
+            "--shard.index: there is no shard 3 of 3; allowed are 0 to 2\n",
         ),
         (
             &["--shard.index=0"],

@@ -63,7 +63,7 @@ fn all_errors_of_a_section_are_reported_together() {
     for keys in ACCOUNTS {
         let text = format!("accounts:\n  test:\n    {keys}\n");
         let (_, reported, _) = load_over(&text, &[], None, ProviderName::wiring);
-        all += &format!("{text}---\n{}\n\n", reported.join("\n"));
+        all.extend([&text, "---\n", &reported.join("\n"), "\n\n"]);
     }
     insta::assert_snapshot!(all);
 }
