@@ -209,7 +209,7 @@ async fn shard_beyond_the_count_does_not_start() {
         (
             &["--shard.count=3", "--shard.index=3"],
             &[],
-            "--shard.index: 3 is none of 3 shards; allowed are 0 to 2\n",
+            "--shard.index: there is no shard 3 of 3; allowed are 0 to 2\n",
         ),
         (
             &["--shard.index=0"],
