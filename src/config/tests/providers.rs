@@ -62,13 +62,8 @@ fn all_errors_of_a_section_are_reported_together() {
     let mut all = String::new();
     for keys in ACCOUNTS {
         let text = format!("accounts:\n  test:\n    {keys}\n");
-<<<<<<< HEAD
         let (_, reported, _) = load_over(&text, &[], None, ProviderName::entry);
-        all += &format!("{text}---\n{}\n\n", reported.join("\n"));
-=======
-        let (_, reported, _) = load_over(&text, &[], None, ProviderName::wiring);
         all.extend([&text, "---\n", &reported.join("\n"), "\n\n"]);
->>>>>>> he
     }
     insta::assert_snapshot!(all);
 }
