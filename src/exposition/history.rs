@@ -1,4 +1,4 @@
-//! PastView values as `OpenMetrics` with timestamps, with the families and labels of a scrape, written family by family.
+//! Past values as `OpenMetrics` with timestamps, with the families and labels of a scrape, written family by family.
 
 use std::{
     fmt::Write as _,

@@ -337,6 +337,10 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the duration of a request is a metric"
+        )]
         let sent = tokio::time::Instant::now();
         let response = match builder.send().await {
             Ok(response) => response,
