@@ -203,21 +203,6 @@ async fn requests_are_as_documented_with_one_login() {
 }
 
 #[tokio::test]
-async fn rejected_token_is_replaced_once() {
-    let api = portal(|_| (401, String::new())).await;
-    let error = fetch(&*account(&api, json!({})), &pair(), &ask("2024-05-10"))
-        .await
-        .unwrap_err();
-    assert_eq!(error.reason(), Reason::Unauthorized);
-    let methods: Vec<String> = api
-        .lines()
-        .iter()
-        .map(|line| line[..4].to_owned())
-        .collect();
-    assert_eq!(methods, ["POST", "GET ", "POST", "GET "]);
-}
-
-#[tokio::test]
 async fn rejected_login_is_unauthorized_without_secret() {
     for (status, want) in [
         (

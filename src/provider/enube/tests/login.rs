@@ -1,10 +1,5 @@
 //! Both ways to log in, and when there is a new login.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -17,7 +12,7 @@ use crate::{
     },
 };
 
-use super::{LOGIN, OAUTH2_TOKEN, account, rocket, sent};
+use super::{LOGIN, OAUTH2_TOKEN, account, sent};
 
 #[test]
 fn token_expires_as_the_response_states() {
@@ -55,60 +50,6 @@ fn error_does_not_quote_the_response() {
         assert_eq!(error.reason(), Reason::Malformed, "{body}");
         assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
     }
-}
-
-#[tokio::test]
-async fn refused_token_is_renewed_once() {
-    for (lives, renewed) in [(1, true), (usize::MAX, false)] {
-        let logins = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&logins);
-        let api = Api::start(move |seen| {
-            if seen.line.ends_with("/auth/login") {
-                let token = format!("t{}", count.fetch_add(1, Ordering::SeqCst));
-                (
-                    200,
-                    json!({"token": token, "expiresAt": 9_999_999_999_u64}).to_string(),
-                )
-            } else if (0..lives.min(5))
-                .any(|old| seen.header("authorization") == format!("Bearer t{old}"))
-            {
-                (401, String::new())
-            } else {
-                (200, "[]".to_owned())
-            }
-        })
-        .await;
-        let password = test_support::secret("p4ssw0rd");
-        let enube = account(&api.url, &password, json!({"catalogs": []}));
-        let got = test_support::fetch(
-            &*enube,
-            &Part::whole_account(),
-            &test_support::poll_on("2024-05-10"),
-        )
-        .await;
-        assert_eq!(got.is_ok(), renewed, "{got:?}");
-        if let Err(error) = got {
-            assert_eq!(error.reason(), Reason::Unauthorized);
-        }
-        assert_eq!(logins.load(Ordering::SeqCst), 2);
-    }
-}
-
-#[tokio::test]
-async fn concurrent_requests_share_one_login() {
-    let api = rocket(|_| "[]").await;
-    let password = test_support::secret("p4ssw0rd");
-    let enube = account(&api.url, &password, json!({"catalogs": []}));
-    let poll = test_support::poll_on("2024-05-10");
-    let part = Part::whole_account();
-    let fetches = (0..4).map(|_| test_support::fetch(&*enube, &part, &poll));
-    for got in futures_util::future::join_all(fetches).await {
-        got.unwrap();
-    }
-    let lines = api.lines();
-    assert_eq!(lines.len(), 5);
-    let logins = lines.iter().filter(|line| line.ends_with("/login")).count();
-    assert_eq!(logins, 1, "{lines:?}");
 }
 
 #[tokio::test]
