@@ -238,5 +238,25 @@ pub(crate) fn error_text(error: &ProviderError) -> String {
     }
 }
 
-pub(crate) use error_text as told;
-pub(crate) use poll_on as ask;
+/// A provider, with the file of its secret, which is removed with it.
+pub(crate) struct BuiltProvider {
+    provider: Box<dyn Provider>,
+    _secret: tempfile::NamedTempFile,
+}
+
+impl BuiltProvider {
+    pub(crate) fn new(provider: Box<dyn Provider>, secret: tempfile::NamedTempFile) -> Self {
+        Self {
+            provider,
+            _secret: secret,
+        }
+    }
+}
+
+impl std::ops::Deref for BuiltProvider {
+    type Target = dyn Provider;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.provider
+    }
+}

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::provider::{
     Part,
     registry::ProviderName,
-    test_support::{Api, RecordingSink, ask, build, fetch, secret, told},
+    test_support::{Api, RecordingSink, build, error_text, fetch, poll_on, secret},
 };
 
 /// Several batches of rows, each of which holds its number.
@@ -41,9 +41,9 @@ async fn fetch_rows(body: String) -> Result<RecordingSink, String> {
     let key = secret("key");
     let section = json!({ "base_url": api.url, "api_key_file": key.path() });
     let otc = build(ProviderName::Otc, section, &[]).unwrap();
-    fetch(&*otc, &Part::whole_account(), &ask("2024-05-10"))
+    fetch(&*otc, &Part::whole_account(), &poll_on("2024-05-10"))
         .await
-        .map_err(|error| told(&error))
+        .map_err(|error| error_text(&error))
 }
 
 const COUNT: usize = 12_000;
@@ -120,7 +120,7 @@ async fn dropped_read_releases_the_sink() {
     let otc = build(ProviderName::Otc, section, &[]).unwrap();
     let notes = Arc::new(Mutex::new(RecordingSink::default()));
     let sink: crate::charge::SharedSink = notes.clone();
-    let (part, mut ask) = (Part::whole_account(), ask("2024-05-10"));
+    let (part, mut ask) = (Part::whole_account(), poll_on("2024-05-10"));
     ask.months = vec![ask.current];
     tokio::select! {
         result = otc.fetch(&part, &ask, &sink) => panic!("{result:?}"),

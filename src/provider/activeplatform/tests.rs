@@ -1,11 +1,12 @@
 //! `ActivePlatform` against a server on loopback: requests, period mode, configuration.
 
+use crate::provider::test_support::BuiltProvider;
 use serde_json::{Value, json};
 
 use crate::provider::{
-    Part, Provider,
+    Part,
     registry::ProviderName,
-    test_support::{Api, Seen, ask, build, fetch, secret},
+    test_support::{Api, Seen, build, fetch, poll_on, secret},
 };
 
 mod discovery;
@@ -15,31 +16,17 @@ const EXAMPLE: &str = include_str!("../../../tests/fixtures/activeplatform/analy
 const NOTHING: &str =
     r#"{"billing_periods": ["2024-04", "2024-05"], "subscription": {"items": []}}"#;
 
-/// A provider, with the file of its secret.
-struct Account {
-    provider: Box<dyn Provider>,
-    _secret: tempfile::NamedTempFile,
-}
-
-impl std::ops::Deref for Account {
-    type Target = dyn Provider;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.provider
-    }
-}
-
-fn account(api: &Api, mut section: Value, tags: &[&str]) -> Account {
+fn account(api: &Api, mut section: Value, tags: &[&str]) -> BuiltProvider {
     let secret = secret("a-token");
     section["base_url"] = json!(api.url);
     section["api_token_file"] = json!(secret.path());
-    Account {
-        provider: build(ProviderName::ActivePlatform, section, tags).unwrap(),
-        _secret: secret,
-    }
+    BuiltProvider::new(
+        build(ProviderName::ActivePlatform, section, tags).unwrap(),
+        secret,
+    )
 }
 
-fn with_subscription(api: &Api, tags: &[&str]) -> Account {
+fn with_subscription(api: &Api, tags: &[&str]) -> BuiltProvider {
     let section = json!({ "subscriptions": [53840], "currency": "USD" });
     account(api, section, tags)
 }
@@ -55,9 +42,13 @@ fn response(rows: &str) -> String {
 async fn request_is_as_documented() {
     let api = Api::start(|_| (200, NOTHING.to_owned())).await;
     let part = Part::new("53840");
-    fetch(&*with_subscription(&api, &[]), &part, &ask("2024-05-10"))
-        .await
-        .unwrap();
+    fetch(
+        &*with_subscription(&api, &[]),
+        &part,
+        &poll_on("2024-05-10"),
+    )
+    .await
+    .unwrap();
     let seen = &api.seen()[0];
     assert_eq!(
         seen.line,
@@ -88,7 +79,7 @@ async fn parameters(
     let section = json!({ "subscriptions": ["53840"], "currency": "USD", "period_mode": mode });
     let provider = account(&api, section, &[]);
     for _ in 0..2 {
-        let _ = fetch(&*provider, &Part::new("53840"), &ask("2024-05-10")).await;
+        let _ = fetch(&*provider, &Part::new("53840"), &poll_on("2024-05-10")).await;
     }
     api.lines()
         .iter()
@@ -120,7 +111,7 @@ async fn dates_are_added_after_refusal_and_remembered() {
 async fn dates_of_closed_months_end_with_the_month() {
     let api = Api::start(|_| (200, NOTHING.to_owned())).await;
     let section = json!({ "subscriptions": [1], "currency": "USD", "period_mode": "dates" });
-    let mut poll = ask("2024-07-10");
+    let mut poll = poll_on("2024-07-10");
     poll.months = vec!["2024-05".parse().unwrap(), "2024-04".parse().unwrap()];
     fetch(&*account(&api, section, &[]), &Part::new("1"), &poll)
         .await

@@ -1,5 +1,6 @@
 //! `CloudCockpit` against a server on loopback: licences, requests, login, configuration.
 
+use crate::provider::test_support::BuiltProvider;
 use serde_json::json;
 
 use super::{dimensions, responses::TokenResponse};
@@ -7,9 +8,9 @@ use crate::{
     error::{ProviderError, Reason},
     json::scalars::Number,
     provider::{
-        Part, Provider,
+        Part,
         registry::ProviderName,
-        test_support::{Api, RecordingSink, Seen, ask, build, fetch, secret, told},
+        test_support::{Api, RecordingSink, Seen, build, error_text, fetch, poll_on, secret},
     },
 };
 
@@ -29,31 +30,17 @@ async fn portal(respond: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 
     .await
 }
 
-/// A provider, with the file of its secret.
-struct Account {
-    provider: Box<dyn Provider>,
-    _secret: tempfile::NamedTempFile,
-}
-
-impl std::ops::Deref for Account {
-    type Target = dyn Provider;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.provider
-    }
-}
-
-fn account(api: &Api, mut section: serde_json::Value) -> Account {
+fn account(api: &Api, mut section: serde_json::Value) -> BuiltProvider {
     let secret = secret("s3cret");
     section["base_url"] = json!(api.url);
     section["token_url"] = json!(format!("{}/token", api.url));
     section["tenant"] = json!("portal.example.com");
     section["client_id"] = json!("an-id");
     section["client_secret_file"] = json!(secret.path());
-    Account {
-        provider: build(ProviderName::CloudCockpit, section, &[]).unwrap(),
-        _secret: secret,
-    }
+    BuiltProvider::new(
+        build(ProviderName::CloudCockpit, section, &[]).unwrap(),
+        secret,
+    )
 }
 
 fn pair() -> Part {
@@ -67,7 +54,7 @@ fn pair() -> Part {
 async fn licenses(status: u16, body: &str) -> Result<RecordingSink, ProviderError> {
     let body = body.to_owned();
     let api = portal(move |_| (status, body.clone())).await;
-    fetch(&*account(&api, json!({})), &pair(), &ask("2024-05-10")).await
+    fetch(&*account(&api, json!({})), &pair(), &poll_on("2024-05-10")).await
 }
 
 #[tokio::test]
@@ -144,7 +131,7 @@ async fn incomplete_licences_fail() {
         ),
     ] {
         let error = licenses(200, &body).await.unwrap_err();
-        assert_eq!(told(&error), want, "{body}");
+        assert_eq!(error_text(&error), want, "{body}");
     }
 }
 
@@ -169,7 +156,7 @@ async fn requests_are_as_documented_with_one_login() {
     let api = portal(|_| (200, "[]".to_owned())).await;
     let provider = account(&api, json!({ "reseller_id": "r/1" }));
     for _ in 0..2 {
-        fetch(&*provider, &pair(), &ask("2024-05-10"))
+        fetch(&*provider, &pair(), &poll_on("2024-05-10"))
             .await
             .unwrap();
     }
@@ -217,10 +204,10 @@ async fn rejected_login_is_unauthorized_without_secret() {
     ] {
         let api = Api::start(move |seen| (status, seen.body.clone())).await;
         let provider = account(&api, json!({}));
-        let error = fetch(&*provider, &pair(), &ask("2024-05-10"))
+        let error = fetch(&*provider, &pair(), &poll_on("2024-05-10"))
             .await
             .unwrap_err();
-        assert_eq!(told(&error), want.replace("{}", ""));
+        assert_eq!(error_text(&error), want.replace("{}", ""));
         // It must not look like a pair of another vendor.
         assert!(!error.is_not_applicable(), "{status}");
         let shown = format!("{error:?} {:?}", &*provider);

@@ -1,39 +1,23 @@
 //! DHI MIKE Cloud against a server on loopback: requests, errors, configuration.
 
+use crate::provider::test_support::BuiltProvider;
 use serde_json::{Value, json};
 
 use super::date_range;
 use crate::provider::{
-    Part, Provider,
+    Part,
     registry::ProviderName,
-    test_support::{Api, Seen, ask, build, fetch, secret, told},
+    test_support::{Api, Seen, build, error_text, fetch, poll_on, secret},
 };
 
 mod pages;
 mod rows;
 
-/// A provider, with the file of its secret.
-struct Account {
-    provider: Box<dyn Provider>,
-    _secret: tempfile::NamedTempFile,
-}
-
-impl std::ops::Deref for Account {
-    type Target = dyn Provider;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.provider
-    }
-}
-
-fn account(api: &Api, mut section: Value) -> Account {
+fn account(api: &Api, mut section: Value) -> BuiltProvider {
     let secret = secret("a-key");
     section["base_url"] = json!(format!("{}/api/consumption", api.url));
     section["api_key_file"] = json!(secret.path());
-    Account {
-        provider: build(ProviderName::Mike, section, &[]).unwrap(),
-        _secret: secret,
-    }
+    BuiltProvider::new(build(ProviderName::Mike, section, &[]).unwrap(), secret)
 }
 
 /// A page with these rows.
@@ -73,9 +57,15 @@ async fn requests_are_as_documented() {
     });
     let section = json!({ "log": "my-list", "filters": filters, "api_version": "3" });
     let provider = account(&api, section);
-    let part = provider.parts(&ask("2024-05-10")).await.unwrap().remove(0);
+    let part = provider
+        .parts(&poll_on("2024-05-10"))
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(part, Part::whole_account());
-    fetch(&*provider, &part, &ask("2024-05-10")).await.unwrap();
+    fetch(&*provider, &part, &poll_on("2024-05-10"))
+        .await
+        .unwrap();
     let seen = api.seen();
     let body = |aggregate: &str, metric: &str, sort: &str| {
         format!(
@@ -104,7 +94,7 @@ async fn requests_are_as_documented() {
 async fn api_version_is_sent_only_if_configured() {
     let api = log(vec![], vec![]).await;
     let provider = account(&api, json!({}));
-    fetch(&*provider, &Part::whole_account(), &ask("2024-05-10"))
+    fetch(&*provider, &Part::whole_account(), &poll_on("2024-05-10"))
         .await
         .unwrap();
     for request in api.seen() {
@@ -115,7 +105,7 @@ async fn api_version_is_sent_only_if_configured() {
 /// The metric types of the queries, with `by day` where they are aggregated.
 async fn queries(section: Value, months: &[&str]) -> Vec<String> {
     let api = log(vec![], vec![]).await;
-    let mut poll = ask("2024-05-10");
+    let mut poll = poll_on("2024-05-10");
     poll.months = months.iter().map(|month| month.parse().unwrap()).collect();
     let provider = account(&api, section);
     fetch(&*provider, &Part::whole_account(), &poll)
@@ -160,7 +150,7 @@ async fn each_level_has_its_own_query() {
 
 #[test]
 fn date_range_of_closed_months_ends_after_them() {
-    let mut poll = ask("2024-05-10");
+    let mut poll = poll_on("2024-05-10");
     for (months, want) in [
         (&["2024-04", "2024-05"][..], ("2024-03-25", "2024-05-12")),
         (&["2024-04"], ("2024-03-25", "2024-05-08")),
@@ -188,7 +178,7 @@ async fn response_that_is_not_a_page_fails() {
         let error = fetch(
             &*account(&api, json!({})),
             &Part::whole_account(),
-            &ask("2024-05-10"),
+            &poll_on("2024-05-10"),
         )
         .await
         .unwrap_err();
@@ -205,15 +195,15 @@ async fn forbidden_tenant_log_suggests_my_list() {
     ] {
         let api = Api::start(move |_| (status, r#"{"Title":"no"}"#.to_owned())).await;
         let provider = account(&api, json!({ "log": log }));
-        let error = fetch(&*provider, &Part::whole_account(), &ask("2024-05-10"))
+        let error = fetch(&*provider, &Part::whole_account(), &poll_on("2024-05-10"))
             .await
             .unwrap_err();
         assert_eq!(error.status(), Some(status));
         assert_eq!(
-            told(&error).contains("set `log: my-list`"),
+            error_text(&error).contains("set `log: my-list`"),
             has_hint,
             "{log}"
         );
-        assert!(told(&error).contains(r#"{"Title":"no"}"#));
+        assert!(error_text(&error).contains(r#"{"Title":"no"}"#));
     }
 }

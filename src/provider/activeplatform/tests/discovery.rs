@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{account, response};
 use crate::provider::{
     Part,
-    test_support::{Api, Seen, ask, fetch, told},
+    test_support::{Api, Seen, error_text, fetch, poll_on},
 };
 
 /// A reseller with these pages of subscriptions: the parts, and the requests.
@@ -20,8 +20,8 @@ async fn discover(pages: &'static [&'static str]) -> (Result<Vec<Part>, String>,
     .await;
     let section = json!({ "reseller_id": 12, "currency": "EUR" });
     let provider = account(&api, section, &[]);
-    let parts = provider.parts(&ask("2024-05-10")).await;
-    (parts.map_err(|error| told(&error)), api.lines())
+    let parts = provider.parts(&poll_on("2024-05-10")).await;
+    (parts.map_err(|error| error_text(&error)), api.lines())
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn reseller_currency_is_read_once_a_day() {
     let provider = account(&api, json!({ "reseller_id": "12" }), &[]);
     let mut parts = Vec::new();
     for (day, reads) in [("2024-05-10", 1), ("2024-05-10", 1), ("2024-05-11", 2)] {
-        parts = provider.parts(&ask(day)).await.unwrap();
+        parts = provider.parts(&poll_on(day)).await.unwrap();
         let lines = api.lines();
         let read = lines
             .iter()
@@ -172,7 +172,9 @@ async fn reseller_currency_is_read_once_a_day() {
         ),
         (&part, "2024-05 [||Storage|53840||] BilledCost 4 KZT"),
     ] {
-        let notes = fetch(&*provider, part, &ask("2024-05-10")).await.unwrap();
+        let notes = fetch(&*provider, part, &poll_on("2024-05-10"))
+            .await
+            .unwrap();
         assert_eq!(notes.charges, [want]);
     }
 }
@@ -181,9 +183,9 @@ async fn reseller_currency_is_read_once_a_day() {
 async fn invalid_currency_fails_discovery() {
     let api = reseller("tenge").await;
     let provider = account(&api, json!({ "reseller_id": "12" }), &[]);
-    let error = provider.parts(&ask("2024-05-10")).await.unwrap_err();
+    let error = provider.parts(&poll_on("2024-05-10")).await.unwrap_err();
     assert_eq!(
-        told(&error),
+        error_text(&error),
         "malformed: GET /api/v3/resellers/12: field currency: must be three capital letters"
     );
 }
@@ -193,7 +195,7 @@ async fn configured_subscriptions_need_no_discovery() {
     let api = reseller("EUR").await;
     let section = json!({ "subscriptions": [53840, "a/b"], "currency": "USD" });
     let provider = account(&api, section, &[]);
-    let parts = provider.parts(&ask("2024-05-10")).await.unwrap();
+    let parts = provider.parts(&poll_on("2024-05-10")).await.unwrap();
     assert_eq!(parts, [Part::new("53840"), Part::new("a/b")]);
     assert!(api.lines().is_empty());
 }
@@ -213,7 +215,7 @@ async fn only_a_discovered_subscription_may_have_nothing() {
             (json!({ "subscriptions": [7], "currency": "EUR" }), false),
         ] {
             let provider = account(&api, scope, &[]);
-            let error = fetch(&*provider, &Part::new("7"), &ask("2024-05-10")).await;
+            let error = fetch(&*provider, &Part::new("7"), &poll_on("2024-05-10")).await;
             let error = error.unwrap_err();
             assert_eq!(error.is_not_applicable(), is_skipped, "{status}: {error}");
         }

@@ -5,7 +5,7 @@ use crate::{
     error::ProviderError,
     provider::{
         Part,
-        test_support::{Api, RecordingSink, ask, fetch, told},
+        test_support::{Api, RecordingSink, error_text, fetch, poll_on},
     },
 };
 
@@ -15,7 +15,7 @@ async fn expenses(body: String) -> Result<RecordingSink, ProviderError> {
     fetch(
         &*with_subscription(&api, &[]),
         &Part::new("53840"),
-        &ask("2024-05-10"),
+        &poll_on("2024-05-10"),
     )
     .await
 }
@@ -25,7 +25,7 @@ async fn documented_rows_become_charges() {
     let api = Api::start(|_| (200, EXAMPLE.to_owned())).await;
     let tags = ["veeam01", "Veeam backup appliance ID", "absent"];
     let provider = with_subscription(&api, &tags);
-    let notes = fetch(&*provider, &Part::new("53840"), &ask("2023-07-20"))
+    let notes = fetch(&*provider, &Part::new("53840"), &poll_on("2023-07-20"))
         .await
         .unwrap();
     assert_eq!(
@@ -141,7 +141,7 @@ async fn unexpected_responses_fail() {
         ),
     ] {
         let error = expenses(body.clone()).await.unwrap_err();
-        assert_eq!(told(&error), want.replace("{}", PLACE), "{body}");
+        assert_eq!(error_text(&error), want.replace("{}", PLACE), "{body}");
     }
 }
 
@@ -150,10 +150,14 @@ async fn configured_tags_must_be_a_list() {
     let body = response(r#"{"total": 1, "period": "2024-05", "tags": {"a": 1}}"#);
     let api = Api::start(move |_| (200, body.clone())).await;
     let part = Part::new("53840");
-    let error = fetch(&*with_subscription(&api, &["a"]), &part, &ask("2024-05-10"))
-        .await
-        .unwrap_err();
-    assert!(told(&error).ends_with("row 1: field tags: must be a list of texts"));
+    let error = fetch(
+        &*with_subscription(&api, &["a"]),
+        &part,
+        &poll_on("2024-05-10"),
+    )
+    .await
+    .unwrap_err();
+    assert!(error_text(&error).ends_with("row 1: field tags: must be a list of texts"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{account, portal};
-use crate::provider::test_support::{ask, told};
+use crate::provider::test_support::{error_text, poll_on};
 
 /// The parts as `id: customer, instance`, and the requests without the login.
 async fn discover(
@@ -12,8 +12,8 @@ async fn discover(
 ) -> (Result<Vec<String>, String>, Vec<String>) {
     let api = portal(respond).await;
     let provider = account(&api, section);
-    let parts = provider.parts(&ask("2024-05-10")).await;
-    let parts = parts.map_err(|error| told(&error)).map(|parts| {
+    let parts = provider.parts(&poll_on("2024-05-10")).await;
+    let parts = parts.map_err(|error| error_text(&error)).map(|parts| {
         parts
             .iter()
             .map(|part| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{account, page, row};
 use crate::provider::{
     Part,
-    test_support::{Api, ask, fetch, told},
+    test_support::{Api, error_text, fetch, poll_on},
 };
 
 /// Rows of so many projects, from one number on.
@@ -33,7 +33,7 @@ async fn paged(pages: Vec<Vec<Value>>) -> (Result<usize, String>, Vec<u64>) {
     })
     .await;
     let provider = account(&api, json!({ "level_metric_types": [] }));
-    let notes = fetch(&*provider, &Part::whole_account(), &ask("2024-05-10")).await;
+    let notes = fetch(&*provider, &Part::whole_account(), &poll_on("2024-05-10")).await;
     let offsets = api.seen().into_iter().map(|seen| {
         let body: Value = serde_json::from_str(&seen.body).unwrap();
         body["offset"].as_u64().unwrap()
@@ -41,7 +41,7 @@ async fn paged(pages: Vec<Vec<Value>>) -> (Result<usize, String>, Vec<u64>) {
     (
         notes
             .map(|notes| notes.charges.len())
-            .map_err(|error| told(&error)),
+            .map_err(|error| error_text(&error)),
         offsets.collect(),
     )
 }

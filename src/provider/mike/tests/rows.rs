@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{super::responses::LogResponse, account, log, row};
 use crate::provider::{
     Part,
-    test_support::{RecordingSink, ask, fetch, told},
+    test_support::{RecordingSink, error_text, fetch, poll_on},
 };
 
 const LIST: &str = include_str!("../../../../tests/fixtures/mike/list.json");
@@ -15,9 +15,9 @@ const MY_LIST: &str = include_str!("../../../../tests/fixtures/mike/my-list.json
 async fn fetch_rows(flows: Vec<Value>, levels: Vec<Value>) -> Result<RecordingSink, String> {
     let api = log(flows, levels).await;
     let provider = account(&api, json!({}));
-    fetch(&*provider, &Part::whole_account(), &ask("2024-05-10"))
+    fetch(&*provider, &Part::whole_account(), &poll_on("2024-05-10"))
         .await
-        .map_err(|error| told(&error))
+        .map_err(|error| error_text(&error))
 }
 
 /// A reading of a project's storage.
