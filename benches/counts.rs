@@ -19,7 +19,7 @@ mod world;
 /// What was counted when it was last written down, with the toolchain of `rust-toolchain.toml` on x86-64 with AVX2, which
 /// the C library and zlib-rs make use of. Whoever makes something cheaper, or dearer for a reason, writes the new number.
 mod counted {
-    pub(super) const RENDER: u64 = 193_885_349;
+    pub(super) const RENDER: u64 = 206_634_387;
     pub(super) const RENDER_UNLIKE: u64 = 275_943_362;
     pub(super) const RENDER_FOLDED: u64 = 55_249_305;
     pub(super) const NAME: u64 = 29_731_859;
