@@ -304,7 +304,7 @@ async fn everything_said(file: &Path, format: &str) -> String {
     let log = tokio::spawn(async move {
         let mut found = Some(found);
         while let Ok(Some(line)) = lines.next_line().await {
-            if line.contains("listening")
+            if line.contains("Listening")
                 && let Some((_, port)) = line.split_once("127.0.0.1:")
                 && let Some(found) = found.take()
             {
