@@ -20,8 +20,8 @@ mod world;
 /// the C library and zlib-rs make use of. Whoever makes something cheaper, or dearer for a reason, writes the new number.
 mod counted {
     pub(super) const RENDER: u64 = 206_634_387;
-    pub(super) const RENDER_UNLIKE: u64 = 275_943_362;
-    pub(super) const RENDER_FOLDED: u64 = 55_249_305;
+    pub(super) const RENDER_UNLIKE: u64 = 285_327_349;
+    pub(super) const RENDER_FOLDED: u64 = 58_610_280;
     pub(super) const NAME: u64 = 29_731_859;
     pub(super) const VIEW: u64 = 7_930_252;
     pub(super) const CHARGE: u64 = 287_844_658;

@@ -292,7 +292,21 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
     key.ends_with("_file") || key.ends_with("_env")
 }
 
-/// A wrong value as it is quoted in an error: a short plain text or number, and never under the key of a secret.
+/// Whether a text cannot be a password or a token: a single word of letters, or a number with its unit. Values of secrets
+/// are pasted under wrong keys, too, and errors are printed, logged and sent as responses.
+fn is_harmless(text: &str) -> bool {
+    let word = |c: char| c.is_alphabetic() || matches!(c, '-' | '_' | '/' | '.');
+    let number = |c: char| {
+        c.is_ascii_digit() || c.is_ascii_lowercase() || matches!(c, ' ' | '-' | '+' | '.' | ':')
+    };
+    let starts_as_number =
+        text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    text.chars().count() <= MAX_QUOTED
+        && !text.is_empty()
+        && (text.chars().all(word) || (starts_as_number && text.chars().all(number)))
+}
+
+/// A wrong value as it is quoted in an error: a short word or number, and never under the key of a secret.
 fn quoted(key: &str, value: Option<&mut Value>) -> Option<String> {
     let text = match value? {
         Value::String(_, text) => text.clone(),
@@ -304,10 +318,12 @@ fn quoted(key: &str, value: Option<&mut Value>) -> Option<String> {
             .or_else(|| number.to_f64().map(|number| number.to_string()))?,
         _ => return None,
     };
-    let in_list = key.rsplit('.').take(2).any(is_secret_key);
-    let plain = |c: char| c.is_alphanumeric() || c == ' ' || (c.is_ascii_graphic() && c != '`');
-    let harmless = text.chars().count() <= MAX_QUOTED && text.chars().all(plain);
-    (harmless && !in_list).then(|| format!("`{text}`"))
+    // The key itself, or the list or map that holds the value.
+    let of_secret = key
+        .rsplit('.')
+        .take(2)
+        .any(|part| is_secret_key(part) || matches!(part, "key" | "basic_auth_users"));
+    (is_harmless(&text) && !of_secret).then(|| format!("`{text}`"))
 }
 
 /// An error of deserialization in words, with the wrong value where it may be quoted.

@@ -190,7 +190,17 @@ fn wrong_values_are_quoted_unless_the_key_is_a_secret() {
         let want = format!("5: accounts.otc-main.{want}");
         assert_eq!(reported(&account(&format!("    {keys}\n")), &[]), [want]);
     }
-    let text = "accounts:\n  a: {provider: otc, api_key_file: [hunter2]}\n";
+    for value in [
+        "hunter2",
+        "Pw:sw0rd",
+        "tr0ub4dor&3",
+        "never-reported-0123456789",
+    ] {
+        let reported = reported(&account(&format!("    depth: {value}\n")), &[]);
+        let want = "5: accounts.otc-main.depth: must be a whole number of 0 or more, found a text";
+        assert_eq!(reported, [want], "{value}");
+    }
+    let text = "accounts:\n  a: {provider: otc, api_key_file: [hunter]}\n";
     assert_eq!(
         reported(text, &[]),
         ["2: accounts.a.api_key_file: must be a text, found a list"]

@@ -407,12 +407,12 @@ async fn bad_file_is_refused_with_all_errors() {
 
     let bad = without(&yaml, "simulations")
         .replace("interval: 6h", "interval: soon")
-        .replace("limit: 25000", "limit: lots")
+        .replace("limit: 25000", "limit: hunter2")
         .replace(
             "    reseller_id:",
             "    api_token: hunter2\n    reseller_id:",
         )
-        .replace("currency: BRL", "currency: brl");
+        .replace("currency: BRL", "currency: hunter2");
     for (bad, faults) in [
         (
             bad.as_str(),
