@@ -22,9 +22,9 @@ mod counted {
     pub(super) const RENDER: u64 = 206_634_387;
     pub(super) const RENDER_UNLIKE: u64 = 285_327_349;
     pub(super) const RENDER_FOLDED: u64 = 58_610_280;
-    pub(super) const NAME: u64 = 29_731_859;
-    pub(super) const VIEW: u64 = 7_930_252;
-    pub(super) const CHARGE: u64 = 287_844_658;
+    pub(super) const NAME: u64 = 30_351_748;
+    pub(super) const VIEW: u64 = 7_715_835;
+    pub(super) const CHARGE: u64 = 298_510_133;
 }
 
 const SETS: usize = 5_000;
