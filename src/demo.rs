@@ -13,7 +13,7 @@ use url::Url;
 
 pub use self::{
     fleet::Fleet,
-    server::{Api, Fault},
+    server::{Fault, SimulatedApi},
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};
@@ -69,7 +69,7 @@ impl Default for Options {
 pub struct Demo {
     world: Arc<World>,
     start: Date,
-    apis: Vec<(ProviderName, Arc<Api>)>,
+    apis: Vec<(ProviderName, Arc<SimulatedApi>)>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -87,7 +87,9 @@ impl Demo {
         for (provider, router) in ROUTERS {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let root = format!("http://{}/", listener.local_addr()?);
-            let api = Arc::new(Api::new(Url::parse(&root).map_err(io::Error::other)?));
+            let api = Arc::new(SimulatedApi::new(
+                Url::parse(&root).map_err(io::Error::other)?,
+            ));
             let api_state = server::ApiState {
                 world: world.clone(),
                 clock: clock.clone(),
@@ -114,7 +116,7 @@ impl Demo {
     }
 
     /// One of the APIs: its address, the requests it received, and its faults.
-    pub fn api(&self, provider: ProviderName) -> &Api {
+    pub fn api(&self, provider: ProviderName) -> &SimulatedApi {
         let known = self.apis.iter().find(|(known, _)| *known == provider);
         &known.expect("every provider is simulated").1
     }

@@ -13,7 +13,7 @@ use crate::{
     },
     view::{
         View,
-        budgets::{Money, Spent},
+        budgets::{BudgetSet, BudgetSpend},
     },
 };
 
@@ -74,7 +74,7 @@ const END_OF_OPEN_METRICS: &str = "# EOF\n";
 
 impl Rendered {
     /// Renders and compresses what all accounts show, and what they have spent of the budgets.
-    pub fn new(views: &Arc<[View]>, money: &Money, spent: &[Spent<'_>]) -> Self {
+    pub fn new(views: &Arc<[View]>, money: &BudgetSet, spent: &[BudgetSpend<'_>]) -> Self {
         let mut registry = Registry::default();
         encode::register(&mut registry, views);
         forecasts::register(&mut registry, views);
@@ -158,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn cached_and_live_part_are_one_gzip_member() {
-        let nobody = AccountSet::new(Vec::new(), Money::default(), String::new()).into();
+        let nobody = AccountSet::new(Vec::new(), BudgetSet::default(), String::new()).into();
         let live = LiveSource::new().live(&nobody, Reload::default());
         for text in ["", "x", &"cloudspend ".repeat(100_000)] {
             let counter = Samples::single(families::CPU, Some(1.0));

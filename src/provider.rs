@@ -83,7 +83,7 @@ impl Dimension {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granularity {
     /// Hours or days, the current day included: every window.
-    RunningDay,
+    CurrentDay,
     /// Days that are reported once they are over: every window but today.
     Day,
     /// Months: month to date and the previous month.
@@ -121,15 +121,15 @@ pub struct Part {
     /// Unique in the account, and the same across polls and restarts: `8f2c…/1b7d…`, or `account`.
     pub id: String,
     /// What `fetch` needs beside the id, such as names from discovery.
-    pub facts: Vec<(String, String)>,
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Part {
-    /// A part without facts.
+    /// A part without attributes.
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
-            facts: Vec::new(),
+            attributes: Vec::new(),
         }
     }
 
@@ -138,16 +138,16 @@ impl Part {
         Self::new("account")
     }
 
-    /// Adds a fact.
+    /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.facts.push((name.to_owned(), value.into()));
+        self.attributes.push((name.to_owned(), value.into()));
         self
     }
 
-    /// A fact's value; empty when there is none.
-    pub fn fact(&self, name: &str) -> &str {
-        self.facts
+    /// The value of an attribute; empty when there is none.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes
             .iter()
             .find(|(known, _)| known == name)
             .map_or("", |(_, value)| value)

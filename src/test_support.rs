@@ -23,7 +23,7 @@ use crate::{
 
 /// A charge of one amount that owns its texts.
 #[derive(Debug, Clone)]
-pub(crate) struct Said {
+pub(crate) struct TestCharge {
     pub(crate) period: Period,
     pub(crate) dimensions: [&'static str; 6],
     pub(crate) measure: Measure,
@@ -32,8 +32,8 @@ pub(crate) struct Said {
 }
 
 /// One amount in euros of one customer.
-pub(crate) fn cost(period: Period, customer: &'static str, value: f64) -> Said {
-    Said {
+pub(crate) fn cost(period: Period, customer: &'static str, value: f64) -> TestCharge {
+    TestCharge {
         period,
         dimensions: [customer, "", "", "", "", ""],
         measure: Measure::BilledCost,
@@ -42,7 +42,7 @@ pub(crate) fn cost(period: Period, customer: &'static str, value: f64) -> Said {
     }
 }
 
-impl Said {
+impl TestCharge {
     pub(crate) fn id(mut self, id: &'static str) -> Self {
         self.dimensions[1] = id;
         self
@@ -54,7 +54,7 @@ impl Said {
         self
     }
 
-    pub(crate) fn tell(&self, sink: &SharedSink) {
+    pub(crate) fn emit(&self, sink: &SharedSink) {
         let mut sink = sink.lock().unwrap();
         sink.rows(1);
         sink.charge(&Charge {
@@ -71,8 +71,8 @@ impl Said {
 }
 
 /// The scripted response for a part.
-pub(crate) type Answer =
-    Box<dyn Fn(&PollRequest) -> Result<Vec<Said>, ProviderError> + Send + Sync>;
+pub(crate) type Response =
+    Box<dyn Fn(&PollRequest) -> Result<Vec<TestCharge>, ProviderError> + Send + Sync>;
 
 /// The scripted error of listing parts.
 pub(crate) type Fail = fn() -> ProviderError;
@@ -84,9 +84,9 @@ pub(crate) struct Scripted {
     pub(crate) month_fetch: MonthFetch,
     pub(crate) identity: Vec<usize>,
     pub(crate) parts: Mutex<Result<Vec<Part>, Fail>>,
-    pub(crate) answers: Mutex<HashMap<String, Answer>>,
+    pub(crate) responses: Mutex<HashMap<String, Response>>,
     pub(crate) withheld: Mutex<Vec<Month>>,
-    pub(crate) asked: Mutex<Vec<(String, PollRequest)>>,
+    pub(crate) requests: Mutex<Vec<(String, PollRequest)>>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -119,26 +119,29 @@ impl Scripted {
             measures: measures.to_vec(),
             month_fetch,
             parts: Mutex::new(Ok(vec![Part::whole_account()])),
-            answers: Mutex::default(),
+            responses: Mutex::default(),
             withheld: Mutex::default(),
-            asked: Mutex::default(),
+            requests: Mutex::default(),
         })
     }
 
     /// Sets the charges of a part, for every month.
-    pub(crate) fn says(&self, part: &str, charges: Vec<Said>) {
-        self.answers(part, move |_| Ok(charges.clone()));
+    pub(crate) fn returns(&self, part: &str, charges: Vec<TestCharge>) {
+        self.responds(part, move |_| Ok(charges.clone()));
     }
 
-    pub(crate) fn answers(
+    pub(crate) fn responds(
         &self,
         part: &str,
-        answer: impl Fn(&PollRequest) -> Result<Vec<Said>, ProviderError> + Send + Sync + 'static,
+        response: impl Fn(&PollRequest) -> Result<Vec<TestCharge>, ProviderError>
+        + Send
+        + Sync
+        + 'static,
     ) {
-        self.answers
+        self.responses
             .lock()
             .unwrap()
-            .insert(part.to_owned(), Box::new(answer));
+            .insert(part.to_owned(), Box::new(response));
     }
 
     pub(crate) fn lists(&self, parts: &[&str]) {
@@ -177,28 +180,28 @@ impl Provider for Scripted {
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
-        ask: &'a PollRequest,
+        poll: &'a PollRequest,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        self.asked
+        self.requests
             .lock()
             .unwrap()
-            .push((part.id.clone(), ask.clone()));
-        let answer = self
-            .answers
+            .push((part.id.clone(), poll.clone()));
+        let response = self
+            .responses
             .lock()
             .unwrap()
             .get(&part.id)
-            .map_or_else(|| Ok(Vec::new()), |answer| answer(ask));
+            .map_or_else(|| Ok(Vec::new()), |response| response(poll));
         let withheld = self.withheld.lock().unwrap().clone();
         Box::pin(async move {
-            for said in answer? {
-                let asked = said
+            for charge in response? {
+                let asked = charge
                     .period
                     .month()
-                    .is_none_or(|month| ask.months.contains(&month));
+                    .is_none_or(|month| poll.months.contains(&month));
                 if asked {
-                    said.tell(sink);
+                    charge.emit(sink);
                 }
             }
             for month in withheld {
@@ -242,12 +245,12 @@ pub(crate) fn account(provider: Arc<dyn Provider>, zone: &str) -> Account {
 }
 
 /// The totals of charges in the ledger of an account.
-pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::PartTotals {
+pub(crate) fn totals_of(account: &Account, charges: &[TestCharge]) -> ledger::PartTotals {
     let shape = LabelMapping::of(account);
     let ledger = Arc::new(Mutex::new(Ledger::new(Arc::new(shape), 1000)));
     let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-    for said in charges {
-        said.tell(&sink);
+    for charge in charges {
+        charge.emit(&sink);
     }
     drop(sink);
     let ledger = Arc::into_inner(ledger).unwrap();
@@ -255,18 +258,22 @@ pub(crate) fn told(account: &Account, charges: &[Said]) -> ledger::PartTotals {
 }
 
 /// The state of an account whose only part was fetched at a time, for the current and the previous month.
-pub(crate) fn state_of(account: &Account, asked: Timestamp, charges: &[Said]) -> AccountState {
+pub(crate) fn state_of(
+    account: &Account,
+    asked: Timestamp,
+    charges: &[TestCharge],
+) -> AccountState {
     let today = asked.to_zoned(account.zone.clone()).date();
     let current = Month::of(today);
     let mut state = AccountState::new(LabelMapping::of(account).width());
     state.set_listed_parts(&[Part::whole_account()]);
-    let ask = PollRequest {
+    let poll = PollRequest {
         months: vec![current.previous(), current],
         current,
         today,
         now: asked,
     };
-    let _ = state.accept("account", told(account, charges), &ask, &account.zone);
+    let _ = state.accept("account", totals_of(account, charges), &poll, &account.zone);
     state.status.last_attempt = Some(asked);
     state
 }

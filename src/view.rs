@@ -98,7 +98,7 @@ fn view_of(
             .any(|(_, granularity)| wanted.contains(granularity))
     };
     let has_months = has(&[
-        Granularity::RunningDay,
+        Granularity::CurrentDay,
         Granularity::Day,
         Granularity::Month,
     ]);
@@ -106,7 +106,7 @@ fn view_of(
         withheld: has_months.then(|| WithheldParts::of(state, &measures, month)),
         ..health(state, now, account.poll.stale_after)
     };
-    let previous_day = has(&[Granularity::RunningDay, Granularity::Day])
+    let previous_day = has(&[Granularity::CurrentDay, Granularity::Day])
         .then(|| newest_closed_day(state, now, zone, account.day_closes_after))
         .flatten();
     let time = ViewTime {

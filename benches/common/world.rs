@@ -13,7 +13,7 @@ use cloudspend_exporter::{
     state::AccountState,
     view::{
         LabelCache, View,
-        budgets::{MatchCache, Money},
+        budgets::{BudgetSet, MatchCache},
     },
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
@@ -31,7 +31,7 @@ pub(crate) enum Labels {
 pub(crate) struct World {
     pub(crate) account: Arc<Account>,
     pub(crate) state: Arc<AccountState>,
-    pub(crate) money: Money,
+    pub(crate) money: BudgetSet,
     pub(crate) now: Timestamp,
     named: LabelCache,
     matched: MatchCache,
@@ -125,7 +125,7 @@ pub(crate) fn charge_all(ledger: &mut Ledger, ids: &Ids, days: usize) {
     }
 }
 
-fn account(limit: usize, now: Timestamp) -> (Arc<Account>, Money) {
+fn account(limit: usize, now: Timestamp) -> (Arc<Account>, BudgetSet) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("cloudspend.yml");
     // Most budgets are about customers or projects, some about products.
@@ -153,7 +153,7 @@ fn account(limit: usize, now: Timestamp) -> (Arc<Account>, Money) {
     let clock = Clock::from_fn(move || now);
     let mut config = config::load(&sources, &clock, &mut |_| Arc::default())
         .unwrap_or_else(|report| panic!("a good configuration: {report}"));
-    let money = Money::of(&config);
+    let money = BudgetSet::of(&config);
     (Arc::new(config.accounts.remove(0)), money)
 }
 

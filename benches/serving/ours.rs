@@ -26,7 +26,7 @@ use cloudspend_exporter::{
     },
     server::{self, Access, Web},
     telemetry::{LogLevel, log::Log},
-    view::budgets::Money,
+    view::budgets::BudgetSet,
 };
 use futures_util::future::BoxFuture;
 use jiff::{ToSpan, tz::TimeZone};
@@ -238,6 +238,6 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
 /// Returns when what the last poll found is served.
 async fn serve_news(page: &Publisher) {
     let cells = page.current().account_set.accounts.clone();
-    page.replace(AccountSet::new(cells, Money::default(), String::new()))
+    page.replace(AccountSet::new(cells, BudgetSet::default(), String::new()))
         .await;
 }

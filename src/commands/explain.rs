@@ -21,7 +21,7 @@ use crate::{
     poller::Poller,
     state::AccountHandle,
     telemetry::{LogLevel, log, progress::Progress, terminal},
-    view::{budgets::Money, view},
+    view::{budgets::BudgetSet, view},
 };
 
 mod report;
@@ -86,7 +86,7 @@ pub async fn run(
     progress: &Progress,
     mut stop: watch::Receiver<bool>,
 ) -> Result<Explanation, ExplainError> {
-    let money = Money::of(&config);
+    let money = BudgetSet::of(&config);
     let known: Vec<String> = config
         .accounts
         .iter()
@@ -118,7 +118,7 @@ pub async fn run(
 }
 
 /// Polls one account and fetches the provider's own health status where its API has one.
-async fn explain(handle: &Arc<AccountHandle>, money: &Money, clock: &Clock) -> AccountReport {
+async fn explain(handle: &Arc<AccountHandle>, money: &BudgetSet, clock: &Clock) -> AccountReport {
     let account = &handle.account;
     let health = async {
         let timeout = account.poll.timeout;

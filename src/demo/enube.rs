@@ -19,7 +19,7 @@ use super::{
     World,
     server::{ApiState, bearer, is_json, is_valid_token, json_response, text, token},
     setup,
-    world::resale::{DISTRIBUTOR, RESELLER, Resale, Row, Scope, View},
+    world::resale::{DISTRIBUTOR, RESELLER, Resale, Scope, UsageRow, View},
 };
 
 /// How long a token is valid, and how long it could be refreshed.
@@ -250,7 +250,7 @@ impl UsageQuery {
         Ok(query)
     }
 
-    fn rows(&self, world: &World, cloud: &str, view: View, at: Timestamp) -> Vec<Row> {
+    fn rows(&self, world: &World, cloud: &str, view: View, at: Timestamp) -> Vec<UsageRow> {
         if self.elsewhere {
             return Vec::new();
         }
@@ -271,7 +271,7 @@ impl UsageQuery {
 }
 
 /// One row as it is sent.
-fn usage(resale: &Resale, row: &Row, invoice_type: &str) -> Value {
+fn usage(resale: &Resale, row: &UsageRow, invoice_type: &str) -> Value {
     let customer = &resale.customers[row.customer];
     let extra = json!({"alias": customer.alias, "estimate": row.estimate});
     match row.subscription {

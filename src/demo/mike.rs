@@ -46,10 +46,10 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
     let mike = &api_state.world.mike;
     let now = api_state.clock.now();
     let first = query.from.map_or(mike.begins, date);
-    let mut rows: Vec<Row> = mike
+    let mut rows: Vec<LogRow> = mike
         .logs(first, date(now), now)
         .iter()
-        .map(|log| Row::of(mike, log))
+        .map(|log| LogRow::of(mike, log))
         .filter(|row| query.matches(row) && (!own || row.own))
         .collect();
     if !query.aggregate_by.is_empty() {
@@ -70,7 +70,7 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
         .iter()
         .skip(query.offset)
         .take(limit)
-        .map(Row::json)
+        .map(LogRow::json)
         .collect();
     json_response(
         StatusCode::OK,
@@ -115,7 +115,7 @@ struct LogQuery {
 
 impl LogQuery {
     /// As documented, both ends are outside: `ValidFrom` after `from`, `ValidTo` before `to`.
-    fn matches(&self, row: &Row) -> bool {
+    fn matches(&self, row: &LogRow) -> bool {
         let is = |wanted: &Option<String>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == value)
         };
@@ -132,7 +132,7 @@ impl LogQuery {
     }
 
     /// Adds the rows that have everything in common that is not aggregated by.
-    fn aggregate(&self, rows: Vec<Row>) -> Result<Vec<Row>, String> {
+    fn aggregate(&self, rows: Vec<LogRow>) -> Result<Vec<LogRow>, String> {
         for (key, way) in &self.aggregate_by {
             let known = match key.as_str() {
                 "Time" => matches!(way.as_str(), "all" | "day"),
@@ -147,7 +147,7 @@ impl LogQuery {
             }
         }
         let way = |key: &str| self.aggregate_by.get(key).map_or("", String::as_str);
-        let mut sums: Vec<Row> = Vec::new();
+        let mut sums: Vec<LogRow> = Vec::new();
         let mut places = BTreeMap::new();
         for mut row in rows {
             match (way("Time"), row.from) {
@@ -182,8 +182,8 @@ impl LogQuery {
         Ok(sums)
     }
 
-    fn sort(&self, rows: &mut [Row]) -> Result<(), String> {
-        type Compare = fn(&Row, &Row) -> Ordering;
+    fn sort(&self, rows: &mut [LogRow]) -> Result<(), String> {
+        type Compare = fn(&LogRow, &LogRow) -> Ordering;
         let compare: Compare = match self.sort_by.as_deref() {
             None | Some("Id" | "ValidFrom") => |a, b| a.from.cmp(&b.from),
             Some("ValidTo") => |a, b| a.to.cmp(&b.to),
@@ -206,7 +206,7 @@ impl LogQuery {
 
 /// A log, or several added. What was aggregated is `None`.
 #[derive(Debug)]
-struct Row {
+struct LogRow {
     tenant: Uuid,
     project: Option<Uuid>,
     resource: Option<&'static str>,
@@ -229,7 +229,7 @@ type Key = (
     (Option<&'static str>, Option<&'static str>),
 );
 
-impl Row {
+impl LogRow {
     fn of(mike: &Mike, log: &Log) -> Self {
         let meter = &mike.meters[log.meter];
         Self {

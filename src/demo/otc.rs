@@ -13,7 +13,7 @@ use super::{
     World,
     server::{ApiState, Query, bearer, json_response, response},
     setup,
-    world::{days, otc::Row},
+    world::{days, otc::ConsumptionRow},
 };
 
 /// Rows are sent in batches of so many.
@@ -154,7 +154,7 @@ impl Filter {
             && self.week.is_none_or(|wanted| wanted == week.week())
     }
 
-    fn matches(&self, world: &World, row: &Row) -> bool {
+    fn matches(&self, world: &World, row: &ConsumptionRow) -> bool {
         let otc = &world.otc;
         let series = &otc.series[row.series];
         let project = &otc.projects[series.project];
@@ -251,7 +251,7 @@ impl Iterator for Batches {
 }
 
 /// One row as it is sent, its fields in the order of the documents' examples.
-fn line(world: &World, row: &Row, time: &str, hourly: bool, show_tag: bool) -> Value {
+fn line(world: &World, row: &ConsumptionRow, time: &str, hourly: bool, show_tag: bool) -> Value {
     let otc = &world.otc;
     let series = &otc.series[row.series];
     let project = &otc.projects[series.project];

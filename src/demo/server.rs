@@ -24,7 +24,7 @@ use crate::clock::Clock;
 
 /// One of the APIs, seen from outside.
 #[derive(Debug)]
-pub struct Api {
+pub struct SimulatedApi {
     url: Url,
     seen: Mutex<Seen>,
     faults: Mutex<Vec<Fault>>,
@@ -41,7 +41,7 @@ struct Seen {
 pub struct Fault {
     /// Only requests whose path contains this; empty for all.
     pub path: String,
-    /// How many requests it affects; `None` for all until [`Api::heal`].
+    /// How many requests it affects; `None` for all until [`SimulatedApi::heal`].
     pub requests: Option<u64>,
     /// How long the response is delayed.
     pub delay: Duration,
@@ -94,7 +94,7 @@ impl Fault {
     }
 }
 
-impl Api {
+impl SimulatedApi {
     pub(super) fn new(url: Url) -> Self {
         Self {
             url,
@@ -160,7 +160,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct ApiState {
     pub(super) world: Arc<World>,
     pub(super) clock: Clock,
-    pub(super) api: Arc<Api>,
+    pub(super) api: Arc<SimulatedApi>,
     pub(super) requires_dates: bool,
     pub(super) cache: Option<Arc<ResponseCache>>,
 }

@@ -10,11 +10,15 @@ use crate::{
         },
         samples::{Labels, Samples},
     },
-    view::budgets::{Money, Spent},
+    view::budgets::{BudgetSet, BudgetSpend},
 };
 
 /// Registers what the configuration says about budgets, and what accounts have spent of them.
-pub(super) fn register(registry: &mut Registry, money: &Money, of_accounts: &[Spent<'_>]) {
+pub(super) fn register(
+    registry: &mut Registry,
+    money: &BudgetSet,
+    of_accounts: &[BudgetSpend<'_>],
+) {
     let mut limits = Vec::new();
     let mut thresholds = Vec::new();
     for budget in &money.budgets {

@@ -259,7 +259,7 @@ mod tests {
         exposition::Rendered,
         provider::{Granularity, MonthFetch},
         test_support::{Scripted, account, at, cost, month, state_of},
-        view::{budgets::Money, view},
+        view::{budgets::BudgetSet, view},
     };
 
     /// The bytes that are served for one customer of this name.
@@ -272,7 +272,7 @@ mod tests {
         let now = at("2025-03-10T12:00:00Z");
         let state = state_of(&account, now, &[cost(month("2025-03"), customer, 1.5)]);
         let view = view(&Arc::new(account), &Arc::new(state), now);
-        let rendered = Rendered::new(&[view].into(), &Money::default(), &[]);
+        let rendered = Rendered::new(&[view].into(), &BudgetSet::default(), &[]);
         String::from_utf8(rendered.plain_text().to_vec()).unwrap()
     }
 

@@ -205,7 +205,7 @@ mod tests {
         provider::MonthFetch,
         state::AccountHandle,
         test_support::{Scripted, account, at},
-        view::budgets::Money,
+        view::budgets::BudgetSet,
     };
 
     type Count = fn(&Counters);
@@ -215,8 +215,13 @@ mod tests {
         let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
         let counters = Arc::clone(&account.counters);
         let handle = Arc::new(AccountHandle::new(Arc::new(account)));
-        let account_set =
-            |handles| Arc::new(AccountSet::new(handles, Money::default(), String::new()));
+        let account_set = |handles| {
+            Arc::new(AccountSet::new(
+                handles,
+                BudgetSet::default(),
+                String::new(),
+            ))
+        };
         let (accounts, nobody) = (account_set(vec![handle]), account_set(Vec::new()));
         let (source, reload) = (LiveSource::new(), Reload::default());
         let shows = |line: &str| {

@@ -17,7 +17,7 @@ use crate::{
     state::AccountHandle,
     view::{
         LabelCache, View,
-        budgets::{MatchCache, Money, Spent},
+        budgets::{BudgetSet, BudgetSpend, MatchCache},
         summary::Summary,
     },
 };
@@ -28,7 +28,7 @@ pub struct AccountSet {
     /// The accounts, sorted by name.
     pub accounts: Vec<Arc<AccountHandle>>,
     /// The budgets and what makes currencies comparable.
-    pub money: Money,
+    pub money: BudgetSet,
     /// The effective configuration, for people.
     pub configuration: String,
     /// Which shard of how many this process is, if accounts are shared between processes.
@@ -37,7 +37,11 @@ pub struct AccountSet {
 
 impl AccountSet {
     /// Accounts in any order, all polled by this process.
-    pub fn new(mut accounts: Vec<Arc<AccountHandle>>, money: Money, configuration: String) -> Self {
+    pub fn new(
+        mut accounts: Vec<Arc<AccountHandle>>,
+        money: BudgetSet,
+        configuration: String,
+    ) -> Self {
         accounts.sort_by(|left, right| left.account.name.cmp(&right.account.name));
         Self {
             accounts,
@@ -192,7 +196,7 @@ struct BudgetWarnings(Mutex<BTreeSet<String>>);
 impl BudgetWarnings {
     /// Logs once that a budget matches no series, here or possibly in another shard, or that it leaves out a currency
     /// without exchange rate; again only after that was fixed.
-    fn log(&self, money: &Money, spent: &[Spent<'_>]) {
+    fn log(&self, money: &BudgetSet, spent: &[BudgetSpend<'_>]) {
         let mut current = BTreeSet::new();
         let mut matched = BTreeSet::new();
         for spent in spent {

@@ -9,7 +9,7 @@ use crate::{
     charge::{Amount, Measure},
     ledger::column::Entry,
     provider::MonthFetch,
-    test_support::{Scripted, account, cost, day, told},
+    test_support::{Scripted, account, cost, day, totals_of},
 };
 
 const ROWS: u64 = 10_000_000;
@@ -175,7 +175,7 @@ fn merging_known_label_sets_keeps_the_table() {
             .iter()
             .map(|name| cost(day("2025-03-01"), name, 1.0))
             .collect();
-        told(&account, &charges).label_table
+        totals_of(&account, &charges).label_table
     };
     let mut all = Arc::new(keys(&["a", "b", "c"]));
     let before = Arc::clone(&all);
@@ -225,19 +225,19 @@ proptest! {
                 }
                 ledger.close()
             };
-            let (known, told) = (said(&before, ""), said(&later, if renamed { "'" } else { "" }));
+            let (known, totals_of) = (said(&before, ""), said(&later, if renamed { "'" } else { "" }));
             let sums = |said: &PartTotals| {
                 said.months.first().map(|(_, sums)| sums.clone()).unwrap_or_default()
             };
             let missing = sums(&known).missing_from(
-                &sums(&told),
+                &sums(&totals_of),
                 &known.label_table,
-                &told.label_table,
-                &told.identity,
+                &totals_of.label_table,
+                &totals_of.identity,
             );
             let mut keys = Arc::new(known.label_table);
-            let mut became = sums(&told);
-            became.remap_keys(&LabelTable::merge(&mut keys, &told.label_table));
+            let mut became = sums(&totals_of);
+            became.remap_keys(&LabelTable::merge(&mut keys, &totals_of.label_table));
             became.append(missing);
 
             let mut want = before.clone();
@@ -246,7 +246,7 @@ proptest! {
                 .columns_of(Measure::BilledCost)
                 .flat_map(Column::iter)
                 .map(|daily| {
-                    let ids = keys.ids(daily.key, &told.identity);
+                    let ids = keys.ids(daily.key, &totals_of.identity);
                     ((ids[0].parse().unwrap(), ids[1].parse().unwrap()), daily.total)
                 })
                 .collect();

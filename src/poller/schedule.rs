@@ -106,7 +106,7 @@ fn previous_is_due(
         .provider
         .measures()
         .iter()
-        .any(|(_, grain)| matches!(grain, Granularity::Day | Granularity::RunningDay));
+        .any(|(_, grain)| matches!(grain, Granularity::Day | Granularity::CurrentDay));
     let closes = day_closes(
         current.previous().last_day(),
         zone,

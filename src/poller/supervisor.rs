@@ -28,7 +28,7 @@ use crate::{
     poller::Poller,
     state::{AccountHandle, AccountState, store::Store},
     telemetry::log::Log,
-    view::budgets::Money,
+    view::budgets::BudgetSet,
 };
 
 mod plan;
@@ -73,7 +73,11 @@ impl Supervisor {
     /// Starts polling the accounts of a configuration, with the states that the store has of them, until `stop` turns
     /// true.
     pub async fn start(config: Config, tools: Tools, stop: watch::Receiver<bool>) -> Arc<Self> {
-        let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
+        let (money, in_force, share) = (
+            BudgetSet::of(&config),
+            config.effective_yaml(),
+            config.share,
+        );
         let now = tools.clock.now();
         let unreadable = config.unreadable_secrets();
         let handles = config
@@ -155,7 +159,11 @@ impl Supervisor {
         self.pending_accounts();
         let before = Arc::clone(&self.publisher.current().account_set);
         let (config, unreadable) = self.load(Arc::clone(&before)).await?;
-        let (money, in_force, share) = (Money::of(&config), config.effective_yaml(), config.share);
+        let (money, in_force, share) = (
+            BudgetSet::of(&config),
+            config.effective_yaml(),
+            config.share,
+        );
         let level = config.log.level;
         let warnings = config.warnings.into_iter().chain(unreadable);
         let mut plan = Plan::new(&before, config.accounts);

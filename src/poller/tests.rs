@@ -18,15 +18,15 @@ async fn failed_part_keeps_values_while_others_update() {
     scripted.provider.lists(&["one", "two"]);
     scripted
         .provider
-        .says("one", vec![cost(month("2025-03"), "a", 1.0)]);
+        .returns("one", vec![cost(month("2025-03"), "a", 1.0)]);
     scripted
         .provider
-        .says("two", vec![cost(month("2025-03"), "b", 2.0)]);
+        .returns("two", vec![cost(month("2025-03"), "b", 2.0)]);
     scripted.poll("2025-03-10T12:00:00Z").await;
     scripted
         .provider
-        .says("one", vec![cost(month("2025-03"), "a", 10.0)]);
-    scripted.provider.answers("two", |_| Err(upstream_error()));
+        .returns("one", vec![cost(month("2025-03"), "a", 10.0)]);
+    scripted.provider.responds("two", |_| Err(upstream_error()));
     let now = "2025-03-10T13:00:00Z";
     scripted.poll(now).await;
     assert_eq!(
@@ -51,12 +51,12 @@ async fn failed_discovery_still_polls_known_parts() {
     scripted.provider.lists(&["one"]);
     scripted
         .provider
-        .says("one", vec![cost(month("2025-03"), "a", 1.0)]);
+        .returns("one", vec![cost(month("2025-03"), "a", 1.0)]);
     scripted.poll("2025-03-10T12:00:00Z").await;
     *scripted.provider.parts.lock().unwrap() = Err(upstream_error);
     scripted
         .provider
-        .says("one", vec![cost(month("2025-03"), "a", 2.0)]);
+        .returns("one", vec![cost(month("2025-03"), "a", 2.0)]);
     let now = "2025-03-10T13:00:00Z";
     scripted.poll(now).await;
     assert_eq!(
@@ -73,12 +73,12 @@ async fn unlisted_part_keeps_values_and_is_not_polled() {
     scripted.provider.lists(&["one", "two"]);
     scripted
         .provider
-        .says("two", vec![cost(month("2025-03"), "b", 2.0)]);
+        .returns("two", vec![cost(month("2025-03"), "b", 2.0)]);
     scripted.poll("2025-03-10T12:00:00Z").await;
     scripted.provider.lists(&["one"]);
     scripted.poll("2025-03-10T13:00:00Z").await;
     scripted.poll("2025-04-30T12:00:00Z").await;
-    let asked = scripted.provider.asked.lock().unwrap().clone();
+    let asked = scripted.provider.requests.lock().unwrap().clone();
     assert_eq!(asked.iter().filter(|(part, _)| part == "two").count(), 1);
     let now = "2025-04-30T12:00:00Z";
     assert_eq!(
@@ -100,13 +100,13 @@ async fn only_a_part_that_never_succeeded_is_skipped() {
     let nothing_there = || ProviderError::new(Reason::NotFound, "not found").not_applicable();
     let scripted = ScriptedAccount::new(SEATS, MonthFetch::Both);
     scripted.provider.lists(&["one", "two"]);
-    scripted.provider.says(
+    scripted.provider.returns(
         "one",
         vec![cost(Period::Now, "a", 5.0).of(Measure::Seats, "")],
     );
     scripted
         .provider
-        .answers("two", move |_| Err(nothing_there()));
+        .responds("two", move |_| Err(nothing_there()));
     scripted.poll("2025-03-10T12:00:00Z").await;
     let view = scripted.view("2025-03-10T12:00:00Z");
     assert!(view.state.status.success);
@@ -114,7 +114,7 @@ async fn only_a_part_that_never_succeeded_is_skipped() {
     assert_eq!(skipped(&scripted), ["two"]);
     scripted
         .provider
-        .answers("one", move |_| Err(nothing_there()));
+        .responds("one", move |_| Err(nothing_there()));
     scripted.poll("2025-03-10T13:00:00Z").await;
     let view = scripted.view("2025-03-10T13:00:00Z");
     assert!(!view.state.status.success);
@@ -140,7 +140,7 @@ async fn poll_fails_where_every_listed_part_is_skipped() {
     for part in ["one", "two"] {
         scripted
             .provider
-            .answers(part, move |_| Err(nothing_there()));
+            .responds(part, move |_| Err(nothing_there()));
     }
     scripted.poll("2025-03-10T12:00:00Z").await;
     let view = scripted.view("2025-03-10T12:00:00Z");
@@ -165,14 +165,14 @@ async fn poll_fails_where_every_listed_part_is_skipped() {
 async fn cut_response_is_fetched_again_within_the_timeout() {
     let scripted = ScriptedAccount::new(MONTHS, MonthFetch::Both);
     let asked = std::sync::atomic::AtomicU32::new(0);
-    scripted.provider.answers("account", move |_| {
+    scripted.provider.responds("account", move |_| {
         if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
             return Err(ProviderError::truncated("the response broke off"));
         }
         Ok(vec![cost(month("2025-03"), "a", 5.0)])
     });
     scripted.poll("2025-03-10T12:00:00Z").await;
-    assert_eq!(scripted.provider.asked.lock().unwrap().len(), 3);
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 3);
     assert_eq!(
         scripted.billed("2025-03-10T12:00:00Z", Window::MonthToDate),
         values([("a", 5.0)])
@@ -194,14 +194,14 @@ async fn ten_times_max_series_is_the_limit() {
     let mut ledger = Ledger::new(shape, 10);
     let results: Vec<_> = charges
         .iter()
-        .map(|said| {
+        .map(|charge| {
             ledger.charge(&Charge {
-                period: said.period,
-                dimensions: &said.dimensions,
+                period: charge.period,
+                dimensions: &charge.dimensions,
                 amounts: &[Amount {
-                    measure: said.measure,
-                    value: said.value,
-                    unit: said.unit,
+                    measure: charge.measure,
+                    value: charge.value,
+                    unit: charge.unit,
                 }],
             })
         })

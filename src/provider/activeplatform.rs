@@ -204,7 +204,7 @@ impl ActivePlatform {
         else {
             return Ok(());
         };
-        let currency = match (&self.currency, part.fact("currency"), &self.scope) {
+        let currency = match (&self.currency, part.attribute("currency"), &self.scope) {
             (Some(currency), ..) => currency.clone(),
             (None, "", Scope::Reseller(id)) => self.reseller_currency(id, poll.now).await?,
             (None, currency, _) => currency.to_owned(),

@@ -203,10 +203,10 @@ impl CloudCockpit {
 
     /// The licences of one customer at one provider instance.
     async fn licenses(&self, part: &Part, sink: &SharedSink) -> Result<(), ProviderError> {
-        let customer = part.fact("customer_id");
+        let customer = part.attribute("customer_id");
         let mut request = self
             .with_headers(self.http.get(&["v1", "Customers", customer, "licenses"]))
-            .query("providerInstanceId", part.fact("provider_instance_id"));
+            .query("providerInstanceId", part.attribute("provider_instance_id"));
         if let Some(id) = &self.reseller_id {
             request = request.query("resellerId", id);
         }

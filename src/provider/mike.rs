@@ -68,7 +68,7 @@ impl Provider for Mike {
 
     fn measures(&self) -> Vec<(Measure, Granularity)> {
         vec![
-            (Measure::ConsumedQuantity, Granularity::RunningDay),
+            (Measure::ConsumedQuantity, Granularity::CurrentDay),
             (Measure::StoredQuantity, Granularity::Now),
         ]
     }

@@ -50,9 +50,9 @@ impl Provider for Otc {
                 (Measure::ConsumedQuantity, Granularity::Day),
             ],
             Endpoint::Hourly => vec![
-                (Measure::BilledCost, Granularity::RunningDay),
-                (Measure::ListCost, Granularity::RunningDay),
-                (Measure::ConsumedQuantity, Granularity::RunningDay),
+                (Measure::BilledCost, Granularity::CurrentDay),
+                (Measure::ListCost, Granularity::CurrentDay),
+                (Measure::ConsumedQuantity, Granularity::CurrentDay),
             ],
         }
     }

@@ -138,7 +138,7 @@ async fn no_scrape_mixes_two_polls() {
     let provider = scripted();
     let polls = AtomicU64::new(0);
     // Every second poll fails. The successful ones bring their number.
-    provider.answers("account", move |_| {
+    provider.responds("account", move |_| {
         let poll = polls.fetch_add(1, Ordering::Relaxed) + 1;
         if poll.is_multiple_of(2) {
             let reason = Reason::UpstreamError;
@@ -190,7 +190,7 @@ async fn first_scrape_after_ready_has_values() {
         // Rendering takes a moment.
         let customers = (0..200).map(|number| &*format!("customer {number}").leak());
         let costs = customers.map(|customer| cost(month("2025-03"), customer, 1.0));
-        provider.says("account", costs.collect());
+        provider.returns("account", costs.collect());
         let server = Server::start(vec![account(provider, "UTC")]).await;
         let waiting = async { while !server.is_ready().await {} };
         timeout(TEST_TIMEOUT, waiting).await.expect("it is ready");

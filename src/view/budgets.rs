@@ -15,7 +15,7 @@ pub use crate::view::budgets::match_cache::MatchCache;
 
 /// The configured budgets and exchange rates.
 #[derive(Debug, Clone, Default)]
-pub struct Money {
+pub struct BudgetSet {
     /// The budgets, sorted by name.
     pub budgets: Vec<Budget>,
     /// The currency that all others are converted to.
@@ -26,7 +26,7 @@ pub struct Money {
 
 /// What one account has spent of one budget.
 #[derive(Debug, Clone)]
-pub struct Spent<'a> {
+pub struct BudgetSpend<'a> {
     /// The budget.
     pub budget: &'a Budget,
     /// The account.
@@ -43,7 +43,7 @@ pub struct Spent<'a> {
     pub without_rate: BTreeSet<String>,
 }
 
-impl Money {
+impl BudgetSet {
     /// The budgets and exchange rates of a configuration.
     pub fn of(config: &Config) -> Self {
         Self {
@@ -76,7 +76,11 @@ impl Money {
     }
 
     /// What each account has spent of each budget that may match it. The cache keeps only matches of these accounts.
-    pub fn spent_of_all<'a>(&'a self, views: &'a [View], cache: &mut MatchCache) -> Vec<Spent<'a>> {
+    pub fn spent_of_all<'a>(
+        &'a self,
+        views: &'a [View],
+        cache: &mut MatchCache,
+    ) -> Vec<BudgetSpend<'a>> {
         let mut previous = std::mem::take(cache);
         let mut all = Vec::new();
         for view in views {
@@ -89,7 +93,12 @@ impl Money {
         all
     }
 
-    fn spent_of<'a>(&self, budget: &'a Budget, view: &'a View, mask: &LabelSetMask) -> Spent<'a> {
+    fn spent_of<'a>(
+        &self,
+        budget: &'a Budget,
+        view: &'a View,
+        mask: &LabelSetMask,
+    ) -> BudgetSpend<'a> {
         let spend = &view.spend;
         let mut amount = Sum::default();
         let mut forecast: Option<Sum> = None;
@@ -116,7 +125,7 @@ impl Money {
             };
             matching_values.for_each(|value| sum.add(value * rate));
         }
-        Spent {
+        BudgetSpend {
             budget,
             account: &view.account,
             amount: amount.value(),

@@ -14,7 +14,7 @@ use crate::{
     state::Failure,
     view::{
         View,
-        budgets::{Money, Spent},
+        budgets::{BudgetSet, BudgetSpend},
         families::Family,
         folding::Folded,
         windows::Window,
@@ -97,11 +97,11 @@ pub struct BudgetSummary {
 
 impl Summary {
     /// Sums up views and what was spent in them.
-    pub fn of(views: &[View], money: &Money, spent: &[Spent<'_>]) -> Self {
+    pub fn of(views: &[View], money: &BudgetSet, spent: &[BudgetSpend<'_>]) -> Self {
         let accounts = views
             .iter()
             .map(|view| (view.account.name.clone(), AccountSummary::of(view)));
-        let mut by_budget: BTreeMap<&str, Vec<&Spent<'_>>> = BTreeMap::new();
+        let mut by_budget: BTreeMap<&str, Vec<&BudgetSpend<'_>>> = BTreeMap::new();
         for share in spent {
             by_budget.entry(&share.budget.name).or_default().push(share);
         }

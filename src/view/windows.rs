@@ -86,13 +86,13 @@ pub(super) fn day_number(day: Date) -> u8 {
 pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window, DateRange)> {
     let to_date = match (time.through, granularity) {
         (None, _) => Some(DateRange::Month(time.month)),
-        (Some(day), Granularity::RunningDay | Granularity::Day) => Some(DateRange::Through(day)),
+        (Some(day), Granularity::CurrentDay | Granularity::Day) => Some(DateRange::Through(day)),
         // Month to date in the past is unknown if only whole months are reported.
         (Some(_), Granularity::Month | Granularity::Now) => None,
     };
-    let has_days = matches!(granularity, Granularity::RunningDay | Granularity::Day);
+    let has_days = matches!(granularity, Granularity::CurrentDay | Granularity::Day);
     let previous_day = time.previous_day.filter(|_| has_days).map(DateRange::Day);
-    let today = (granularity == Granularity::RunningDay).then_some(DateRange::Day(time.today));
+    let today = (granularity == Granularity::CurrentDay).then_some(DateRange::Day(time.today));
     [
         (Window::MonthToDate, to_date),
         (

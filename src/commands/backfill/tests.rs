@@ -18,15 +18,15 @@ use crate::{
     poller::Poller,
     provider::MonthFetch,
     state::AccountHandle,
-    test_support::{Said, Scripted, account, at, cost, day, month},
-    view::{budgets::Money, view},
+    test_support::{Scripted, TestCharge, account, at, cost, day, month},
+    view::{budgets::BudgetSet, view},
 };
 
 mod failures;
 
 const HOURLY: &[(Measure, Granularity)] = &[
-    (Measure::BilledCost, Granularity::RunningDay),
-    (Measure::ConsumedQuantity, Granularity::RunningDay),
+    (Measure::BilledCost, Granularity::CurrentDay),
+    (Measure::ConsumedQuantity, Granularity::CurrentDay),
 ];
 const DAILY: &[(Measure, Granularity)] = &[(Measure::BilledCost, Granularity::Day)];
 const MONTHLY: &[(Measure, Granularity)] = &[
@@ -99,7 +99,7 @@ fn flows(text: &str) -> Vec<(String, f64, Option<i64>)> {
 }
 
 /// Two customers, one of whom comes and one of whom goes, around the end of March, when clocks go forward.
-fn around_march() -> Vec<Said> {
+fn around_march() -> Vec<TestCharge> {
     vec![
         cost(day("2025-02-27"), "gone \"for\\good\"\n", 7.0),
         cost(day("2025-03-28"), "acme", 28.0),
@@ -118,7 +118,7 @@ fn around_march() -> Vec<Said> {
 #[tokio::test]
 async fn month_end_and_clock_change_are_written() {
     let provider = Scripted::new(HOURLY, MonthFetch::Each);
-    provider.says("account", around_march());
+    provider.returns("account", around_march());
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
     flags.labels = vec![
         "job=cloudspend".parse().unwrap(),
@@ -131,17 +131,17 @@ async fn month_end_and_clock_change_are_written() {
 async fn scraped(
     measures: &[(Measure, Granularity)],
     asked: MonthFetch,
-    said: &[Said],
+    said: &[TestCharge],
     now: Timestamp,
 ) -> BTreeMap<String, f64> {
     let provider = Scripted::new(measures, asked);
     let account = Arc::new(berlin(&provider));
     let today = now.to_zoned(account.zone.clone()).date();
-    let known = |said: &&Said| match said.period {
+    let known = |said: &&TestCharge| match said.period {
         crate::charge::Period::Day(day) => day <= today,
         _ => true,
     };
-    provider.says("account", said.iter().filter(known).cloned().collect());
+    provider.returns("account", said.iter().filter(known).cloned().collect());
     let cell = Arc::new(AccountHandle::new(Arc::clone(&account)));
     Poller::new(
         Arc::clone(&cell),
@@ -151,7 +151,7 @@ async fn scraped(
     .poll()
     .await;
     let view = view(&account, &cell.state.load_full(), now);
-    let money = Money {
+    let money = BudgetSet {
         budgets: Vec::new(),
         reporting_currency: None,
         exchange_rates: BTreeMap::new(),
@@ -180,11 +180,11 @@ async fn scraped(
 async fn past_equals_what_was_scraped() {
     for (measures, asked) in [(HOURLY, MonthFetch::Each), (DAILY, MonthFetch::Both)] {
         let provider = Scripted::new(measures, asked);
-        let said: Vec<Said> = around_march()
+        let said: Vec<TestCharge> = around_march()
             .into_iter()
             .filter(|said| measures.iter().any(|(known, _)| *known == said.measure))
             .collect();
-        provider.says("account", said.clone());
+        provider.returns("account", said.clone());
         let flags = flags(date(2025, 3, 28), date(2025, 4, 3), 1);
         let text = written(vec![berlin(&provider)], flags).await;
         let mut by_time: BTreeMap<i64, BTreeMap<String, f64>> = BTreeMap::new();
@@ -211,7 +211,7 @@ async fn month_to_date_grows_by_daily_cost() {
         || std::iter::successors(Some(date(2024, 10, 1)), |day| day.tomorrow().ok()).take(214);
     // Binary fractions, so that sums are exact.
     let amount = |day: Date| f64::from(i16::from(day.day()) * 3 - i16::from(day.month())) / 4.0;
-    provider.says(
+    provider.returns(
         "account",
         days()
             .map(|day| cost(crate::charge::Period::Day(day), "a", amount(day)))
@@ -242,7 +242,7 @@ async fn month_to_date_grows_by_daily_cost() {
 #[tokio::test]
 async fn monthly_provider_has_only_previous_month() {
     let provider = Scripted::new(MONTHLY, MonthFetch::Both);
-    provider.says(
+    provider.returns(
         "account",
         vec![
             cost(month("2025-02"), "a", 2.0),
@@ -280,7 +280,7 @@ async fn each_month_of_each_part_is_one_request() {
     )
     .await;
     let mut asked: Vec<(String, String)> = provider
-        .asked
+        .requests
         .lock()
         .unwrap()
         .iter()
@@ -303,7 +303,7 @@ async fn each_month_of_each_part_is_one_request() {
 #[tokio::test]
 async fn unreported_month_is_absent() {
     let provider = Scripted::new(MONTHLY, MonthFetch::Both);
-    provider.answers("account", |ask| {
+    provider.responds("account", |ask| {
         Ok(match ask.months[0].to_string().as_str() {
             "2025-03" => Vec::new(),
             _ => vec![cost(month("2025-04"), "a", 4.0)],
@@ -331,7 +331,7 @@ async fn unreported_month_is_absent() {
 async fn accounts_share_one_family() {
     let accounts = ["a", "b"].map(|name| {
         let provider = Scripted::new(DAILY, MonthFetch::Each);
-        provider.says("account", around_march());
+        provider.returns("account", around_march());
         Account {
             name: name.to_owned(),
             ..berlin(&provider)

@@ -13,7 +13,7 @@ use crate::{
     telemetry::terminal::escape_json,
     view::{
         View, Window, WithheldParts,
-        budgets::{MatchCache, Money},
+        budgets::{BudgetSet, MatchCache},
     },
 };
 
@@ -203,7 +203,7 @@ impl Explanation {
 impl AccountReport {
     pub(super) fn new(
         view: &View,
-        money: &Money,
+        money: &BudgetSet,
         health: Option<Result<String, ProviderError>>,
         asked_to_wait: Duration,
     ) -> Self {
@@ -310,7 +310,7 @@ fn withheld(view: &View) -> Vec<WithheldMonth> {
         .collect()
 }
 
-fn remarks(view: &View, money: &Money, totals: &[Total]) -> Vec<String> {
+fn remarks(view: &View, money: &BudgetSet, totals: &[Total]) -> Vec<String> {
     let mut remarks: Vec<String> = view.state.status.remarks.iter().cloned().collect();
     let good = view.state.status.success;
     if good && view.health.parts == 0 {

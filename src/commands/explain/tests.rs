@@ -46,7 +46,7 @@ fn scripted() -> Arc<Scripted> {
     let (february, march) = (month("2025-02"), month("2025-03"));
     let mut dollars = cost(march, "Beta", 0.001);
     dollars.unit = "USD";
-    provider.says(
+    provider.returns(
         "good",
         vec![
             cost(february, "ACME", 1000.0).id("1"),
@@ -57,12 +57,12 @@ fn scripted() -> Arc<Scripted> {
         ],
     );
     for part in ["p1", "p2", "p3", "p4", "p5", "p6\u{1b}[2J"] {
-        provider.answers(part, |_| {
+        provider.responds(part, |_| {
             Err(ProviderError::new(Reason::Forbidden, "HTTP 403 \u{9b}31m")
                 .because("no \u{202e}right"))
         });
     }
-    provider.answers("strange", |_| {
+    provider.responds("strange", |_| {
         Err(ProviderError::malformed("row 7: amount is no number"))
     });
     provider
@@ -100,7 +100,7 @@ async fn withheld_month_is_named_and_counted() {
         &[(Measure::BilledCost, Granularity::Month)],
         MonthFetch::Both,
     );
-    provider.says("account", vec![cost(month("2025-03"), "ACME", 5.0)]);
+    provider.returns("account", vec![cost(month("2025-03"), "ACME", 5.0)]);
     let withheld = vec!["2025-02".parse().unwrap()];
     *provider.withheld.lock().unwrap() = withheld;
     let explained = explained_of(account(provider, "UTC")).await;

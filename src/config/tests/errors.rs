@@ -303,7 +303,7 @@ fn odd_but_allowed_settings_are_warnings() {
 }
 
 /// The errors and warnings of a configuration, with their places.
-fn told(text: &str, variables: &[(&str, &str)]) -> String {
+fn errors_of(text: &str, variables: &[(&str, &str)]) -> String {
     reported(text, variables).join("\n")
 }
 
@@ -331,15 +331,15 @@ fn misspelt_keys_name_the_nearest() {
             "accounts.otc-main.api_key: unknown key; a secret is never written here: name its file with api_key_file, or its environment variable with api_key_env",
         ),
     ] {
-        let told = told(&account(more), &[]);
-        assert!(told.contains(want), "{told}");
-        assert!(!told.contains("sk-0123456789"), "{told}");
+        let errors = errors_of(&account(more), &[]);
+        assert!(errors.contains(want), "{errors}");
+        assert!(!errors.contains("sk-0123456789"), "{errors}");
     }
 }
 
 #[test]
 fn misspelt_variables_name_the_nearest() {
-    let error = told(
+    let error = errors_of(
         &account(""),
         &[("CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVALL", "1h")],
     );
@@ -385,9 +385,9 @@ fn lists_in_place_of_maps_are_wrong_types() {
         (account("budgets: {x: [{}, 1, EUR]}\n"), "budgets.x"),
         ("accounts: [a]\n".to_owned(), "accounts"),
     ] {
-        let told = told(&text, &[]);
+        let errors = errors_of(&text, &[]);
         let want = format!("{key}: must be a map, found a list");
-        assert!(told.contains(&want), "{told}");
+        assert!(errors.contains(&want), "{errors}");
     }
 }
 
@@ -405,14 +405,14 @@ fn nested_duplicates_are_all_reported() {
     depth: 2
     depth: 3
 ";
-    let told = told(text, &[]);
+    let errors = errors_of(text, &[]);
     for want in [
         "accounts.a.currency: given twice, in lines 5 and 6",
         "accounts.a: given twice, in lines 2 and 7",
         "accounts.a.depth: given twice, in lines 9 and 10",
         "accounts.a.depth: given twice, in lines 9 and 11",
     ] {
-        assert!(told.contains(want), "{told}");
+        assert!(errors.contains(want), "{errors}");
     }
 }
 
@@ -424,8 +424,8 @@ fn bad_durations_are_quoted() {
         ("1 fortnight", "found `1 fortnight`"),
         ("-1h", "found `-1h`"),
     ] {
-        let told = told(&account(&format!("    interval: {written}\n")), &[]);
-        assert!(told.contains(want), "{told}");
+        let errors = errors_of(&account(&format!("    interval: {written}\n")), &[]);
+        assert!(errors.contains(want), "{errors}");
     }
 }
 
@@ -436,10 +436,10 @@ fn thresholds_are_ratios() {
             "budgets: {{x: {{limit: 1, currency: EUR, thresholds: {{{thresholds}}}}}}}\n"
         ))
     };
-    let told = told(&budget("warning: 80"), &[]);
+    let errors = errors_of(&budget("warning: 80"), &[]);
     assert!(
-        told.contains("budgets.x.thresholds.warning: must be a ratio of the limit, at most 10: 80 % is 0.8, found `80`"),
-        "{told}"
+        errors.contains("budgets.x.thresholds.warning: must be a ratio of the limit, at most 10: 80 % is 0.8, found `80`"),
+        "{errors}"
     );
     for (thresholds, want) in [
         ("warning: 0.8, critical: 2", vec![]),

@@ -8,12 +8,12 @@ use super::{Random, Scenario, days_between, key, names, number_of};
 #[derive(Debug)]
 pub(in crate::demo) struct Licences {
     scenario: Scenario,
-    pub(in crate::demo) customers: Vec<Customer>,
+    pub(in crate::demo) customers: Vec<LicenceCustomer>,
     pub(in crate::demo) instances: Vec<Instance>,
 }
 
 #[derive(Debug)]
-pub(in crate::demo) struct Customer {
+pub(in crate::demo) struct LicenceCustomer {
     pub(in crate::demo) id: String,
     pub(in crate::demo) name: &'static str,
     pub(in crate::demo) deleted: bool,
@@ -48,7 +48,7 @@ impl Licences {
         let customers = names::LICENCE_CUSTOMERS
             .iter()
             .enumerate()
-            .map(|(index, name)| Customer {
+            .map(|(index, name)| LicenceCustomer {
                 id: random.uuid(4000 + key(index), 0).to_string(),
                 name,
                 deleted: index + 2 >= listed,

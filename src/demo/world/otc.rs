@@ -95,7 +95,7 @@ impl Schedule {
 
 /// What one resource consumed in an hour, or in a day where the hours are added.
 #[derive(Debug, Clone)]
-pub(in crate::demo) struct Row {
+pub(in crate::demo) struct ConsumptionRow {
     /// The position of its series.
     pub(in crate::demo) series: usize,
     /// When the hour, or the day, began.
@@ -188,7 +188,7 @@ impl Otc {
     }
 
     /// The rows of a local day that are known at a time, hour by hour.
-    pub(in crate::demo) fn hourly(&self, day: Date, at: Timestamp) -> Vec<Row> {
+    pub(in crate::demo) fn hourly(&self, day: Date, at: Timestamp) -> Vec<ConsumptionRow> {
         let mut rows = Vec::new();
         let end = self.midnight(day.saturating_add(1.day()));
         let costs: Vec<_> = self.series.iter().map(|one| one.curve.on(day)).collect();
@@ -207,13 +207,13 @@ impl Otc {
 
     /// The rows of a local day that are known at a time, the hours added. The table is rebuilt at 02:30 UTC
     /// and holds only days that are over.
-    pub(in crate::demo) fn daily(&self, day: Date, at: Timestamp) -> Vec<Row> {
+    pub(in crate::demo) fn daily(&self, day: Date, at: Timestamp) -> Vec<ConsumptionRow> {
         let made = last_refresh(at);
         if self.midnight(day.saturating_add(1.day())) > made {
             return Vec::new();
         }
         let begin = self.midnight(day);
-        let mut rows: Vec<Option<Row>> = vec![None; self.series.len()];
+        let mut rows: Vec<Option<ConsumptionRow>> = vec![None; self.series.len()];
         for row in self.hourly(day, made) {
             match &mut rows[row.series] {
                 Some(sum) => {
@@ -221,21 +221,21 @@ impl Otc {
                     sum.list += row.list;
                     sum.quantity += row.quantity;
                 }
-                empty => *empty = Some(Row { begin, ..row }),
+                empty => *empty = Some(ConsumptionRow { begin, ..row }),
             }
         }
         rows.into_iter().flatten().collect()
     }
 
     /// The id of a row: 24 hexadecimal digits.
-    pub(in crate::demo) fn row_id(&self, row: &Row, table: u64) -> String {
+    pub(in crate::demo) fn row_id(&self, row: &ConsumptionRow, table: u64) -> String {
         let number = self
             .random
             .number(1000 + key(row.series), row.begin.as_second() ^ 5);
         format!("{:08x}{number:016x}", 0x6600_0000 + table)
     }
 
-    fn row(&self, position: usize, begin: Timestamp, cost: f64) -> Row {
+    fn row(&self, position: usize, begin: Timestamp, cost: f64) -> ConsumptionRow {
         let series = &self.series[position];
         let product = &self.products[series.product];
         let noise = self
@@ -249,7 +249,7 @@ impl Otc {
             Schedule::Voucher => -cost * 4.0,
             Schedule::Correction => -cost * 2.0,
         };
-        Row {
+        ConsumptionRow {
             series: position,
             begin,
             amount: list * series.rate,
@@ -305,7 +305,7 @@ mod tests {
         World::new(7, Date::constant(2025, 6, 18)).otc
     }
 
-    fn sum(rows: &[Row]) -> f64 {
+    fn sum(rows: &[ConsumptionRow]) -> f64 {
         rows.iter().map(|row| row.amount).sum()
     }
 

@@ -19,13 +19,13 @@ const CLOUDS: [(&str, &str, &[&str], usize); 3] = [
 /// All that is resold.
 #[derive(Debug)]
 pub(in crate::demo) struct Resale {
-    pub(in crate::demo) customers: Vec<Customer>,
+    pub(in crate::demo) customers: Vec<ResaleCustomer>,
     pub(in crate::demo) subscriptions: Vec<Subscription>,
     pub(in crate::demo) series: Vec<Series>,
 }
 
 #[derive(Debug)]
-pub(in crate::demo) struct Customer {
+pub(in crate::demo) struct ResaleCustomer {
     pub(in crate::demo) id: String,
     pub(in crate::demo) name: &'static str,
     pub(in crate::demo) alias: Option<&'static str>,
@@ -67,7 +67,7 @@ pub(in crate::demo) struct Scope<'a> {
 
 /// One customer or subscription over a period.
 #[derive(Debug, Clone)]
-pub(in crate::demo) struct Row {
+pub(in crate::demo) struct UsageRow {
     pub(in crate::demo) customer: usize,
     /// Only in the view of subscriptions.
     pub(in crate::demo) subscription: Option<usize>,
@@ -89,7 +89,7 @@ impl Resale {
             let first = resale.customers.len();
             for name in customers {
                 let id = 2000 + key(resale.customers.len());
-                resale.customers.push(Customer {
+                resale.customers.push(ResaleCustomer {
                     id: random.uuid(id, 0).to_string(),
                     name,
                     alias: (random.below(id, 1, 6) == 0).then_some("the old customer"),
@@ -159,9 +159,9 @@ impl Resale {
         scope: &Scope<'_>,
         (from, to): (Date, Date),
         at: Timestamp,
-    ) -> Vec<Row> {
+    ) -> Vec<UsageRow> {
         let before = from.first_of_month().saturating_sub(1.day());
-        let mut rows: Vec<Row> = Vec::new();
+        let mut rows: Vec<UsageRow> = Vec::new();
         for series in self.series.iter().filter(|one| self.is_in(one, scope)) {
             let subscription = (view == View::Subscriptions).then_some(series.subscription);
             let actual = series.curve.spent(from, to, at);
@@ -177,7 +177,7 @@ impl Resale {
                 row.last += last;
                 row.estimate += last * series.outlook;
             } else {
-                rows.push(Row {
+                rows.push(UsageRow {
                     customer: series.customer,
                     subscription,
                     last,

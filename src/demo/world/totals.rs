@@ -8,7 +8,7 @@ use super::{
     Total, World, days,
     mike::LEVEL,
     operator,
-    otc::Row,
+    otc::ConsumptionRow,
     resale::{Resale, Scope, View},
 };
 use crate::{charge::Month, provider::registry::ProviderName};
@@ -77,7 +77,7 @@ impl World {
             } else {
                 self.otc.daily(day, at)
             };
-            for Row {
+            for ConsumptionRow {
                 series,
                 amount,
                 list,

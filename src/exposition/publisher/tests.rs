@@ -15,17 +15,21 @@ async fn time_alone_ends_months_and_withdraws_values() {
         &[(Measure::BilledCost, Granularity::Month)],
         MonthFetch::Both,
     );
-    provider.says("account", vec![cost(month("2025-03"), "a", 5.0)]);
+    provider.returns("account", vec![cost(month("2025-03"), "a", 5.0)]);
     let account = account(Arc::clone(&provider) as _, "Europe/Berlin");
     let handle = Arc::new(AccountHandle::new(Arc::new(account)));
     // Ten seconds before the month ends in Berlin.
     let clock = Clock::starting_at(at("2025-03-31T21:59:50Z"));
-    let account_set = AccountSet::new(vec![Arc::clone(&handle)], Money::default(), String::new());
+    let account_set = AccountSet::new(
+        vec![Arc::clone(&handle)],
+        BudgetSet::default(),
+        String::new(),
+    );
     let publisher = Publisher::new(account_set, clock.clone());
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(Arc::clone(&publisher).run(stopped));
     Poller::new(handle, clock, publisher.changed()).poll().await;
-    provider.answers("account", |_| {
+    provider.responds("account", |_| {
         Err(ProviderError::new(
             Reason::UpstreamError,
             "the provider failed",
@@ -68,7 +72,7 @@ async fn other_accounts_are_served_at_once_while_rendering() {
         Arc::new(AccountHandle::new(Arc::new(account)))
     };
     let account_set =
-        |name: &str| AccountSet::new(vec![handle(name)], Money::default(), String::new());
+        |name: &str| AccountSet::new(vec![handle(name)], BudgetSet::default(), String::new());
     let publisher = Publisher::new(account_set("0"), clock);
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(Arc::clone(&publisher).run(stopped));

@@ -120,10 +120,10 @@ async fn dropped_read_releases_the_sink() {
     let otc = build(ProviderName::Otc, section, &[]).unwrap();
     let notes = Arc::new(Mutex::new(RecordingSink::default()));
     let sink: crate::charge::SharedSink = notes.clone();
-    let (part, mut ask) = (Part::whole_account(), poll_on("2024-05-10"));
-    ask.months = vec![ask.current];
+    let (part, mut poll) = (Part::whole_account(), poll_on("2024-05-10"));
+    poll.months = vec![poll.current];
     tokio::select! {
-        result = otc.fetch(&part, &ask, &sink) => panic!("{result:?}"),
+        result = otc.fetch(&part, &poll, &sink) => panic!("{result:?}"),
         _ = all_sent => {}
     }
     drop((sink, otc));

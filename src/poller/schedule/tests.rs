@@ -37,8 +37,8 @@ async fn previous_month_is_read_daily_while_it_may_change() {
         "2025-04-01T05:00:00Z",
     ] {
         scripted.poll(now).await;
-        let (_, ask) = scripted.provider.asked.lock().unwrap().pop().unwrap();
-        asked.push((now, ask.months.len() == 2));
+        let (_, poll) = scripted.provider.requests.lock().unwrap().pop().unwrap();
+        asked.push((now, poll.months.len() == 2));
     }
     assert_eq!(
         asked
@@ -70,11 +70,11 @@ async fn polls_follow_the_interval_without_overlap() {
     task.await.unwrap();
     let begun: Vec<Timestamp> = scripted
         .provider
-        .asked
+        .requests
         .lock()
         .unwrap()
         .iter()
-        .map(|(_, ask)| ask.now)
+        .map(|(_, poll)| poll.now)
         .collect();
     assert_eq!(begun.len(), 5, "{begun:?}");
     assert_eq!(begun[0], at("2025-03-10T12:00:00Z"));
@@ -113,7 +113,7 @@ async fn retry_after_beyond_the_interval_is_honoured() {
     let scripted = ScriptedAccount::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.interval = Duration::from_mins(10);
     });
-    scripted.provider.answers("account", |_| {
+    scripted.provider.responds("account", |_| {
         Err(ProviderError::new(Reason::RateLimited, "too many requests")
             .retryable()
             .with_retry_after(Some(Duration::from_mins(35))))
@@ -123,11 +123,11 @@ async fn retry_after_beyond_the_interval_is_honoured() {
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(poller.run(stopped));
     tokio::time::sleep(Duration::from_mins(34)).await;
-    assert_eq!(scripted.provider.asked.lock().unwrap().len(), 1);
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 1);
     tokio::time::sleep(Duration::from_mins(2)).await;
-    assert_eq!(scripted.provider.asked.lock().unwrap().len(), 2);
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 2);
     tokio::time::sleep(Duration::from_mins(34)).await;
-    assert_eq!(scripted.provider.asked.lock().unwrap().len(), 2);
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 2);
     stop.send(true).unwrap();
     task.await.unwrap();
 }
@@ -137,7 +137,7 @@ async fn next_poller_honours_an_earlier_retry_after() {
     let scripted = ScriptedAccount::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.interval = Duration::from_mins(10);
     });
-    scripted.provider.answers("account", |_| {
+    scripted.provider.responds("account", |_| {
         Err(ProviderError::new(Reason::RateLimited, "too many requests")
             .with_retry_after(Some(Duration::from_mins(35))))
     });
@@ -155,9 +155,9 @@ async fn next_poller_honours_an_earlier_retry_after() {
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(poller(&handle).run(stopped));
     tokio::time::sleep(Duration::from_mins(33)).await;
-    assert_eq!(scripted.provider.asked.lock().unwrap().len(), 1);
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 1);
     tokio::time::sleep(Duration::from_mins(2)).await;
-    assert_eq!(scripted.provider.asked.lock().unwrap().len(), 2);
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 2);
     stop.send(true).unwrap();
     task.await.unwrap();
 }

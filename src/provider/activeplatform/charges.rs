@@ -47,8 +47,8 @@ impl Fold for Expenses {
             self.first_rows.push((month, self.rows));
         }
         let mut dimensions = vec![
-            self.part.fact("account_id"),
-            self.part.fact("name"),
+            self.part.attribute("account_id"),
+            self.part.attribute("name"),
             Text::or_empty(row.category.as_ref()),
             &self.part.id,
             Text::or_empty(row.resource_group.as_ref()),
@@ -66,7 +66,7 @@ impl Fold for Expenses {
             unit: &self.currency,
         };
         let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
-        let prepaid = self.part.fact("payment_model") == "prepay";
+        let prepaid = self.part.attribute("payment_model") == "prepay";
         sink.rows(1);
         sink.charge(&Charge {
             period: Period::Month(month),

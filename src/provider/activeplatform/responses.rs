@@ -97,13 +97,13 @@ pub(super) fn subscriptions(
             return Err(RowError::field("id", "is missing"));
         }
         let attributes = row.attributes.unwrap_or_default();
-        let facts = [
+        let attributes = [
             ("name", attributes.name),
             ("account_id", attributes.account_id),
             ("payment_model", attributes.payment_model),
         ];
         let part = Part::new(id).with("currency", currency);
-        Ok(facts
+        Ok(attributes
             .into_iter()
             .fold(part, |part, (name, value)| match value {
                 Some(Text(value)) => part.with(name, value),

@@ -39,11 +39,11 @@ pub(super) fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result
     sink.charge(&Charge {
         period: Period::Now,
         dimensions: &[
-            part.fact("company_name"),
-            part.fact("provider_instance_alias"),
+            part.attribute("company_name"),
+            part.attribute("provider_instance_alias"),
             Text::or_empty(row.name.as_ref()),
-            part.fact("customer_id"),
-            part.fact("provider_instance_id"),
+            part.attribute("customer_id"),
+            part.attribute("provider_instance_id"),
             Text::or_empty(row.sku_id.as_ref()),
         ],
         amounts: &amounts,

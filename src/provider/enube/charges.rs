@@ -260,7 +260,7 @@ fn charge(
     let dimensions: &[&str] = match context.detail {
         Detail::Customers => &[name, id, catalog, cloud, alias],
         Detail::Subscriptions => &[
-            part.fact(NAME_FACT),
+            part.attribute(NAME_FACT),
             &part.id,
             catalog,
             cloud,

@@ -1,4 +1,4 @@
-//! The activity of a connection: what it is doing, felt by its bytes and its answers.
+//! The activity of a connection: what it is doing, felt by its bytes and its responses.
 
 use std::{
     io,
@@ -36,8 +36,8 @@ pub(super) struct Activity {
 /// What a connection was seen doing.
 #[derive(Debug)]
 pub(super) struct ActivityTracker {
-    answers: AtomicUsize,
-    /// How often the last of the running answers ended.
+    responses: AtomicUsize,
+    /// How often the last of the running responses ended.
     answered: AtomicUsize,
     /// Whether bytes tell of a request. Those of HTTP/2 may be about anything.
     listens: bool,
@@ -50,7 +50,7 @@ pub(super) struct ActivityTracker {
 impl ActivityTracker {
     pub(super) fn new(listens: bool) -> Self {
         Self {
-            answers: AtomicUsize::new(0),
+            responses: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
             listens,
             heard: AtomicBool::new(false),
@@ -61,7 +61,7 @@ impl ActivityTracker {
     pub(super) fn current(&self) -> Activity {
         let answered = self.answered.load(Ordering::Relaxed);
         let doing =
-            if self.answers.load(Ordering::Relaxed) > 0 || self.stuck.load(Ordering::Relaxed) {
+            if self.responses.load(Ordering::Relaxed) > 0 || self.stuck.load(Ordering::Relaxed) {
                 Phase::Answering
             } else if self.heard.load(Ordering::Relaxed) || answered == 0 {
                 Phase::Reading
@@ -77,7 +77,7 @@ pub(super) struct Answer(Arc<ActivityTracker>);
 
 impl Answer {
     pub(super) fn begin(activity: &Arc<ActivityTracker>) -> Self {
-        activity.answers.fetch_add(1, Ordering::Relaxed);
+        activity.responses.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(activity))
     }
 }
@@ -85,7 +85,7 @@ impl Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.0.heard.store(false, Ordering::Relaxed);
-        if self.0.answers.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.0.responses.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.answered.fetch_add(1, Ordering::Relaxed);
         }
     }

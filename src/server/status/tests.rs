@@ -10,7 +10,7 @@ use crate::{
     provider::{Granularity, MonthFetch},
     state::{AccountHandle, Failure},
     test_support::{Scripted, account, at, cost, month, state_of},
-    view::budgets::Money,
+    view::budgets::BudgetSet,
 };
 
 const NOW: &str = "2025-06-18T10:30:00Z";
@@ -40,7 +40,7 @@ fn of_accounts(number: usize) -> String {
         Arc::new(AccountHandle::restored(Arc::new(account), state.clone()))
     });
     let configuration = "<".repeat(10 << 20);
-    let account_set = AccountSet::new(handles.collect(), Money::default(), configuration);
+    let account_set = AccountSet::new(handles.collect(), BudgetSet::default(), configuration);
     let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
     let loaded = Reload {
         successful: true,
@@ -51,7 +51,7 @@ fn of_accounts(number: usize) -> String {
 
 #[test]
 fn rejected_configuration_is_reported() {
-    let account_set = AccountSet::new(Vec::new(), Money::default(), String::new());
+    let account_set = AccountSet::new(Vec::new(), BudgetSet::default(), String::new());
     let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
     let of = |successful| {
         let loaded = Reload {
@@ -80,7 +80,7 @@ fn failing_account_without_success_serves_nothing() {
         state.status.success = false;
         state.status.last_attempt = Some(at(NOW));
         let handle = AccountHandle::restored(Arc::clone(&account), state);
-        let account_set = AccountSet::new(vec![handle.into()], Money::default(), String::new());
+        let account_set = AccountSet::new(vec![handle.into()], BudgetSet::default(), String::new());
         let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
         whole(
             &publisher.current(),

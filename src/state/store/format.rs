@@ -57,7 +57,7 @@ struct StoredValue<'a> {
 struct StoredPart<'a> {
     id: &'a str,
     #[serde(borrow)]
-    facts: Vec<(&'a str, &'a str)>,
+    attributes: Vec<(&'a str, &'a str)>,
     listed: bool,
     /// `None`: the provider does not report the month yet.
     #[serde(borrow)]
@@ -192,11 +192,13 @@ impl StoredValue<'_> {
 
 impl<'a> From<&'a PartState> for StoredPart<'a> {
     fn from(state: &'a PartState) -> Self {
-        let facts = state.part.facts.iter();
+        let attributes = state.part.attributes.iter();
         let ended = state.ended_seats.iter();
         Self {
             id: &state.part.id,
-            facts: facts.map(|(name, value)| (&**name, &**value)).collect(),
+            attributes: attributes
+                .map(|(name, value)| (&**name, &**value))
+                .collect(),
             listed: state.listed,
             months: state
                 .months
@@ -235,7 +237,7 @@ impl<'a> From<&'a PartState> for StoredPart<'a> {
 impl StoredPart<'_> {
     fn restore(self, keys: usize) -> Option<PartState> {
         let mut part = Part::new(self.id);
-        for (name, value) in self.facts {
+        for (name, value) in self.attributes {
             part = part.with(name, value);
         }
         let mut months = BTreeMap::new();

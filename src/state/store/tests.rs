@@ -12,7 +12,7 @@ use crate::{
     exposition::Rendered,
     provider::{Granularity, MonthFetch},
     test_support::{Scripted, account, at, cost, month},
-    view::{budgets::Money, view},
+    view::{budgets::BudgetSet, view},
 };
 
 mod restart;
@@ -40,7 +40,7 @@ impl Fixture {
             &[(Measure::BilledCost, Granularity::Month)],
             MonthFetch::Both,
         );
-        provider.says(
+        provider.returns(
             "account",
             vec![
                 cost(month("2025-02"), "a", 4.0),
@@ -93,7 +93,7 @@ impl Fixture {
 /// The exposition of one account.
 fn rendered(account: &Arc<Account>, state: &AccountState, now: Timestamp) -> Vec<u8> {
     let view = view(account, &Arc::new(state.clone()), now);
-    Rendered::new(&[view].into(), &Money::default(), &[])
+    Rendered::new(&[view].into(), &BudgetSet::default(), &[])
         .plain_text()
         .to_vec()
 }
@@ -221,7 +221,7 @@ async fn poll_succeeds_if_file_cannot_be_written() {
     fs::create_dir_all(fixture.path().join("x")).unwrap();
     fixture
         .provider
-        .says("account", vec![cost(month("2025-03"), "a", 6.0)]);
+        .returns("account", vec![cost(month("2025-03"), "a", 6.0)]);
     fixture.poll("2025-03-10T13:00:00Z").await;
     let status = fixture.handle.state.load().status.clone();
     assert!(status.success);

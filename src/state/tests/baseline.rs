@@ -14,7 +14,7 @@ async fn closed_month_shows_change_since_its_baseline() {
     let says = |a: f64, b: Option<f64>| {
         let b = b.map(|value| cost(day("2025-02-11"), "b", value));
         let charges = [cost(day("2025-02-10"), "a", a)].into_iter().chain(b);
-        scripted.provider.says("account", charges.collect());
+        scripted.provider.returns("account", charges.collect());
     };
     let moved = |now| scripted.shows(now, Measure::BilledCost, Window::Restatement);
     says(10.0, Some(1.0));

@@ -6,12 +6,12 @@ use crate::{
     error::Reason,
     poller::test_support::{MONTHS, ScriptedAccount, values},
     provider::MonthFetch,
-    test_support::{Said, cost, month},
+    test_support::{TestCharge, cost, month},
     view::Window,
 };
 
 /// Thirty rows of one customer, of which some may be left out.
-fn rows(count: usize, each: f64) -> Vec<Said> {
+fn rows(count: usize, each: f64) -> Vec<TestCharge> {
     (0..count)
         .map(|_| cost(month("2025-03"), "a", each))
         .collect()
@@ -21,7 +21,7 @@ fn rows(count: usize, each: f64) -> Vec<Said> {
 async fn small_response_is_held_until_two_more_agree() {
     let scripted = ScriptedAccount::new(MONTHS, MonthFetch::Both);
     let spent = |now| scripted.billed(now, Window::MonthToDate).unwrap()["a"];
-    scripted.provider.says("account", rows(30, 1.0));
+    scripted.provider.returns("account", rows(30, 1.0));
     scripted.poll("2025-03-10T01:00:00Z").await;
     for (now, answer, want) in [
         ("2025-03-10T02:00:00Z", rows(14, 1.0), 30.0),   // held
@@ -33,7 +33,7 @@ async fn small_response_is_held_until_two_more_agree() {
         ("2025-03-10T08:00:00Z", rows(31, 0.4), 12.4),   // two agree
         ("2025-03-10T09:00:00Z", rows(31, 0.4), 12.4),
     ] {
-        scripted.provider.says("account", answer);
+        scripted.provider.returns("account", answer);
         scripted.poll(now).await;
         assert!((spent(now) - want).abs() < 1e-9, "{now}: {}", spent(now));
     }
@@ -44,10 +44,10 @@ async fn small_response_is_held_until_two_more_agree() {
 #[tokio::test]
 async fn new_month_and_credits_pass_the_guard() {
     let scripted = ScriptedAccount::new(MONTHS, MonthFetch::Both);
-    scripted.provider.says("account", rows(30, 1.0));
+    scripted.provider.returns("account", rows(30, 1.0));
     scripted.poll("2025-03-31T12:00:00Z").await;
     // The new month begins with one row.
-    scripted.provider.answers("account", |_| {
+    scripted.provider.responds("account", |_| {
         let mut said = rows(30, 1.0);
         said.push(cost(month("2025-04"), "a", 0.5));
         Ok(said)
@@ -55,7 +55,7 @@ async fn new_month_and_credits_pass_the_guard() {
     scripted.poll("2025-04-01T12:00:00Z").await;
     assert!(scripted.view("2025-04-01T12:00:00Z").state.status.success);
     // A credit of more than everything is no reason for doubt, nor is a month of few rows.
-    scripted.provider.answers("account", |_| {
+    scripted.provider.responds("account", |_| {
         let mut said = rows(30, 1.0);
         said.push(cost(month("2025-03"), "a", -1000.0));
         Ok(said)
@@ -69,9 +69,9 @@ async fn guard_can_be_turned_off() {
     let scripted = ScriptedAccount::with(MONTHS, MonthFetch::Both, |account| {
         account.poll.plausibility = false;
     });
-    scripted.provider.says("account", rows(30, 1.0));
+    scripted.provider.returns("account", rows(30, 1.0));
     scripted.poll("2025-03-10T12:00:00Z").await;
-    scripted.provider.says("account", rows(1, 1.0));
+    scripted.provider.returns("account", rows(1, 1.0));
     scripted.poll("2025-03-10T13:00:00Z").await;
     assert_eq!(
         scripted.billed("2025-03-10T13:00:00Z", Window::MonthToDate),

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     charge::{Measure, Month},
     provider::{Granularity, MonthFetch, Part, PollRequest},
-    test_support::{Said, Scripted, account, at, cost, month, state_of, told},
+    test_support::{Scripted, TestCharge, account, at, cost, month, state_of, totals_of},
     view::view,
 };
 
@@ -30,7 +30,7 @@ fn budget(matchers: &[(&str, &str)], currency: &str) -> Budget {
 }
 
 /// The view of an account after one poll with these charges.
-fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
+fn seen(now: &str, max_series: usize, charges: &[TestCharge]) -> View {
     let polled = at("2025-03-10T12:00:00Z");
     let provider = Scripted::new(
         &[(Measure::BilledCost, Granularity::Month)],
@@ -42,7 +42,7 @@ fn seen(now: &str, max_series: usize, charges: &[Said]) -> View {
     view(&Arc::new(account), &Arc::new(state), at(now))
 }
 
-fn charges() -> Vec<Said> {
+fn charges() -> Vec<TestCharge> {
     let march = month("2025-03");
     let mut brl = cost(march, "ACME Brasil", 50.0);
     brl.unit = "BRL";
@@ -57,8 +57,8 @@ fn charges() -> Vec<Said> {
 
 const NOW: &str = "2025-03-10T13:00:00Z";
 
-fn money(budget: Budget) -> Money {
-    Money {
+fn money(budget: Budget) -> BudgetSet {
+    BudgetSet {
         budgets: vec![budget],
         reporting_currency: Some("EUR".to_owned()),
         exchange_rates: BTreeMap::from([("USD".to_owned(), 0.5)]),
@@ -66,7 +66,7 @@ fn money(budget: Budget) -> Money {
 }
 
 /// What a view has spent of the first budget, with an empty cache.
-fn first<'a>(money: &'a Money, view: &'a View) -> Option<Spent<'a>> {
+fn first<'a>(money: &'a BudgetSet, view: &'a View) -> Option<BudgetSpend<'a>> {
     let views = std::slice::from_ref(view);
     let mut all = money.spent_of_all(views, &mut MatchCache::default());
     all.drain(..).next()
@@ -153,7 +153,7 @@ fn complete_while_every_part_reports_current_month() {
         let said: Vec<_> = reported
             .map(|(name, value)| cost(month(name), "ACME", value))
             .collect();
-        let mut said = told(&account, &said);
+        let mut said = totals_of(&account, &said);
         said.withheld.extend(withheld.parse::<Month>());
         let ask = PollRequest {
             months: both.map(|(name, _)| name.parse().unwrap()).into(),
@@ -192,7 +192,7 @@ fn cache_is_invalid_for_other_label_sets_or_matchers() {
         assert_eq!(spent[0].matched, want > 0.0, "{pattern}");
     }
     // What is no longer requested is dropped.
-    let nothing = Money::default();
+    let nothing = BudgetSet::default();
     assert!(nothing.spent_of_all(&[few], &mut matched).is_empty());
     assert!(format!("{matched:?}").ends_with("({})"));
 }

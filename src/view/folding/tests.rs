@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::test_support::{Said, Scripted, account, cost, day, told};
+use crate::test_support::{Scripted, TestCharge, account, cost, day, totals_of};
 
 const CUSTOMERS: [&str; 3] = ["a", "b", "c"];
 const PROJECTS: [&str; 3] = ["p", "q", "r"];
@@ -13,17 +13,17 @@ const PRODUCTS: [&str; 4] = ["v", "w", "x", "y"];
 fn sets(of: &[(usize, usize, usize)]) -> LabelSets {
     let provider = Scripted::new(&[], crate::provider::MonthFetch::Both);
     let account = account(provider, "UTC");
-    let charges: Vec<Said> = of
+    let charges: Vec<TestCharge> = of
         .iter()
         .map(|&(customer, project, product)| {
-            let mut said = cost(day("2025-03-01"), CUSTOMERS[customer], 1.0);
-            said.dimensions[2] = PROJECTS[project];
-            said.dimensions[4] = PRODUCTS[product];
-            said
+            let mut charge = cost(day("2025-03-01"), CUSTOMERS[customer], 1.0);
+            charge.dimensions[2] = PROJECTS[project];
+            charge.dimensions[4] = PRODUCTS[product];
+            charge
         })
         .collect();
-    let said = told(&account, &charges);
-    LabelSets::new(&said.label_table, &account.labels)
+    let totals = totals_of(&account, &charges);
+    LabelSets::new(&totals.label_table, &account.labels)
 }
 
 fn all_of_one_customer() -> Vec<(usize, usize, usize)> {

@@ -8,11 +8,11 @@ use super::*;
 use crate::{
     charge::{Period, start_of_day},
     provider::MonthFetch,
-    test_support::{Said, Scripted, account, at, cost, month, state_of},
+    test_support::{Scripted, TestCharge, account, at, cost, month, state_of},
 };
 
 /// The state of an account that was polled at this time.
-fn state(asked: Timestamp, charges: &[Said]) -> AccountState {
+fn state(asked: Timestamp, charges: &[TestCharge]) -> AccountState {
     let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
     state_of(&account, asked, charges)
 }
@@ -32,7 +32,7 @@ fn after(
     first: Date,
     customers: &[(&'static str, &dyn Fn(Date) -> f64)],
 ) -> Vec<f64> {
-    let charges: Vec<Said> = std::iter::successors(Some(first), |day| day.tomorrow().ok())
+    let charges: Vec<TestCharge> = std::iter::successors(Some(first), |day| day.tomorrow().ok())
         .take_while(|day| *day <= closed)
         .flat_map(|day| {
             customers
@@ -103,7 +103,7 @@ fn weekday_pattern_is_followed() {
 
 #[test]
 fn fixed_charge_is_not_extrapolated() {
-    let charges: Vec<Said> = (1..=10)
+    let charges: Vec<TestCharge> = (1..=10)
         .map(|number| cost(Period::Day(jiff::civil::date(2025, 3, number)), "a", 1.0))
         .chain([
             cost(Period::Day(date("2025-03-03")), "a", 100.0),
@@ -159,7 +159,7 @@ fn bounds_contain_the_forecast_and_narrow() {
     let noisy = |day: Date| 10.0 + f64::from(i32::from(day.day()) * 7 % 5);
     let reach = |closed: &str| {
         let closed = date(closed);
-        let charges: Vec<Said> =
+        let charges: Vec<TestCharge> =
             std::iter::successors(Some(date("2025-02-01")), |day| day.tomorrow().ok())
                 .take_while(|day| *day <= closed)
                 .map(|day| cost(Period::Day(day), "a", noisy(day)))

@@ -6,7 +6,7 @@ use crate::{
     charge::Measure,
     provider::{Granularity, MonthFetch},
     state::AccountState,
-    test_support::{Said, Scripted, account, at, cost, day, month, state_of, told},
+    test_support::{Scripted, TestCharge, account, at, cost, day, month, state_of, totals_of},
     view::LabelCache,
 };
 
@@ -23,13 +23,13 @@ fn named(
         .iter()
         .map(|(id, name)| ((*id).to_owned(), (*name).to_owned()))
         .collect();
-    let charges: Vec<Said> = pairs
+    let charges: Vec<TestCharge> = pairs
         .iter()
         .map(|(name, id)| cost(day("2025-03-01"), name, 1.0).id(id))
         .collect();
-    let said = told(&account, &charges);
-    let keys = 0..u32::try_from(said.label_table.len()).unwrap();
-    (LabelSets::new(&said.label_table, &account.labels), keys)
+    let totals = totals_of(&account, &charges);
+    let keys = 0..u32::try_from(totals.label_table.len()).unwrap();
+    (LabelSets::new(&totals.label_table, &account.labels), keys)
 }
 
 /// The customers shown for a number of (name, id) pairs, and the info series, with aliases.

@@ -11,7 +11,7 @@ use crate::{
 #[tokio::test]
 async fn provider_forecast_ends_with_its_month() {
     let scripted = ScriptedAccount::new(MONTHS, MonthFetch::Both);
-    scripted.provider.says(
+    scripted.provider.returns(
         "account",
         vec![
             cost(month("2025-03"), "a", 5.0),
@@ -30,14 +30,14 @@ async fn forecast_of_the_16th_is_judged_next_month() {
     let scripted = ScriptedAccount::new(MONTHS, MonthFetch::Both);
     scripted
         .provider
-        .says("account", vec![cost(month("2025-03"), "a", 32.0)]);
+        .returns("account", vec![cost(month("2025-03"), "a", 32.0)]);
     scripted.poll("2025-03-15T12:00:00Z").await;
     assert!(scripted.handle.state.load().forecast_records.is_empty());
     // 32 over 16 of 31 days is a forecast of 62; the later ones are not noted.
     scripted.poll("2025-03-16T12:00:00Z").await;
     scripted
         .provider
-        .says("account", vec![cost(month("2025-03"), "a", 50.0)]);
+        .returns("account", vec![cost(month("2025-03"), "a", 50.0)]);
     scripted.poll("2025-03-17T12:00:00Z").await;
     scripted.poll("2025-03-31T12:00:00Z").await;
     assert!(

@@ -11,7 +11,7 @@ use crate::{
 #[tokio::test]
 async fn rows_with_equal_labels_are_added() {
     let scripted = ScriptedAccount::new(DAYS, MonthFetch::Each);
-    scripted.provider.says(
+    scripted.provider.returns(
         "account",
         vec![
             cost(day("2025-03-02"), "a", 0.5),
@@ -36,7 +36,7 @@ async fn rows_with_equal_labels_are_added() {
 #[tokio::test]
 async fn month_ends_at_local_midnight_without_a_poll() {
     let scripted = ScriptedAccount::new(DAYS, MonthFetch::Each);
-    scripted.provider.says(
+    scripted.provider.returns(
         "account",
         vec![
             cost(day("2025-02-10"), "gone", 3.0),
@@ -71,7 +71,7 @@ async fn month_ends_at_local_midnight_without_a_poll() {
 async fn day_is_closed_once_polled_after_its_close() {
     let scripted = ScriptedAccount::new(DAYS, MonthFetch::Each);
     // Days of 23 hours (30 March) and of 24 around it; a day closes 6 hours after its local end.
-    scripted.provider.says(
+    scripted.provider.returns(
         "account",
         vec![
             cost(day("2025-03-29"), "a", 29.0),
@@ -108,7 +108,7 @@ async fn day_is_closed_once_polled_after_its_close() {
 #[tokio::test]
 async fn hours_add_up_to_a_day_of_25_hours() {
     let scripted = ScriptedAccount::with(
-        &[(Measure::BilledCost, Granularity::RunningDay)],
+        &[(Measure::BilledCost, Granularity::CurrentDay)],
         MonthFetch::Each,
         |_| (),
     );
@@ -124,7 +124,7 @@ async fn hours_add_up_to_a_day_of_25_hours() {
             1.0,
         )])
         .collect();
-    scripted.provider.says("account", hours);
+    scripted.provider.returns("account", hours);
     scripted.poll("2025-10-26T22:59:00Z").await;
     assert_eq!(
         scripted.billed("2025-10-26T22:59:59Z", Window::Today),
@@ -141,7 +141,7 @@ async fn withheld_month_is_absent_not_zero() {
     let scripted = ScriptedAccount::new(MONTHS, MonthFetch::Both);
     scripted
         .provider
-        .says("account", vec![cost(month("2025-03"), "a", 5.0)]);
+        .returns("account", vec![cost(month("2025-03"), "a", 5.0)]);
     scripted.poll("2025-03-31T20:00:00Z").await;
     let turned = "2025-03-31T23:00:00Z";
     assert_eq!(
@@ -163,9 +163,9 @@ async fn unlisted_seats_are_zero_until_the_month_ends() {
     let seats = |customer, value| cost(Period::Now, customer, value).of(Measure::Seats, "");
     scripted
         .provider
-        .says("account", vec![seats("a", 5.0), seats("b", 2.0)]);
+        .returns("account", vec![seats("a", 5.0), seats("b", 2.0)]);
     scripted.poll("2025-03-10T12:00:00Z").await;
-    scripted.provider.says("account", vec![seats("b", 3.0)]);
+    scripted.provider.returns("account", vec![seats("b", 3.0)]);
     scripted.poll("2025-03-10T13:00:00Z").await;
     scripted.poll("2025-03-31T21:00:00Z").await;
     let shown = |now| scripted.shows(now, Measure::Seats, Window::Now);
@@ -176,7 +176,7 @@ async fn unlisted_seats_are_zero_until_the_month_ends() {
     assert_eq!(shown("2025-03-31T22:00:00Z"), values([("b", 3.0)]));
     scripted
         .provider
-        .says("account", vec![seats("a", 1.0), seats("b", 3.0)]);
+        .returns("account", vec![seats("a", 1.0), seats("b", 3.0)]);
     scripted.poll("2025-04-01T12:00:00Z").await;
     assert_eq!(
         shown("2025-04-01T12:00:00Z"),
@@ -190,12 +190,12 @@ async fn account_is_withdrawn_once_all_parts_are_stale() {
     scripted.provider.lists(&["one", "two"]);
     scripted
         .provider
-        .says("one", vec![cost(month("2025-03"), "a", 1.0)]);
+        .returns("one", vec![cost(month("2025-03"), "a", 1.0)]);
     scripted
         .provider
-        .says("two", vec![cost(month("2025-03"), "b", 2.0)]);
+        .returns("two", vec![cost(month("2025-03"), "b", 2.0)]);
     scripted.poll("2025-03-10T12:00:00Z").await;
-    scripted.provider.answers("two", |_| Err(upstream_error()));
+    scripted.provider.responds("two", |_| Err(upstream_error()));
     scripted.poll("2025-03-11T12:00:00Z").await;
     // Part two is stale by now; it is served on as long as part one is fresh.
     let now = "2025-03-11T15:00:00Z";
@@ -223,7 +223,7 @@ async fn totals_stay_exact_above_max_series() {
         .zip([64.0, -32.0, 1.0, -2.0, 0.5])
         .map(|(customer, value)| cost(month("2025-03"), customer, value))
         .collect();
-    scripted.provider.says("account", charges);
+    scripted.provider.returns("account", charges);
     let now = "2025-03-10T12:00:00Z";
     scripted.poll(now).await;
     assert_eq!(
@@ -256,12 +256,12 @@ proptest::proptest! {
         for (hours, succeeds) in steps {
             now += jiff::SignedDuration::from_hours(hours);
             if succeeds {
-                scripted.provider.answers("account", |ask| {
+                scripted.provider.responds("account", |ask| {
                     let one = |month: &Month| cost(Period::Day(month.first_day()), "a", constant(*month));
                     Ok(ask.months.iter().map(one).collect())
                 });
             } else {
-                scripted.provider.answers("account", |_| Err(upstream_error()));
+                scripted.provider.responds("account", |_| Err(upstream_error()));
             }
             runtime.block_on(scripted.poll(&now.to_string()));
             let text = now.to_string();

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     ledger,
     provider::{MonthFetch, Part, PollRequest},
-    test_support::{Said, Scripted, account, at, cost, month, told},
+    test_support::{Scripted, TestCharge, account, at, cost, month, totals_of},
     view::view,
 };
 
@@ -16,13 +16,13 @@ const NOW: &str = "2025-03-10T12:00:00Z";
 const MONEY: &[(Measure, Granularity)] = &[(Measure::BilledCost, Granularity::Month)];
 
 /// What one part reports in one poll: its charges and the months that it withholds.
-type Report<'a> = (&'a str, Vec<Said>, &'a [&'a str]);
+type Report<'a> = (&'a str, Vec<TestCharge>, &'a [&'a str]);
 
-fn previous(value: f64) -> Said {
+fn previous(value: f64) -> TestCharge {
     cost(month("2025-02"), "a", value)
 }
 
-fn current(value: f64) -> Said {
+fn current(value: f64) -> TestCharge {
     cost(month("2025-03"), "a", value)
 }
 
@@ -51,7 +51,7 @@ fn count(
                 .iter()
                 .map(|month| month.parse().unwrap())
                 .collect(),
-            ..told(&account, charges)
+            ..totals_of(&account, charges)
         };
         let _ = state.accept(part, said, &ask, &account.zone);
     }

@@ -80,7 +80,8 @@ impl Reply {
     pub(crate) fn status(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let length = body.len();
-        let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\n{headers}\r\n");
+        let head =
+            format!("HTTP/1.1 {status} TestCharge\r\ncontent-length: {length}\r\n{headers}\r\n");
         Self::raw([head.as_bytes(), body].concat())
     }
 

@@ -16,7 +16,7 @@ use cloudspend_exporter::{
     },
     poller::Poller,
     state::{AccountHandle, AccountState},
-    view::budgets::Money,
+    view::budgets::BudgetSet,
 };
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -60,7 +60,7 @@ pub(crate) struct History {
     manual_clock: ManualClock,
     cells: Vec<Arc<AccountHandle>>,
     pollers: Vec<Poller>,
-    money: Money,
+    money: BudgetSet,
     /// By name and labels, whatever the instance: the account, and the samples by time.
     scraped: BTreeMap<String, (String, BTreeMap<Timestamp, f64>)>,
 }
@@ -77,7 +77,7 @@ impl History {
             manual_clock: manual_clock.clone(),
             cells: Vec::new(),
             pollers: Vec::new(),
-            money: Money::default(),
+            money: BudgetSet::default(),
             scraped: BTreeMap::new(),
         };
         history.configure(folder, yaml, accounts);
@@ -96,7 +96,7 @@ impl History {
             Arc::default()
         })
         .unwrap_or_else(|report| panic!("{report}"));
-        self.money = Money::of(&config);
+        self.money = BudgetSet::of(&config);
         let known = std::mem::take(&mut self.cells);
         for account in config.accounts {
             let name = account.name.as_str();

@@ -6,7 +6,7 @@ use super::*;
 async fn failed_part_leaves_the_file_unchanged() {
     let provider = Scripted::new(MONTHLY, MonthFetch::Both);
     provider.lists(&["good", "bad"]);
-    provider.answers("bad", |ask| {
+    provider.responds("bad", |ask| {
         if ask.months[0].to_string() == "2025-04" {
             return Err(
                 ProviderError::new(Reason::Forbidden, "the provider said no").with_status(403),
@@ -40,7 +40,7 @@ async fn failed_part_leaves_the_file_unchanged() {
 #[tokio::test]
 async fn signal_leaves_no_file() {
     let provider = Scripted::new(DAILY, MonthFetch::Each);
-    provider.says("account", around_march());
+    provider.returns("account", around_march());
     let folder = tempfile::tempdir().unwrap();
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
     flags.output = Some(folder.path().join("past.om"));
@@ -69,7 +69,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 async fn retry_after_is_waited_for() {
     let provider = Scripted::new(DAILY, MonthFetch::Each);
     let refused = Mutex::new(2);
-    provider.answers("account", move |_| {
+    provider.responds("account", move |_| {
         let mut left = refused.lock().unwrap();
         if *left > 0 {
             *left -= 1;
@@ -90,7 +90,7 @@ async fn retry_after_is_waited_for() {
     assert!(began.elapsed() >= Duration::from_mins(10));
     assert!(began.elapsed() < Duration::from_mins(30));
 
-    provider.answers("account", |_| {
+    provider.responds("account", |_| {
         let error = ProviderError::new(Reason::RateLimited, "too many requests");
         Err(error.with_retry_after(Some(Duration::from_hours(1))))
     });
@@ -207,7 +207,7 @@ async fn output_must_be_a_regular_file() {
             path.display()
         );
     }
-    assert!(provider.asked.lock().unwrap().is_empty());
+    assert!(provider.requests.lock().unwrap().is_empty());
 }
 
 #[derive(Clone, Default)]
@@ -226,7 +226,7 @@ impl Write for Terminal {
 #[tokio::test]
 async fn progress_bar_fills_and_is_removed() {
     let provider = Scripted::new(DAILY, MonthFetch::Each);
-    provider.says("account", around_march());
+    provider.returns("account", around_march());
     let folder = tempfile::tempdir().unwrap();
     let mut flags = flags(date(2025, 3, 30), date(2025, 4, 2), 12);
     flags.output = Some(folder.path().join("past.om"));

@@ -43,10 +43,10 @@ async fn discovered_subscriptions_have_names_and_accounts() {
         ("payment_model", "prepay"),
         ("currency", "EUR"),
     ] {
-        assert_eq!(first.fact(name), want, "{name}");
+        assert_eq!(first.attribute(name), want, "{name}");
     }
-    assert_eq!((&*second.id, second.fact("name")), ("7", ""));
-    assert_eq!((&*third.id, third.fact("currency")), ("8", "EUR"));
+    assert_eq!((&*second.id, second.attribute("name")), ("7", ""));
+    assert_eq!((&*third.id, third.attribute("currency")), ("8", "EUR"));
     assert_eq!(
         lines,
         [1, 2].map(|number| format!(

@@ -18,7 +18,7 @@ async fn discover(
             .iter()
             .map(|part| {
                 let [customer, instance] =
-                    ["company_name", "provider_instance_alias"].map(|name| part.fact(name));
+                    ["company_name", "provider_instance_alias"].map(|name| part.attribute(name));
                 format!("{}: {customer}, {instance}", part.id)
             })
             .collect()

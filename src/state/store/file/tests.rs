@@ -10,7 +10,7 @@ use crate::{
     error::Reason,
     exposition::Rendered,
     state::store::tests::states::{a_little_of_everything, assert_same, play, polls},
-    view::{budgets::Money, view},
+    view::{budgets::BudgetSet, view},
 };
 
 const WIDTH: usize = 3;
@@ -127,7 +127,7 @@ fn harmless(bytes: &[u8]) {
         state.prune(Month::at(now, &account.zone));
         let account = account.into();
         let view = view(&account, &state.clone().into(), now);
-        assert!(!Rendered::new(&[view].into(), &Money::default(), &[]).is_empty());
+        assert!(!Rendered::new(&[view].into(), &BudgetSet::default(), &[]).is_empty());
         encode(&state, FINGERPRINT_OF_TESTS).unwrap();
     }
 }

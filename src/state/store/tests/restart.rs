@@ -11,7 +11,7 @@ use crate::{clock::Clock, poller::Poller};
 /// hours; the interval is one hour.
 async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
     let fixture = Fixture::new().await;
-    fixture.provider.asked.lock().unwrap().clear();
+    fixture.provider.requests.lock().unwrap().clear();
     let account = Arc::clone(&fixture.handle.account);
     let mut state = fixture.store.restore(&account, at(start)).unwrap();
     assert!(state.status.success);
@@ -27,7 +27,7 @@ async fn polls_after(start: &str, failed: bool) -> Vec<Timestamp> {
     tokio::time::sleep(Duration::from_hours(3)).await;
     stop.send(true).unwrap();
     task.await.unwrap();
-    let asked = fixture.provider.asked.lock().unwrap();
+    let asked = fixture.provider.requests.lock().unwrap();
     asked.iter().map(|(_, request)| request.now).collect()
 }
 
@@ -68,7 +68,7 @@ async fn failed_account_is_polled_within_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn account_without_state_is_polled_at_once() {
     let fixture = Fixture::new().await;
-    fixture.provider.asked.lock().unwrap().clear();
+    fixture.provider.requests.lock().unwrap().clear();
     let account = Arc::clone(&fixture.handle.account);
     let handle = Arc::new(AccountHandle::new(account));
     let clock = Clock::starting_at(at(NOW));
@@ -77,6 +77,6 @@ async fn account_without_state_is_polled_at_once() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     stop.send(true).unwrap();
     task.await.unwrap();
-    let asked = fixture.provider.asked.lock().unwrap();
+    let asked = fixture.provider.requests.lock().unwrap();
     assert_eq!(asked.first().map(|(_, request)| request.now), Some(at(NOW)));
 }

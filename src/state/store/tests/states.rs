@@ -12,7 +12,7 @@ use crate::{
     ledger::{LabelMapping, Ledger},
     provider::{Granularity, MonthFetch, Part, PollRequest},
     state::{AccountState, Failure},
-    test_support::{Said, Scripted, account, at},
+    test_support::{Scripted, TestCharge, account, at},
 };
 
 const PARTS: [&str; 3] = ["account", "8f2c/1b7d", "東京 \"x\""];
@@ -98,7 +98,7 @@ pub(in crate::state::store) fn a_little_of_everything() -> Vec<Poll> {
 pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, Timestamp) {
     let provider = Scripted::new(
         &[
-            (Measure::BilledCost, Granularity::RunningDay),
+            (Measure::BilledCost, Granularity::CurrentDay),
             (Measure::ConsumedQuantity, Granularity::Month),
             (Measure::ProviderForecast, Granularity::Now),
             (Measure::Seats, Granularity::Now),
@@ -131,7 +131,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
         let ledger = Arc::new(std::sync::Mutex::new(Ledger::new(Arc::clone(&shape), 1000)));
         let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
         for charge in &poll.charges {
-            said(*charge, &request).tell(&sink);
+            test_charge(*charge, &request).emit(&sink);
         }
         if poll.withheld {
             sink.lock().unwrap().withhold(current.previous());
@@ -175,10 +175,10 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
 }
 
 /// Days 0 to 30 of the previous and the current month, whole months, and now.
-fn said(
+fn test_charge(
     (when, name, id, measure, value): (u8, usize, usize, usize, f64),
     request: &PollRequest,
-) -> Said {
+) -> TestCharge {
     let (measure, unit) = MEASURES[measure];
     let day = i64::from(when % 28);
     let period = match (measure, when) {
@@ -198,7 +198,7 @@ fn said(
         ),
         (_, when) => Period::Month(request.months[usize::from(when % 2)]),
     };
-    Said {
+    TestCharge {
         period,
         dimensions: [
             NAMES[name],
