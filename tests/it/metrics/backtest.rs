@@ -16,7 +16,9 @@ use cloudspend_exporter::{
     demo::{Demo, Options},
     error::ProviderError,
     poller::Poller,
-    provider::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider},
+    provider::{
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+    },
     state::AccountHandle,
     view::{View, Window, view},
 };
@@ -180,8 +182,9 @@ impl Provider for Replay {
         &'a self,
         _: &'a Part,
         ask: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         let mut sink = sink.lock().unwrap();
         let reported = |row: &&Row| row.day < ask.today && ask.months.contains(&Month::of(row.day));
         for row in self.rows.iter().filter(reported) {
@@ -203,7 +206,7 @@ impl Provider for Replay {
             };
             sink.charge(&charge).unwrap();
         }
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(Fetched::replaced()) })
     }
 }
 
@@ -256,7 +259,15 @@ impl Sink for Recorder {
 
     fn report(&mut self, _: Month) {}
 
+    fn month_rows(&mut self, _: Month, _: u64) {}
+
+    fn missing(&mut self, _: Month, _: Measure, _: u64) {}
+
+    fn provisional(&mut self, _: Month) {}
+
     fn remark(&mut self, _: &str) {}
+
+    fn month_remark(&mut self, _: Month, _: &str) {}
 }
 
 /// A simulated world and the accounts over it.
@@ -319,7 +330,9 @@ async fn of_world(seed: u64, start: &str, months: &[&str]) -> Account {
     }));
     let sink: SharedSink = Arc::clone(&recorder) as SharedSink;
     for part in account.provider.parts(&ask).await.unwrap() {
-        account.provider.fetch(&part, &ask, &sink).await.unwrap();
+        let known = Deliveries::default();
+        let fetched = account.provider.fetch(&part, &ask, &known, &sink).await;
+        fetched.unwrap();
     }
     world.demo.stop().await;
     let dimensions = account.provider.dimensions().to_vec();
