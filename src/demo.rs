@@ -12,8 +12,9 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
+    fault::Fault,
     fleet::Fleet,
-    server::{Fault, SimulatedApi},
+    server::SimulatedApi,
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};
@@ -21,11 +22,15 @@ use crate::{clock::Clock, provider::registry::ProviderName};
 mod activeplatform;
 mod cloudcockpit;
 mod enube;
+mod export_delivery;
+mod export_files;
+mod fault;
 mod fleet;
 mod mike;
 mod otc;
 mod response_cache;
 mod s3;
+mod s3_signature;
 mod server;
 mod setup;
 mod world;

@@ -7,17 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 
-use self::objects::{Object, Objects};
 use super::{
+    export_delivery::{Object, Objects},
+    s3_signature as signature,
     server::{ApiState, response, text},
     setup::S3_BUCKET,
 };
-
-pub(super) use self::objects::Deliveries;
-
-mod files;
-mod objects;
-mod signature;
 
 /// The most keys in a page of a listing, and how many there are unless a client says otherwise.
 const MAX_KEYS: usize = 1000;

@@ -22,11 +22,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-pub use self::fault::Fault;
-use super::{World, response_cache::ResponseCache, s3};
+use super::{
+    World,
+    export_delivery::Deliveries,
+    fault::{self, Fault},
+    response_cache::ResponseCache,
+};
 use crate::clock::Clock;
-
-mod fault;
 
 /// One of the APIs, seen from outside.
 #[derive(Debug)]
@@ -138,7 +140,7 @@ pub(super) struct ApiState {
     pub(super) api: Arc<SimulatedApi>,
     pub(super) requires_dates: bool,
     pub(super) cache: Option<Arc<ResponseCache>>,
-    pub(super) deliveries: Arc<s3::Deliveries>,
+    pub(super) deliveries: Arc<Deliveries>,
 }
 
 impl ApiState {

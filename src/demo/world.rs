@@ -11,6 +11,8 @@ use uuid::Uuid;
 use crate::provider::registry::ProviderName;
 
 pub(super) mod export;
+pub(super) mod export_names;
+pub(super) mod export_row;
 pub(super) mod licences;
 pub(super) mod mike;
 pub(super) mod names;

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-pub(in crate::demo) use self::row::{ExportRow, Kind};
-use super::{Curve, Random, Scenario, days, key};
+use super::{
+    Curve, Random, Scenario, days, export_names as names,
+    export_row::{ExportRow, Kind},
+    key,
+};
 use crate::charge::{Month, start_of_day};
-
-pub(in crate::demo) mod names;
-mod row;
 
 /// What everything is billed in.
 pub(in crate::demo) const CURRENCY: &str = "USD";

@@ -5,10 +5,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use super::{
     super::{
         World,
-        export::{
-            CURRENCY, ExportRow, Kind,
-            names::{PAYERS, SERVICES},
-        },
+        export::CURRENCY,
+        export_names::{PAYERS, SERVICES},
+        export_row::{ExportRow, Kind},
     },
     Sums, add, windows,
 };

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::super::s3;
+use super::{s3, server};
 
 /// Bodies that are cut are smaller than this.
 const MAX_BODY: usize = 64 << 20;
@@ -114,8 +114,8 @@ impl Fault {
     pub(super) fn response(&self) -> Option<Response> {
         let (status, headers) = self.response.clone()?;
         let mut response = match self.store_code {
-            None => super::json_response(status, &json!({"error": "made to fail"})),
-            Some(code) => super::response(
+            None => server::json_response(status, &json!({"error": "made to fail"})),
+            Some(code) => server::response(
                 status,
                 "application/xml",
                 s3::error_xml(code, "made to fail"),

@@ -11,13 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
-    super::{
-        World,
-        setup::{S3_BUCKET, S3_PREFIX},
-        world::export::names::PAYERS,
-    },
-    files::{self, COLUMNS, Record},
-    signature::hex,
+    World,
+    export_files::{self as files, COLUMNS, Record},
+    s3_signature::hex,
+    setup::{S3_BUCKET, S3_PREFIX},
+    world::export_names::PAYERS,
 };
 use crate::charge::Month;
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::{digest, hmac};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use super::{super::server::text, StoreError};
+use super::{s3::StoreError, server::text};
 use crate::demo::setup::{S3_ACCESS_KEY_ID, S3_REGION, S3_SECRET_ACCESS_KEY};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";

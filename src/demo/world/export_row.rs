@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 
-use super::utc;
+use super::export::utc;
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::Timestamp;
 use parquet::{arrow::ArrowWriter, basic, file::properties::WriterProperties};
 
-use super::super::world::export::{
-    CURRENCY, Export, ExportRow, Kind,
-    names::{PAYERS, SERVICES, Service},
-    utc,
+use super::world::{
+    export::{CURRENCY, Export, utc},
+    export_names::{PAYERS, SERVICES, Service},
+    export_row::{ExportRow, Kind},
 };
 use crate::charge::Month;
 
