@@ -191,7 +191,7 @@ pub(super) fn check_matches<'a>(
         if matching.is_empty() {
             warnings.push(format!("{place}: matches no account"));
         }
-        // Where neither the account nor its provider says a currency, only the answers tell it.
+        // Where neither the account nor its provider has a currency, it is known from responses only.
         let currency_of = |account: &'a Account| {
             let written = account.written.get("currency").and_then(Value::as_str);
             written.or(account.provider_name.entry().currency)
