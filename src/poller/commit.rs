@@ -50,6 +50,7 @@ impl PollCommit {
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
         state.status.remarks.clear();
+        state.status.sources.clear();
         let listed = results.len();
         for (part, result) in results {
             let result = result.and_then(|totals| {
@@ -66,6 +67,9 @@ impl PollCommit {
             match result {
                 Ok(mut totals) => {
                     state.status.remarks.append(&mut totals.remarks);
+                    let sources = totals.sources.drain(..);
+                    let sources = sources.map(|(month, source)| (part.id.clone(), month, source));
+                    state.status.sources.extend(sources);
                     let restated = state.accept(&part.id, totals, request, &account.zone);
                     self.log_restated(&part, &restated);
                 }

@@ -75,6 +75,8 @@ pub struct AccountReport {
     /// How many parts with charges lack one of the two months, as `cloudspend_withheld_parts` counts them; absent where
     /// the provider reports no months.
     pub withheld_parts: Option<WithheldParts>,
+    /// Where the data of each month comes from, as far as the provider says it.
+    pub sources: Vec<Source>,
     /// Remarks about the provider's rows and about unusual results.
     pub remarks: Vec<String>,
     /// The failures: of discovery, then of parts.
@@ -140,6 +142,29 @@ pub struct WithheldMonth {
     pub part: String,
     /// `YYYY-MM`.
     pub month: String,
+}
+
+/// Where the data of a month of a part comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The id of the part.
+    pub part: String,
+    /// `YYYY-MM`.
+    pub month: String,
+    /// What delivers it, such as the address of an export.
+    pub source: String,
+    /// The id of the delivery; absent where it has none.
+    pub execution: Option<String>,
+    /// When it was delivered; absent where nothing was yet.
+    pub delivered: Option<Timestamp>,
+    /// The number of its files.
+    pub files: u64,
+    /// The number of rows of the month; absent where they were not read.
+    pub rows: Option<u64>,
+    /// The size of its files in bytes.
+    pub bytes: u64,
+    /// What was found beside it and not read, and why.
+    pub ignored: Vec<String>,
 }
 
 /// Why something failed.
@@ -235,6 +260,7 @@ impl AccountReport {
             clashes: shared_names(view),
             withheld: withheld(view),
             withheld_parts: view.health.withheld,
+            sources: sources(view),
             remarks: remarks(view, money, &totals),
             failures: failures
                 .map(|(part, failure)| Failure::new(part, failure.reason, &failure.message))
@@ -308,6 +334,25 @@ fn withheld(view: &View) -> Vec<WithheldMonth> {
         .iter()
         .flat_map(|(part, state)| of_part((part, state)))
         .collect()
+}
+
+fn sources(view: &View) -> Vec<Source> {
+    let sources = view.state.status.sources.iter();
+    let mut sources: Vec<Source> = sources
+        .map(|(part, month, source)| Source {
+            part: part.clone(),
+            month: month.to_string(),
+            source: source.name.clone(),
+            execution: Some(source.delivery.clone()).filter(|id| !id.is_empty()),
+            delivered: source.delivered,
+            files: source.files,
+            rows: source.rows,
+            bytes: source.bytes,
+            ignored: source.ignored.clone(),
+        })
+        .collect();
+    sources.sort_by(|one, other| (&one.part, &one.month).cmp(&(&other.part, &other.month)));
+    sources
 }
 
 fn remarks(view: &View, money: &BudgetSet, totals: &[Total]) -> Vec<String> {
