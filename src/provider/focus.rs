@@ -5,10 +5,17 @@
 mod charges;
 mod columns;
 mod config;
+mod context;
 mod csv;
 mod file;
 mod layouts;
 mod location;
 mod parquet;
+mod periods;
 mod rows;
+mod scopes;
 mod store;
+mod tags;
+#[cfg(test)]
+mod test_support;
+mod values;
