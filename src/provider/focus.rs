@@ -8,6 +8,7 @@ mod charges;
 mod claims;
 mod columns;
 mod config;
+mod context;
 mod csv;
 mod file;
 mod fingerprint;
@@ -15,10 +16,16 @@ mod layouts;
 mod listings;
 mod location;
 mod parquet;
+mod periods;
 mod rows;
+mod scopes;
 mod store;
+mod tags;
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,11 +46,13 @@ use crate::{
 pub(in crate::provider) use config::Config;
 
 use claims::{Claims, Scope};
+use context::RowContext;
+use file::ExportFile;
 use fingerprint::Hash;
 use layouts::{Delivered, Layout, MonthContent};
 use listings::{Listings, PollListing};
 use location::Location;
-use rows::{FileSummary, OtherMonths, RowContext};
+use rows::{FileSummary, OtherMonths};
 use store::{Store, read_small};
 
 /// The exports of one account.
@@ -205,8 +214,8 @@ impl Focus {
         let mut summaries = Vec::with_capacity(delivered.files.len());
         for file in &delivered.files {
             let file = self.store.open(&delivered.path, file)?;
-            let context = Arc::clone(&self.context);
-            let summary = rows::read(file, context, &reading.months, other_months, sink).await?;
+            let summary = self.read_file(file, &reading.months, other_months, sink);
+            let summary = summary.await?;
             summaries.push(summary);
         }
         if let Some(manifest) = &delivered.manifest {
@@ -219,6 +228,17 @@ impl Focus {
             }
         }
         Ok(summaries)
+    }
+
+    fn read_file<'a>(
+        &'a self,
+        file: Arc<dyn ExportFile>,
+        months: &'a [Month],
+        other_months: OtherMonths,
+        sink: &'a SharedSink,
+    ) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
+        let context = Arc::clone(&self.context);
+        Box::pin(rows::read(file, context, months, other_months, sink))
     }
 
     /// Reports one month of a delivery that was read.

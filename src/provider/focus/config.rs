@@ -16,10 +16,10 @@ use super::{
     Focus, charges,
     claims::Claims,
     columns,
+    context::{ChargeCategory, Cost, FilterKey, Quantities, RowContext, RowSettings},
     layouts::Layout,
     listings::Listings,
     location::{Location, Place},
-    rows::{ChargeCategory, Cost, FilterKey, Quantities, RowContext, RowSettings},
     store::{Keys, LocalStore, S3Settings, S3Store, Store},
 };
 use crate::{

@@ -1,161 +1,261 @@
 //! One file of an export to charges, whatever its format.
-#![allow(
-    clippy::all,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    reason = "stands in until the readers are there"
-)]
 
-use futures_util::StreamExt;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use super::file::ExportFile;
+use bytes::Bytes;
+use futures_util::StreamExt;
+
 use crate::{
-    charge::{Amount, Charge, Measure, Month, Period, SharedSink},
-    error::ProviderError,
-    http_client,
-    provider::Dimension,
+    charge::{Month, SharedSink},
+    error::{ProviderError, Reason},
+    http_client::{gzip::Gzip, row_stream::Source},
 };
 
+pub(super) use super::context::{
+    ChargeCategory, Cost, FilterKey, Quantities, RowContext, RowSettings,
+};
+
+use super::{
+    csv,
+    file::{ExportFile, FileBytes},
+    parquet,
+};
+
+/// The version of the readers: higher where they understand the same bytes in another way, so that what was read before is
+/// read again.
 pub(super) const DECODER: u32 = 1;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Cost {
-    Billed,
-    Effective,
-    List,
-    Contracted,
-}
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Quantities {
-    #[default]
-    None,
-    Consumed,
-    Pricing,
-}
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-pub(super) enum ChargeCategory {
-    Usage,
-    Purchase,
-    Tax,
-    Credit,
-    Adjustment,
-}
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum FilterKey {
-    BillingAccountId,
-    SubAccountId,
-    ServiceName,
-    RegionId,
-    ChargeCategory,
-}
-
-#[derive(Debug)]
-pub(super) struct RowSettings {
-    pub(super) costs: Vec<Cost>,
-    pub(super) quantities: Quantities,
-    pub(super) exclude: Vec<ChargeCategory>,
-    pub(super) columns: BTreeMap<String, String>,
-    pub(super) filters: Vec<(FilterKey, Vec<String>)>,
-    pub(super) currency: Option<String>,
-    pub(super) used: Vec<String>,
-    pub(super) bounds: http_client::Bounds,
-}
-#[derive(Debug)]
-pub(super) struct RowContext(#[expect(dead_code)] RowSettings);
-impl RowContext {
-    pub(super) fn new(settings: RowSettings) -> Self {
-        Self(settings)
-    }
-    pub(super) fn dimensions(&self) -> Vec<Dimension> {
-        vec![Dimension::new("sub_account")]
-    }
-    pub(super) fn measures(&self) -> Vec<Measure> {
-        vec![Measure::BilledCost]
-    }
-    pub(super) fn has_billed_cost<'a>(&self, mut columns: impl Iterator<Item = &'a str>) -> bool {
-        columns.any(|c| c.eq_ignore_ascii_case("BilledCost"))
-    }
-}
+/// What rows of a month that was not asked for are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtherMonths {
+    /// An error: the file belongs to one month.
     Malformed,
+    /// Left out: the file holds many months.
     Skipped,
 }
-#[derive(Debug, Default)]
+
+/// What one file held.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct FileSummary {
+    /// All of its rows.
     pub(super) rows: u64,
+    /// Those of other months.
     pub(super) skipped: u64,
+    /// Those that filters and exclusions left out.
     pub(super) excluded: u64,
-    pub(super) scopes: BTreeSet<(String, String, Month)>,
+    /// Those that became charges, by month.
     pub(super) rows_by_month: BTreeMap<Month, u64>,
+    /// Billing account, sub account and month of all charges of sub accounts.
+    pub(super) scopes: BTreeSet<(String, String, Month)>,
 }
+
+/// What reading one file needs beside its bytes.
+#[derive(Clone)]
+pub(super) struct Reading {
+    pub(super) context: Arc<RowContext>,
+    pub(super) months: Arc<[Month]>,
+    pub(super) other_months: OtherMonths,
+    pub(super) sink: SharedSink,
+    /// The file's name, for errors.
+    pub(super) place: Arc<str>,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Gzip,
+    Parquet,
+}
+
+impl Format {
+    /// What a name promises, if it promises anything.
+    fn of_name(name: &str) -> Option<Self> {
+        let (_, ending) = name.rsplit_once('.')?;
+        match ending.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "gz" | "gzip" => Some(Self::Gzip),
+            "parquet" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+
+    /// What the first bytes of a file are; the error says what else they are.
+    fn of_magic(first: &[u8]) -> Result<Self, &'static str> {
+        match first {
+            [0x1f, 0x8b, ..] => Ok(Self::Gzip),
+            [b'P', b'A', b'R', b'1', ..] => Ok(Self::Parquet),
+            [b'P', b'A', b'R', b'E', ..] => Err("encrypted Parquet"),
+            [b'P', b'K', 3, 4, ..] => Err("a zip archive"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Err("Zstandard"),
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err("UTF-16"),
+            [b'B', b'Z', b'h', ..] => Err("bzip2"),
+            _ => Ok(Self::Csv),
+        }
+    }
+}
+
+/// How many of the first bytes say what a file is.
+const MAGIC: usize = 4;
+
+/// Reads one file and emits the charges of `months` to the sink. Memory use does not grow with the number of rows.
+///
+/// The format is told by the first bytes and must be what the name's ending says; CSV may be compressed where the name
+/// does not say so. What is known of months, rows and sub accounts afterwards is in the summary: the sink is told only of
+/// charges, of rows that miss a cost, and of remarks.
 pub(super) async fn read(
     file: Arc<dyn ExportFile>,
-    _: Arc<RowContext>,
+    context: Arc<RowContext>,
     months: &[Month],
-    other: OtherMonths,
+    other_months: OtherMonths,
     sink: &SharedSink,
 ) -> Result<FileSummary, ProviderError> {
-    let mut all = Vec::new();
-    let mut stream = file.stream().await?;
-    while let Some(chunk) = stream.next().await {
-        all.extend_from_slice(&chunk?);
-    }
-    let text = String::from_utf8(all).map_err(|_| ProviderError::malformed("not utf-8"))?;
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let at = |name: &str| {
-        header
-            .iter()
-            .position(|h| h.eq_ignore_ascii_case(name))
-            .ok_or_else(|| ProviderError::malformed(format!("{}: no {name}", file.name())))
+    let reading = Reading {
+        context,
+        months: months.into(),
+        other_months,
+        sink: SharedSink::clone(sink),
+        place: file.name().into(),
     };
-    let (cost, start, account, sub) = (
-        at("BilledCost")?,
-        at("BillingPeriodStart")?,
-        at("BillingAccountId")?,
-        at("SubAccountId")?,
-    );
-    let mut summary = FileSummary::default();
-    for line in lines {
-        let cells: Vec<&str> = line.split(',').collect();
-        let month: Month = cells[start][..7].parse().unwrap();
-        if !months.contains(&month) {
-            if other == OtherMonths::Malformed {
-                return Err(ProviderError::malformed(format!(
-                    "{}: a row of {month}",
-                    file.name()
-                )));
-            }
-            summary.skipped += 1;
-            continue;
-        }
-        summary.rows += 1;
-        *summary.rows_by_month.entry(month).or_default() += 1;
-        summary
-            .scopes
-            .insert((cells[account].into(), cells[sub].into(), month));
-        sink.lock()
-            .unwrap()
-            .charge(&Charge {
-                period: Period::Day(month.first_day()),
-                dimensions: &[cells[sub]],
-                amounts: &[Amount {
-                    measure: Measure::BilledCost,
-                    value: cells[cost].parse().unwrap(),
-                    unit: "USD",
-                }],
-            })
-            .unwrap();
+    let place = &reading.place;
+    if file.size() == Some(0) {
+        return Err(ProviderError::truncated(format!(
+            "{place}: the file is empty"
+        )));
     }
-    Ok(summary)
+    let promised = Format::of_name(place);
+    if promised == Some(Format::Parquet) {
+        return parquet::read(&*file, reading).await;
+    }
+    let mut source = FileSource::open(&*file, Arc::clone(place)).await?;
+    let found =
+        Format::of_magic(source.first(MAGIC).await?).map_err(|what| unsupported(place, what))?;
+    match (promised, found) {
+        (None, Format::Parquet) => {
+            drop(source);
+            return parquet::read(&*file, reading).await;
+        }
+        (Some(_), Format::Parquet) => return Err(unsupported(place, "Parquet under another name")),
+        (Some(Format::Gzip), Format::Csv) => {
+            return Err(ProviderError::malformed(format!(
+                "{place}: the file is not compressed with gzip"
+            )));
+        }
+        (_, Format::Gzip) => source.gzip = Some(Gzip::default()),
+        (_, Format::Csv) if file.size().is_none() => {
+            return Err(ProviderError::truncated(format!(
+                "{place}: nothing says how long the file is, so it cannot be known to be complete; deliver it as gzip or Parquet"
+            )));
+        }
+        (_, Format::Csv) => {}
+    }
+    csv::read(source, reading).await
 }
+
+fn unsupported(place: &str, what: &str) -> ProviderError {
+    ProviderError::malformed(format!(
+        "{place}: the file is {what}; CSV in UTF-8, CSV with gzip, and Parquet can be read"
+    ))
+}
+
+/// The bytes of a file from its start, decompressed, and checked for completeness.
+pub(super) struct FileSource {
+    bytes: FileBytes,
+    place: Arc<str>,
+    size: Option<u64>,
+    /// How many bytes have arrived, before decompression.
+    arrived: u64,
+    /// Bytes that were looked at already.
+    first: Bytes,
+    gzip: Option<Gzip>,
+}
+
+impl FileSource {
+    async fn open(file: &dyn ExportFile, place: Arc<str>) -> Result<Self, ProviderError> {
+        Ok(Self {
+            bytes: file.stream().await?,
+            place,
+            size: file.size(),
+            arrived: 0,
+            first: Bytes::new(),
+            gzip: None,
+        })
+    }
+
+    /// The first bytes of the file, at least so many if it has them. They will be read again.
+    async fn first(&mut self, count: usize) -> Result<&[u8], ProviderError> {
+        while self.first.len() < count {
+            let Some(next) = self.arriving().await? else {
+                break;
+            };
+            self.first = [&self.first[..], &next].concat().into();
+        }
+        Ok(&self.first)
+    }
+
+    /// The next bytes as they are in the file; `None` at its end.
+    async fn arriving(&mut self) -> Result<Option<Bytes>, ProviderError> {
+        loop {
+            let next = self.bytes.next().await.transpose()?;
+            self.arrived += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            match (next, self.size) {
+                (Some(_), Some(size)) if self.arrived > size => return Err(self.wrong_size(size)),
+                (None, Some(size)) if self.arrived < size => return Err(self.wrong_size(size)),
+                (Some(bytes), _) if bytes.is_empty() => {}
+                (next, _) => return Ok(next),
+            }
+        }
+    }
+
+    fn wrong_size(&self, size: u64) -> ProviderError {
+        let Self { place, arrived, .. } = self;
+        ProviderError::truncated(format!(
+            "{place}: received {arrived} bytes, but the file was listed with {size}"
+        ))
+    }
+}
+
+impl Source for FileSource {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
+        loop {
+            let place = &self.place;
+            if let Some(gzip) = &mut self.gzip
+                && let Some(chunk) = gzip.chunk().map_err(|_| {
+                    ProviderError::malformed(format!("{place}: the file cannot be decompressed"))
+                })?
+            {
+                return Ok(Some(chunk));
+            }
+            let next = if self.first.is_empty() {
+                self.arriving().await?
+            } else {
+                Some(std::mem::take(&mut self.first))
+            };
+            match (next, &mut self.gzip) {
+                (Some(bytes), None) => return Ok(Some(bytes)),
+                (Some(bytes), Some(gzip)) => gzip.push(bytes),
+                (None, Some(gzip)) if !gzip.is_complete() => {
+                    return Err(ProviderError::truncated(format!(
+                        "{}: the compressed file was cut off",
+                        self.place
+                    )));
+                }
+                (None, _) => return Ok(None),
+            }
+        }
+    }
+
+    fn too_large(&self, limit: u64) -> ProviderError {
+        let place = &self.place;
+        ProviderError::new(
+            Reason::TooLarge,
+            format!("{place}: the file is longer than {limit} bytes"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::{
     charge::Month,
     error::ProviderError,
     provider::focus::{
-        rows::RowContext,
+        context::RowContext,
         store::{Listed, Listing, MAX_MANIFEST, Store, read_small},
     },
 };
