@@ -59,7 +59,7 @@ pub(crate) fn unchanged(port: u16) -> anyhow::Result<()> {
         |()| {
             Ok((
                 u64::from(POLLS),
-                (Used::by_this()?.cpu - before).as_secs_f64(),
+                Used::by_this()?.cpu.saturating_sub(before).as_secs_f64(),
             ))
         },
     )

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{BufRead, Write as _},
     sync::{
         Arc,
@@ -122,16 +123,18 @@ async fn list(
             }
             continue;
         }
-        contents.push_str(&format!(
+        let _ = write!(
+            contents,
             "<Contents><Key>{key}</Key><LastModified>2026-05-31T18:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
             etag(content),
             content.len(),
-        ));
+        );
     }
     for folder in folders {
-        contents.push_str(&format!(
+        let _ = write!(
+            contents,
             "<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>"
-        ));
+        );
     }
     let xml = format!(
         "<ListBucketResult><Name>{BUCKET}</Name><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>"
