@@ -4,6 +4,12 @@
 //! the S3 protocol (list and get), or local files. Refresh: AWS writes an export a few times a day. Permission:
 //! `s3:ListBucket` and `s3:GetObject`.
 
+#![allow(
+    unused_imports,
+    reason = "the readers are here before the stores that they read from"
+)]
+
+mod cells;
 mod charges;
 mod claims;
 mod columns;
@@ -17,8 +23,11 @@ mod listings;
 mod location;
 mod parquet;
 mod periods;
+mod reading;
 mod rows;
 mod scopes;
+mod settings;
+mod source;
 mod store;
 mod tags;
 #[cfg(test)]

@@ -16,10 +16,11 @@ use super::{
     Focus, charges,
     claims::Claims,
     columns,
-    context::{ChargeCategory, Cost, FilterKey, Quantities, RowContext, RowSettings},
+    context::RowContext,
     layouts::Layout,
     listings::Listings,
     location::{Location, Place},
+    settings::{ChargeCategory, Cost, FilterKey, Quantities, RowSettings},
     store::{Keys, LocalStore, S3Settings, S3Store, Store},
 };
 use crate::{

@@ -16,9 +16,11 @@ use crate::{
 };
 
 use super::{
-    charges::{CellError, Cells, RowFold},
+    cells::{CellError, Cells},
+    charges::RowFold,
     context::Table,
-    rows::{FileSource, FileSummary, Reading},
+    reading::{FileSummary, Reading},
+    source::FileSource,
     tags,
     values::{self, Times, quoted},
 };

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     file::ExportFile,
-    rows::{FileSummary, Reading},
+    reading::{FileSummary, Reading},
 };
 
 mod arrays;
@@ -34,7 +34,7 @@ mod thrift;
 
 use footer::Tail;
 use group::GroupReader;
-use projection::Projection;
+use projection::{Projection, leaf_name};
 
 /// The most bytes that reading a row group may take at once.
 const MAX_AT_ONCE: usize = 48 << 20;
@@ -136,7 +136,7 @@ fn chunk_ranges(
     let mut total = 0;
     for &leaf in &projection.leaves {
         let invalid = |problem: &str| {
-            let name = projection.leaf_name(metadata, leaf);
+            let name = leaf_name(metadata, leaf);
             GroupError::Malformed(format!("column {name}: {problem}"))
         };
         let chunk = group

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{charges::CellError, values::is_null};
+use super::{cells::CellError, values::is_null};
 
 /// The values of these keys in a JSON object; empty where there is none. Text, number and `true` are values. Null is an
 /// empty object.

@@ -19,9 +19,8 @@ use crate::{
 };
 
 use super::{
-    context::{Cost, RowContext, RowSettings},
     file::{ExportFile, FileBytes},
-    rows::{FileSummary, OtherMonths, read},
+    rows::{Cost, FileSummary, OtherMonths, RowContext, RowSettings, read},
 };
 
 /// A file in memory.

@@ -16,7 +16,7 @@ use arrow_schema::{DataType, TimeUnit};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::provider::focus::{
-    charges::CellError,
+    cells::CellError,
     values::{self, Times, is_null, quoted},
 };
 
@@ -78,6 +78,9 @@ impl<'a> Texts<'a> {
         let (keys, texts) = match self {
             Self::Dictionary { keys, texts } => (keys, texts),
             Self::Null => return Some(combinations),
+            // A column without any value, such as ChargeClass, has no dictionary.
+            Self::Utf8(texts) if texts.null_count() == texts.len() => return Some(combinations),
+            Self::Bytes(bytes) if bytes.null_count() == bytes.len() => return Some(combinations),
             _ => return None,
         };
         // One more for null.

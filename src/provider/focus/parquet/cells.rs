@@ -4,7 +4,7 @@ use arrow_array::{Array, MapArray, cast::AsArray};
 use arrow_schema::DataType;
 
 use crate::provider::focus::{
-    charges::{CellError, Cells, RowError},
+    cells::{CellError, Cells, RowError},
     context::Table,
     tags,
     values::Times,

@@ -32,7 +32,7 @@ pub(super) struct Tail<'a> {
     file: &'a dyn ExportFile,
     place: &'a str,
     pub(super) size: u64,
-    tail: Bytes,
+    last: Bytes,
 }
 
 impl<'a> Tail<'a> {
@@ -54,21 +54,21 @@ impl<'a> Tail<'a> {
             file,
             place,
             size,
-            tail: Bytes::new(),
+            last: Bytes::new(),
         };
-        found.tail = found.fetch(size.saturating_sub(TAIL)..size).await?;
+        found.last = found.fetch(size.saturating_sub(TAIL)..size).await?;
         Ok(found)
     }
 
     /// Some bytes of the file, from its end in memory where they are there.
     pub(super) async fn range(&self, range: Range<u64>) -> Result<Bytes, ProviderError> {
-        let start = self.size - self.tail.len() as u64;
+        let start = self.size - self.last.len() as u64;
         let within = |at: u64| usize::try_from(at - start).ok();
         if range.start >= start
             && let (Some(from), Some(to)) = (within(range.start), within(range.end))
-            && to <= self.tail.len()
+            && to <= self.last.len()
         {
-            return Ok(self.tail.slice(from..to));
+            return Ok(self.last.slice(from..to));
         }
         self.fetch(range).await
     }

@@ -21,14 +21,14 @@ use parquet::{
 use crate::{
     charge::Sink,
     error::ProviderError,
-    provider::focus::{charges::RowFold, context::Table, rows::Reading, values::Times},
+    provider::focus::{charges::RowFold, context::Table, reading::Reading, values::Times},
 };
 
 use super::{
     GroupError, MAX_AT_ONCE,
     cells::BatchCells,
     pages::{self, Pages},
-    projection::Projection,
+    projection::{Projection, leaf_name},
     too_large,
 };
 
@@ -113,7 +113,7 @@ impl GroupReader {
         for (&leaf, bytes) in self.projection.leaves.iter().zip(chunks) {
             let chunk = row_group.column(leaf);
             let invalid = |problem: String| {
-                let name = self.projection.leaf_name(&self.metadata, leaf);
+                let name = leaf_name(&self.metadata, leaf);
                 GroupError::Malformed(format!("column {name}: {problem}"))
             };
             let pages = pages::check(&bytes, chunk, rows).map_err(invalid)?;

@@ -64,12 +64,6 @@ impl Projection {
         self.roots.binary_search(&column).ok()
     }
 
-    /// The name of a leaf's column, for errors.
-    pub(super) fn leaf_name<'a>(&self, metadata: &'a ParquetMetaData, leaf: usize) -> &'a str {
-        let schema = metadata.file_metadata().schema_descr();
-        schema.get_column_root(leaf).name()
-    }
-
     /// What to read the columns as. Texts whose leaf is a dictionary stay one; leaves are numbered among those that are
     /// read.
     pub(super) fn levels(
@@ -95,6 +89,12 @@ impl Projection {
             Some(&Fields::from(fields)),
         )
     }
+}
+
+/// The name of a leaf's column, for errors.
+pub(super) fn leaf_name(metadata: &ParquetMetaData, leaf: usize) -> &str {
+    let schema = metadata.file_metadata().schema_descr();
+    schema.get_column_root(leaf).name()
 }
 
 /// The type of a column, as it can be read. Texts that are not marked as UTF-8 are bytes, since the library would not

@@ -5,6 +5,7 @@
 const MAX_DEPTH: usize = 32;
 
 /// The types of fields.
+const STOP: u8 = 0;
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const I8: u8 = 3;
@@ -63,18 +64,18 @@ impl Reader<'_> {
         i32::try_from(self.i64()?).ok()
     }
 
-    /// The next field of a struct after the field of this id; `Some(None)` at the end of the struct.
-    fn field(&mut self, last: &mut i16) -> Option<Option<Field>> {
+    /// The next field of a struct after the field of this id; of type [`STOP`] at the end of the struct.
+    fn field(&mut self, last: &mut i16) -> Option<Field> {
         let byte = self.byte()?;
         let kind = byte & 0x0f;
-        if byte == 0 {
-            return Some(None);
+        if byte == STOP {
+            return Some((*last, STOP));
         }
         *last = match byte >> 4 {
             0 => i16::try_from(self.i64()?).ok()?,
             delta => last.checked_add(i16::from(delta))?,
         };
-        Some(Some((*last, kind)))
+        Some((*last, kind))
     }
 
     /// The number of elements of a list, and their type.
@@ -132,10 +133,12 @@ impl Reader<'_> {
     /// Reads a struct; each field is read by the function.
     fn structure(&mut self, mut read: impl FnMut(&mut Self, Field) -> Option<()>) -> Option<()> {
         let mut last = 0;
-        while let Some(field) = self.field(&mut last)? {
-            read(self, field)?;
+        loop {
+            match self.field(&mut last)? {
+                (_, STOP) => return Some(()),
+                field => read(self, field)?,
+            }
         }
-        Some(())
     }
 
     /// Reads a list of structs; each element is read by the function.
@@ -321,7 +324,7 @@ pub(super) fn footer_shape(bytes: &[u8]) -> Option<FooterShape> {
 mod tests {
     use super::*;
 
-    /// A header as parquet.thrift describes it: DATA_PAGE, 100 bytes from 40, a checksum, 8 values, PLAIN, RLE levels.
+    /// A header as parquet.thrift describes it: a data page, 100 bytes from 40, a checksum, 8 values, PLAIN, RLE levels.
     const DATA: &[u8] = &[
         0x15, 0, 0x15, 0xc8, 1, 0x15, 80, 0x15, 1, 0x1c, 0x15, 16, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0,
     ];
@@ -340,7 +343,7 @@ mod tests {
             },
         };
         assert_eq!(header, want);
-        // DICTIONARY_PAGE with 3 values.
+        // A dictionary page with 3 values.
         let header =
             page_header(&[0x15, 4, 0x15, 20, 0x15, 20, 0x4c, 0x15, 6, 0x15, 0, 0, 0]).unwrap();
         assert_eq!(header.kind, PageKind::Dictionary { values: 3 });
