@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -93,6 +96,7 @@ pub(crate) struct Scripted {
     pub(crate) responses: Mutex<HashMap<String, Response>>,
     pub(crate) withheld: Mutex<Vec<Month>>,
     pub(crate) says: Mutex<Option<Says>>,
+    pub(crate) may_take_whole_poll: AtomicBool,
     pub(crate) requests: Mutex<Vec<(String, PollRequest)>>,
 }
 
@@ -129,6 +133,7 @@ impl Scripted {
             responses: Mutex::default(),
             withheld: Mutex::default(),
             says: Mutex::default(),
+            may_take_whole_poll: AtomicBool::new(false),
             requests: Mutex::default(),
         })
     }
@@ -180,6 +185,10 @@ impl Provider for Scripted {
 
     fn identity(&self) -> &[usize] {
         &self.identity
+    }
+
+    fn may_take_whole_poll(&self) -> bool {
+        self.may_take_whole_poll.load(Ordering::Relaxed)
     }
 
     fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {

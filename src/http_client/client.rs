@@ -1,7 +1,5 @@
 //! The client of one account: sends requests with its credential, within its limits, and retries what may succeed.
 
-mod exchange;
-
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -36,17 +34,15 @@ use crate::{
     telemetry::error_chain::chain,
 };
 
-pub use exchange::{Exchange, Refusal};
-
 /// The client of one account's API.
 #[derive(Debug)]
 pub struct Http {
-    client: Mutex<Client>,
-    base: Url,
-    session: Session,
-    rate_limiter: RateLimiter,
-    proxies: Proxies,
-    settings: Settings,
+    pub(super) client: Mutex<Client>,
+    pub(super) base: Url,
+    pub(super) session: Session,
+    pub(super) rate_limiter: RateLimiter,
+    pub(super) proxies: Proxies,
+    pub(super) settings: Settings,
 }
 
 /// The longest Retry-After that one request waits for; a longer one is left to the poller.
@@ -242,7 +238,7 @@ impl Http {
     /// Waits with full jitter, and at least as long as the provider requested. Returns the error where a retry does not
     /// help, the attempts are used up, or the provider requested a longer wait than a request may take: then the poller
     /// does not retry at once, either.
-    async fn wait_before_retry(
+    pub(super) async fn wait_before_retry(
         &self,
         request: &Request,
         error: ProviderError,
@@ -278,7 +274,10 @@ impl Http {
     }
 
     /// Waits until a request may be sent.
-    async fn permit(&self, request: &Request) -> Result<OwnedSemaphorePermit, ProviderError> {
+    pub(super) async fn permit(
+        &self,
+        request: &Request,
+    ) -> Result<OwnedSemaphorePermit, ProviderError> {
         if let Some(wait) = self.rate_limiter.pause_left() {
             deadline::retrying(paused(request, wait));
         }
@@ -342,7 +341,7 @@ impl Http {
     }
 
     /// Sends one HTTP request, counts it and logs its status.
-    async fn send_once(
+    pub(super) async fn send_once(
         &self,
         request: &Request,
         url: &Url,

@@ -193,3 +193,28 @@ pub(super) fn instant() -> Instant {
     )]
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::Ordering, time::Duration};
+
+    use super::*;
+    use crate::{
+        provider::MonthFetch,
+        test_support::{Scripted, account},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_files_may_take_the_whole_poll() {
+        let provider = Scripted::new(&[], MonthFetch::Each);
+        let account = account(Arc::clone(&provider) as _, "UTC");
+        let (timeout, interval) = (account.poll.timeout, account.poll.interval);
+        assert!(timeout < interval);
+        let fetcher = PartFetcher::new(Arc::new(account));
+        assert_eq!(fetcher.until(None) - instant(), timeout);
+        provider.may_take_whole_poll.store(true, Ordering::Relaxed);
+        assert_eq!(fetcher.until(None) - instant(), interval);
+        let soon = instant() + Duration::from_secs(1);
+        assert_eq!(fetcher.until(Some(soon)), soon);
+    }
+}

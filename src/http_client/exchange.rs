@@ -8,18 +8,16 @@ use futures_util::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::Http;
-use crate::{
-    error::ProviderError,
-    http_client::{
-        proxy,
-        redirect::retry_after,
-        request::Request,
-        response::Response,
-        row_stream::Source,
-        status::{error_body, is_retryable},
-    },
+use super::{
+    client::Http,
+    deadline, proxy,
+    redirect::retry_after,
+    request::Request,
+    response::Response,
+    row_stream::Source,
+    status::{error_body, is_retryable},
 };
+use crate::error::ProviderError;
 
 /// A successful response: its head, and its body, which is still to be read.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ impl Http {
         loop {
             match self.exchange_once(&request, &refused).await {
                 Ok(exchange) => {
-                    super::deadline::responding();
+                    deadline::responding();
                     return Ok(exchange);
                 }
                 Err(error) => self.wait_before_retry(&request, error, attempt).await?,
@@ -88,7 +86,7 @@ impl Http {
         loop {
             let read = async {
                 let mut exchange = self.exchange_once(&request, &refused).await?;
-                super::deadline::responding();
+                deadline::responding();
                 let body = exchange.response.whole(limit).await?;
                 Ok((exchange.headers, body))
             };
