@@ -18,7 +18,7 @@ use super::{
     response::Response,
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
-    status::{is_retryable, send_error, status_error},
+    status::{is_retryable, is_success, no_response, send_error, status_error},
     tls,
 };
 use crate::{
@@ -45,8 +45,8 @@ pub struct Http {
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 const MAX_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a response may send nothing. Half-open connections are found this way.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long a response that is read whole may send nothing, at most. Half-open connections are found this way.
+const MAX_SILENCE: Duration = Duration::from_mins(5);
 
 impl Http {
     /// A client for the API below a base URL, whose path is kept as a prefix.
@@ -56,7 +56,6 @@ impl Http {
 
     pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
         let chosen = proxies.clone();
-        let read_timeout = (settings.timeout / 2).min(READ_TIMEOUT);
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place where clients are made, with their limits"
@@ -73,8 +72,7 @@ impl Http {
                 header::ACCEPT_ENCODING,
                 HeaderValue::from_static("gzip"),
             )]))
-            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT))
-            .read_timeout(read_timeout)
+            .connect_timeout((settings.timeout / 2).min(CONNECT_TIMEOUT))
             .pool_idle_timeout(Duration::from_secs(30))
             .referer(false)
             .build()
@@ -121,11 +119,23 @@ impl Http {
         request.read(&body)
     }
 
-    /// Sends a request and reads the whole body. A request whose body is cut off is retried.
+    /// Sends a request and reads the whole body. A request whose body is cut off is retried. All of that, a login
+    /// included, takes no longer than the timeout; half of it without a byte is reason enough for a retry.
     pub async fn body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let limit = self.settings.timeout;
+        let late = || {
+            let what = format!("{}: no complete response in time", request.place());
+            request.correlate(ProviderError::new(Reason::Timeout, what))
+        };
+        deadline::within(limit, self.whole_body(request), late).await
+    }
+
+    async fn whole_body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let silence = (self.settings.timeout / 2).min(MAX_SILENCE);
         let mut attempt = 1;
         loop {
-            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            let sending = self.send_with_retries(request, attempt, silence);
+            let (mut response, spent) = sending.await?;
             attempt = spent;
             match response.whole(self.settings.bounds.body).await {
                 Ok(body) => return Ok(body),
@@ -139,7 +149,8 @@ impl Http {
     }
 
     /// Sends a request and folds each row of the body while more of it arrives, long responses on a blocking thread.
-    /// Memory use does not grow with the length of the body.
+    /// Memory use does not grow with the length of the body. There is no limit to its duration but that of the poll; it is
+    /// given up once nothing arrives for as long as the timeout.
     ///
     /// An error of `fold` becomes `malformed` and names the row. A bare body whose end cannot be known is `truncated`.
     /// A request whose body is cut off before any of it was folded is retried.
@@ -150,9 +161,11 @@ impl Http {
         sink: &SharedSink,
         fold: F,
     ) -> Result<Folded<F>, ProviderError> {
+        let silence = self.settings.timeout;
         let mut attempt = 1;
         let (mut response, mut batch) = loop {
-            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            let sending = self.send_with_retries(request, attempt, silence);
+            let (mut response, spent) = sending.await?;
             if frame == Frame::Bare {
                 response.require_framing()?;
             }
@@ -179,11 +192,12 @@ impl Http {
     }
 
     /// Sends a request until a successful response begins, or it is given up. Also returns the number of the attempt
-    /// that succeeded.
+    /// that succeeded. `silence` is how long the provider may send nothing.
     async fn send_with_retries(
         &self,
         request: &Request,
         first_attempt: u32,
+        silence: Duration,
     ) -> Result<(Response, u32), ProviderError> {
         let mut attempt = first_attempt;
         let mut logged_in_again = false;
@@ -193,7 +207,7 @@ impl Http {
             } else {
                 self.session.credential(self, &self.settings.clock).await?
             };
-            let error = match self.send(request, credential.as_ref()).await {
+            let error = match self.send(request, credential.as_ref(), silence).await {
                 Ok(response) => {
                     deadline::responding();
                     return Ok((response, attempt));
@@ -260,6 +274,7 @@ impl Http {
         &self,
         request: &Request,
         credential: Option<&Credential>,
+        silence: Duration,
     ) -> Result<Response, ProviderError> {
         let paused = |wait| {
             let what = format!(
@@ -278,12 +293,19 @@ impl Http {
             if redirects > 0 {
                 self.rate_limiter.wait().await.map_err(paused)?;
             }
-            let response = self
-                .send_once(request, &url, credential, correlation_id)
-                .await?;
+            let sending = self.send_once(request, &url, credential, correlation_id);
+            let response = match tokio::time::timeout(silence, sending).await {
+                Ok(response) => response?,
+                Err(_) => {
+                    self.settings.counters.requested(Code::None, silence);
+                    let error = no_response(&request.place());
+                    return Err(error.with_correlation_id(correlation_id));
+                }
+            };
             let status = response.status();
-            if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
-                return Response::new(response, request.place(), correlation_id, permit);
+            if is_success(&request.method, status) {
+                let place = request.place();
+                return Response::new(response, place, correlation_id, permit, silence);
             }
             if status.as_u16() == 407
                 && let Some(proxy) = self.proxies.of(&url)

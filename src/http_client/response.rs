@@ -1,11 +1,13 @@
 //! A response whose body is still to be read, within its limits.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::{body::Body, row_stream::Batch};
+use super::{body::Body, row_stream::Batch, status::stalled};
 use crate::error::{ProviderError, Reason};
 
 /// A successful response whose body is still to be read. It counts as one of the account's concurrent requests.
@@ -18,6 +20,8 @@ pub(super) struct Response {
     empty: bool,
     place: String,
     correlation_id: Option<Uuid>,
+    /// How long it may send nothing.
+    silence: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -27,6 +31,7 @@ impl Response {
         place: String,
         correlation_id: Option<Uuid>,
         permit: OwnedSemaphorePermit,
+        silence: Duration,
     ) -> Result<Self, ProviderError> {
         Ok(Self {
             read: 0,
@@ -35,6 +40,7 @@ impl Response {
                 .map_err(|error| error.with_correlation_id(correlation_id))?,
             place,
             correlation_id,
+            silence,
             _permit: permit,
         })
     }
@@ -78,7 +84,8 @@ impl Response {
         if self.empty {
             return Ok(None);
         }
-        let chunk = self.body.chunk().await;
+        let chunk = tokio::time::timeout(self.silence, self.body.chunk()).await;
+        let chunk = chunk.unwrap_or_else(|_| Err(stalled(&self.place)));
         chunk.map_err(|error| error.with_correlation_id(self.correlation_id))
     }
 

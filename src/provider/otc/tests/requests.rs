@@ -148,6 +148,34 @@ async fn refusals_map_to_reasons_without_retry() {
 }
 
 #[tokio::test]
+async fn only_200_has_rows() {
+    let key = test_support::secret("k3y");
+    let row = r#"{"amount": 1, "consumption_date": "2024-08-01", "project_id": "p"}"#;
+    for (status, want) in [
+        (200, Ok(1)),
+        (204, Ok(0)),
+        (201, Err("upstream_error: ")),
+        (202, Err("upstream_error: ")),
+        (203, Err("truncated: ")),
+        (206, Err("truncated: ")),
+        (300, Err("upstream_error: ")),
+    ] {
+        let api = Api::start(move |_| (status, row.to_owned())).await;
+        let otc = built(json!({"base_url": api.url, "api_key_file": key.path()})).unwrap();
+        let poll = poll_for(&["2024-08"]);
+        let got = test_support::fetch(&*otc, &Part::whole_account(), &poll).await;
+        match (got, want) {
+            (Ok(sink), Ok(rows)) => assert_eq!(sink.rows, rows, "{status}"),
+            (Err(error), Err(reason)) => {
+                let text = test_support::error_text(&error);
+                assert!(text.starts_with(reason), "{status}: {text}");
+            }
+            (got, _) => panic!("{status}: {got:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn health_is_requested_without_the_key() {
     let api = Api::start(|_| (200, HEALTH.to_owned())).await;
     let key = test_support::secret("k3y");
