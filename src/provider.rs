@@ -15,6 +15,11 @@ mod advice;
 pub mod cloudcockpit;
 pub mod config;
 pub mod enube;
+#[allow(
+    dead_code,
+    reason = "no account can use it before its entry is in the registry"
+)]
+mod focus;
 pub mod mike;
 pub mod otc;
 pub mod registry;
