@@ -27,7 +27,7 @@ pub mod registry;
 #[cfg(test)]
 pub(crate) mod test_support;
 
-pub use fetched::{Deliveries, Delivery, Fetched, FetchedMonth, Fingerprint};
+pub use fetched::{Content, Deliveries, Delivery, Fetched, FetchedMonth, Fingerprint, Twins};
 
 /// The label that shows a dimension by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

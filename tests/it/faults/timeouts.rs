@@ -229,7 +229,9 @@ async fn poll_rows(steps: impl Fn(&[u8]) -> Reply + Send + 'static) -> (TestAcco
 
 fn head_of(body: &[u8]) -> Reply {
     let length = body.len();
-    Reply::raw(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"))
+    Reply::raw(format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+    ))
 }
 
 #[tokio::test(start_paused = true)]
