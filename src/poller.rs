@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     clock::{Clock, add},
     http_client::retry::Backoff,
-    provider::Deliveries,
+    provider::{Deliveries, Part},
     state::{AccountHandle, AccountState, store::Store},
 };
 
@@ -154,22 +154,28 @@ impl Poller {
                 Some(self.commit.discovery_failed(&mut state, &error))
             }
         };
-        let results = stream::iter(schedule::parts_in_order(&state))
-            .map(|part| async {
-                let known = Deliveries::default();
-                let fetching = self.fetcher.fetch(&part, &request, &known, Some(deadline));
+        let fetches = schedule::fetches(account, &request);
+        let jobs = schedule::parts_in_order(&state).into_iter().flat_map(|part| {
+            let part = Arc::new(part);
+            fetches.iter().map(move |fetch| (Arc::clone(&part), fetch))
+        });
+        let results = stream::iter(jobs)
+            .map(|(part, fetch)| async {
+                let known = deliveries_of(&state, &part);
+                let fetching = self.fetcher.fetch(&part, fetch, &known, Some(deadline));
                 let result = fetching.await;
-                (part, result)
+                (part, fetch.clone(), result)
             })
             .buffer_unordered(account.poll.concurrency)
             .collect::<Vec<_>>()
             .await;
         let commit = Arc::clone(&self.commit);
-        let fetched = results.iter().flat_map(|(_, result)| result);
+        let fetched = results.iter().flat_map(|(.., result)| result);
         let label_sets = state.label_table.len()
             + fetched
                 .map(|totals| totals.label_table.len())
                 .sum::<usize>();
+        let results = commit::by_part(results);
         let work = move || commit.commit(state, results, &request, retry_after, started);
         let retry_after = run_blocking_if_large(label_sets, work).await;
         if let Some(store) = &self.store {
@@ -177,6 +183,12 @@ impl Poller {
         }
         retry_after
     }
+}
+
+/// The deliveries that were accepted of a part.
+fn deliveries_of(state: &AccountState, part: &Part) -> Deliveries {
+    let known = state.parts.get(&part.id);
+    known.map(|known| known.deliveries()).unwrap_or_default()
 }
 
 #[cfg(test)]

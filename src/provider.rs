@@ -103,7 +103,8 @@ pub enum Granularity {
 /// How the previous month is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MonthFetch {
-    /// Each month is a separate request, so the closed month is requested only while it may be restated.
+    /// Each month is a separate request, so the closed month is requested only while it may be restated. Each is a fetch
+    /// of its own, which is accepted or rejected by itself.
     Each,
     /// Both months come with every poll.
     Both,

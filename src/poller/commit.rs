@@ -1,23 +1,52 @@
 //! Turns the results of a poll into the account's next state, and logs what changed. It runs on a blocking thread where
 //! the account is large.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    charge::Month,
     clock::{Clock, add},
     error::{ProviderError, Reason},
     ledger,
-    provider::{Part, PollRequest},
-    state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Restated},
+    provider::{Content, Part, PollRequest, Twins},
+    state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Growth, Restated},
     telemetry::error_chain::chain,
     view::view,
 };
 
-/// What fetching one part brought.
-pub(super) type PartResult = (Part, Result<ledger::PartTotals, ProviderError>);
+/// What one fetch of a part brought: which months were requested, and the result.
+pub(super) type FetchResult = (PollRequest, Result<ledger::PartTotals, ProviderError>);
+
+/// What all fetches of one part brought, the oldest month first.
+pub(super) type PartResult = (Part, Vec<FetchResult>);
+
+/// The results of fetches, by part.
+pub(super) fn by_part(
+    results: Vec<(
+        Arc<Part>,
+        PollRequest,
+        Result<ledger::PartTotals, ProviderError>,
+    )>,
+) -> Vec<PartResult> {
+    let mut parts: BTreeMap<String, PartResult> = BTreeMap::new();
+    for (part, request, result) in results {
+        let known = parts.entry(part.id.clone());
+        let (_, fetches) = known.or_insert_with(|| (Part::clone(&part), Vec::new()));
+        fetches.push((request, result));
+    }
+    let mut parts: Vec<PartResult> = parts.into_values().collect();
+    for (_, fetches) in &mut parts {
+        fetches.sort_by_key(|(request, _)| request.months.first().copied());
+    }
+    parts
+}
 
 /// Ends each poll of one account.
 pub(super) struct PollCommit {
@@ -40,7 +69,7 @@ impl PollCommit {
     pub(super) fn commit(
         &self,
         mut state: AccountState,
-        results: Vec<PartResult>,
+        mut results: Vec<PartResult>,
         request: &PollRequest,
         mut retry_after: Duration,
         started: Instant,
@@ -50,13 +79,65 @@ impl PollCommit {
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
         state.status.remarks.clear();
+        let before = self.handle.state.load_full();
         let listed = results.len();
-        for (part, result) in results {
+        judge_twins(&mut results, &mut state.status.remarks);
+        for (part, fetches) in results {
+            let known = state.parts.get(&part.id);
+            let last_success = known.and_then(|known| known.last_success);
+            let accepted = self.accept(&mut state, &part, fetches);
+            rows += accepted.rows;
+            let errors = accepted.errors;
+            let Some((_, first)) = errors.first() else {
+                continue;
+            };
+            if first.is_not_applicable() && accepted.months.is_empty() && last_success.is_none() {
+                state.remove_part(&part.id);
+                skipped.extend(errors.into_iter().next().map(|(_, error)| (part.id, error)));
+                continue;
+            }
+            let requested = errors.iter().map(|(_, error)| error.retry_after());
+            retry_after = retry_after.max(requested.max().flatten().unwrap_or_default());
+            let reasons: BTreeSet<Reason> =
+                errors.iter().map(|(_, error)| error.reason()).collect();
+            for reason in reasons {
+                state.counts.record_failure(reason);
+            }
+            let mut failure = failure(first);
+            if !accepted.months.is_empty() {
+                // Appended: the advice for a failure goes by how its message begins.
+                let months = errors.iter().flat_map(|(months, _)| months);
+                failure.message = format!("{} (only {} failed)", failure.message, list(months));
+            }
+            state.record_failure(&part.id, failure, last_success);
+            failed.extend(errors.into_iter().map(|(_, error)| (part.id.clone(), error)));
+        }
+        self.log_skipped(&state, &skipped);
+        self.record_skipped(&mut state, skipped, listed);
+        self.log_failed(&state, &failed, request.now);
+        let grown = state.record_growth(&before, request);
+        self.log_grown(&grown);
+        state.prune(request.current);
+        let remarks = state.month_remarks();
+        state.status.remarks.extend(remarks);
+        state.status.rate_limited_until =
+            (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
+        self.publish(state, request, rows, started.elapsed());
+        retry_after
+    }
+
+    /// Accepts what is plausible of the fetches of one part, each by itself.
+    fn accept(&self, state: &mut AccountState, part: &Part, fetches: Vec<FetchResult>) -> Accepted {
+        let account = &self.handle.account;
+        let mut accepted = Accepted::default();
+        let totals = fetches.iter().filter_map(|(_, result)| result.as_ref().ok());
+        let newest = totals.filter_map(|totals| totals.data_until).max();
+        for (request, result) in fetches {
             let result = result.and_then(|totals| {
-                rows += totals.rows;
+                accepted.rows += totals.rows;
                 if account.poll.plausibility {
                     state
-                        .check_plausibility(&part.id, &totals, request)
+                        .check_plausibility(&part.id, &totals, &request)
                         .map_err(|implausible| {
                             ProviderError::new(Reason::Implausible, implausible.to_string())
                         })?;
@@ -66,33 +147,21 @@ impl PollCommit {
             match result {
                 Ok(mut totals) => {
                     state.status.remarks.append(&mut totals.remarks);
-                    let restated = state.accept(&part.id, totals, request, &account.zone);
-                    self.log_restated(&part, &restated);
+                    accepted.rows += state.rows_of_unchanged(&part.id, &totals.fetched);
+                    // Of a month that has just begun there may be no row yet.
+                    totals.data_until = newest;
+                    let restated = state.accept(&part.id, totals, &request, &account.zone);
+                    self.log_restated(part, &restated);
+                    accepted.months.extend(request.months);
                 }
-                Err(error) => {
-                    let known = state.parts.get(&part.id);
-                    if error.is_not_applicable()
-                        && known.is_none_or(|known| known.last_success.is_none())
-                    {
-                        state.remove_part(&part.id);
-                        skipped.push((part.id, error));
-                        continue;
-                    }
-                    retry_after = retry_after.max(error.retry_after().unwrap_or_default());
-                    state.counts.record_failure(error.reason());
-                    state.record_failure(&part.id, failure(&error));
-                    failed.push((part.id, error));
-                }
+                // Where everything failed, one error says why.
+                Err(error) => accepted.errors.push((request.months, error)),
             }
         }
-        self.log_skipped(&state, &skipped);
-        self.record_skipped(&mut state, skipped, listed);
-        self.log_failed(&state, &failed, request.now);
-        state.prune(request.current);
-        state.status.rate_limited_until =
-            (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
-        self.publish(state, request, rows, started.elapsed());
-        retry_after
+        if accepted.months.is_empty() {
+            accepted.errors.truncate(1);
+        }
+        accepted
     }
 
     /// Counts and logs that the parts could not be listed.
@@ -111,7 +180,7 @@ impl PollCommit {
         };
         tracing::warn!(
             account = account.name,
-            provider = account.provider_name.as_str(),
+            provider = account.provider_label,
             part = "discovery",
             known_parts = known,
             last_success = state.status.last_success.map(tracing::field::display),
@@ -155,7 +224,7 @@ impl PollCommit {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
                     account = account.name,
-                    provider = account.provider_name.as_str(),
+                    provider = account.provider_label,
                     rows,
                     series = state.label_table.len(),
                     parts = state.parts.len(),
@@ -233,13 +302,26 @@ impl PollCommit {
             };
             tracing::warn!(
                 account = account.name,
-                provider = account.provider_name.as_str(),
+                provider = account.provider_label,
                 part,
                 last_success = last_success.map(tracing::field::display),
                 reason = error.reason().as_str(),
                 correlation_id = error.correlation_id().map(tracing::field::display),
                 error = chain(error),
                 "{message}"
+            );
+        }
+    }
+
+    fn log_grown(&self, grown: &[Growth]) {
+        for growth in grown {
+            tracing::warn!(
+                account = self.handle.account.name,
+                month = %growth.month,
+                currency = &*growth.currency,
+                from = growth.from,
+                to = growth.to,
+                "The gross amount of a month more than doubled since the last poll"
             );
         }
     }
@@ -257,6 +339,55 @@ impl PollCommit {
             );
         }
     }
+}
+
+/// What was accepted of the fetches of one part.
+#[derive(Debug, Default)]
+struct Accepted {
+    rows: u64,
+    months: Vec<Month>,
+    /// The errors of the others, with their months; a single one where nothing was accepted.
+    errors: Vec<(Vec<Month>, ProviderError)>,
+}
+
+/// Compares what the parts of one poll reported. Parts with the same content are refused, or remarked on, as their
+/// provider says.
+fn judge_twins(results: &mut [PartResult], remarks: &mut BTreeSet<String>) {
+    let mut parts_by_content: BTreeMap<u64, Vec<(String, Twins)>> = BTreeMap::new();
+    for (part, fetches) in results.iter() {
+        let contents = fetches.iter().filter_map(|(_, result)| {
+            let totals = result.as_ref().ok()?;
+            totals.fetched.content
+        });
+        for Content { hash, twins } in contents {
+            let parts = parts_by_content.entry(hash).or_default();
+            parts.push((part.id.clone(), twins));
+        }
+    }
+    for parts in parts_by_content.into_values() {
+        let [(first, twins), (second, _), ..] = &parts[..] else {
+            continue;
+        };
+        let pair = format!("{first} and {second}");
+        match twins {
+            Twins::Remarked(text) => {
+                remarks.insert(format!("{text} ({pair})"));
+            }
+            Twins::Refused(text) => {
+                let is_one = |part: &Part| parts.iter().any(|(id, _)| *id == part.id);
+                let refused = results.iter_mut().filter(|(part, _)| is_one(part));
+                for (_, result) in refused.flat_map(|(_, fetches)| fetches) {
+                    *result = Err(ProviderError::malformed(format!("{text} ({pair})")));
+                }
+            }
+        }
+    }
+}
+
+/// Months in a row, for a message.
+fn list<'m>(months: impl Iterator<Item = &'m Month>) -> String {
+    let months: Vec<String> = months.map(ToString::to_string).collect();
+    months.join(", ")
 }
 
 fn failure(error: &ProviderError) -> Failure {

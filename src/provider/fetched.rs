@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -84,7 +85,7 @@ pub type Deliveries = BTreeMap<Month, Delivery>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     decoder: u32,
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
 }
 
 impl Fingerprint {
@@ -94,7 +95,7 @@ impl Fingerprint {
     /// A fingerprint of data that this version of the provider's decoder read: a provider that understands the same
     /// bytes in another way, after an update of the program, raises its version, so that no stored fingerprint is equal
     /// and everything is read again. `None` if there are more than [`Self::MAX_BYTES`] bytes.
-    pub fn new(decoder: u32, bytes: impl Into<Box<[u8]>>) -> Option<Self> {
+    pub fn new(decoder: u32, bytes: impl Into<Arc<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
         (bytes.len() <= Self::MAX_BYTES).then_some(Self { decoder, bytes })
     }

@@ -25,27 +25,22 @@ const TOLERANCE: f64 = 0.01;
 pub struct ResponseSize {
     /// The number of rows.
     pub rows: u64,
-    /// The sum of the positive amounts by measure and unit: costs, or quantities if there are no costs.
+    /// The sum of the positive amounts by measure and unit: billed costs, or quantities if there are none.
     pub gross: BTreeMap<(Measure, Arc<str>), f64>,
 }
 
 impl ResponseSize {
     fn of(sums: &Sums) -> Self {
-        let served = |measure| matches!(measure, Measure::BilledCost | Measure::ListCost);
-        let has_cost = sums.columns.iter().any(|column| served(column.measure));
-        let counts = |measure: Measure| {
-            if has_cost {
-                served(measure)
-            } else {
-                measure == Measure::ConsumedQuantity
-            }
+        let has_cost = sums.columns_of(Measure::BilledCost).next().is_some();
+        let counted = if has_cost {
+            Measure::BilledCost
+        } else {
+            Measure::ConsumedQuantity
         };
         Self {
             rows: sums.rows,
             gross: sums
-                .columns
-                .iter()
-                .filter(|column| counts(column.measure))
+                .columns_of(counted)
                 .map(|column| ((column.measure, Arc::clone(&column.unit)), column.gross))
                 .collect(),
         }
@@ -76,41 +71,42 @@ impl ResponseSize {
     }
 }
 
-/// A response that was held back, and how many have confirmed it since.
+/// What a response that was held back has of one month, and how many have confirmed it since.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HeldResponse {
-    /// Its size for each month.
-    pub sizes: BTreeMap<Month, ResponseSize>,
+pub struct HeldMonth {
+    /// Its size.
+    pub size: ResponseSize,
     /// How many further responses agreed with it.
     pub confirmations: u32,
 }
 
-impl HeldResponse {
-    pub(super) fn of(totals: &PartTotals, request: &PollRequest, before: Option<&Self>) -> Self {
-        let sizes: BTreeMap<Month, ResponseSize> = request
-            .months
-            .iter()
-            .map(|month| (*month, size_of(totals, *month)))
-            .collect();
-        let confirmations = match before {
-            Some(before) if before.agrees(&sizes) => before.confirmations + 1,
-            _ => 0,
-        };
-        Self {
-            sizes,
-            confirmations,
-        }
-    }
+/// The months of the responses of a part that are held back. Months that were fetched by themselves are held back and
+/// confirmed by themselves.
+pub type HeldMonths = BTreeMap<Month, HeldMonth>;
 
-    /// Only months that both responses cover are compared.
-    fn agrees(&self, sizes: &BTreeMap<Month, ResponseSize>) -> bool {
-        let mut both = self
-            .sizes
-            .iter()
-            .filter_map(|(month, size)| Some((size, sizes.get(month)?)))
-            .peekable();
-        both.peek().is_some() && both.all(|(left, right)| left.agrees(right))
-    }
+/// The months of a response that is held back, after those that were held back before. It confirms them where all months
+/// that both have agree.
+pub(super) fn hold(totals: &PartTotals, request: &PollRequest, before: &HeldMonths) -> HeldMonths {
+    let months = request.months.iter();
+    let sizes: Vec<(Month, ResponseSize)> = months
+        .filter(|month| !totals.fetched.is_unchanged(**month))
+        .map(|month| (*month, size_of(totals, *month)))
+        .collect();
+    let both = || {
+        let known = sizes.iter();
+        known.filter_map(|(month, size)| Some((before.get(month)?, size)))
+    };
+    let agrees = both().all(|(held, size)| held.size.agrees(size));
+    let earlier = both().map(|(held, _)| held.confirmations).min();
+    let confirmations = earlier.filter(|_| agrees).map_or(0, |earlier| earlier + 1);
+    let held = sizes.into_iter().map(|(month, size)| {
+        let held = HeldMonth {
+            size,
+            confirmations,
+        };
+        (month, held)
+    });
+    held.collect()
 }
 
 /// What is implausibly small.
@@ -139,7 +135,7 @@ fn size_of(totals: &PartTotals, month: Month) -> ResponseSize {
 }
 
 /// Compares what each month would be after a response with what is known of it. Not checked: months that were not
-/// reported before or are not now, credits, levels and seats.
+/// reported before or are not now, final data in place of provisional data, credits, levels and seats.
 pub(super) fn check(
     state: &PartState,
     label_table: &LabelTable,
@@ -148,13 +144,15 @@ pub(super) fn check(
 ) -> Result<(), Implausible> {
     for month in &request.months {
         let known = state.months.get(month);
-        let Some(MonthState::Reported { sums, .. }) = known else {
+        let Some(MonthState::Reported(last)) = known else {
             continue;
         };
-        if !month_merge::is_replaced(known, totals, *month, request) {
+        if !month_merge::is_replaced(known, totals, *month, request)
+            || month_merge::is_finalised(last, totals, *month)
+        {
             continue;
         }
-        let last = ResponseSize::of(sums);
+        let last = ResponseSize::of(&last.sums);
         if last.rows < MIN_ROWS {
             continue;
         }
