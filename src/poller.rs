@@ -17,6 +17,7 @@ use crate::{
 
 mod commit;
 mod fetch;
+mod results;
 mod schedule;
 pub mod supervisor;
 #[cfg(test)]
@@ -154,17 +155,19 @@ impl Poller {
                 Some(self.commit.discovery_failed(&mut state, &error))
             }
         };
-        let fetches = schedule::fetches(account, &request);
-        let jobs = schedule::parts_in_order(&state).into_iter().flat_map(|part| {
+        let mut jobs = Vec::new();
+        for part in schedule::parts_in_order(&state) {
             let part = Arc::new(part);
-            fetches.iter().map(move |fetch| (Arc::clone(&part), fetch))
-        });
+            for fetch in schedule::fetches(account, &request) {
+                jobs.push((Arc::clone(&part), fetch));
+            }
+        }
         let results = stream::iter(jobs)
             .map(|(part, fetch)| async {
                 let known = deliveries_of(&state, &part);
-                let fetching = self.fetcher.fetch(&part, fetch, &known, Some(deadline));
+                let fetching = self.fetcher.fetch(&part, &fetch, &known, Some(deadline));
                 let result = fetching.await;
-                (part, fetch.clone(), result)
+                (part, fetch, result)
             })
             .buffer_unordered(account.poll.concurrency)
             .collect::<Vec<_>>()
@@ -175,7 +178,7 @@ impl Poller {
             + fetched
                 .map(|totals| totals.label_table.len())
                 .sum::<usize>();
-        let results = commit::by_part(results);
+        let results = results::by_part(results);
         let work = move || commit.commit(state, results, &request, retry_after, started);
         let retry_after = run_blocking_if_large(label_sets, work).await;
         if let Some(store) = &self.store {

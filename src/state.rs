@@ -169,10 +169,14 @@ impl AccountState {
         let newest = newest.map_or(request.now, |end| end.min(request.now));
         let newest = state.delivered_until(zone).unwrap_or(newest);
         // A closed month by itself tells nothing about the newest day.
-        let known = state.data_until.filter(|_| !request.months.contains(&request.current));
+        let known = state
+            .data_until
+            .filter(|_| !request.months.contains(&request.current));
         state.data_until = known.max(Some(newest));
         state.failure = None;
-        state.held.retain(|month, _| !request.months.contains(month));
+        state
+            .held
+            .retain(|month, _| !request.months.contains(month));
         state.take_baseline(request.current, zone);
         state.restated(before, request.current)
     }
@@ -233,12 +237,7 @@ impl AccountState {
 
     /// Records that a part, or one of its months, failed. Its last accepted values stay, and the poll is no success of it,
     /// even if other months were accepted: `last_success` is that of before.
-    pub fn record_failure(
-        &mut self,
-        id: &str,
-        failure: Failure,
-        last_success: Option<Timestamp>,
-    ) {
+    pub fn record_failure(&mut self, id: &str, failure: Failure, last_success: Option<Timestamp>) {
         if let Some(state) = self.parts.get_mut(id) {
             let state = Arc::make_mut(state);
             state.failure = Some(failure);

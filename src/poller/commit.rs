@@ -1,11 +1,7 @@
 //! Turns the results of a poll into the account's next state, and logs what changed. It runs on a blocking thread where
 //! the account is large.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
@@ -14,39 +10,12 @@ use crate::{
     charge::Month,
     clock::{Clock, add},
     error::{ProviderError, Reason},
-    ledger,
-    provider::{Content, Part, PollRequest, Twins},
+    poller::results::{FetchResult, PartResult, judge_twins},
+    provider::{Part, PollRequest},
     state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Growth, Restated},
     telemetry::error_chain::chain,
     view::view,
 };
-
-/// What one fetch of a part brought: which months were requested, and the result.
-pub(super) type FetchResult = (PollRequest, Result<ledger::PartTotals, ProviderError>);
-
-/// What all fetches of one part brought, the oldest month first.
-pub(super) type PartResult = (Part, Vec<FetchResult>);
-
-/// The results of fetches, by part.
-pub(super) fn by_part(
-    results: Vec<(
-        Arc<Part>,
-        PollRequest,
-        Result<ledger::PartTotals, ProviderError>,
-    )>,
-) -> Vec<PartResult> {
-    let mut parts: BTreeMap<String, PartResult> = BTreeMap::new();
-    for (part, request, result) in results {
-        let known = parts.entry(part.id.clone());
-        let (_, fetches) = known.or_insert_with(|| (Part::clone(&part), Vec::new()));
-        fetches.push((request, result));
-    }
-    let mut parts: Vec<PartResult> = parts.into_values().collect();
-    for (_, fetches) in &mut parts {
-        fetches.sort_by_key(|(request, _)| request.months.first().copied());
-    }
-    parts
-}
 
 /// Ends each poll of one account.
 pub(super) struct PollCommit {
@@ -74,7 +43,6 @@ impl PollCommit {
         mut retry_after: Duration,
         started: Instant,
     ) -> Duration {
-        let account = &self.handle.account;
         let mut rows = 0;
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
@@ -110,7 +78,11 @@ impl PollCommit {
                 failure.message = format!("{} (only {} failed)", failure.message, list(months));
             }
             state.record_failure(&part.id, failure, last_success);
-            failed.extend(errors.into_iter().map(|(_, error)| (part.id.clone(), error)));
+            failed.extend(
+                errors
+                    .into_iter()
+                    .map(|(_, error)| (part.id.clone(), error)),
+            );
         }
         self.log_skipped(&state, &skipped);
         self.record_skipped(&mut state, skipped, listed);
@@ -130,7 +102,9 @@ impl PollCommit {
     fn accept(&self, state: &mut AccountState, part: &Part, fetches: Vec<FetchResult>) -> Accepted {
         let account = &self.handle.account;
         let mut accepted = Accepted::default();
-        let totals = fetches.iter().filter_map(|(_, result)| result.as_ref().ok());
+        let totals = fetches
+            .iter()
+            .filter_map(|(_, result)| result.as_ref().ok());
         let newest = totals.filter_map(|totals| totals.data_until).max();
         for (request, result) in fetches {
             let result = result.and_then(|totals| {
@@ -348,40 +322,6 @@ struct Accepted {
     months: Vec<Month>,
     /// The errors of the others, with their months; a single one where nothing was accepted.
     errors: Vec<(Vec<Month>, ProviderError)>,
-}
-
-/// Compares what the parts of one poll reported. Parts with the same content are refused, or remarked on, as their
-/// provider says.
-fn judge_twins(results: &mut [PartResult], remarks: &mut BTreeSet<String>) {
-    let mut parts_by_content: BTreeMap<u64, Vec<(String, Twins)>> = BTreeMap::new();
-    for (part, fetches) in results.iter() {
-        let contents = fetches.iter().filter_map(|(_, result)| {
-            let totals = result.as_ref().ok()?;
-            totals.fetched.content
-        });
-        for Content { hash, twins } in contents {
-            let parts = parts_by_content.entry(hash).or_default();
-            parts.push((part.id.clone(), twins));
-        }
-    }
-    for parts in parts_by_content.into_values() {
-        let [(first, twins), (second, _), ..] = &parts[..] else {
-            continue;
-        };
-        let pair = format!("{first} and {second}");
-        match twins {
-            Twins::Remarked(text) => {
-                remarks.insert(format!("{text} ({pair})"));
-            }
-            Twins::Refused(text) => {
-                let is_one = |part: &Part| parts.iter().any(|(id, _)| *id == part.id);
-                let refused = results.iter_mut().filter(|(part, _)| is_one(part));
-                for (_, result) in refused.flat_map(|(_, fetches)| fetches) {
-                    *result = Err(ProviderError::malformed(format!("{text} ({pair})")));
-                }
-            }
-        }
-    }
 }
 
 /// Months in a row, for a message.

@@ -47,6 +47,12 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// the same money. Both values must be set, and have nothing in common.
     const SCOPE_KEYS: &'static [&'static str] = &[];
 
+    /// How long the API serves equal requests from a cache, if it does: a shorter interval brings nothing new.
+    const CACHED_FOR: Option<Duration> = None;
+
+    /// How many days a credential lives by default, if that is few enough to be watched.
+    const CREDENTIAL_DAYS: Option<u16> = None;
+
     /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }

@@ -1,5 +1,7 @@
 //! The closed list of the providers, and the entry of each: all that the rest of the program uses of a provider.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use figment::value::Dict;
 use schemars::{Schema, SchemaGenerator};
@@ -69,6 +71,10 @@ pub struct ProviderEntry {
     pub offers: &'static [&'static str],
     /// The keys whose differing values keep two accounts apart, see [`ProviderConfig::SCOPE_KEYS`].
     pub scope_keys: &'static [&'static str],
+    /// How long the API serves equal requests from a cache, see [`ProviderConfig::CACHED_FOR`].
+    pub cached_for: Option<Duration>,
+    /// How many days a credential lives, see [`ProviderConfig::CREDENTIAL_DAYS`].
+    pub credential_days: Option<u16>,
     /// Reads, checks and builds.
     pub build: BuildProvider,
     /// The JSON schema of its own keys.
@@ -83,6 +89,8 @@ impl ProviderEntry {
             defaults: C::DEFAULTS,
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
+            cached_for: C::CACHED_FOR,
+            credential_days: C::CREDENTIAL_DAYS,
             build: |values, context| {
                 let config: C = context.diagnostics.read(values, &context.key_prefix)?;
                 config.build(context)

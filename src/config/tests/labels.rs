@@ -35,7 +35,11 @@ fn labels_show_configured_dimensions() {
 
 #[test]
 fn provider_label_is_the_name_or_what_is_configured() {
-    let label = |keys: &str| load_with(&account(keys), &[]).accounts[0].provider_label.clone();
+    let label = |keys: &str| {
+        load_with(&account(keys), &[]).accounts[0]
+            .provider_label
+            .clone()
+    };
     assert_eq!(label(""), "otc");
     let longest = "a".repeat(63);
     for written in ["aws", "azure-eu_2", &longest, "7"] {
@@ -59,7 +63,9 @@ fn budget_matches_the_label_of_a_provider() {
     let warned = |name: &str| {
         let text = format!("{text}{}", budget.replace("NAME", name));
         let warnings = load_with(&text, &[]).warnings;
-        warnings.iter().any(|warning| warning.ends_with("matches no account"))
+        warnings
+            .iter()
+            .any(|warning| warning.ends_with("matches no account"))
     };
     assert_eq!((warned("telekom"), warned("otc")), (false, true));
 }

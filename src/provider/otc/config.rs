@@ -122,7 +122,9 @@ impl ProviderConfig for Config {
         "tag:KEY",
     ];
 
-    const SCOPE_KEYS: &'static [&'static str] = &[];
+    const CACHED_FOR: Option<Duration> = Some(Duration::from_hours(1));
+
+    const CREDENTIAL_DAYS: Option<u16> = Some(90);
 
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let errors_before = context.diagnostics.len();

@@ -265,6 +265,28 @@ async fn silence_within_rows_is_bounded_by_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hanging_month_does_not_block_the_closed_one() {
+    let secret = secret("s3cret-of-the-account");
+    let server = Server::start(|seen| {
+        if (OTC_LINES.target)(seen) {
+            return Reply(vec![Step::Hang]);
+        }
+        Reply::good(r#"{"amount":5,"consumption_date":"2024-06-16","product":"a"}"#)
+    })
+    .await;
+    let mut section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
+    section["timeout"] = json!("10s");
+    section["concurrency"] = json!(1);
+    let account = TestAccount::new(&section, RetryLimits::once());
+    account.poll().await;
+    assert_eq!(account.reason(), Some(Reason::Timeout));
+    let (_, failure) = account.failure().unwrap();
+    assert!(failure.ends_with("(only 2024-07 failed)"), "{failure}");
+    let billed = account.total(Measure::BilledCost, Window::PreviousMonth);
+    assert!((billed - 5.0).abs() < 1e-9, "{billed}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn endless_rows_are_bounded_by_interval() {
     let (account, took) = poll_rows(|body| {
         let drops = Step::Trickle(Duration::from_secs(9));

@@ -333,16 +333,28 @@ async fn provider_label_takes_effect_and_keeps_state() {
         let own = samples.filter(|sample| sample.label("account") == "simulations");
         // The counters of requests have a line for each code that was seen.
         own.filter(|sample| !sample.name.starts_with("cloudspend_api_"))
-            .map(|sample| (sample.name.clone(), sample.label("provider").to_owned(), sample.value))
+            .map(|sample| {
+                (
+                    sample.name.clone(),
+                    sample.label("provider").to_owned(),
+                    sample.value,
+                )
+            })
             .collect()
     };
-    let relabelled = of_account(&before).into_iter().map(|(name, provider, value)| {
-        assert_eq!(provider, "mike");
-        (name, "dhi-cloud".to_owned(), value)
-    });
+    let relabelled = of_account(&before)
+        .into_iter()
+        .map(|(name, provider, value)| {
+            assert_eq!(provider, "mike");
+            (name, "dhi-cloud".to_owned(), value)
+        });
     assert_eq!(of_account(&after), relabelled.collect::<Vec<_>>());
     let samples = after.families.iter().flat_map(|family| &family.samples);
-    assert!(!samples.into_iter().any(|sample| sample.label("provider") == "mike"));
+    assert!(
+        !samples
+            .into_iter()
+            .any(|sample| sample.label("provider") == "mike")
+    );
     assert_eq!(asked(&demo), asked_before, "what was read stays");
     let page = get(&format!("{}/", program.url)).await.unwrap();
     assert!(page.text().contains("dhi-cloud"));
