@@ -53,6 +53,9 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// How many days a credential lives by default, if that is few enough to be watched.
     const CREDENTIAL_DAYS: Option<u16> = None;
 
+    /// The currency of accounts that name none, if it is always the same.
+    const CURRENCY: Option<&'static str> = None;
+
     /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }
