@@ -18,6 +18,7 @@ pub use self::{
     fleet::Fleet,
     otc::OtcOptions,
     server::SimulatedApi,
+    setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};

@@ -89,7 +89,10 @@ async fn rows_of_tags_count_once() {
         ..OtcOptions::default()
     };
     for replace in [
-        ("granularity: hourly", "granularity: hourly\n    show_tag: true"),
+        (
+            "granularity: hourly",
+            "granularity: hourly\n    show_tag: true",
+        ),
         (
             "granularity: hourly",
             "granularity: hourly\n    extra_labels: ['tag:env', 'tag:team']",
