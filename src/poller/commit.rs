@@ -268,11 +268,13 @@ impl PollCommit {
         let stale_after = account.poll.stale_after;
         let withdrawn = (state.parts.values()).all(|part| part.is_stale(now, stale_after));
         for (part, error) in failed {
-            let last_success = state.parts.get(part).and_then(|part| part.last_success);
+            let known = state.parts.get(part);
+            let last_success = known.and_then(|part| part.last_success);
+            let has_months = known.is_some_and(|part| !part.months.is_empty());
             let message = match last_success {
-                None => "Part failed, no values yet",
-                Some(_) if withdrawn => "Part failed, its values are too old to be served",
-                Some(_) => "Part failed, still serving values from its last success",
+                None if !has_months => "Part failed, no values yet",
+                _ if withdrawn => "Part failed, its values are too old to be served",
+                _ => "Part failed, still serving values from its last success",
             };
             tracing::warn!(
                 account = account.name,

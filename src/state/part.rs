@@ -57,9 +57,15 @@ impl PartState {
         }
     }
 
-    /// Whether its last success is too long ago.
+    /// Whether its last success is too long ago. While it had none, the newest of its months counts: a month that was
+    /// accepted by itself is served although another one fails.
     pub fn is_stale(&self, now: Timestamp, stale_after: Duration) -> bool {
+        let months = self.months.values().filter_map(|month| match month {
+            MonthState::Reported(month) => Some(month.polled),
+            MonthState::Withheld => None,
+        });
         self.last_success
+            .or_else(|| months.max())
             .is_none_or(|success| add(success, stale_after) <= now)
     }
 
