@@ -20,7 +20,9 @@ use crate::{
 };
 
 pub use self::config::Config;
-use self::{config::Discovery, discovery::CONFIGURED, responses::license_rows};
+use self::{
+    charges::LicenceCounts, config::Discovery, discovery::CONFIGURED, responses::license_rows,
+};
 
 mod charges;
 mod config;
@@ -138,7 +140,7 @@ impl CloudCockpit {
             seats.push(charged);
         }
         seats.sort_unstable();
-        let has_seats = seats.iter().any(|seats| seats.has_any());
+        let has_seats = seats.iter().any(LicenceCounts::has_any);
         Ok(has_seats.then(|| Content {
             hash: Content::hash(&(customer.to_ascii_lowercase(), seats)),
             twins: Twins::Remarked(SAME_LICENCES),

@@ -58,10 +58,10 @@ impl CloudCockpit {
             .await?;
         let pairs = match pairs {
             None => product(
-                &chosen(&self.customers, &customers),
-                &chosen(&self.instances, &instances),
+                &chosen(&self.customers, customers.as_deref()),
+                &chosen(&self.instances, instances.as_deref()),
             ),
-            Some(pairs) => self.wanted(pairs, &customers, &instances),
+            Some(pairs) => self.wanted(pairs, customers.as_deref(), instances.as_deref()),
         };
         let parts = pairs.iter().map(|pair| {
             let part = Part::new(format!("{}/{}", pair.customer.id, pair.instance.id))
@@ -145,8 +145,8 @@ impl CloudCockpit {
     fn wanted(
         &self,
         pairs: Vec<Pair>,
-        customers: &Option<Vec<ListEntry>>,
-        instances: &Option<Vec<ListEntry>>,
+        customers: Option<&[ListEntry]>,
+        instances: Option<&[ListEntry]>,
     ) -> Vec<Pair> {
         let mut customers_at: Vec<ListEntry> = chosen(&[], customers);
         let mut instances_at: Vec<ListEntry> = chosen(&[], instances);
@@ -190,8 +190,8 @@ impl CloudCockpit {
             wanted.extend(product(&customers_at, &chosen(&no_instance, instances)));
         }
         let mut wanted = distinct(wanted.into_iter());
-        let names = |entries: &Option<Vec<ListEntry>>| -> HashMap<String, ListEntry> {
-            let entries = entries.iter().flatten();
+        let names = |entries: Option<&[ListEntry]>| -> HashMap<String, ListEntry> {
+            let entries = entries.into_iter().flatten();
             entries
                 .map(|entry| (entry.id.to_ascii_lowercase(), entry.clone()))
                 .collect()
@@ -298,22 +298,22 @@ impl CloudCockpit {
 
 /// The configured ids with the names that a list has for them; without configured ids, all that it has and that is not
 /// deleted.
-fn chosen(configured: &[String], listed: &Option<Vec<ListEntry>>) -> Vec<ListEntry> {
-    let listed = listed.iter().flatten();
+fn chosen(configured: &[String], listed: Option<&[ListEntry]>) -> Vec<ListEntry> {
+    let listed = listed.into_iter().flatten();
     if configured.is_empty() {
         return listed.filter(|entry| !entry.deleted).cloned().collect();
     }
     let names: HashMap<String, &str> = listed
         .map(|entry| (entry.id.to_ascii_lowercase(), entry.name.as_str()))
         .collect();
-    let named = configured.iter().map(|id| ListEntry {
+    let entries = configured.iter().map(|id| ListEntry {
         id: id.clone(),
         name: names
             .get(&id.to_ascii_lowercase())
             .map_or_else(String::new, ToString::to_string),
         deleted: false,
     });
-    named.collect()
+    entries.collect()
 }
 
 /// Every customer with every instance.

@@ -170,16 +170,15 @@ impl Fold for ConsumptionFold {
         let period = match context.endpoint {
             Endpoint::Daily => Period::Day(time.at.date()),
             Endpoint::Hourly => {
-                match row.amount_excluding_discount {
-                    Some(Number(value)) => add(Amount {
+                if let Some(Number(value)) = row.amount_excluding_discount {
+                    add(Amount {
                         measure: Measure::ListCost,
                         value,
                         ..billed
-                    }),
-                    None => {
-                        self.without_list_cost += 1;
-                        sink.remark(NO_LIST_COST);
-                    }
+                    });
+                } else {
+                    self.without_list_cost += 1;
+                    sink.remark(NO_LIST_COST);
                 }
                 Period::Hour(time.at.date().at(time.at.hour(), 0, 0, 0))
             }
