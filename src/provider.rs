@@ -18,6 +18,7 @@ pub mod enube;
 mod fetched;
 #[allow(
     dead_code,
+    unused_imports,
     reason = "no account can use it before its entry is in the registry"
 )]
 mod focus;

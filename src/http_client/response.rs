@@ -49,6 +49,24 @@ impl Response {
         })
     }
 
+    /// The same for a response whose body is read as it was sent.
+    pub(super) fn as_stored(
+        response: reqwest::Response,
+        place: String,
+        permit: OwnedSemaphorePermit,
+        silence: Duration,
+    ) -> Self {
+        Self {
+            read: 0,
+            empty: response.status() == StatusCode::NO_CONTENT,
+            body: Body::as_stored(response, place.clone()),
+            place,
+            correlation_id: None,
+            silence,
+            _permit: permit,
+        }
+    }
+
     /// Reads the whole body.
     pub(super) async fn whole(&mut self, limit: usize) -> Result<Bytes, ProviderError> {
         let mut body = BytesMut::new();

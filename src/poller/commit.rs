@@ -47,6 +47,7 @@ impl PollCommit {
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
         state.status.remarks.clear();
+        state.status.sources.clear();
         let before = self.handle.state.load_full();
         let listed = results.len();
         judge_twins(&mut results, &mut state.status.remarks);
@@ -121,6 +122,9 @@ impl PollCommit {
             match result {
                 Ok(mut totals) => {
                     state.status.remarks.append(&mut totals.remarks);
+                    let sources = totals.sources.drain(..);
+                    let sources = sources.map(|(month, source)| (part.id.clone(), month, source));
+                    state.status.sources.extend(sources);
                     accepted.rows += state.rows_of_unchanged(&part.id, &totals.fetched);
                     // Of a month that has just begun there may be no row yet.
                     totals.data_until = newest;

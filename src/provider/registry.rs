@@ -75,6 +75,8 @@ pub struct ProviderEntry {
     pub cached_for: Option<Duration>,
     /// How many days a credential lives, see [`ProviderConfig::CREDENTIAL_DAYS`].
     pub credential_days: Option<u16>,
+    /// The keys that only say how something is fetched, see [`ProviderConfig::FETCH_KEYS`].
+    pub fetch_keys: &'static [&'static str],
     /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
     pub currency: Option<&'static str>,
     /// Reads, checks and builds.
@@ -93,6 +95,7 @@ impl ProviderEntry {
             scope_keys: C::SCOPE_KEYS,
             cached_for: C::CACHED_FOR,
             credential_days: C::CREDENTIAL_DAYS,
+            fetch_keys: C::FETCH_KEYS,
             currency: C::CURRENCY,
             build: |values, context| {
                 let config: C = context.diagnostics.read(values, &context.key_prefix)?;
