@@ -146,7 +146,8 @@ impl Http {
     /// included, takes no longer than the timeout; half of it without a byte is reason enough for a retry.
     pub async fn body(&self, request: &Request) -> Result<Bytes, ProviderError> {
         let late = || no_whole_response(request);
-        deadline::within(self.settings.timeout, self.whole_body(request), late).await
+        let reading = Box::pin(self.whole_body(request));
+        deadline::within(self.settings.timeout, reading, late).await
     }
 
     /// How long a response that is read whole may send nothing.

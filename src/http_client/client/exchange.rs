@@ -86,7 +86,7 @@ impl Http {
     ) -> Result<(HeaderMap, Bytes), ProviderError> {
         let request = complete(request)?;
         let late = || no_whole_response(&request);
-        let reading = self.read_whole(&request, limit, refused);
+        let reading = Box::pin(self.read_whole(&request, limit, refused));
         deadline::within(self.settings.timeout, reading, late).await
     }
 

@@ -19,6 +19,7 @@ fn july() -> PollRequest {
 }
 
 /// A row of the 16th with more fields.
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes it")]
 fn row(id: &str, amount: f64, more: Value) -> Value {
     let mut row = json!({
         "aggregation_id": id, "usage_id": id, "amount": amount, "project_id": "p",
