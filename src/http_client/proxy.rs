@@ -76,6 +76,10 @@ impl Proxies {
     }
 
     fn choice(&self, target: &Url) -> Option<&Choice> {
+        // As Go's programs do: no proxy reaches this machine's own loopback, where the demo and sidecars are.
+        if is_loopback(target) {
+            return None;
+        }
         let choice = match target.scheme() {
             "https" => self.https.as_ref(),
             _ => self.http.as_ref(),
@@ -320,6 +324,15 @@ impl Exception {
             Host::Domain(domain) => host == domain || is_below(domain),
             Host::Below(domain) => is_below(domain),
         }
+    }
+}
+
+fn is_loopback(target: &Url) -> bool {
+    match target.host() {
+        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
