@@ -76,8 +76,8 @@ impl Proxies {
     }
 
     fn choice(&self, target: &Url) -> Option<&Choice> {
-        // As Go's programs do: no proxy reaches this machine's own loopback, where the demo and sidecars are.
-        if is_loopback(target) {
+        // No proxy reaches the loopback of this machine, where the demo and sidecars are, nor its link.
+        if is_near(target) {
             return None;
         }
         let choice = match target.scheme() {
@@ -327,11 +327,12 @@ impl Exception {
     }
 }
 
-fn is_loopback(target: &Url) -> bool {
+/// Whether a server is on this machine, or only reached from its own link, such as the metadata service of a cloud.
+fn is_near(target: &Url) -> bool {
     match target.host() {
         Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
         None => false,
     }
 }
