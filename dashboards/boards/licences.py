@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board, link_to
-from .panels import BLUE, GREEN, ORANGE, YELLOW, Column, Query, bars, grid, history, stats
+from .panels import BLUE, GREEN, ORANGE, YELLOW, Column, Query, bars, grid, history, prop, span, stats, threshold_prop, tile_steps
 
 BOUGHT = "cloudspend_license_seats"
 ASSIGNED = "cloudspend_license_assigned_seats"
@@ -19,9 +19,9 @@ def seats(metric, by, select=q.SEATS):
 def build():
     """The dashboard."""
     by = "customer, product"
-    everything = {metric: f"sum ({q.once(metric, q.SEATS)})" for metric in (BOUGHT, ASSIGNED, UNUSED, SUSPENDED)}
+    everything = {metric: q.total("", metric, q.SEATS) for metric in (BOUGHT, ASSIGNED, UNUSED, SUSPENDED)}
     lines = [
-        (4, [
+        (5, [
             (16, stats(
                 "Seats now",
                 "Bought: seats that are paid for. Assigned: seats that a user has. Unused: seats that could still be assigned. "
@@ -35,8 +35,8 @@ def build():
                 ],
                 no_value="no licences",
             ).override_by_name("unused share", [
-                shared.prop("unit", "percentunit"), shared.prop("decimals", 0),
-                shared.threshold_prop(GREEN, (0.1, YELLOW), (0.25, ORANGE)),
+                prop("unit", "percentunit"), prop("decimals", 0),
+                threshold_prop(GREEN, (0.1, YELLOW), (0.25, ORANGE)),
             ])),
             (8, trust()),
         ]),
@@ -68,7 +68,7 @@ def build():
                 Query(seats(UNUSED, by)),
                 Query(seats(SUSPENDED, by)),
                 Query(f"{seats(UNUSED, by)} / on ({by}) ({seats(BOUGHT, by)} > 0)"),
-                Query(f"{seats(BOUGHT, by)} - on ({by}) sum by ({by}) ({q.once(BOUGHT, q.SEATS, '30d')})"),
+                Query(f"{seats(BOUGHT, by)} - on ({by}) {q.total(by, BOUGHT, q.SEATS, '30d')}"),
             ],
             [
                 Column("customer", "Customer", link=link_to("customer", "provider", "account", customer="${__value.raw:percentencode}"),
@@ -93,7 +93,8 @@ def build():
 
 def trust():
     """Failures and age of the accounts that show licences."""
-    of_licences = f"and {q.SAME_ACCOUNT} {q.once(BOUGHT, q.SEATS)}"
+    # Chosen licences, and accounts that have shown some within three days and show none now.
+    of_licences = f"and {q.SAME_ACCOUNT} last_over_time((count by (provider, account) ({q.selector(BOUGHT, q.SEATS)}))[3d:1h])"
     panel = stats(
         "Can I trust it?",
         "Accounts with licences: how many failed in their last poll, how many of their parts (customers in a provider instance) fail "
@@ -107,8 +108,6 @@ def trust():
         ],
         unit="none", steps=(GREEN, (1, "red")), no_value="unknown", tiles=True,
     )
-    panel.override_by_name("read", [shared.prop("unit", "s"), shared.prop("decimals", 0), shared.threshold_prop(*shared.AGE_STEPS)])
-    panel.override_by_name("in other", [
-        shared.prop("unit", "percentunit"), shared.prop("decimals", 1), shared.threshold_prop(*shared.FOLDED_STEPS),
-    ])
+    panel.override_by_name("read", [*span(), tile_steps(*shared.AGE_STEPS)])
+    panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), tile_steps(*shared.FOLDED_STEPS)])
     return panel

@@ -13,7 +13,11 @@ DATASOURCE = common_model.DataSourceRef(type_val="prometheus", uid="${datasource
 CURRENCIES = ["BRL", "CHF", "CZK", "DKK", "EUR", "GBP", "INR", "JPY", "NOK", "PLN", "SEK", "USD", "ZAR"]
 # The plain yellow cannot be read on white.
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "dark-yellow", "orange", "red", "blue", "text"
+# White text on these has a contrast of at least 4.5 in both themes, which Grafana's own colours have not as tiles.
+TILES = {GREEN: "#1b7a3a", YELLOW: "#8a6100", ORANGE: "#a84300", RED: "#b3261e", BLUE: "#1f5fbf"}
 HOUR, DAY = 3600, 86400
+# An age or a span of time as Grafana writes it with its two largest units: 1 day, 11 hours.
+SPAN = (("unit", "dtdurations"), ("decimals", 1))
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,22 @@ def threshold_prop(*steps):
     return prop("thresholds", thresholds(*steps).build())
 
 
+def on_tiles(*steps):
+    """Thresholds with colours that carry white text."""
+    first, *rest = steps
+    return (TILES.get(first, first), *((value, TILES.get(color, color)) for value, color in rest))
+
+
+def tile_steps(*steps):
+    """Thresholds of one tile as a property of an override."""
+    return threshold_prop(*on_tiles(*steps))
+
+
+def span():
+    """A span of time as properties of an override."""
+    return [prop(name, value) for name, value in SPAN]
+
+
 def by_currency(panel):
     """Shows a series whose name ends in a currency's code with that currency's sign."""
     for code in CURRENCIES:
@@ -75,9 +95,9 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
     """Big numbers as they are now, one a series; as coloured tiles where the colour is the message."""
     panel = (
         _begin(stat.Panel(), title, description, unit)
-        .thresholds(thresholds(*steps))
+        .thresholds(thresholds(*(on_tiles(*steps) if tiles else steps)))
         .color_scheme(colour(model.FieldColorModeId.THRESHOLDS))
-        .color_mode(common_model.BigValueColorMode.BACKGROUND if tiles else common_model.BigValueColorMode.VALUE)
+        .color_mode(common_model.BigValueColorMode.BACKGROUND_SOLID if tiles else common_model.BigValueColorMode.VALUE)
         .graph_mode(common_model.BigValueGraphMode.NONE)
         .text_mode(common_model.BigValueTextMode.VALUE_AND_NAME)
         .justify_mode(common_model.BigValueJustifyMode.AUTO)
@@ -88,8 +108,8 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
     )
     if decimals is not None:
         panel.decimals(decimals)
-    if tiles:
-        panel.text(common.VizTextDisplayOptions().title_size(13).value_size(18))
+    # Fixed sizes: sizes that follow the room differ from panel to panel of one line.
+    panel.text(common.VizTextDisplayOptions().title_size(13).value_size(17 if tiles else 20))
     return _targets(panel, queries, instant=True)
 
 
@@ -102,6 +122,9 @@ def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value=
         .display_mode(common_model.BarGaugeDisplayMode.BASIC)
         .orientation(common_model.VizOrientation.HORIZONTAL)
         .value_mode(common_model.BarGaugeValueMode.TEXT)
+        # A single bar, too, keeps its name, and beside it, not above.
+        .name_placement(common_model.BarGaugeNamePlacement.LEFT)
+        .text(common.VizTextDisplayOptions().title_size(13).value_size(13))
         .show_unfilled(True)
         .min(0)
         .reduce_options(_last())
@@ -177,6 +200,13 @@ class Column:
     cell: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    span: bool = False
+    hidden: bool = False
+
+
+def money_column(field, heading, **more):
+    """An amount: wide enough for millions."""
+    return Column(field, heading, **{"unit": "locale", "decimals": 0, "width": 90, **more})
 
 
 def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None):
@@ -218,7 +248,12 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
     for column in columns:
         properties = []
         # A contract's number is a name: without a unit of its own it would get separators.
-        properties.append(prop("unit", column.unit or "string"))
+        if column.span:
+            properties += span()
+        else:
+            properties.append(prop("unit", column.unit or "string"))
+        if column.hidden:
+            properties.append(prop("custom.hidden", True))
         if column.decimals is not None:
             properties.append(prop("decimals", column.decimals))
         if column.width is not None:
