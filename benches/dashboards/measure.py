@@ -129,6 +129,7 @@ def measure(prometheus, folder, source):
                 for name, value in zip(("seconds", "cpu", "samples", "series"), min(runs)):
                     took[name] += value
             found.append(took)
+            print(f"{took['cpu']:7.2f} s CPU {took['board']}: {took['panel']}", file=sys.stderr, flush=True)
     return sorted(found, key=lambda one: -one["seconds"])
 
 

@@ -21,7 +21,7 @@ def costs(title, label, heading, description):
         [Column(label, heading, width=200), tables.provider_column(), Column("currency", "Currency", width=75)],
         MONEY,
         raw_extra=[Query(f"({q.spend(by, MONEY, '1d')}) - ({q.spend(by, MONEY, '1d', '7d')})")],
-        extra_columns=[Column("Value #F", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
+        extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
     )
 
 
@@ -86,7 +86,7 @@ def build():
         (8, [(24, costs("Projects", "project", "Project", "What each project or subscription of the customer costs."))]),
         (9, [(24, shared.days("Spend by day, $currency", "product, currency", "{{product}} {{currency}}", MONEY,
                               "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
-        (8, [(24, shared.month_to_date(MONEY))]),
+        (8, [(24, shared.month_to_date(MONEY, bounds=False))]),
         "Licences and quantities",
         (8, [(12, licences()), (12, quantities())]),
     ]

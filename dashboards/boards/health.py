@@ -37,7 +37,8 @@ def accounts_now():
         "last poll failed. Last success: of a whole poll. Read: since the oldest part was read with success. Data: since the "
         "end of the newest day or hour in the data. Attempt: since the last poll began; the next one follows after the account's interval. Withheld: parts with money "
         "that do not report this month or the month before. Skipped: parts that are "
-        "listed and never had anything to report. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head.",
+        "listed and never had anything to report. No cost: rows that lack a second cost, such as list cost. Growth: unusual for 24 hours after a month more than doubled between "
+        "two polls. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head.",
         [
             Query(f"max by ({BY}) ({success})"),
             Query(f"time() - {_account('cloudspend_poll_last_success_timestamp_seconds')}"),
@@ -56,6 +57,8 @@ def accounts_now():
             Query(f"topk by ({BY}) (1, {reasons} > 0) and {q.SAME_ACCOUNT} (max by ({BY}) ({success}) == 0)"),
             Query(f"histogram_quantile(0.95, {times}) > 0"),
             Query(f"time() - {_account('cloudspend_poll_last_attempt_timestamp_seconds')}"),
+            Query(shared.rows_without_cost(BY)),
+            Query(_account("cloudspend_unusual_growth")),
         ],
         [
             Column("account", "Account", width=150), Column("provider", "Provider", width=100),
@@ -69,6 +72,8 @@ def accounts_now():
             Column("Value #F", "Failing", unit="locale", width=65, steps=(GREEN, (1, RED))),
             Column("Value #M", "Withheld", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
             Column("Value #N", "Skipped", unit="locale", width=70),
+            Column("Value #R", "No cost", unit="locale", width=70, steps=(GREEN, (1, YELLOW))),
+            Column("Value #S", "Growth", unit="none", width=75, steps=(GREY, (1, YELLOW)), mappings=said([(0, "–", GREY), (1, "unusual", YELLOW)])),
             Column("Value #G", "Poll took", unit="s", decimals=1, width=80),
             Column("Value #P", "95 %", unit="s", decimals=2, width=75),
             Column("Value #H", "Rows", unit="locale", width=75),
@@ -162,7 +167,7 @@ def build():
                         "How far the previous month moved since two days after its end, as a share of it.",
                         [Query(f"{q.total('account, currency', 'cloudspend_restated_cost_previous_month', q.ACCOUNT)} / on (account, currency) "
                                f"({q.total('account, currency', q.PREVIOUS_MONTH, q.ACCOUNT)} != 0)", "{{account}} {{currency}}")],
-                        unit="percentunit", no_value="nothing was corrected")),
+                        unit="percentunit", interval="6h", no_value="nothing was corrected")),
         ]),
         "The process",
         (8, [

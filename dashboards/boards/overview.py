@@ -56,8 +56,8 @@ def by_account():
             Query(f"{current} * 0 + {q.SAME_ACCOUNT} group_left () max by (provider, account) ({q.once(shared.FOLDED, q.ACCOUNT)})"),
         ],
         extra_columns=[
-            Column("Value #F", "Read", span=True, width=150, steps=shared.AGE_STEPS),
-            Column("Value #G", "In other", unit="percentunit", decimals=1, width=80, steps=shared.FOLDED_STEPS),
+            Column("Value #G", "Read", span=True, width=150, steps=shared.AGE_STEPS),
+            Column("Value #H", "In other", unit="percentunit", decimals=1, width=80, steps=shared.FOLDED_STEPS),
         ],
     )
 

@@ -209,9 +209,9 @@ def money_column(field, heading, **more):
     return Column(field, heading, **{"unit": "locale", "decimals": 0, "width": 90, **more})
 
 
-def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None):
+def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None):
     """A table as things are now: the queries' rows merged on their labels, then the columns that are named. With a rank,
-    a field and a number, only the rows that are largest in that field.
+    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another.
     """
     panel = (
         _begin(table.Panel(), title, description, unit)
@@ -222,6 +222,11 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
     )
     _targets(panel, queries, instant=True, as_table=True)
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+    if difference:
+        name, left, right = difference
+        panel.with_transformation(model.DataTransformerConfig(id_val="calculateField", options={
+            "mode": "binary", "alias": name, "binary": {"left": left, "operator": "-", "right": right}, "reduce": {"reducer": "sum"},
+        }))
     if rank:
         field, most = rank
         panel.with_transformation(

@@ -51,9 +51,12 @@ def once(metric, select="", offset=""):
     return f"max without (instance, pod) ({_sample(metric, select, offset)})"
 
 
-def _sample(metric, select, offset):
-    plain = selector(metric, select)
+def _sampled(plain, offset):
     return f"last_over_time({plain}[1h] offset {offset})" if offset else plain
+
+
+def _sample(metric, select, offset):
+    return _sampled(selector(metric, select), offset)
 
 
 def _keys(by):
@@ -100,31 +103,27 @@ def _offset(hours):
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _spent(by, sample):
-    """What was spent between two times, of which `sample(expression, which)` gives what was shown at the new or the old.
+def _spent(by, select, new, old):
+    """What was spent between two times, of which `new` and `old` make the sample of a plain selector.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
     value, which is then the previous month, less what it had. Accounts that show no values at one end of the window say nothing.
     """
-    new, old = (sample(lambda plain: _of_replicas(by, plain), MTD, which) for which in ("new", "old"))
-    previous = sample(lambda plain: _of_replicas(by, plain), PREVIOUS_MONTH, "new")
-    start = [sample(lambda plain: f"max by (provider, account) ({plain})", PERIOD_START, which) for which in ("new", "old")]
+    shown, before = (_of_replicas(by, at(selector(MTD, select))) for at in (new, old))
+    finished = _of_replicas(by, new(selector(PREVIOUS_MONTH, select)))
+    start = [f"max by (provider, account) ({at(PERIOD_START)})" for at in (new, old)]
     return (
         f"sum by ({by}) ("
-        f'label_replace({new} and {SAME_ACCOUNT} {old}, "part", "new", "", "")'
-        f' or label_replace({previous} and {SAME_ACCOUNT} ({start[0]} > {start[1]}), "part", "finished", "", "")'
-        f' or label_replace(0 - ({old} and {SAME_ACCOUNT} {new}), "part", "old", "", ""))'
+        f'label_replace({shown} and {SAME_ACCOUNT} {before}, "part", "new", "", "")'
+        f' or label_replace({finished} and {SAME_ACCOUNT} ({start[0]} > {start[1]}), "part", "finished", "", "")'
+        f' or label_replace(0 - ({before} and {SAME_ACCOUNT} {shown}), "part", "old", "", ""))'
     )
 
 
 def spend(by, select, window, ago="0h"):
     """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`."""
-    at = {"new": _offset(_hours(ago)), "old": _offset(_hours(ago) + _hours(window))}
-
-    def sample(once_each, metric, which):
-        return once_each(_sample(metric, "" if metric == PERIOD_START else select, at[which]))
-
-    return _spent(by, sample)
+    new, old = _offset(_hours(ago)), _offset(_hours(ago) + _hours(window))
+    return _spent(by, select, lambda plain: _sampled(plain, new), lambda plain: _sampled(plain, old))
 
 
 def spend_of_day(by, select):
@@ -134,12 +133,7 @@ def spend_of_day(by, select):
     within that day in both, from UTC-5 to UTC+18. The last value of the day up to then is taken, so that today's column is there
     in the morning.
     """
-    def sample(once_each, metric, which):
-        offset = {"new": "-18h", "old": "6h"}[which]
-        one = once_each(selector(metric, "" if metric == PERIOD_START else select))
-        return f"last_over_time({one}[17h:1h] offset {offset})"
-
-    return _spent(by, sample)
+    return _spent(by, select, lambda plain: f"last_over_time({plain}[17h] offset -18h)", lambda plain: f"last_over_time({plain}[17h] offset 6h)")
 
 
 def largest(by, select, most):
@@ -173,6 +167,15 @@ def is_early(by, select):
     return f"count by ({by}) ({by_account(by, PREVIOUS_MONTH, select)} and {SAME_ACCOUNT} {early()})"
 
 
+def same_day_last_month(by, select):
+    """Month to date on the same day of the month before (UTC); all of that month where it was shorter."""
+    length = "days_in_month(time() - 86400 * day_of_month())"
+    days = " or ".join(
+        f"({total(by, MTD, select, f'{days}d')} and on () ({length} == {days} and day_of_month() <= {days}))" for days in (28, 29, 30, 31)
+    )
+    return f"({days} or ({total(by, PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
+
+
 def rates():
     """The exchange rates to the reporting currency, by `currency`."""
     known = "max by (from_currency, to_currency) (cloudspend_exchange_rate)"
@@ -186,8 +189,9 @@ def worth():
 
 
 def ranked(expression):
-    """By currency, the one that is worth most first."""
-    return f"sort_desc({expression} * on (currency) group_left () {worth()})"
+    """By currency, the one that is worth most first: Prometheus keeps the order of the left side when it divides."""
+    factor = f"on (currency) group_left () {worth()}"
+    return f"sort_desc({expression} * {factor}) / {factor}"
 
 
 def in_reporting_currency(by, money):

@@ -77,7 +77,7 @@ def projects():
         [Column("project", "Project", width=200), Column("account", "Account", width=130), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[Query(f"({q.spend(by, q.MONEY, '1d')}) - ({q.spend(by, q.MONEY, '1d', '7d')})")],
-        extra_columns=[Column("Value #F", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
+        extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
     )
 
 
@@ -134,7 +134,7 @@ def list_and_billed():
             Query(q.added(by, listed), "{{account}} list {{currency}}"),
             Query(q.added(by, f"({q.by_account(by, q.MTD, q.MONEY)} and on (provider, account, currency) {listed})"), "{{account}} billed {{currency}}"),
         ],
-        interval="6h",
+        interval="1d",
         no_value="no list cost from this provider",
     ))
 

@@ -19,6 +19,7 @@ OLDEST = "cloudspend_oldest_part_success_timestamp_seconds"
 DATA = "cloudspend_data_timestamp_seconds"
 FOLDED = "cloudspend_folded_cost_ratio"
 WITHHELD = "cloudspend_withheld_parts"
+MISSING_COST = "cloudspend_missing_cost_rows"
 EARLY = (
     "In the first three days of a billing month a run rate says little: until then the provider's estimate stands here, or the month before where "
     "there is none."
@@ -39,7 +40,7 @@ def trust(select_money, select_seats=None):
         "anything that is shown was read with success. Data: how far back the newest day or hour of the most belated account "
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
         "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
-        "or the month before that do not report the other, so that its sum lacks them. Of the accounts that show what is chosen, and of those "
+        "or the month before that do not report the other, so that its sum lacks them. Rows: rows that lack a second cost, such as list cost, and are left out of it. Of the accounts that show what is chosen, and of those "
         "that show nothing at present, which might.",
         [
             Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),
@@ -48,6 +49,7 @@ def trust(select_money, select_seats=None):
             Query(f"max({q.once(FOLDED, q.ACCOUNT)} {chosen})", "in other"),
             Query(f"(count({q.without_rate('currency', select_money)}) and on () cloudspend_exchange_rate) {nothing}", "no rate"),
             Query(f"sum({withheld('provider, account')} {chosen}) {nothing}", "withheld"),
+            Query(f"sum({rows_without_cost('provider, account')} {chosen}) {nothing}", "rows"),
         ],
         unit="none",
         steps=(GREEN, (1, RED)),
@@ -57,7 +59,7 @@ def trust(select_money, select_seats=None):
     panel.override_by_name("read", [*span(), tile_steps(*AGE_STEPS)])
     panel.override_by_name("data", [*span(), tile_steps(*DATA_AGE_STEPS)])
     panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), tile_steps(*FOLDED_STEPS)])
-    for name in ("no rate", "withheld"):
+    for name in ("no rate", "withheld", "rows"):
         panel.override_by_name(name, [tile_steps(GREEN, (1, YELLOW))])
     return panel
 
@@ -83,6 +85,11 @@ def missing(select):
 def withheld(by):
     """Parts that lack one of the two months. A month that one of two replicas has is shown, so the smaller count is the right one."""
     return f"sum by ({by}) (min without (instance, pod) ({WITHHELD}{{{q.ACCOUNT}}}))"
+
+
+def rows_without_cost(by):
+    """Rows that lack a second cost basis, of all bases together."""
+    return f"sum by ({by}) (max without (instance, pod) ({MISSING_COST}{{{q.ACCOUNT}}}))"
 
 
 def spent_this_month(select):
@@ -149,23 +156,26 @@ def forecast_over_last_month(by, select):
     return f"{q.ratio(q.added(by, forecast), previous, by)} - 1"
 
 
-def month_to_date(select):
-    """The current month, what it is forecast to be and what the one before was, one panel for each chosen currency."""
+def month_to_date(select, bounds=True):
+    """The current month, what it is forecast to be and what the one before was, one panel for each chosen currency. A customer has no
+    bounds.
+    """
     # The bounds are an account's: they have no customer, project or product, so that they are gone where one is chosen.
     lower, upper = (
         q.added("currency", q.settled(q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select)))
         for side in ("lower", "upper")
     )
+    cone = [Query(lower, "lower"), Query(upper, "upper")] if bounds else []
+    of_cone = " Shaded: the bounds of the forecast, of accounts that have some and where no customer, project or product is chosen." if bounds else ""
     panel = by_currency(history(
         "Month to date, $currency",
-        "A saw tooth by nature: it starts at 0 when a billing month turns. The current month, its forecast from the third day on (dotted) with the "
-        "bounds of the accounts that have some (thin, only where no customer, project or product is chosen), and the month before at its full height (dashed).",
+        "A saw tooth by nature: it starts at 0 when a billing month turns. The current month, its forecast from the third day on (dotted), and the "
+        f"month before at its full height (dashed).{of_cone}",
         [
             Query(q.total("currency", q.MTD, select), "spent {{currency}}"),
             Query(q.added("currency", q.settled(q.by_account("currency", q.FORECAST, select))), "forecast {{currency}}"),
             Query(q.total("currency", q.PREVIOUS_MONTH, select), "last month {{currency}}"),
-            Query(lower, "lower {{currency}}"),
-            Query(upper, "upper {{currency}}"),
+            *cone,
         ],
         interval="6h",
     ))
@@ -174,7 +184,10 @@ def month_to_date(select):
     panel.override_by_regexp("/^forecast /", [
         colour("purple"), prop("custom.lineStyle", {"fill": "dash", "dash": [2, 4]}),
     ])
-    panel.override_by_regexp("/^(lower|upper) /", [colour("purple"), prop("custom.lineWidth", 1), prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False})])
+    for side, more in (("lower", []), ("upper", [prop("custom.fillBelowTo", "lower"), prop("custom.fillOpacity", 12)])):
+        panel.override_by_name(side, [
+            colour("purple"), prop("custom.lineWidth", 0), prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}), *more,
+        ])
     panel.override_by_regexp("/^last month /", [
         colour("text"), prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]}), prop("custom.lineWidth", 1),
     ])

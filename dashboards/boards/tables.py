@@ -24,7 +24,6 @@ def moved(select):
     """The last 24 hours against the same 24 hours a week before, which leaves out what a weekend does."""
     by = "customer, currency"
     now, then = q.spend(by, select, "1d"), q.spend(by, select, "1d", "7d")
-    change = f"(({now}) - ({then}))"
     return grid(
         "Who moved",
         "What each customer cost in the last 24 hours, and in the same 24 hours a week before. The eight that moved most, in their own currencies, ranked by "
@@ -32,19 +31,19 @@ def moved(select):
         [
             Query(now),
             Query(then),
-            Query(change),
-            Query(f"{change} / on ({by}) (({then}) > 0)"),
-            Query(f"abs({change}) * on (currency) group_left () {q.worth()}"),
+            Query(f"({now}) / on ({by}) (({then}) > 0) - 1"),
+            Query(f"abs(({now}) - ({then})) * on (currency) group_left () {q.worth()}"),
         ],
         [
             customer_column(),
             Column("currency", "Currency", width=75),
             money_column("Value #A", "24 h", width=80),
             money_column("Value #B", "Week before", width=100),
-            money_column("Value #C", "Change", width=80, steps=shared.MOVE_STEPS),
-            Column("Value #D", "%", unit="percentunit", decimals=0, width=70),
+            money_column("Change", "Change", width=80, steps=shared.MOVE_STEPS),
+            Column("Value #C", "%", unit="percentunit", decimals=0, width=70),
         ],
-        rank=("Value #E", 8),
+        rank=("Value #D", 8),
+        difference=("Change", "Value #A", "Value #B"),
         no_value="–",
     )
 
@@ -59,19 +58,15 @@ def unusual(select):
     now = q.spend(by, select, "1d")
     return grid(
         "Out of the ordinary",
-        "Customers that cost more in the last 24 hours than 1.5 times the highest of the same 24 hours 7, 14, 21 and 28 days before, ranked by their worth in "
-        "the reporting currency where there is one. Empty is good, or there is no history yet.",
-        [
-            Query(f"({now}) > on ({by}) 1.5 * {usual}"),
-            Query(f"({now}) / on ({by}) {usual} > 1.5"),
-        ],
+        "Customers that cost more in the last 24 hours than 1.5 times the highest of the same 24 hours 7, 14, 21 and 28 days before. "
+        "Empty is good, or there is no history yet.",
+        [Query(f"({now}) > on ({by}) 1.5 * {usual}")],
         [
             customer_column(),
             Column("currency", "Currency", width=75),
-            money_column("Value #A", "24 h", steps=(RED,)),
-            Column("Value #B", "Times the usual", unit="locale", decimals=1, width=125),
+            money_column("Value", "24 h", steps=(RED,)),
         ],
-        rank=("Value #A", 8),
+        sort=[("24 h", True)],
         no_value="nothing out of the ordinary",
     )
 
@@ -83,10 +78,12 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
         Query(current), Query(forecast), Query(last),
         Query(f"{forecast} - on ({by}) {last}"),
         Query(f"({forecast} - on ({by}) {last}) / on ({by}) ({last} > 0)"),
+        Query(q.same_day_last_month(by, select)),
     ]
     found = [
         *columns,
         money_column("Value #A", "This month"),
+        money_column("Value #F", "Last by now", width=95),
         money_column("Value #B", "Forecast"),
         money_column("Value #C", "Last month"),
         money_column("Value #D", "Change", steps=shared.MOVE_STEPS),
@@ -94,11 +91,11 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     ]
     if share:
         queries.append(Query(f"{current} / on (currency) group_left () (sum by (currency) ({current}) > 0)"))
-        found.append(Column("Value #F", "Share", unit="percentunit", decimals=1, width=120, cell="gauge", minimum=0, maximum=1, steps=("blue",)))
+        found.append(Column("Value #G", "Share", unit="percentunit", decimals=1, width=120, cell="gauge", minimum=0, maximum=1, steps=("blue",)))
     queries += raw_extra
     found += extra_columns
     return grid(
         title,
-        f"{description} Change: the forecast less the month before. {shared.EARLY}",
+        f"{description} Last by now: what the month before had cost by this day. Change: the forecast less the month before. {shared.EARLY}",
         queries, found, sort=[(sort, True)],
     )

@@ -28,7 +28,7 @@ const SHARDS: &[(&str, AccountFilter)] = &[
     ("b:10190", |account| account.as_bytes()[0] % 2 == 1),
 ];
 /// How many days before a moment something is scraped.
-const LOOKED_BACK: [i64; 7] = [30, 15, 14, 8, 7, 2, 1];
+const LOOKED_BACK: [i64; 8] = [31, 30, 15, 14, 8, 7, 2, 1];
 /// What is about an exporter and not about money, so that two of them are two.
 const OF_EXPORTERS: [&str; 6] = [
     "up ==",
@@ -60,19 +60,23 @@ impl World {
         let yaml = config_yaml(&demo, &folder);
         let mut history = History::of(&manual_clock, &folder, &yaml, &[]);
         let ago = |hours: i64| now - SignedDuration::from_hours(hours);
-        // Forecasts are noted after the 15th. Panels look back one, two, seven, eight, fourteen, fifteen and thirty days.
+        // Forecasts are noted after the 15th. Panels look back one, two, seven, eight, fourteen, fifteen, thirty
+        // and 31 days.
         let noted = today.first_of_month().yesterday().unwrap().with().day(16);
         let noted = noted.build().unwrap().at(10, 10, 0, 0);
         let noted = noted.to_zoned(TimeZone::UTC).unwrap().timestamp();
         let mut moments = BTreeSet::from([noted]);
-        moments.extend(LOOKED_BACK.map(|days| ago(24 * days)));
         let midnight = now.as_second() / 86_400 * 86_400;
         moments.extend((0..16).filter_map(|quarter| {
             let moment = Timestamp::from_second(midnight - 21_600 * quarter).ok()?;
             (moment < now).then_some(moment)
         }));
-        for moment in moments {
-            history.poll(moment, 1).await;
+        // Some minutes each, so that rules that are evaluated every two minutes see them.
+        let looked_back = LOOKED_BACK.map(|days| ago(24 * days) - SignedDuration::from_mins(3));
+        let mut polls: BTreeMap<Timestamp, i64> = moments.into_iter().map(|at| (at, 1)).collect();
+        polls.extend(looked_back.map(|at| (at, 4)));
+        for (moment, minutes) in polls {
+            history.poll(moment, minutes).await;
         }
         // Hours cost much more time to ask for and show list prices and the running day, too: at the end that is enough. Polls
         // between scrapes, so that counters are seen to count.
