@@ -83,8 +83,8 @@ def variable_faults(board):
 
 
 def _is_unit(unit):
-    """Whether Grafana knows a unit; `time:` is followed by a format."""
-    return unit in KNOWN_UNITS or str(unit).startswith("time:")
+    """Whether Grafana knows a unit; `time:` is followed by a format, `suffix:` by a text."""
+    return unit in KNOWN_UNITS or str(unit).startswith(("time:", "suffix:"))
 
 
 def panel_faults(panel, names):

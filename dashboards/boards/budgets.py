@@ -76,7 +76,7 @@ def table():
             Query(f"{LIMIT} * 0 + on (budget) group_left () min by (budget) ({q.once('cloudspend_budget_complete')})"),
         ],
         [
-            Column("budget", "Budget", width=180),
+            Column("budget", "Budget", at_least=180),
             Column("currency", "Currency", width=75),
             Column("Value #C", "Spent %", unit="percentunit", decimals=0, width=170, steps=shared.USED_STEPS, cell="gauge", minimum=0, maximum=1.5),
             money_column("Value #B", "Spent"),
@@ -147,7 +147,7 @@ def by_account():
                   f"max by (budget, provider, account) ({q.once('cloudspend_budget_complete')})"),
         ],
         [
-            Column("budget", "Budget", width=180), Column("account", "Account"), Column("provider", "Provider", width=100),
+            Column("budget", "Budget", at_least=180), Column("account", "Account"), Column("provider", "Provider", width=115),
             Column("currency", "Currency", width=75),
             money_column("Value #A", "Spent"),
             money_column("Value #B", "Forecast"),

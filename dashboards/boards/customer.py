@@ -18,7 +18,7 @@ def costs(title, label, heading, description):
         f"{description} 24 h: the last 24 hours less the same 24 hours a week before. A row called other holds what is folded; an empty name is one "
         "that the provider does not give.",
         by,
-        [Column(label, heading, width=200), tables.provider_column(), Column("currency", "Currency", width=75)],
+        [Column(label, heading, at_least=180), tables.provider_column(), Column("currency", "Currency", width=75)],
         MONEY,
         raw_extra=[Query(f"({q.spend(by, MONEY, '1d')}) - ({q.spend(by, MONEY, '1d', '7d')})")],
         extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
@@ -38,7 +38,7 @@ def licences():
             Query(f"{unused} / on (product) ({bought} > 0)"),
         ],
         [
-            Column("product", "Licence", width=180),
+            Column("product", "Licence", at_least=180),
             Column("Value #A", "Bought", unit="locale", decimals=0, width=70),
             Column("Value #B", "Assigned", unit="locale", decimals=0, width=75),
             Column("Value #C", "Unused", unit="locale", decimals=0, width=70, steps=(GREEN, (1, YELLOW))),
@@ -60,7 +60,7 @@ def quantities():
             Query(q.total(by, "cloudspend_consumed_quantity_previous_month", q.ONE_CUSTOMER)),
         ],
         [
-            Column("product", "Product", width=180), Column("unit", "Unit", width=80),
+            Column("product", "Product", at_least=180), Column("unit", "Unit", width=80),
             Column("Value #A", "This month", unit="locale", decimals=1, width=100),
             Column("Value #B", "Last month", unit="locale", decimals=1, width=100),
         ],

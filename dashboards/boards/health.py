@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board
-from .panels import BLUE, DAY, GREEN, GREY, ORANGE, RED, YELLOW, Column, Query, grid, history, prop, said, span, stats, tile_steps
+from .panels import BLUE, DAY, GREEN, GREY, ORANGE, RED, YELLOW, Column, Query, grid, history, hours, prop, said, stats, tile_steps
 
 BY = "provider, account"
 EXPIRY = "cloudspend_credential_expiry_timestamp_seconds"
@@ -61,13 +61,13 @@ def accounts_now():
             Query(_account("cloudspend_unusual_growth")),
         ],
         [
-            Column("account", "Account", width=150), Column("provider", "Provider", width=100),
+            Column("account", "Account", width=150), Column("provider", "Provider", width=115),
             Column("Value #A", "Poll", unit="none", width=70, steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
             Column("reason", "Reason", width=110, steps=(RED,)),
-            Column("Value #B", "Last success", span=True, width=130, steps=shared.AGE_STEPS),
-            Column("Value #C", "Read", span=True, width=130, steps=shared.AGE_STEPS),
-            Column("Value #D", "Data", span=True, width=130, steps=shared.DATA_AGE_STEPS),
-            Column("Value #Q", "Attempt", span=True, width=130),
+            Column("Value #B", "Last success", span=True, width=115, steps=shared.AGE_STEPS),
+            Column("Value #C", "Read", span=True, width=115, steps=shared.AGE_STEPS),
+            Column("Value #D", "Data", span=True, width=115, steps=shared.DATA_AGE_STEPS),
+            Column("Value #Q", "Attempt", span=True, width=115),
             Column("Value #E", "Parts", unit="locale", width=60),
             Column("Value #F", "Failing", unit="locale", width=65, steps=(GREEN, (1, RED))),
             Column("Value #M", "Withheld", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
@@ -81,7 +81,7 @@ def accounts_now():
             Column("Value #J", "Folded", unit="locale", width=65, steps=(GREEN, (1, YELLOW))),
             Column("Value #K", "In other", unit="percentunit", decimals=1, width=75, steps=shared.FOLDED_STEPS),
             # What has no end is neither red nor green.
-            Column("Value #L", "Credential", span=True, width=130, steps=(GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))),
+            Column("Value #L", "Credential", span=True, width=115, steps=(GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))),
         ],
         sort=[("Poll", False), ("Read", True)],
     )
@@ -98,12 +98,12 @@ def build():
             Query(f"count({success})", "accounts"),
             Query(f"count({success} == 0) or vector(0)", "failing"),
             Query(f"count({success} unless {q.SAME_ACCOUNT} {q.once(shared.OLDEST, q.ACCOUNT)}) or vector(0)", "never read"),
-            Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)})", "oldest read"),
+            Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)}) / 3600", "oldest read"),
         ],
         unit="none", steps=(GREEN, (1, RED)), no_value="no account", tiles=True,
     )
     top.override_by_name("accounts", [tile_steps(BLUE)])
-    top.override_by_name("oldest read", [*span(), tile_steps(*shared.AGE_STEPS)])
+    top.override_by_name("oldest read", hours(*shared.AGE_STEPS))
     instances = stats(
         "Exporters",
         "Instances that answer and that do not, and instances whose last loading of the configuration failed (they run on with the old one).",
@@ -118,7 +118,7 @@ def build():
         "Next credential to expire",
         "Time until the first credential expires whose end is known; the account is named.",
         [Query(f"bottomk(1, {_account(EXPIRY)} - time())", "{{account}}")],
-        unit="dtdurations", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", decimals=1, tiles=True,
+        unit="dtdhms", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", tiles=True,
     )
     folded = stats(
         "Folding",

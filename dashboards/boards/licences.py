@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board, link_to
-from .panels import BLUE, GREEN, ORANGE, YELLOW, Column, Query, bars, grid, history, prop, span, stats, threshold_prop, tile_steps
+from .panels import BLUE, GREEN, ORANGE, YELLOW, Column, Query, bars, grid, history, hours, prop, stats, threshold_prop, tile_steps
 
 BOUGHT = "cloudspend_license_seats"
 ASSIGNED = "cloudspend_license_assigned_seats"
@@ -103,11 +103,11 @@ def trust():
         [
             Query(f"count(({q.once('cloudspend_poll_success', q.ACCOUNT)} == 0) {of_licences}) or vector(0)", "failing"),
             Query(f"sum({q.once('cloudspend_failing_parts', q.ACCOUNT)} {of_licences}) or vector(0)", "failing parts"),
-            Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)} {of_licences})", "read"),
+            Query(f"max((time() - {q.once(shared.OLDEST, q.ACCOUNT)}) {of_licences}) / 3600", "read"),
             Query(f"max({q.once(shared.FOLDED, q.ACCOUNT)} {of_licences})", "in other"),
         ],
         unit="none", steps=(GREEN, (1, "red")), no_value="unknown", tiles=True,
     )
-    panel.override_by_name("read", [*span(), tile_steps(*shared.AGE_STEPS)])
+    panel.override_by_name("read", hours(*shared.AGE_STEPS))
     panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), tile_steps(*shared.FOLDED_STEPS)])
     return panel

@@ -49,14 +49,14 @@ def by_account():
         "This month, our forecast and the month before, with the age of what is shown and the share of it that is folded into other. An account that is "
         "withdrawn is under Missing from these sums.",
         by,
-        [tables.provider_column(110), Column("account", "Account", width=140), Column("currency", "Currency", width=75)],
+        [tables.provider_column(), Column("account", "Account", at_least=140), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[
             Query(f"{current} * 0 + {q.SAME_ACCOUNT} group_left () (time() - max by (provider, account) ({q.once(shared.OLDEST, q.ACCOUNT)}))"),
             Query(f"{current} * 0 + {q.SAME_ACCOUNT} group_left () max by (provider, account) ({q.once(shared.FOLDED, q.ACCOUNT)})"),
         ],
         extra_columns=[
-            Column("Value #G", "Read", span=True, width=150, steps=shared.AGE_STEPS),
+            Column("Value #G", "Read", span=True, width=115, steps=shared.AGE_STEPS),
             Column("Value #H", "In other", unit="percentunit", decimals=1, width=80, steps=shared.FOLDED_STEPS),
         ],
     )
@@ -70,10 +70,10 @@ def products():
         "Products",
         "What each product, catalog or category costs over all customers, with the provider's description where it has one.",
         by,
-        [Column("product", "Product", width=180), tables.provider_column(), Column("currency", "Currency", width=75)],
+        [Column("product", "Product", at_least=180), tables.provider_column(), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[Query(f"{q.total(by, q.MTD, q.MONEY)} * 0 + on (provider, product) group_left (description) (topk by (provider, product) (1, {named}))")],
-        extra_columns=[Column("description", "Description")],
+        extra_columns=[Column("description", "Description", at_least=150)],
     )
 
 
@@ -118,7 +118,7 @@ def build():
             (24, tables.month_over_month(
                 "Customers", "What each customer costs over all providers, and its share of all in that currency. A customer opens its own dashboard; the "
                 "table is a CSV by Inspect, Data.",
-                "customer, currency", [tables.customer_column(220), Column("currency", "Currency", width=75)], q.MONEY, share=True,
+                "customer, currency", [tables.customer_column(), Column("currency", "Currency", width=75)], q.MONEY, share=True,
             )),
         ]),
         (10, [(24, products())]),

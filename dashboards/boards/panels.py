@@ -16,8 +16,8 @@ GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "dark-yellow", "orange", "red"
 # White text on these has a contrast of at least 4.5 in both themes, which Grafana's own colours have not as tiles.
 TILES = {GREEN: "#1b7a3a", YELLOW: "#8a6100", ORANGE: "#a84300", RED: "#b3261e", BLUE: "#1f5fbf"}
 HOUR, DAY = 3600, 86400
-# An age or a span of time as Grafana writes it with its two largest units: 1 day, 11 hours.
-SPAN = (("unit", "dtdurations"), ("decimals", 1))
+# A span of time in seconds as 1 d 11:05:09, and of one in hours as 35.1 h: the plain unit rounds to "1 day".
+SPAN, HOURS = "dtdhms", "suffix: h"
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ def tile_steps(*steps):
     return threshold_prop(*on_tiles(*steps))
 
 
-def span():
-    """A span of time as properties of an override."""
-    return [prop(name, value) for name, value in SPAN]
+def hours(*steps):
+    """A tile of hours, whose thresholds are in seconds like those of tables, as properties of an override."""
+    first, *rest = steps
+    return [prop("unit", HOURS), prop("decimals", 1), tile_steps(first, *((value / HOUR, color) for value, color in rest))]
 
 
 def by_currency(panel):
@@ -91,8 +92,10 @@ def _last():
     return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
 
 
-def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value="none", decimals=None, tiles=False):
-    """Big numbers as they are now, one a series; as coloured tiles where the colour is the message."""
+def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value="none", decimals=None, tiles=False, lines=False):
+    """Big numbers as they are now, one a series: beside each other, or in lines, which any number of currencies fits; as coloured tiles where the
+    colour is the message.
+    """
     panel = (
         _begin(stat.Panel(), title, description, unit)
         .thresholds(thresholds(*(on_tiles(*steps) if tiles else steps)))
@@ -101,15 +104,15 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
         .graph_mode(common_model.BigValueGraphMode.NONE)
         .text_mode(common_model.BigValueTextMode.VALUE_AND_NAME)
         .justify_mode(common_model.BigValueJustifyMode.AUTO)
-        .orientation(common_model.VizOrientation.AUTO)
-        .wide_layout(False)
+        .orientation(common_model.VizOrientation.HORIZONTAL if lines else common_model.VizOrientation.AUTO)
+        .wide_layout(lines)
         .reduce_options(_last())
         .no_value(no_value)
     )
     if decimals is not None:
         panel.decimals(decimals)
     # Fixed sizes: sizes that follow the room differ from panel to panel of one line.
-    panel.text(common.VizTextDisplayOptions().title_size(13).value_size(17 if tiles else 20))
+    panel.text(common.VizTextDisplayOptions().title_size(13).value_size(15 if tiles else 18))
     return _targets(panel, queries, instant=True)
 
 
@@ -202,11 +205,12 @@ class Column:
     maximum: float | None = None
     span: bool = False
     hidden: bool = False
+    at_least: int | None = None
 
 
 def money_column(field, heading, **more):
     """An amount: wide enough for millions."""
-    return Column(field, heading, **{"unit": "locale", "decimals": 0, "width": 90, **more})
+    return Column(field, heading, **{"unit": "locale", "decimals": 0, "width": 95, **more})
 
 
 def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None):
@@ -254,7 +258,7 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
         properties = []
         # A contract's number is a name: without a unit of its own it would get separators.
         if column.span:
-            properties += span()
+            properties.append(prop("unit", SPAN))
         else:
             properties.append(prop("unit", column.unit or "string"))
         if column.hidden:
@@ -263,6 +267,8 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
             properties.append(prop("decimals", column.decimals))
         if column.width is not None:
             properties.append(prop("custom.width", column.width))
+        if column.at_least is not None:
+            properties.append(prop("custom.minWidth", column.at_least))
         if column.minimum is not None:
             properties.append(prop("min", column.minimum))
         if column.maximum is not None:

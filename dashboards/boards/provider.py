@@ -74,7 +74,7 @@ def projects():
         "Projects",
         "What each project or subscription costs. A row called other holds what is folded; an empty name is one that the provider does not give.",
         by,
-        [Column("project", "Project", width=200), Column("account", "Account", width=130), Column("currency", "Currency", width=75)],
+        [Column("project", "Project", at_least=180), Column("account", "Account", width=130), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[Query(f"({q.spend(by, q.MONEY, '1d')}) - ({q.spend(by, q.MONEY, '1d', '7d')})")],
         extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
@@ -98,9 +98,9 @@ def products():
             Query(f"{current} * 0 + on ({PRODUCT}) group_left (description) ({named})"),
         ],
         [
-            Column("product", "Product", width=180), Column("description", "Description"), Column("account", "Account", width=115),
+            Column("product", "Product", at_least=180), Column("description", "Description", at_least=120), Column("account", "Account", width=115),
             Column("currency", "Currency", width=75),
-            money_column("Value #A", "This month"),
+            money_column("Value #A", "This month", width=110),
             money_column("Value #D", "Last month"),
             money_column("Value #B", "Quantity"),
             Column("unit", "Unit", width=75),
@@ -119,7 +119,7 @@ def discount():
         "Discount on list cost",
         "What the billed cost of this month is below the cost before discounts, where an account reports both.",
         [Query(f"1 - {billed} / on ({by}) ({q.added(by, listed)} > 0)", "{{account}} {{currency}}")],
-        unit="percentunit", decimals=1, no_value="no list cost",
+        unit="percentunit", decimals=1, lines=True, no_value="no list cost",
     )
 
 
@@ -153,7 +153,7 @@ def how_good():
             Query(f"max by ({by}) ({q.once('cloudspend_forecast_error_ratio', OF_WHOLE_ACCOUNTS)})"),
         ],
         [
-            Column("account", "Account", width=180), Column("currency", "Currency", width=75),
+            Column("account", "Account", at_least=180), Column("currency", "Currency", width=75),
             Column("Value #A", "Ours", unit="locale", decimals=0),
             Column("Value #B", "Provider's", unit="locale", decimals=0),
             Column("Value #C", "Estimate", unit="locale", decimals=0),

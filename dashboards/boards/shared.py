@@ -1,8 +1,8 @@
 """What several dashboards show alike: whether the numbers can be trusted, what is missing, and money by currency."""
 
 from . import promql as q
-from .panels import DAY, GREEN, GREY, HOUR, ORANGE, RED, YELLOW, Column, Query, by_currency, grid, history, money_column, prop, span, stats
-from .panels import tile_steps
+from .panels import DAY, GREEN, GREY, HOUR, ORANGE, RED, YELLOW, Column, Query, by_currency, grid, history, money_column, prop, stats
+from .panels import hours, tile_steps
 
 # An account is read at least every few hours; after a day without success its values are about to be withdrawn.
 AGE_STEPS = (GREEN, (3 * HOUR, YELLOW), (24 * HOUR, RED))
@@ -44,8 +44,8 @@ def trust(select_money, select_seats=None):
         "that show nothing at present, which might.",
         [
             Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),
-            Query(f"max((time() - {q.once(OLDEST, q.ACCOUNT)}) {chosen})", "read"),
-            Query(f"max((time() - {q.once(DATA, q.ACCOUNT)}) {chosen})", "data"),
+            Query(f"max((time() - {q.once(OLDEST, q.ACCOUNT)}) {chosen}) / 3600", "read"),
+            Query(f"max((time() - {q.once(DATA, q.ACCOUNT)}) {chosen}) / 3600", "data"),
             Query(f"max({q.once(FOLDED, q.ACCOUNT)} {chosen})", "in other"),
             Query(f"(count({q.without_rate('currency', select_money)}) and on () cloudspend_exchange_rate) {nothing}", "no rate"),
             Query(f"sum({withheld('provider, account')} {chosen}) {nothing}", "withheld"),
@@ -56,8 +56,8 @@ def trust(select_money, select_seats=None):
         no_value="unknown",
         tiles=True,
     )
-    panel.override_by_name("read", [*span(), tile_steps(*AGE_STEPS)])
-    panel.override_by_name("data", [*span(), tile_steps(*DATA_AGE_STEPS)])
+    panel.override_by_name("read", hours(*AGE_STEPS))
+    panel.override_by_name("data", hours(*DATA_AGE_STEPS))
     panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), tile_steps(*FOLDED_STEPS)])
     for name in ("no rate", "withheld", "rows"):
         panel.override_by_name(name, [tile_steps(GREEN, (1, YELLOW))])
@@ -72,8 +72,8 @@ def missing(select):
         "stale, taken out of the configuration, or on an exporter that is down. Every sum lacks it.",
         [Query(q.missing(select))],
         [
-            Column("account", "Account", steps=(RED,)),
-            Column("provider", "Provider", width=100),
+            Column("account", "Account", at_least=130, steps=(RED,)),
+            Column("provider", "Provider", width=115),
             Column("currency", "Currency", width=75),
             money_column("Value", "Last known", steps=(RED,)),
         ],
@@ -99,7 +99,7 @@ def spent_this_month(select):
         "Billed cost of the current billing month so far, the current day included, by currency, the one that is worth most first. A billing month "
         "turns at midnight in the account's time zone.",
         [Query(q.ranked(q.total("currency", q.MTD, select)), "{{currency}}")],
-        no_value="no money here",
+        lines=True, no_value="no money here",
     ))
 
 
@@ -120,7 +120,7 @@ def whole_month(select):
             Query(q.ranked(f"({expected} unless on (currency) {is_early})"), "{{currency}}"),
             Query(q.ranked(f"({expected} and on (currency) {is_early})"), "early estimate {{currency}}"),
         ],
-        no_value="no forecast yet",
+        lines=True, no_value="no forecast yet",
     )))
 
 
@@ -130,7 +130,7 @@ def last_month(select):
         "Last month",
         "Billed cost of the billing month before, by currency. It follows the provider's later corrections.",
         [Query(q.ranked(q.total("currency", q.PREVIOUS_MONTH, select)), "{{currency}}")],
-        no_value="no money here",
+        lines=True, no_value="no money here",
     ))
 
 
@@ -144,6 +144,7 @@ def against_last_month(select):
         unit="percentunit",
         steps=CHANGE_STEPS,
         decimals=1,
+        lines=True,
         no_value="from the third day on",
     )
     return panel

@@ -8,15 +8,15 @@ from .panels import RED, Column, Query, grid, money_column
 CARRIED = ("provider", "account", "currency")
 
 
-def customer_column(width=180):
+def customer_column():
     """A customer, who opens their own dashboard."""
-    return Column("customer", "Customer", width=width, link=link_to("customer", *CARRIED, customer="${__value.raw:percentencode}"),
+    return Column("customer", "Customer", at_least=180, link=link_to("customer", *CARRIED, customer="${__value.raw:percentencode}"),
                   link_title="Open this customer")
 
 
-def provider_column(width=100):
+def provider_column():
     """A provider, which opens its own dashboard."""
-    return Column("provider", "Provider", width=width, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
+    return Column("provider", "Provider", width=115, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
                   link_title="Open this provider")
 
 
@@ -82,7 +82,7 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     ]
     found = [
         *columns,
-        money_column("Value #A", "This month"),
+        money_column("Value #A", "This month", width=110),
         money_column("Value #F", "Last by now", width=95),
         money_column("Value #B", "Forecast"),
         money_column("Value #C", "Last month"),
