@@ -47,6 +47,9 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// the same money. Both values must be set, and have nothing in common.
     const SCOPE_KEYS: &'static [&'static str] = &[];
 
+    /// The currency of accounts that name none, if it is always the same.
+    const CURRENCY: Option<&'static str> = None;
+
     /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }
