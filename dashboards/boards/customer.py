@@ -80,15 +80,15 @@ def build():
             (8, shared.trust(MONEY, q.ONE_CUSTOMER)),
         ]),
         (8, [
-            (16, costs("Products", "product", "Product", "What each product, catalog or category costs.")),
-            (8, shared.missing(MONEY)),
+            (24, costs("Products", "product", "Product", "What each product, catalog or category costs.")),
         ]),
+        (7, [(16, licences()), (8, shared.missing(MONEY))]),
         (8, [(24, costs("Projects", "project", "Project", "What each project or subscription of the customer costs."))]),
         (9, [(24, shared.days("Spend by day, $currency", "product, currency", "{{product}} {{currency}}", MONEY,
                               "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
         (8, [(24, shared.month_to_date(MONEY, bounds=False))]),
-        "Licences and quantities",
-        (8, [(12, licences()), (12, quantities())]),
+        "Quantities",
+        (8, [(24, quantities())]),
     ]
     return board(
         "customer", "Customer", "One customer over all providers: projects, products, days and unused licences.",

@@ -49,14 +49,14 @@ def by_account():
         "This month, our forecast and the month before, with the age of what is shown and the share of it that is folded into other. An account that is "
         "withdrawn is under Missing from these sums.",
         by,
-        [tables.provider_column(), Column("account", "Account", at_least=140), Column("currency", "Currency", width=75)],
+        [tables.provider_column(), Column("account", "Account", at_least=120), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[
             Query(f"{current} * 0 + {q.SAME_ACCOUNT} group_left () (time() - max by (provider, account) ({q.once(shared.OLDEST, q.ACCOUNT)}))"),
             Query(f"{current} * 0 + {q.SAME_ACCOUNT} group_left () max by (provider, account) ({q.once(shared.FOLDED, q.ACCOUNT)})"),
         ],
         extra_columns=[
-            Column("Value #G", "Read", span=True, width=115, steps=shared.AGE_STEPS),
+            Column("Value #G", "Read", span=True, width=100, steps=shared.AGE_STEPS),
             Column("Value #H", "In other", unit="percentunit", decimals=1, width=80, steps=shared.FOLDED_STEPS),
         ],
     )
@@ -102,8 +102,8 @@ def build():
             (8, shared.missing(q.MONEY)),
         ]),
         (9, [
-            (13, tables.moved(q.MONEY)),
-            (11, tables.unusual(q.MONEY)),
+            (14, tables.moved(q.MONEY)),
+            (10, tables.unusual(q.MONEY)),
         ]),
         (8, [(24, by_account())]),
         (9, [
@@ -124,14 +124,14 @@ def build():
         (10, [(24, products())]),
         "Where the numbers come from",
         (8, [
-            (10, freshness()),
-            (7, by_currency(share(
+            (12, freshness()),
+            (6, by_currency(share(
                 "Share by provider",
                 "Month to date in the reporting currency. What has no exchange rate is not in it.",
                 [Query(f"sort_desc({q.converted('provider', q.MTD, q.MONEY)} > 0)", "{{provider}} {{to_currency}}")],
                 no_value="no reporting currency set",
             ))),
-            (7, grid(
+            (6, grid(
                 "Money without a rate",
                 "Month to date in currencies that have no exchange rate in the configuration: sums in the reporting currency, and "
                 "budgets in another currency, leave it out. Empty is good.",
@@ -164,12 +164,12 @@ def freshness():
             Query(shared.withheld("provider, account")),
         ],
         [
-            Column("account", "Account", link=link_to("exporter-health", "provider", account="${__value.raw:percentencode}"),
+            Column("account", "Account", at_least=120, link=link_to("exporter-health", "provider", account="${__value.raw:percentencode}"),
                    link_title="Open exporter health"),
             Column("Value #A", "Poll", unit="none", width=70, steps=(RED, (1, GREEN)),
                    mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
-            Column("Value #B", "Read", span=True, width=110, steps=shared.AGE_STEPS),
-            Column("Value #C", "Data", span=True, width=110, steps=shared.DATA_AGE_STEPS),
+            Column("Value #B", "Read", span=True, width=95, steps=shared.AGE_STEPS),
+            Column("Value #C", "Data", span=True, width=95, steps=shared.DATA_AGE_STEPS),
             Column("Value #D", "Failing", unit="none", width=65, steps=(GREEN, (1, YELLOW))),
             Column("Value #E", "Withheld", unit="none", width=75, steps=(GREEN, (1, YELLOW))),
         ],

@@ -183,17 +183,17 @@ def build():
     """The dashboard."""
     lines = [
         (5, [
-            (4, shared.spent_this_month(q.MONEY)),
-            (5, shared.whole_month(q.MONEY)),
-            (4, shared.against_last_month(q.MONEY)),
-            (3, discount()),
+            (5, shared.spent_this_month(q.MONEY)),
+            (6, shared.whole_month(q.MONEY)),
+            (5, shared.against_last_month(q.MONEY)),
             (8, shared.trust(q.MONEY)),
         ]),
-        (9, [(16, projects()), (8, shared.missing(q.MONEY))]),
+        (7, [(11, list_and_billed()), (5, discount()), (8, shared.missing(q.MONEY))]),
+        (9, [(24, projects())]),
         (9, [(24, products())]),
         (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,
                               "What each product cost on each day, the eight largest apart.", largest=8))]),
-        (9, [(12, unit_cost_of_dearest(8)), (12, list_and_billed())]),
+        (9, [(24, unit_cost_of_dearest(8))]),
         "Quantities",
         (9, [
             (12, quantities()),

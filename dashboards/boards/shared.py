@@ -1,7 +1,7 @@
 """What several dashboards show alike: whether the numbers can be trusted, what is missing, and money by currency."""
 
 from . import promql as q
-from .panels import DAY, GREEN, GREY, HOUR, ORANGE, RED, YELLOW, Column, Query, by_currency, grid, history, money_column, prop, stats
+from .panels import CURRENCIES, DAY, GREEN, GREY, HOUR, ORANGE, RED, YELLOW, Column, Query, by_currency, grid, history, money_column, prop, stats
 from .panels import hours, tile_steps
 
 # An account is read at least every few hours; after a day without success its values are about to be withdrawn.
@@ -166,7 +166,7 @@ def month_to_date(select, bounds=True):
         q.added("currency", q.settled(q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select)))
         for side in ("lower", "upper")
     )
-    cone = [Query(lower, "lower"), Query(upper, "upper")] if bounds else []
+    cone = [Query(lower, "lower {{currency}}"), Query(upper, "upper {{currency}}")] if bounds else []
     of_cone = " Shaded: the bounds of the forecast, of accounts that have some and where no customer, project or product is chosen." if bounds else ""
     panel = by_currency(history(
         "Month to date, $currency",
@@ -185,10 +185,11 @@ def month_to_date(select, bounds=True):
     panel.override_by_regexp("/^forecast /", [
         colour("purple"), prop("custom.lineStyle", {"fill": "dash", "dash": [2, 4]}),
     ])
-    for side, more in (("lower", []), ("upper", [prop("custom.fillBelowTo", "lower"), prop("custom.fillOpacity", 12)])):
-        panel.override_by_name(side, [
-            colour("purple"), prop("custom.lineWidth", 0), prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}), *more,
-        ])
+    panel.override_by_regexp("/^(lower|upper) /", [
+        colour("purple"), prop("custom.lineWidth", 0), prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}),
+    ])
+    for code in CURRENCIES if bounds else []:
+        panel.override_by_name(f"upper {code}", [prop("custom.fillBelowTo", f"lower {code}"), prop("custom.fillOpacity", 12)])
     panel.override_by_regexp("/^last month /", [
         colour("text"), prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]}), prop("custom.lineWidth", 1),
     ])

@@ -59,7 +59,7 @@ def unusual(select):
     return grid(
         "Out of the ordinary",
         "Customers that cost more in the last 24 hours than 1.5 times the highest of the same 24 hours 7, 14, 21 and 28 days before. "
-        "Empty is good, or there is no history yet.",
+        "Empty is good, or there is no history yet. On the first of a month, monthly charges stand here, too.",
         [Query(f"({now}) > on ({by}) 1.5 * {usual}")],
         [
             customer_column(),

@@ -276,6 +276,7 @@ async fn spend_jump_is_the_only_anomaly_on_any_day() {
     let spent = "cloudspend:billed_cost:customer_spend1d";
     let usual = "cloudspend:billed_cost:customer_spend1d_usual";
     let anomaly = of("alert", "CloudSpendAnomaly")
+        .replace(&format!("{spent}["), "RECORDED[")
         .replace(
             usual,
             &format!("({})", of("record", usual).replace(spent, "RECORDED")),

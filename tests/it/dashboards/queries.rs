@@ -378,10 +378,7 @@ async fn recorded_sums_equal_the_raw_ones() {
         };
         let recorded = seen.answers(&recorded, "").await.unwrap();
         let place = format!("{}, {}, {}", query.dashboard, query.panel, query.name);
-        assert!(
-            same(&recorded, &raw),
-            "{place}: {recorded:?}, not {raw:?}"
-        );
+        assert!(same(&recorded, &raw), "{place}: {recorded:?}, not {raw:?}");
         compared += usize::from(!raw.is_empty());
     }
     assert!(compared >= 30, "{compared}");
