@@ -41,7 +41,7 @@ def licences():
             Column("product", "Licence", at_least=180),
             Column("Value #A", "Bought", unit="locale", decimals=0, width=70),
             Column("Value #B", "Assigned", unit="locale", decimals=0, width=75),
-            Column("Value #C", "Unused", unit="locale", decimals=0, width=70, steps=(GREEN, (1, YELLOW))),
+            Column("Value #C", "Unused", unit="locale", decimals=0, width=85, steps=(GREEN, (1, YELLOW))),
             Column("Value #D", "Unused %", unit="percentunit", decimals=0, width=80),
         ],
         sort=[("Unused", True)],

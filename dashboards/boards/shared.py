@@ -36,7 +36,7 @@ def trust(select_money, select_seats=None):
     failing = q.once("cloudspend_poll_success", q.ACCOUNT)
     panel = stats(
         "Can I trust it?",
-        "Failing: accounts whose last poll did not wholly succeed; their last good values are shown. Read: the longest time since "
+        "Failing: accounts whose last poll did not wholly succeed; their last good values are shown. Missing: accounts that showed money within three days and show none now. Read: the longest time since "
         "anything that is shown was read with success. Data: how far back the newest day or hour of the most belated account "
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
         "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
@@ -44,6 +44,7 @@ def trust(select_money, select_seats=None):
         "that show nothing at present, which might.",
         [
             Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),
+            Query(f"count(count by (provider, account) ({q.missing(select_money)})) {nothing}", "missing"),
             Query(f"max((time() - {q.once(OLDEST, q.ACCOUNT)}) {chosen}) / 3600", "read"),
             Query(f"max((time() - {q.once(DATA, q.ACCOUNT)}) {chosen}) / 3600", "data"),
             Query(f"max({q.once(FOLDED, q.ACCOUNT)} {chosen})", "in other"),
@@ -73,7 +74,6 @@ def missing(select):
         [Query(q.missing(select))],
         [
             Column("account", "Account", at_least=130, steps=(RED,)),
-            Column("provider", "Provider", width=115),
             Column("currency", "Currency", width=75),
             money_column("Value", "Last known", steps=(RED,)),
         ],
