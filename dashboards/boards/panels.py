@@ -116,7 +116,7 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
     return _targets(panel, queries, instant=True)
 
 
-def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value="none", maximum=None):
+def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value="none", maximum=None, long_names=False):
     """Horizontal bars as they are now, one a series."""
     panel = (
         _begin(bargauge.Panel(), title, description, unit)
@@ -125,8 +125,8 @@ def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value=
         .display_mode(common_model.BarGaugeDisplayMode.BASIC)
         .orientation(common_model.VizOrientation.HORIZONTAL)
         .value_mode(common_model.BarGaugeValueMode.TEXT)
-        # A single bar, too, keeps its name, and beside it, not above.
-        .name_placement(common_model.BarGaugeNamePlacement.LEFT)
+        # A single bar, too, keeps its name.
+        .name_placement(common_model.BarGaugeNamePlacement.TOP if long_names else common_model.BarGaugeNamePlacement.LEFT)
         .text(common.VizTextDisplayOptions().title_size(13).value_size(13))
         .show_unfilled(True)
         .min(0)
