@@ -69,6 +69,7 @@ impl ProviderConfig for Bank {
     const NAME: &'static str = "bank";
 
     const DEFAULTS: Defaults = Defaults {
+        restatement: Duration::from_hours(10 * 24),
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),
         requests_per_second: 3.0,

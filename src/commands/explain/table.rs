@@ -6,13 +6,15 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     commands::explain::report::{
-        AccountReport, Explanation, Failure, Health, Outcome, SharedName, Total,
+        AccountReport, Explanation, Failure, Health, Outcome, SharedName, Source, Total,
     },
     telemetry::terminal::escape,
 };
 
 /// At most this many of a kind are listed, further ones are counted. JSON lists all.
 const MAX_ROWS_SHOWN: usize = 5;
+/// The months of so many sources are listed.
+const MAX_SOURCES_SHOWN: usize = 20;
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
@@ -226,6 +228,12 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             )
         },
     ));
+    let sources = account.sources.iter().take(MAX_SOURCES_SHOWN);
+    details.extend(sources.flat_map(described));
+    if let Some(more) = account.sources.len().checked_sub(MAX_SOURCES_SHOWN + 1) {
+        let line = format!("and {} more; --json lists all", more + 1);
+        details.push(("source", "", line));
+    }
     details.extend(some(&account.withheld, "withheld", |month| {
         let (part, month) = (escape(&month.part), &month.month);
         format!("part {part}: the provider does not report {month}, so it is absent instead of 0")
@@ -276,6 +284,28 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// A month and where its data comes from, then a line for each thing that was left aside.
+fn described(source: &Source) -> Vec<(&'static str, &'static str, String)> {
+    let mut line = format!("{} from {}", source.month, escape(&source.source));
+    if let Some(delivered) = source.delivered {
+        if let Some(execution) = &source.execution {
+            let _ = write!(line, ", execution {}", escape(execution));
+        }
+        let _ = write!(line, ", delivered {delivered:.0}, {} files", source.files);
+        if let Some(rows) = source.rows {
+            let _ = write!(line, ", {rows} rows");
+        }
+        let _ = write!(line, ", {} bytes", source.bytes);
+    } else {
+        line.push_str(": nothing was delivered yet");
+    }
+    let mut lines = vec![("source", "", line)];
+    let ignored = source.ignored.iter();
+    lines
+        .extend(ignored.map(|what| ("ignored", "", format!("{}: {}", source.month, escape(what)))));
+    lines
 }
 
 /// The failures of one reason: the parts, the first error, and the advice.

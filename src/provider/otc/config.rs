@@ -98,6 +98,7 @@ impl ProviderConfig for Config {
     const DEFAULTS: Defaults = Defaults {
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),
+        restatement: Duration::from_hours(10 * 24),
         requests_per_second: 2.0,
         concurrency: 2,
     };
