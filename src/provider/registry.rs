@@ -7,10 +7,10 @@ use schemars::{Schema, SchemaGenerator};
 use super::{
     Provider, activeplatform, cloudcockpit,
     config::{BuildContext, Defaults, ProviderConfig},
-    enube, mike, otc,
+    enube, focus, mike, otc,
 };
 
-/// The five providers: the values of the label `provider`, in lower case.
+/// The six providers: the values of the label `provider`, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 #[value(rename_all = "lower")]
 pub enum ProviderName {
@@ -24,6 +24,8 @@ pub enum ProviderName {
     ActivePlatform,
     /// DHI MIKE Cloud: consumption log.
     Mike,
+    /// FOCUS exports in object stores and folders.
+    Focus,
 }
 
 impl ProviderName {
@@ -50,6 +52,7 @@ impl ProviderName {
             Self::CloudCockpit => ProviderEntry::of::<cloudcockpit::Config>(),
             Self::ActivePlatform => ProviderEntry::of::<activeplatform::Config>(),
             Self::Mike => ProviderEntry::of::<mike::Config>(),
+            Self::Focus => ProviderEntry::of::<focus::Config>(),
         }
     }
 }
@@ -107,7 +110,14 @@ mod tests {
         let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
         assert_eq!(
             names,
-            ["otc", "enube", "cloudcockpit", "activeplatform", "mike"]
+            [
+                "otc",
+                "enube",
+                "cloudcockpit",
+                "activeplatform",
+                "mike",
+                "focus"
+            ]
         );
         for provider in ProviderName::all() {
             assert_eq!(ProviderName::named(provider.as_str()), Some(provider));

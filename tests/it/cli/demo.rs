@@ -40,7 +40,9 @@ async fn all_six_providers_are_served_until_sigterm() {
             .iter()
             .filter(|family| family.help.ends_with("Cached from the last poll."))
             .flat_map(|family| &family.samples)
-            .filter(|sample| sample.label("provider") == Demo::label(provider) && sample.value > 0.0)
+            .filter(|sample| {
+                sample.label("provider") == Demo::label(provider) && sample.value > 0.0
+            })
             .count();
         assert!(charged > 0, "nothing of {}", provider.as_str());
     }

@@ -25,7 +25,8 @@ async fn fixture_shows_what_the_page_says() {
         ("list_cost_month_to_date", 31.8414),
         ("contracted_cost_month_to_date", 30.3282),
     ] {
-        let samples = shown.samples(&format!("cloudspend_{family}"));
+        let family = format!("cloudspend_{family}");
+        let samples = shown.samples(&family);
         let got: f64 = samples.map(|sample| sample.value).sum();
         assert!((got - want).abs() < 1e-9, "{family}: {got}, not {want}");
     }
