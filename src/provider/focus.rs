@@ -4,11 +4,6 @@
 //! the S3 protocol (list and get), or local files. Refresh: AWS writes an export a few times a day. Permission:
 //! `s3:ListBucket` and `s3:GetObject`.
 
-#![allow(
-    unused_imports,
-    reason = "the readers are here before the stores that they read from"
-)]
-
 mod cells;
 mod charges;
 mod claims;

@@ -228,12 +228,7 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             )
         },
     ));
-    let sources = account.sources.iter().take(MAX_SOURCES_SHOWN);
-    details.extend(sources.flat_map(described));
-    if let Some(more) = account.sources.len().checked_sub(MAX_SOURCES_SHOWN + 1) {
-        let line = format!("and {} more; --json lists all", more + 1);
-        details.push(("source", "", line));
-    }
+    details.extend(sources(&account.sources));
     details.extend(some(&account.withheld, "withheld", |month| {
         let (part, month) = (escape(&month.part), &month.month);
         format!("part {part}: the provider does not report {month}, so it is absent instead of 0")
@@ -284,6 +279,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// The sources of the months, the first ones, and how many more there are.
+fn sources(all: &[Source]) -> Vec<(&'static str, &'static str, String)> {
+    let shown = all.iter().take(MAX_SOURCES_SHOWN);
+    let mut lines: Vec<_> = shown.flat_map(described).collect();
+    let more = all.len().saturating_sub(MAX_SOURCES_SHOWN);
+    if more > 0 {
+        lines.push(("source", "", format!("and {more} more; --json lists all")));
+    }
+    lines
 }
 
 /// A month and where its data comes from, then a line for each thing that was left aside.
