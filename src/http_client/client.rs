@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::Method;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{
     auth::{Auth, Credential, Session},
+    connections::Connections,
     deadline,
     proxy::{self, Proxies},
     rate_limit::RateLimiter,
@@ -25,7 +26,6 @@ use super::{
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
     status::{send_error, status_error},
-    tls::Trust,
 };
 use crate::{
     charge::SharedSink,
@@ -41,7 +41,7 @@ pub use exchange::{Exchange, Refusal};
 /// The client of one account's API.
 #[derive(Debug)]
 pub struct Http {
-    client: Mutex<Client>,
+    connections: Mutex<Connections>,
     base: Url,
     session: Session,
     rate_limiter: RateLimiter,
@@ -52,46 +52,6 @@ pub struct Http {
 /// The longest Retry-After that one request waits for; a longer one is left to the poller.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 const MAX_REDIRECTS: usize = 5;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a response may send nothing. Half-open connections are found this way.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// The connections of an account, and the authorities that they trust.
-#[derive(Debug, Clone)]
-struct Client {
-    connections: reqwest::Client,
-    trust: Arc<Trust>,
-}
-
-impl Client {
-    fn new(trust: Arc<Trust>, proxies: &Proxies, timeout: Duration) -> Self {
-        let proxies = proxies.clone();
-        let read_timeout = (timeout / 2).min(READ_TIMEOUT);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where clients are made, with their limits"
-        )]
-        let connections = reqwest::Client::builder()
-            .tls_backend_preconfigured(trust.tls.clone())
-            .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
-            .proxy(reqwest::Proxy::custom(move |target| {
-                proxies.of(target).cloned()
-            }))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_gzip()
-            .default_headers(HeaderMap::from_iter([(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("gzip"),
-            )]))
-            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT))
-            .read_timeout(read_timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .referer(false)
-            .build()
-            .expect("the TLS back end is compiled in");
-        Self { connections, trust }
-    }
-}
 
 impl Http {
     /// A client for the API below a base URL, whose path is kept as a prefix.
@@ -100,9 +60,10 @@ impl Http {
     }
 
     pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
-        let client = Client::new(settings.authorities.current(), &proxies, settings.timeout);
+        let trust = settings.authorities.current();
+        let connections = Connections::new(trust, &proxies, settings.timeout);
         Self {
-            client: Mutex::new(client),
+            connections: Mutex::new(connections),
             base,
             session: Session::new(auth),
             rate_limiter: RateLimiter::new(settings.requests_per_second, settings.concurrency),
@@ -331,14 +292,15 @@ impl Http {
         .with_correlation_id(correlation_id))
     }
 
-    /// The client over the authorities as they are now. Its connections are new where the authorities changed.
-    fn client(&self) -> Client {
+    /// The connections over the authorities as they are now: new ones where these changed.
+    fn connections(&self) -> Connections {
         let trust = self.settings.authorities.current();
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&client.trust, &trust) {
-            *client = Client::new(trust, &self.proxies, self.settings.timeout);
+        let known = self.connections.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&known.trust, &trust) {
+            *known = Connections::new(trust, &self.proxies, self.settings.timeout);
         }
-        client.clone()
+        known.clone()
     }
 
     /// Sends one HTTP request, counts it and logs its status.
@@ -352,9 +314,8 @@ impl Http {
         if let Some(error) = self.proxies.unusable_for(&request.place(), url) {
             return Err(error.with_correlation_id(correlation_id));
         }
-        let client = self.client();
+        let Connections { client, trust } = self.connections();
         let mut builder = client
-            .connections
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone());
         if let Some(credential) = credential {
@@ -376,13 +337,9 @@ impl Http {
             Err(error) => {
                 self.settings.counters.requested(Code::None, sent.elapsed());
                 let place = request.place();
-                let error = match self
-                    .proxies
-                    .explain(&place, url, &error, &client.trust)
-                    .await
-                {
+                let error = match self.proxies.explain(&place, url, &error, &trust).await {
                     Some(refusal) => refusal.because(error.without_url()),
-                    None => send_error(&place, error, &client.trust),
+                    None => send_error(&place, error, &trust),
                 };
                 return Err(error.with_correlation_id(correlation_id));
             }

@@ -2,6 +2,7 @@
 
 use cloudspend_exporter::{config, demo::Demo, provider::registry::ProviderName};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::support::{
     Exporter, Folder, MOMENT, OPEN_METRICS, Program, demo_at, eventually, get, repository, scrape,
@@ -194,6 +195,30 @@ async fn good_configuration_passes_check() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stdout, format!("{}: valid\n", file.display()));
     assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn sample_is_not_loaded_by_accident() {
+    let folder = Folder::with(&[]);
+    let config = folder.path().join("config");
+    std::fs::create_dir(&config).unwrap();
+    let sample = "cloudspend.example.yml";
+    std::fs::copy(repository("config").join(sample), config.join(sample)).unwrap();
+    for arguments in [&["check-config"][..], &["explain"], &[]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"));
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear();
+        let ended = Program::start(command).unwrap().end().await;
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?} {ended:?}");
+        for place in [
+            "/config/cloudspend.yml",
+            "/etc/cloudspend-exporter/cloudspend.yml",
+        ] {
+            assert!(ended.stderr.contains(place), "{arguments:?} {ended:?}");
+        }
+    }
 }
 
 #[tokio::test]
