@@ -83,6 +83,21 @@ accounts:
     filters: {}
     level_metric_types: [TotalStorageUsage]
     api_version: null
+  aws:
+    provider: focus
+    provider_label: aws
+    location: s3://billing-bucket/exports
+    layout: auto
+    region: eu-central-1
+    credentials: keys
+    access_key_id_file: /run/secrets/aws-id
+    secret_access_key_file: /run/secrets/aws-key
+    costs: [billed, effective]
+    quantities: none
+    exclude_charge_categories: []
+    columns: {}
+    filters: {}
+    currency: null
 budgets:
   acme-azure:
     match: {provider: enube, customer: "ACME.*"}
