@@ -6,6 +6,7 @@ use std::ffi::OsString;
 mod auth;
 mod body;
 mod client;
+mod connections;
 pub mod deadline;
 mod exchange;
 pub(crate) mod gzip;

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -96,7 +93,6 @@ pub(crate) struct Scripted {
     pub(crate) responses: Mutex<HashMap<String, Response>>,
     pub(crate) withheld: Mutex<Vec<Month>>,
     pub(crate) says: Mutex<Option<Says>>,
-    pub(crate) may_take_whole_poll: AtomicBool,
     pub(crate) requests: Mutex<Vec<(String, PollRequest)>>,
 }
 
@@ -133,7 +129,6 @@ impl Scripted {
             responses: Mutex::default(),
             withheld: Mutex::default(),
             says: Mutex::default(),
-            may_take_whole_poll: AtomicBool::new(false),
             requests: Mutex::default(),
         })
     }
@@ -185,10 +180,6 @@ impl Provider for Scripted {
 
     fn identity(&self) -> &[usize] {
         &self.identity
-    }
-
-    fn may_take_whole_poll(&self) -> bool {
-        self.may_take_whole_poll.load(Ordering::Relaxed)
     }
 
     fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {

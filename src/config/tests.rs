@@ -26,6 +26,7 @@ use crate::{
     secret::SecretSource,
 };
 
+mod advice;
 mod errors;
 mod labels;
 mod layers;

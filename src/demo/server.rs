@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    World,
+    Options, World,
     export_delivery::Deliveries,
     fault::{self, Fault},
     response_cache::ResponseCache,
@@ -139,6 +139,7 @@ pub(super) struct ApiState {
     pub(super) clock: Clock,
     pub(super) api: Arc<SimulatedApi>,
     pub(super) requires_dates: bool,
+    pub(super) options: Options,
     pub(super) cache: Option<Arc<ResponseCache>>,
     pub(super) deliveries: Arc<Deliveries>,
 }
@@ -204,7 +205,7 @@ async fn count_and_inject(
     response
 }
 
-/// A path with its ids left out.
+/// A path with its ids and months left out.
 fn pattern(path: &str) -> String {
     path.split('/')
         .map(|segment| {
@@ -212,6 +213,8 @@ fn pattern(path: &str) -> String {
                 !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
             if is_number || uuid::Uuid::try_parse(segment).is_ok() {
                 "{id}"
+            } else if segment.starts_with("BILLING_PERIOD") {
+                "{period}"
             } else {
                 segment
             }

@@ -70,29 +70,26 @@ const fn charges(
 }
 
 const fn gauge(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
-    MetricFamily {
-        name,
-        kind: Kind::Gauge,
-        labels,
-        help,
-        shows: None,
-    }
+    named(name, Kind::Gauge, labels, help)
 }
 
 const fn counter(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
-    MetricFamily {
-        name,
-        kind: Kind::Counter,
-        labels,
-        help,
-        shows: None,
-    }
+    named(name, Kind::Counter, labels, help)
 }
 
 const fn histogram(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
+    named(name, Kind::Histogram, labels, help)
+}
+
+const fn named(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static str,
+    help: &'static str,
+) -> MetricFamily {
     MetricFamily {
         name,
-        kind: Kind::Histogram,
+        kind,
         labels,
         help,
         shows: None,

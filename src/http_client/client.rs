@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::Method;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     auth::{Auth, Credential, Session},
+    connections::Connections,
     deadline,
     proxy::{self, Proxies},
     rate_limit::RateLimiter,
@@ -22,8 +23,7 @@ use super::{
     response::Response,
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
-    status::{send_error, status_error},
-    tls::Trust,
+    status::{is_success, no_response, send_error, status_error},
 };
 use crate::{
     charge::SharedSink,
@@ -37,7 +37,7 @@ use crate::{
 /// The client of one account's API.
 #[derive(Debug)]
 pub struct Http {
-    pub(super) client: Mutex<Client>,
+    pub(super) connections: Mutex<Connections>,
     pub(super) base: Url,
     pub(super) session: Session,
     pub(super) rate_limiter: RateLimiter,
@@ -48,46 +48,8 @@ pub struct Http {
 /// The longest Retry-After that one request waits for; a longer one is left to the poller.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 const MAX_REDIRECTS: usize = 5;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a response may send nothing. Half-open connections are found this way.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// The connections of an account, and the authorities that they trust.
-#[derive(Debug, Clone)]
-struct Client {
-    connections: reqwest::Client,
-    trust: Arc<Trust>,
-}
-
-impl Client {
-    fn new(trust: Arc<Trust>, proxies: &Proxies, timeout: Duration) -> Self {
-        let proxies = proxies.clone();
-        let read_timeout = (timeout / 2).min(READ_TIMEOUT);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where clients are made, with their limits"
-        )]
-        let connections = reqwest::Client::builder()
-            .tls_backend_preconfigured(trust.tls.clone())
-            .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
-            .proxy(reqwest::Proxy::custom(move |target| {
-                proxies.of(target).cloned()
-            }))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_gzip()
-            .default_headers(HeaderMap::from_iter([(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("gzip"),
-            )]))
-            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT))
-            .read_timeout(read_timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .referer(false)
-            .build()
-            .expect("the TLS back end is compiled in");
-        Self { connections, trust }
-    }
-}
+/// How long a response that is read whole may send nothing, at most. Half-open connections are found this way.
+const MAX_SILENCE: Duration = Duration::from_mins(5);
 
 impl Http {
     /// A client for the API below a base URL, whose path is kept as a prefix.
@@ -96,9 +58,10 @@ impl Http {
     }
 
     pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
-        let client = Client::new(settings.authorities.current(), &proxies, settings.timeout);
+        let trust = settings.authorities.current();
+        let connections = Connections::new(trust, &proxies, settings.timeout);
         Self {
-            client: Mutex::new(client),
+            connections: Mutex::new(connections),
             base,
             session: Session::new(auth),
             rate_limiter: RateLimiter::new(settings.requests_per_second, settings.concurrency),
@@ -139,11 +102,25 @@ impl Http {
         request.read(&body)
     }
 
-    /// Sends a request and reads the whole body. A request whose body is cut off is retried.
+    /// Sends a request and reads the whole body. A request whose body is cut off is retried. All of that, a login
+    /// included, takes no longer than the timeout; half of it without a byte is reason enough for a retry.
     pub async fn body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let late = || no_whole_response(request);
+        let reading = Box::pin(self.whole_body(request));
+        deadline::within(self.settings.timeout, reading, late).await
+    }
+
+    /// How long a response that is read whole may send nothing.
+    pub(super) fn silence_of_whole(&self) -> Duration {
+        (self.settings.timeout / 2).min(MAX_SILENCE)
+    }
+
+    async fn whole_body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let silence = self.silence_of_whole();
         let mut attempt = 1;
         loop {
-            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            let sending = self.send_with_retries(request, attempt, silence);
+            let (mut response, spent) = sending.await?;
             attempt = spent;
             match response.whole(self.settings.bounds.body).await {
                 Ok(body) => return Ok(body),
@@ -157,7 +134,8 @@ impl Http {
     }
 
     /// Sends a request and folds each row of the body while more of it arrives, long responses on a blocking thread.
-    /// Memory use does not grow with the length of the body.
+    /// Memory use does not grow with the length of the body. There is no limit to its duration but that of the poll; it is
+    /// given up once nothing arrives for as long as the timeout.
     ///
     /// An error of `fold` becomes `malformed` and names the row. A bare body whose end cannot be known is `truncated`.
     /// A request whose body is cut off before any of it was folded is retried.
@@ -168,9 +146,11 @@ impl Http {
         sink: &SharedSink,
         fold: F,
     ) -> Result<Folded<F>, ProviderError> {
+        let silence = self.settings.timeout;
         let mut attempt = 1;
         let (mut response, mut batch) = loop {
-            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            let sending = self.send_with_retries(request, attempt, silence);
+            let (mut response, spent) = sending.await?;
             if frame == Frame::Bare {
                 response.require_framing()?;
             }
@@ -197,11 +177,12 @@ impl Http {
     }
 
     /// Sends a request until a successful response begins, or it is given up. Also returns the number of the attempt
-    /// that succeeded.
+    /// that succeeded. `silence` is how long the provider may send nothing.
     async fn send_with_retries(
         &self,
         request: &Request,
         first_attempt: u32,
+        silence: Duration,
     ) -> Result<(Response, u32), ProviderError> {
         let mut attempt = first_attempt;
         let mut logged_in_again = false;
@@ -211,7 +192,7 @@ impl Http {
             } else {
                 self.session.credential(self, &self.settings.clock).await?
             };
-            let error = match self.send(request, credential.as_ref()).await {
+            let error = match self.send(request, credential.as_ref(), silence).await {
                 Ok(response) => {
                     deadline::responding();
                     return Ok((response, attempt));
@@ -290,6 +271,7 @@ impl Http {
         &self,
         request: &Request,
         credential: Option<&Credential>,
+        silence: Duration,
     ) -> Result<Response, ProviderError> {
         let permit = self.permit(request).await?;
         let correlation_id = request.new_correlation_id();
@@ -300,11 +282,12 @@ impl Http {
                 slot.map_err(|wait| paused(request, wait))?;
             }
             let response = self
-                .send_once(request, &url, credential, correlation_id)
+                .send_once(request, &url, credential, correlation_id, silence)
                 .await?;
             let status = response.status();
-            if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
-                return Response::new(response, request.place(), correlation_id, permit);
+            if is_success(&request.method, status) {
+                let place = request.place();
+                return Response::new(response, place, correlation_id, permit, silence);
             }
             if status.as_u16() == 407
                 && let Some(proxy) = self.proxies.of(&url)
@@ -330,14 +313,15 @@ impl Http {
         .with_correlation_id(correlation_id))
     }
 
-    /// The client over the authorities as they are now. Its connections are new where the authorities changed.
-    fn client(&self) -> Client {
+    /// The connections over the authorities as they are now: new ones where these changed.
+    fn connections(&self) -> Connections {
         let trust = self.settings.authorities.current();
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&client.trust, &trust) {
-            *client = Client::new(trust, &self.proxies, self.settings.timeout);
+        let known = self.connections.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&known.trust, &trust) {
+            *known = Connections::new(trust, &self.proxies, self.settings.timeout);
         }
-        client.clone()
+        known.clone()
     }
 
     /// Sends one HTTP request, counts it and logs its status.
@@ -347,13 +331,13 @@ impl Http {
         url: &Url,
         credential: Option<&Credential>,
         correlation_id: Option<Uuid>,
+        silence: Duration,
     ) -> Result<reqwest::Response, ProviderError> {
         if let Some(error) = self.proxies.unusable_for(&request.place(), url) {
             return Err(error.with_correlation_id(correlation_id));
         }
-        let client = self.client();
+        let Connections { client, trust } = self.connections();
         let mut builder = client
-            .connections
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone());
         if let Some(credential) = credential {
@@ -370,18 +354,19 @@ impl Http {
             reason = "the duration of a request is a metric"
         )]
         let sent = tokio::time::Instant::now();
-        let response = match builder.send().await {
-            Ok(response) => response,
-            Err(error) => {
+        let response = match tokio::time::timeout(silence, builder.send()).await {
+            Ok(Ok(response)) => response,
+            Err(_) => {
+                self.settings.counters.requested(Code::None, sent.elapsed());
+                let error = no_response(&request.place());
+                return Err(error.with_correlation_id(correlation_id));
+            }
+            Ok(Err(error)) => {
                 self.settings.counters.requested(Code::None, sent.elapsed());
                 let place = request.place();
-                let error = match self
-                    .proxies
-                    .explain(&place, url, &error, &client.trust)
-                    .await
-                {
+                let error = match self.proxies.explain(&place, url, &error, &trust).await {
                     Some(refusal) => refusal.because(error.without_url()),
-                    None => send_error(&place, error, &client.trust),
+                    None => send_error(&place, error, &trust),
                 };
                 return Err(error.with_correlation_id(correlation_id));
             }
@@ -408,6 +393,12 @@ fn paused(request: &Request, wait: Duration) -> ProviderError {
         request.place()
     );
     ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
+}
+
+/// The error of a request whose whole response did not come within the timeout.
+pub(super) fn no_whole_response(request: &Request) -> ProviderError {
+    let what = format!("{}: no complete response in time", request.place());
+    request.correlate(ProviderError::new(Reason::Timeout, what))
 }
 
 /// A URL below a base URL; an empty last segment gives a trailing slash.

@@ -76,12 +76,15 @@ impl Proxies {
     }
 
     fn choice(&self, target: &Url) -> Option<&Choice> {
+        // No proxy reaches the loopback of this machine, where the demo and sidecars are, nor its link.
+        if is_near(target) {
+            return None;
+        }
         let choice = match target.scheme() {
             "https" => self.https.as_ref(),
             _ => self.http.as_ref(),
         }?;
-        let is_exception =
-            is_link_local(target) || self.exceptions.iter().any(|known| known.matches(target));
+        let is_exception = self.exceptions.iter().any(|known| known.matches(target));
         (!is_exception).then_some(choice)
     }
 
@@ -324,12 +327,13 @@ impl Exception {
     }
 }
 
-/// Whether a server is only reached from this machine's own link, such as the metadata service of a cloud.
-fn is_link_local(target: &Url) -> bool {
+/// Whether a server is on this machine, or only reached from its own link, such as the metadata service of a cloud.
+fn is_near(target: &Url) -> bool {
     match target.host() {
-        Some(url::Host::Ipv4(address)) => address.is_link_local(),
-        Some(url::Host::Ipv6(address)) => address.is_unicast_link_local(),
-        _ => false,
+        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        None => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Fetches an account's list of parts, and single parts, with retries within a part's timeout.
+//! Fetches an account's list of parts, and single parts, with retries before the poll's deadline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,7 +41,7 @@ impl PartFetcher {
         self
     }
 
-    /// Fetches the list of parts, within the timeout of one part and before a deadline.
+    /// Fetches the list of parts before a deadline; without one, within an interval.
     pub async fn parts(
         &self,
         request: &PollRequest,
@@ -53,8 +53,8 @@ impl PartFetcher {
         listed.unwrap_or_else(|| Err(overdue(&cause, "listing the parts")))
     }
 
-    /// Fetches one part of which these deliveries were accepted, with retries where they may help and its timeout allows
-    /// them.
+    /// Fetches one part of which these deliveries were accepted, with retries where they may help, before a deadline;
+    /// without one, within an interval.
     pub async fn fetch(
         &self,
         part: &Part,
@@ -128,14 +128,7 @@ impl PartFetcher {
 
     /// When one fetch must have ended.
     fn until(&self, deadline: Option<Instant>) -> Instant {
-        let poll = &self.account.poll;
-        let own = if self.account.provider.may_take_whole_poll() {
-            poll.interval.max(poll.timeout)
-        } else {
-            poll.timeout
-        };
-        let own = instant() + own;
-        deadline.map_or(own, |deadline| deadline.min(own))
+        deadline.unwrap_or_else(|| instant() + self.account.poll.interval)
     }
 }
 
@@ -192,29 +185,4 @@ pub(super) fn instant() -> Instant {
         reason = "the poller measures elapsed time"
     )]
     Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{sync::atomic::Ordering, time::Duration};
-
-    use super::*;
-    use crate::{
-        provider::MonthFetch,
-        test_support::{Scripted, account},
-    };
-
-    #[tokio::test(start_paused = true)]
-    async fn reading_files_may_take_the_whole_poll() {
-        let provider = Scripted::new(&[], MonthFetch::Each);
-        let account = account(Arc::clone(&provider) as _, "UTC");
-        let (timeout, interval) = (account.poll.timeout, account.poll.interval);
-        assert!(timeout < interval);
-        let fetcher = PartFetcher::new(Arc::new(account));
-        assert_eq!(fetcher.until(None) - instant(), timeout);
-        provider.may_take_whole_poll.store(true, Ordering::Relaxed);
-        assert_eq!(fetcher.until(None) - instant(), interval);
-        let soon = instant() + Duration::from_secs(1);
-        assert_eq!(fetcher.until(Some(soon)), soon);
-    }
 }

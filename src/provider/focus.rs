@@ -47,7 +47,7 @@ use crate::{
     },
 };
 
-pub(in crate::provider) use config::Config;
+pub use config::Config;
 
 use claims::{Claims, Scope};
 use context::RowContext;
@@ -95,10 +95,6 @@ impl Provider for Focus {
 
     fn month_fetch(&self) -> MonthFetch {
         MonthFetch::EachIfChanged
-    }
-
-    fn may_take_whole_poll(&self) -> bool {
-        true
     }
 
     fn parts<'a>(

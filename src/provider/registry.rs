@@ -1,5 +1,7 @@
 //! The closed list of the providers, and the entry of each: all that the rest of the program uses of a provider.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use figment::value::Dict;
 use schemars::{Schema, SchemaGenerator};
@@ -7,10 +9,10 @@ use schemars::{Schema, SchemaGenerator};
 use super::{
     Provider, activeplatform, cloudcockpit,
     config::{BuildContext, Defaults, ProviderConfig},
-    enube, mike, otc,
+    enube, focus, mike, otc,
 };
 
-/// The five providers: the values of the label `provider`, in lower case.
+/// The six providers: the values of the label `provider`, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 #[value(rename_all = "lower")]
 pub enum ProviderName {
@@ -24,6 +26,8 @@ pub enum ProviderName {
     ActivePlatform,
     /// DHI MIKE Cloud: consumption log.
     Mike,
+    /// FOCUS exports in object stores and folders.
+    Focus,
 }
 
 impl ProviderName {
@@ -50,6 +54,7 @@ impl ProviderName {
             Self::CloudCockpit => ProviderEntry::of::<cloudcockpit::Config>(),
             Self::ActivePlatform => ProviderEntry::of::<activeplatform::Config>(),
             Self::Mike => ProviderEntry::of::<mike::Config>(),
+            Self::Focus => ProviderEntry::of::<focus::Config>(),
         }
     }
 }
@@ -69,6 +74,10 @@ pub struct ProviderEntry {
     pub offers: &'static [&'static str],
     /// The keys whose differing values keep two accounts apart, see [`ProviderConfig::SCOPE_KEYS`].
     pub scope_keys: &'static [&'static str],
+    /// How long the API serves equal requests from a cache, see [`ProviderConfig::CACHED_FOR`].
+    pub cached_for: Option<Duration>,
+    /// How many days a credential lives, see [`ProviderConfig::CREDENTIAL_DAYS`].
+    pub credential_days: Option<u16>,
     /// The keys that only say how something is fetched, see [`ProviderConfig::FETCH_KEYS`].
     pub fetch_keys: &'static [&'static str],
     /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
@@ -87,6 +96,8 @@ impl ProviderEntry {
             defaults: C::DEFAULTS,
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
+            cached_for: C::CACHED_FOR,
+            credential_days: C::CREDENTIAL_DAYS,
             fetch_keys: C::FETCH_KEYS,
             currency: C::CURRENCY,
             build: |values, context| {
@@ -107,7 +118,14 @@ mod tests {
         let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
         assert_eq!(
             names,
-            ["otc", "enube", "cloudcockpit", "activeplatform", "mike"]
+            [
+                "otc",
+                "enube",
+                "cloudcockpit",
+                "activeplatform",
+                "mike",
+                "focus"
+            ]
         );
         for provider in ProviderName::all() {
             assert_eq!(ProviderName::named(provider.as_str()), Some(provider));

@@ -10,8 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, future::try_join_all};
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::{
@@ -51,7 +50,6 @@ pub(super) async fn read(
     reading: Reading,
 ) -> Result<FileSummary, ProviderError> {
     let place = Arc::clone(&reading.place);
-    let malformed = |problem: String| ProviderError::malformed(format!("{place}: {problem}"));
     let tail = Tail::read(file, &place).await?;
     let (metadata, end) = tail.footer().await?;
     let names = metadata
@@ -61,9 +59,14 @@ pub(super) async fn read(
         .get_fields()
         .iter();
     let names = names.map(|field| field.name().to_owned()).collect();
-    let table = Arc::new(reading.context.table(names).map_err(malformed)?);
+    let table = Arc::new(
+        reading
+            .context
+            .table(names)
+            .map_err(|problem| malformed(&place, &problem))?,
+    );
     let projection = guard(&place, || {
-        Projection::new(&metadata, &table).map_err(malformed)
+        Projection::new(&metadata, &table).map_err(|problem| malformed(&place, &problem))
     })?;
     let projection = Arc::new(projection);
     let rows: i64 = metadata
@@ -73,7 +76,8 @@ pub(super) async fn read(
         .fold(0, i64::saturating_add);
     if rows != metadata.file_metadata().num_rows() {
         return Err(malformed(
-            "the row groups have another number of rows than the file".to_owned(),
+            &place,
+            "the row groups have another number of rows than the file",
         ));
     }
     let mut reader = GroupReader::new(
@@ -96,6 +100,10 @@ pub(super) async fn read(
     let GroupReader { fold, reading, .. } = reader;
     let mut sink = reading.sink.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(fold.finish(&mut *sink))
+}
+
+fn malformed(place: &str, problem: &str) -> ProviderError {
+    ProviderError::malformed(format!("{place}: {problem}"))
 }
 
 /// A row group that is not read.
@@ -183,15 +191,15 @@ async fn fetch(tail: &Tail<'_>, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Pro
             _ => joined.push(range),
         }
     }
-    // Boxed, since the compiler cannot tell of the borrowing futures of a stream that they may change threads.
-    let requests: Vec<BoxFuture<'_, _>> = joined
-        .iter()
-        .map(|range| Box::pin(tail.range(range.clone())) as _)
-        .collect();
-    let bytes: Vec<Bytes> = stream::iter(requests)
-        .buffered(CONCURRENT_RANGES)
-        .try_collect()
-        .await?;
+    let mut bytes = Vec::new();
+    for together in joined.chunks(CONCURRENT_RANGES) {
+        // Boxed, since the compiler does not see that a stream of them can be sent between threads.
+        let requests: Vec<_> = together
+            .iter()
+            .map(|range| tail.range(range.clone()).boxed())
+            .collect();
+        bytes.extend(try_join_all(requests).await?);
+    }
     let slice = |range: &Range<u64>| {
         let at = joined.partition_point(|joined| joined.start <= range.start) - 1;
         let start = usize::try_from(range.start - joined[at].start).unwrap_or(usize::MAX);

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::charge::Month;
 
 /// The maximum number of sub accounts in one file.
-const MAX_ACCOUNTS: usize = 200_000;
+const MAX_ACCOUNTS: usize = 100_000;
 
 /// Billing accounts with their sub accounts, and the months in which each has charges.
 #[derive(Debug, Default)]
@@ -64,5 +64,21 @@ impl Scopes {
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_bounded() {
+        let mut scopes = Scopes::default();
+        for number in 0..MAX_ACCOUNTS {
+            assert_eq!(scopes.number("b", &number.to_string()), Ok(number));
+        }
+        assert_eq!(scopes.number("b", "7"), Ok(7));
+        assert_eq!(scopes.number("b", "new"), Err(MAX_ACCOUNTS));
+        assert_eq!(scopes.number("c", "7"), Err(MAX_ACCOUNTS));
     }
 }

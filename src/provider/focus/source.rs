@@ -69,6 +69,11 @@ impl FileSource {
         }
     }
 
+    fn invalid_gzip(&self) -> ProviderError {
+        let place = &self.place;
+        ProviderError::malformed(format!("{place}: the file cannot be decompressed"))
+    }
+
     fn wrong_size(&self, size: u64) -> ProviderError {
         let Self { place, arrived, .. } = self;
         ProviderError::truncated(format!(
@@ -80,11 +85,8 @@ impl FileSource {
 impl Source for FileSource {
     async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
         loop {
-            let place = &self.place;
             if let Some(gzip) = &mut self.gzip
-                && let Some(chunk) = gzip.chunk().map_err(|_| {
-                    ProviderError::malformed(format!("{place}: the file cannot be decompressed"))
-                })?
+                && let Some(chunk) = gzip.chunk().map_err(|_| self.invalid_gzip())?
             {
                 return Ok(Some(chunk));
             }

@@ -193,8 +193,10 @@ pub(super) async fn read_months(
     let sink: SharedSink = recording.clone();
     let months: Vec<Month> = months.iter().map(|text| month(text)).collect();
     let context = Arc::new(RowContext::new(settings));
-    let summary = read(Arc::new(file), context, &months, other_months, &sink).await;
-    let summary = summary.map_err(|error| error_text(&error))?;
+    // A provider's futures are boxed, and move between threads.
+    let reading: BoxFuture<'_, _> =
+        read(Arc::new(file), context, &months, other_months, &sink).boxed();
+    let summary = reading.await.map_err(|error| error_text(&error))?;
     let sink = std::mem::take(&mut *recording.lock().unwrap());
     Ok(Found { summary, sink })
 }

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     charge::Measure,
-    exposition::Rendered,
+    exposition::{Rendered, write_past},
     poller::test_support::ScriptedAccount,
     provider::{Granularity, MonthFetch},
-    test_support::{TestCharge, cost, day},
-    view::{Window, budgets::BudgetSet},
+    test_support::{TestCharge, at, cost, day},
+    view::{PastView, Window, budgets::BudgetSet},
 };
 
 const NOW: &str = "2025-03-10T12:00:00Z";
@@ -121,4 +121,41 @@ async fn billed_cost_decides_what_is_folded() {
         .collect();
     let want = [Window::MonthToDate, Window::MonthEnd].map(|window| (Measure::BilledCost, window));
     assert_eq!(measures, want);
+}
+
+#[tokio::test]
+async fn past_days_have_each_basis_with_its_label() {
+    let scripted = ScriptedAccount::with(ALL, MonthFetch::Both, |account| {
+        "aws".clone_into(&mut account.provider_label);
+    });
+    let all = [
+        charges("2025-03-02", "a", [10.0, 20.0, 30.0, 40.0, 50.0]),
+        charges("2025-03-09", "a", [100.0, 200.0, 300.0, 400.0, 500.0]),
+    ];
+    scripted.provider.returns("account", all.concat());
+    scripted.poll(NOW).await;
+    let state = scripted.handle.state.load_full();
+    let account = Arc::clone(&scripted.handle.account);
+    let past = PastView::new(account, (*state).clone(), [at("2025-03-05T12:00:00Z")]);
+    let mut out = Vec::new();
+    write_past(&mut out, &[past], &[], &mut |_, _| Ok(())).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let to_date: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && line.contains("_month_to_date{"))
+        .filter_map(|line| line.strip_prefix("cloudspend_"))
+        .collect();
+    let series = |name: &str, unit: &str, value: &str| {
+        let labels = "provider=\"aws\",account=\"main\",customer=\"a\",project=\"\",product=\"\"";
+        format!("{name}_month_to_date{{{labels},{unit}}} {value} 1741176000")
+    };
+    let euros = "currency=\"EUR\"";
+    let want = [
+        series("billed_cost", euros, "10"),
+        series("effective_cost", euros, "20"),
+        series("list_cost", euros, "30"),
+        series("contracted_cost", euros, "40"),
+        series("pricing_quantity", "unit=\"Hours\"", "50"),
+    ];
+    assert_eq!(to_date, want);
 }

@@ -2,6 +2,7 @@
 
 use cloudspend_exporter::{config, demo::Demo, provider::registry::ProviderName};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::support::{
     Exporter, Folder, MOMENT, OPEN_METRICS, Program, demo_at, eventually, get, repository, scrape,
@@ -9,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn all_five_providers_are_served_until_sigterm() {
+async fn all_six_providers_are_served_until_sigterm() {
     let mut demo = Program::exporter(&["demo", "--web.listen-address=127.0.0.1:0"]);
     let url = demo.says("  curl http://127.0.0.1:").await;
     let url = format!("http://127.0.0.1:{}", url.trim_end_matches("/metrics"));
@@ -29,8 +30,8 @@ async fn all_five_providers_are_served_until_sigterm() {
         let shown = scrape(&format!("{url}/metrics"), OPEN_METRICS).await?;
         let polled = shown.samples("cloudspend_poll_success");
         match polled.filter(|sample| sample.value > 0.0).count() {
-            6 => Ok(shown),
-            polled => Err(format!("{polled} of 6 accounts")),
+            7 => Ok(shown),
+            polled => Err(format!("{polled} of 7 accounts")),
         }
     })
     .await;
@@ -40,7 +41,9 @@ async fn all_five_providers_are_served_until_sigterm() {
             .iter()
             .filter(|family| family.help.ends_with("Cached from the last poll."))
             .flat_map(|family| &family.samples)
-            .filter(|sample| sample.label("provider") == provider.as_str() && sample.value > 0.0)
+            .filter(|sample| {
+                sample.label("provider") == Demo::label(provider) && sample.value > 0.0
+            })
             .count();
         assert!(charged > 0, "nothing of {}", provider.as_str());
     }
@@ -58,6 +61,7 @@ async fn all_five_providers_are_served_until_sigterm() {
         "licences",
         "operator",
         "simulations",
+        "aws-exports",
     ] {
         assert!(
             page.text().contains(account),
@@ -108,7 +112,7 @@ async fn only_reading_requests_are_sent() {
             .map(String::as_str)
             .collect();
         let wanted: &[&str] = match provider {
-            ProviderName::Otc | ProviderName::ActivePlatform => &[],
+            ProviderName::Otc | ProviderName::ActivePlatform | ProviderName::Focus => &[],
             ProviderName::Enube => &[
                 "POST /rocketsvc/api/v4/auth/login",
                 "POST /rocketsvc/api/v4/aws/usages",
@@ -191,6 +195,30 @@ async fn good_configuration_passes_check() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stdout, format!("{}: valid\n", file.display()));
     assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn sample_is_not_loaded_by_accident() {
+    let folder = Folder::with(&[]);
+    let config = folder.path().join("config");
+    std::fs::create_dir(&config).unwrap();
+    let sample = "cloudspend.example.yml";
+    std::fs::copy(repository("config").join(sample), config.join(sample)).unwrap();
+    for arguments in [&["check-config"][..], &["explain"], &[]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"));
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear();
+        let ended = Program::start(command).unwrap().end().await;
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?} {ended:?}");
+        for place in [
+            "/config/cloudspend.yml",
+            "/etc/cloudspend-exporter/cloudspend.yml",
+        ] {
+            assert!(ended.stderr.contains(place), "{arguments:?} {ended:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -130,6 +130,12 @@ impl GroupReader {
             } else {
                 0
             };
+            if pages.has_lengths() {
+                for page in group.pages(group.chunks.len() - 1).map_err(library)? {
+                    let page = page.map_err(library)?;
+                    pages::check_lengths(&page, chunk.column_descr()).map_err(invalid)?;
+                }
+            }
             checked.push((pages, longest));
         }
         let memory = |rows: usize| {

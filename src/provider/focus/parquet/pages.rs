@@ -5,11 +5,13 @@ use std::io::Read;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use parquet::{
-    basic::{CompressionCodec, ConvertedType, Type},
+    basic::{CompressionCodec, ConvertedType, Encoding, Type},
+    column::page::Page,
     file::metadata::ColumnChunkMetaData,
+    schema::types::ColumnDescriptor,
 };
 
-use super::thrift::{PageHeader, PageKind, page_header};
+use super::thrift::{PageHeader, PageKind, delta_values, page_header};
 
 /// The most pages of one chunk.
 const MAX_PAGES: usize = 50_000;
@@ -27,6 +29,8 @@ const RLE_DICTIONARY: i32 = 8;
 /// A data page.
 #[derive(Debug, Clone, Copy)]
 struct DataPage {
+    /// Of texts, the lengths come first, and are all decoded at once.
+    lengths_first: bool,
     values: usize,
     size: usize,
     from_dictionary: bool,
@@ -104,6 +108,42 @@ pub(super) fn check(
     Ok(pages)
 }
 
+/// Refuses a page of texts that claims more lengths than values: the library makes room for all of them.
+pub(super) fn check_lengths(page: &Page, column: &ColumnDescriptor) -> Result<(), String> {
+    let claimed = match page {
+        Page::DataPage {
+            buf,
+            encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            ..
+        } => {
+            let levels = [column.max_rep_level(), column.max_def_level()];
+            let mut rest = Some(&buf[..]);
+            for _ in levels.into_iter().filter(|level| *level > 0) {
+                rest = rest.and_then(|rest| {
+                    let (length, rest) = rest.split_first_chunk::<4>()?;
+                    rest.get(usize::try_from(u32::from_le_bytes(*length)).ok()?..)
+                });
+            }
+            rest
+        }
+        Page::DataPageV2 {
+            buf,
+            encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            def_levels_byte_len,
+            rep_levels_byte_len,
+            ..
+        } => usize::try_from(u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len))
+            .ok()
+            .and_then(|levels| buf.get(levels..)),
+        _ => return Ok(()),
+    };
+    match claimed.map(|bytes| (bytes.is_empty(), delta_values(bytes))) {
+        Some((true, _)) => Ok(()),
+        Some((false, Some(count))) if count <= u64::from(page.num_values()) => Ok(()),
+        _ => Err("a page claims more texts than it has values".to_owned()),
+    }
+}
+
 /// The library inflates a page without a limit, so its length is found out before.
 fn check_gzip(header: &PageHeader, data: &[u8], codec: CompressionCodec) -> Result<(), String> {
     let (levels, is_compressed) = match header.kind {
@@ -165,20 +205,25 @@ impl Pages {
                 values, encoding, ..
             } => (values, encoding),
         };
-        if self.is_text && !matches!(encoding, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY) {
+        let is_known = matches!(
+            encoding,
+            PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY | DELTA_LENGTH_BYTE_ARRAY
+        );
+        if self.is_text && !is_known {
+            // Texts that share their beginnings may be any number of times longer in memory.
             let which = match encoding {
-                DELTA_LENGTH_BYTE_ARRAY => "DELTA_LENGTH_BYTE_ARRAY",
                 DELTA_BYTE_ARRAY => "DELTA_BYTE_ARRAY",
                 _ => "an unknown encoding",
             };
             return Err(format!(
-                "it is written with {which}; texts can be read with PLAIN and dictionary encoding"
+                "it is written with {which}; texts can be read in PLAIN, dictionary and DELTA_LENGTH_BYTE_ARRAY encoding"
             ));
         }
         if self.data.len() >= MAX_PAGES {
             return Err(format!("it has more than {MAX_PAGES} pages"));
         }
         self.data.push(DataPage {
+            lengths_first: self.is_text && encoding == DELTA_LENGTH_BYTE_ARRAY,
             values: usize::try_from(values).unwrap_or(usize::MAX),
             size: header.uncompressed,
             from_dictionary: matches!(encoding, PLAIN_DICTIONARY | RLE_DICTIONARY),
@@ -225,6 +270,8 @@ impl Pages {
             let bytes = |values: usize| {
                 if page.from_dictionary {
                     values.min(rows).saturating_mul(longest)
+                } else if page.lengths_first {
+                    page.values.saturating_mul(4).saturating_add(page.size)
                 } else {
                     page.size
                 }
@@ -246,8 +293,66 @@ impl Pages {
         most.saturating_mul(2)
     }
 
+    /// Whether pages must be decompressed to know how many lengths they claim.
+    pub(super) fn has_lengths(&self) -> bool {
+        self.data.iter().any(|page| page.lengths_first)
+    }
+
     /// Whether the length of the dictionary's longest text matters: texts are copied out of it.
     pub(super) fn needs_longest(&self) -> bool {
         self.is_text && self.dictionary.is_some() && !self.is_dictionary()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::{basic::Type as PhysicalType, schema::types};
+
+    use super::*;
+
+    #[test]
+    fn more_lengths_than_values_are_refused() {
+        let text = types::Type::primitive_type_builder("text", PhysicalType::BYTE_ARRAY);
+        let column = ColumnDescriptor::new(
+            text.build().unwrap().into(),
+            1,
+            0,
+            types::ColumnPath::new(Vec::new()),
+        );
+        // Levels of 2 bytes, then blocks of 128, 4 parts, and the number of lengths.
+        for (count, is_refused) in [
+            (&[3][..], false),
+            (&[4], true),
+            (&[0xff, 0xff, 0xff, 0xff, 7], true),
+            (&[0x80], true),
+        ] {
+            let values = [&[0x80, 1, 4], count].concat();
+            let v1 = Page::DataPage {
+                buf: [&[2, 0, 0, 0, 6, 1][..], &values].concat().into(),
+                num_values: 3,
+                encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY,
+                def_level_encoding: Encoding::RLE,
+                rep_level_encoding: Encoding::RLE,
+                statistics: None,
+            };
+            let v2 = Page::DataPageV2 {
+                buf: [&[6, 1][..], &values].concat().into(),
+                num_values: 3,
+                encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY,
+                num_nulls: 0,
+                num_rows: 3,
+                def_levels_byte_len: 2,
+                rep_levels_byte_len: 0,
+                is_compressed: false,
+                statistics: None,
+            };
+            for page in [v1, v2] {
+                assert_eq!(
+                    check_lengths(&page, &column).is_err(),
+                    is_refused,
+                    "{count:?}"
+                );
+            }
+        }
     }
 }

@@ -259,6 +259,15 @@ fn kind_header(reader: &mut Reader<'_>) -> Option<[Option<i64>; 7]> {
     Some(fields)
 }
 
+/// The number of values that a block of delta encoding claims at its start, after the length of its blocks and the number
+/// of their parts. It is no Thrift, but its numbers are written alike.
+pub(super) fn delta_values(bytes: &[u8]) -> Option<u64> {
+    let mut reader = Reader { rest: bytes };
+    reader.varint()?;
+    reader.varint()?;
+    reader.varint()
+}
+
 /// How much a footer makes of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct FooterShape {
