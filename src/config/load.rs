@@ -29,7 +29,7 @@ use crate::{
     telemetry::{LogLevel, error_chain::chain},
 };
 
-/// The defaults. Those of `requests_per_second` and `concurrency` differ by provider.
+/// The defaults. Those of `restatement`, `requests_per_second` and `concurrency` differ by provider.
 const DEFAULTS: &str = "
 log: {level: info}
 poll:
@@ -37,7 +37,6 @@ poll:
   timeout: 2m
   stale_after: 26h
   max_series: 20000
-  restatement: 10d
   plausibility: true
 ";
 

@@ -155,14 +155,16 @@ impl PollSection {
         }
     }
 
-    /// The complete settings; `None` where a key has no value. The last two have defaults by provider.
+    /// The complete settings; `None` where a key has no value. Three have defaults by provider.
     pub(super) fn resolve(&self, entry: &ProviderEntry) -> Option<Poll> {
         Some(Poll {
             interval: self.interval?.0,
             timeout: self.timeout?.0,
             stale_after: self.stale_after?.0,
             max_series: self.max_series?,
-            restatement: self.restatement?.0,
+            restatement: self
+                .restatement
+                .map_or(entry.defaults.restatement, |Span(span)| span),
             plausibility: self.plausibility?,
             requests_per_second: self
                 .requests_per_second

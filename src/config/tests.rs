@@ -20,7 +20,7 @@ use crate::{
     error::ProviderError,
     provider::{
         Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
-        config::{BuildContext, Defaults, ProviderConfig, Text},
+        config::{BuildContext, Defaults, ProviderConfig, RESTATEMENT, Text},
         registry::{ProviderEntry, ProviderName},
     },
     secret::SecretSource,
@@ -73,6 +73,7 @@ impl ProviderConfig for Bank {
         day_closes_after: Duration::from_hours(6),
         requests_per_second: 3.0,
         concurrency: 4,
+        restatement: RESTATEMENT,
     };
     const OFFERS: &'static [&'static str] =
         &["owner", "owner_id", "cloud_region", "job", "tag:KEY"];

@@ -2,13 +2,17 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    fmt,
     path::PathBuf,
     time::Duration,
 };
 
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error, Visitor},
+};
 use url::Url;
 
 use crate::{
@@ -29,7 +33,12 @@ pub struct Defaults {
     pub requests_per_second: f64,
     /// Concurrent requests.
     pub concurrency: usize,
+    /// How long after its end a month is still fetched and may be restated.
+    pub restatement: Duration,
 }
+
+/// How long after its end a month is restated where nothing else is known of a provider.
+pub const RESTATEMENT: Duration = Duration::from_hours(10 * 24);
 
 /// What the operator writes for one provider. Every key is optional to serde, so that all errors are reported together.
 pub trait ProviderConfig: DeserializeOwned + JsonSchema {
@@ -209,5 +218,47 @@ impl JsonSchema for Text {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+/// A duration as humantime reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as 30m or 1h 30m")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+                humantime::parse_duration(text)
+                    .map(Span)
+                    .map_err(|_| E::custom("must be a duration such as 30m or 1h 30m"))
+            }
+        }
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": r"^\s*([0-9]+(\.[0-9]+)?\s*[A-Za-zµ]+\s*)+$|^0$",
+            "examples": ["30m", "1h 30m"],
+        })
     }
 }

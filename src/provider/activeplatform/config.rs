@@ -63,6 +63,7 @@ impl ProviderConfig for Config {
         day_closes_after: Duration::ZERO,
         requests_per_second: 2.0,
         concurrency: 2,
+        restatement: Duration::from_hours(20 * 24),
     };
     const OFFERS: &'static [&'static str] = &[
         "account_id",

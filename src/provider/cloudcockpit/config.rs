@@ -10,7 +10,7 @@ use crate::{
     http_client::{Auth, Http},
     provider::{
         Provider,
-        config::{BuildContext, Defaults, ProviderConfig, Text},
+        config::{BuildContext, Defaults, ProviderConfig, RESTATEMENT, Text},
     },
 };
 
@@ -57,6 +57,7 @@ impl ProviderConfig for Config {
         day_closes_after: Duration::ZERO,
         requests_per_second: 2.0,
         concurrency: 2,
+        restatement: RESTATEMENT,
     };
     const OFFERS: &'static [&'static str] = &[
         "company_name",

@@ -9,7 +9,7 @@ use crate::{
     http_client::{Auth, Http},
     provider::{
         Provider,
-        config::{BuildContext, Defaults, ProviderConfig, Text},
+        config::{BuildContext, Defaults, ProviderConfig, RESTATEMENT, Text},
     },
 };
 
@@ -139,6 +139,7 @@ impl ProviderConfig for Config {
         day_closes_after: Duration::ZERO,
         requests_per_second: 2.0,
         concurrency: 2,
+        restatement: RESTATEMENT,
     };
     const OFFERS: &'static [&'static str] = &[
         "customer_name",
