@@ -112,7 +112,7 @@ pub(super) async fn command(
     let progress = Progress::on_terminal();
     let stop = shutdown_signal()?;
     match run(config.accounts, &options, &clock, &progress, stop).await {
-        // The reader has gone. It has no whole file, so this is no success, but there is nobody to tell.
+        // The reader has gone. It has no whole file, so this is no success, but nobody reads a message either.
         Err(BackfillError::Output { source, .. })
             if options.output.is_none() && source.kind() == io::ErrorKind::BrokenPipe =>
         {

@@ -187,7 +187,7 @@ pub(super) fn check_matches(
         if matching.is_empty() {
             warnings.push(format!("{place}: matches no account"));
         }
-        // Where the account does not say its currency, only its answers tell it.
+        // Where the account has no currency, it is known from responses only.
         let others: BTreeSet<&str> = matching
             .iter()
             .filter_map(|account| account.written.get("currency")?.as_str())

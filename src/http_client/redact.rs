@@ -1,13 +1,13 @@
-//! Finds a credential in what a server sent, whole or in part and however it was written down, before that is told.
+//! Finds a credential in what a server sent, whole or in part and in whatever encoding, before it is shown.
 
 use std::collections::HashSet;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
-/// So many characters of a credential in a row are too many to be told. A shorter credential counts as a whole.
+/// So many consecutive characters of a credential must not be shown. A shorter credential counts as a whole.
 const TELLTALE: usize = 8;
 
-/// Whether a text repeats so much of a credential that it must not be told: as it is, percent-encoded, escaped as in
+/// Whether a text repeats so much of a credential that it must not be shown: as it is, percent-encoded, escaped as in
 /// JSON, in JavaScript or in HTML, in hexadecimal or in base64, with other text around it, too.
 pub(super) fn repeats(text: &[u8], secret: &[u8]) -> bool {
     let length = secret.len().min(TELLTALE);
@@ -35,7 +35,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
         |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
     let hexadecimal = secret.iter().flat_map(digits).collect();
     let mut forms = vec![plain(secret), hexadecimal];
-    // What stands before a credential shifts its base64 by one or two bytes. The characters at either end belong to
+    // What precedes a credential shifts its base64 by one or two bytes. The characters at either end belong to
     // their neighbours as well.
     for shift in 0..3 {
         let mut shifted = vec![0; shift];
@@ -111,7 +111,7 @@ fn entities_decoded(text: &[u8]) -> Vec<u8> {
     })
 }
 
-/// A text in which `decode` has written anew what it knows; it tells how much that was.
+/// A text that `decode` has decoded where it could, with the length of what it decoded.
 fn rewritten(text: &[u8], decode: impl Fn(&[u8], &mut Vec<u8>) -> Option<usize>) -> Vec<u8> {
     let mut written = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -2,7 +2,7 @@
 //!
 //! It is faster for the rows that billing APIs send: the text is known to be UTF-8, nobody has to look for the row's end
 //! first, keys come in the order in which they came before, and numbers are read by the standard library, which rounds
-//! correctly. There is no error but "not sure", so that every fault is told by one reader, in one way.
+//! correctly. There is no error but "not sure", so that one reader reports every error, in one way.
 
 use std::{fmt, str::FromStr};
 
@@ -135,7 +135,7 @@ impl<'t> Plain<'_, 't> {
         Ok(())
     }
 
-    /// Passes a string; what stands between its quotes, and whether that holds escapes.
+    /// Passes a string; the text between its quotes, and whether that holds escapes.
     fn string(&mut self) -> Result<(&'t str, bool), Unsure> {
         self.pass(b'"')?;
         let from = self.at;
@@ -296,7 +296,7 @@ fn unescaped(quoted: &str) -> Result<String, Unsure> {
     serde_json::from_str(quoted).map_err(|_| Unsure)
 }
 
-/// Where the first quote, backslash or control character stands; the length if there is none. Eight bytes at a time:
+/// Where the first quote, backslash or control character is; the length if there is none. Eight bytes at a time:
 /// strings are too short for a search that has to be set up.
 fn end_of_run(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;

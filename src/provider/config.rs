@@ -56,6 +56,10 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// the same money. Both values must be set, and have nothing in common.
     const SCOPE_KEYS: &'static [&'static str] = &[];
 
+    /// Pairs of a key of [`Self::SCOPE_KEYS`] and a switch that widens it to what other values of the key stand for, so
+    /// that differing values no longer keep two accounts apart.
+    const SCOPE_WIDENERS: &'static [(&'static str, &'static str)] = &[];
+
     /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }

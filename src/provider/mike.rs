@@ -11,7 +11,9 @@ use http::{HeaderName, HeaderValue};
 use jiff::{SignedDuration, ToSpan, civil::Date, tz::TimeZone};
 use serde_json::json;
 
-use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
+use super::{
+    Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+};
 use crate::{
     charge::{Measure, SharedSink},
     error::{ProviderError, Reason},
@@ -91,9 +93,13 @@ impl Provider for Mike {
         &'a self,
         _: &'a Part,
         poll: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.usage(poll, sink))
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
+        Box::pin(async move {
+            self.usage(poll, sink).await?;
+            Ok(Fetched::replaced())
+        })
     }
 }
 

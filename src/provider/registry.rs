@@ -69,6 +69,8 @@ pub struct ProviderEntry {
     pub offers: &'static [&'static str],
     /// The keys whose differing values keep two accounts apart, see [`ProviderConfig::SCOPE_KEYS`].
     pub scope_keys: &'static [&'static str],
+    /// The switches that widen a scope, see [`ProviderConfig::SCOPE_WIDENERS`].
+    pub scope_wideners: &'static [(&'static str, &'static str)],
     /// Reads, checks and builds.
     pub build: BuildProvider,
     /// The JSON schema of its own keys.
@@ -83,6 +85,7 @@ impl ProviderEntry {
             defaults: C::DEFAULTS,
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
+            scope_wideners: C::SCOPE_WIDENERS,
             build: |values, context| {
                 let config: C = context.diagnostics.read(values, &context.key_prefix)?;
                 config.build(context)
@@ -115,7 +118,8 @@ mod tests {
             let entry = provider.entry();
             let schema = (entry.schema)(&mut SchemaGenerator::default());
             let keys = schema.get("properties").unwrap();
-            for key in entry.scope_keys {
+            let wideners = entry.scope_wideners.iter().flat_map(|(key, switch)| [key, switch]);
+            for key in entry.scope_keys.iter().chain(wideners) {
                 assert!(keys.get(key).is_some(), "{}: no key {key}", entry.name);
             }
         }

@@ -68,6 +68,11 @@ impl DateRange {
         }
     }
 
+    /// Whether it can be taken from a month that was reported as a whole.
+    pub(super) fn is_whole_month(self) -> bool {
+        matches!(self, Self::Month(_))
+    }
+
     pub(super) fn sum_of(self, daily: &DailySums<'_>) -> f64 {
         match self {
             Self::Month(_) => daily.total,
@@ -107,8 +112,8 @@ pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window,
     .collect()
 }
 
-/// The newest day that was closed when each part was last polled. It must also be closed now, in case the clock was set
-/// back since.
+/// The newest day that was closed when each part with days was last polled. It must also be closed now, in case the clock
+/// was set back since. A part has days where what a month cost was not reported as a whole.
 pub(super) fn newest_closed_day(
     state: &AccountState,
     now: Timestamp,
@@ -119,19 +124,27 @@ pub(super) fn newest_closed_day(
     state
         .parts
         .values()
-        .filter(|part| part.listed && !part.months.is_empty())
+        .filter(|part| part.listed && part.months.values().any(has_days))
         .map(|part| {
             std::iter::successors(Some(today), |day| day.yesterday().ok())
                 .take_while(|day| Month::of(*day) >= Month::of(today).previous())
                 .find(|day| match part.months.get(&Month::of(*day)) {
-                    Some(MonthState::Reported { at, .. }) => {
+                    Some(month @ MonthState::Reported { at, .. }) if has_days(month) => {
                         day_closes(*day, zone, closes_after) <= now.min(*at)
                     }
-                    Some(MonthState::Withheld) | None => false,
+                    Some(_) | None => false,
                 })
         })
         .min()
         .flatten()
+}
+
+/// Whether the days of a month are known.
+fn has_days(month: &MonthState) -> bool {
+    match month {
+        MonthState::Reported { sums, .. } => !sums.has_whole_month(),
+        MonthState::Withheld => false,
+    }
 }
 
 /// When the next window begins or the next part becomes stale.

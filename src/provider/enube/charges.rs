@@ -34,7 +34,7 @@ const CATALOG: usize = 2;
 const ALIAS: usize = 4;
 const SUBSCRIPTION: usize = 6;
 
-/// The dimensions, in the order in which a charge has their values. `alias` is the alias of what the row stands for.
+/// The dimensions, in the order in which a charge has their values. `alias` is the alias of what the row describes.
 pub(super) fn dimensions(detail: Detail) -> Vec<Dimension> {
     let customer = Dimension::new("customer_name")
         .id(CUSTOMER)

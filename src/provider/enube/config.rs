@@ -37,7 +37,7 @@ pub struct Config {
     password_env: Option<String>,
     /// Which cloud: azure, aws or gcp. Default: azure.
     cloud: Option<Cloud>,
-    /// What a row stands for: `customers`, all in one request, or `subscriptions`, with a request for each customer. Default: customers.
+    /// What a row describes: `customers`, all in one request, or `subscriptions`, with a request for each customer. Default: customers.
     detail: Option<Detail>,
     /// Catalogs, one request each, shown as `product`. An empty list means one request and an empty `product`. Default: consumption and marketplace for azure, an empty list for aws and gcp.
     catalogs: Option<Vec<Text>>,
@@ -86,7 +86,7 @@ impl Cloud {
     }
 }
 
-/// What a row stands for.
+/// What a row describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", expecting = "customers or subscriptions")]
 pub(super) enum Detail {

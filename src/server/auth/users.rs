@@ -12,18 +12,18 @@ use tokio::sync::Semaphore;
 
 /// How many hashes are computed at once; each takes a core for some 0.1 s.
 const MAX_CONCURRENT: usize = 2;
-/// How many requests may wait for a hash; more get a 503.
-const WAITING: usize = 32;
-/// A password is right by its first 72 bytes, so one user may have many.
-const REMEMBERED: usize = 256;
+/// How many requests may wait for a hash; further ones get a 503.
+const MAX_WAITING: usize = 32;
+/// Maximum number of remembered logins. bcrypt compares only the first 72 bytes, so one user has many valid passwords.
+const MAX_REMEMBERED: usize = 256;
 
 /// The users of the web configuration.
 pub(super) struct Users {
     hashes: Arc<BTreeMap<String, String>>,
-    /// Compared with where the user is unknown, so that this takes as long: the hash of the highest cost.
+    /// The hash that is checked where the user is unknown, so that the response takes as long: the one of the highest cost.
     decoy: String,
     remembered: Mutex<HashSet<Proof>>,
-    /// Differs from process to process, so that what is remembered tells nothing about a password.
+    /// Differs from process to process, so that the memory reveals nothing about a password.
     key: hmac::Key,
     places: Arc<Semaphore>,
     waiting: Semaphore,
@@ -31,17 +31,17 @@ pub(super) struct Users {
     computed: std::sync::atomic::AtomicUsize,
 }
 
-/// Of a login that was right: a keyed hash of user and password.
+/// A keyed hash of user and password of a successful login.
 type Proof = [u8; 32];
 
-/// What a request's credential is.
+/// The result of checking a request's credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// A user's.
+    /// It is a user's.
     Known,
-    /// Absent, or of no user.
+    /// It is missing or wrong.
     Refused,
-    /// Not checked: too many others are being checked.
+    /// It was not checked: too many others are being checked.
     Busy,
 }
 
@@ -57,7 +57,7 @@ impl Users {
             remembered: Mutex::default(),
             key,
             places: Arc::new(Semaphore::new(MAX_CONCURRENT)),
-            waiting: Semaphore::new(WAITING),
+            waiting: Semaphore::new(MAX_WAITING),
             #[cfg(test)]
             computed: std::sync::atomic::AtomicUsize::new(0),
         })
@@ -84,7 +84,7 @@ impl Users {
             return Verdict::Refused;
         }
         let mut remembered = self.remembered();
-        if remembered.len() >= REMEMBERED {
+        if remembered.len() >= MAX_REMEMBERED {
             remembered.clear();
         }
         remembered.insert(proof);
@@ -238,10 +238,10 @@ mod tests {
             hashes: Arc::new(BTreeMap::from([("carol".to_owned(), hash)])),
             ..users
         };
-        for number in 0..=REMEMBERED {
+        for number in 0..=MAX_REMEMBERED {
             let credential = basic(&format!("carol:{long}{number}"));
             assert_eq!(users.admit(&credential).await, Verdict::Known);
-            assert!(users.remembered().len() <= REMEMBERED);
+            assert!(users.remembered().len() <= MAX_REMEMBERED);
         }
         assert_eq!(users.remembered().len(), 1);
     }
@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn too_many_waiting_logins_are_busy() {
         let users = users();
-        let all = u32::try_from(WAITING).unwrap();
+        let all = u32::try_from(MAX_WAITING).unwrap();
         let waiting = users.waiting.acquire_many(all).await.unwrap();
         let credential = basic("alice:secret of alice");
         assert_eq!(users.admit(&credential).await, Verdict::Busy);

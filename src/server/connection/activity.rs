@@ -1,4 +1,4 @@
-//! The activity of a connection: what it is doing, felt by its bytes and its responses.
+//! The activity of a connection: what it is doing, as seen from its bytes and responses.
 
 use std::{
     io,
@@ -39,7 +39,7 @@ pub(super) struct ActivityTracker {
     responses: AtomicUsize,
     /// How often the last of the running responses ended.
     answered: AtomicUsize,
-    /// Whether bytes tell of a request. Those of HTTP/2 may be about anything.
+    /// Whether bytes belong to a request. Those of HTTP/2 may be about anything.
     listens: bool,
     /// Whether bytes came since the last answer ended.
     heard: AtomicBool,
@@ -142,7 +142,7 @@ impl Buf for TrackedBytes {
     }
 }
 
-/// A stream whose reading and writing is felt in the activity.
+/// A stream whose reads and writes are recorded in the activity.
 pub(super) struct TrackedStream<S> {
     pub(super) stream: S,
     pub(super) activity: Arc<ActivityTracker>,

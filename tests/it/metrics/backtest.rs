@@ -16,7 +16,9 @@ use cloudspend_exporter::{
     demo::{Demo, Options},
     error::ProviderError,
     poller::Poller,
-    provider::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider},
+    provider::{
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+    },
     state::AccountHandle,
     view::{View, Window, view},
 };
@@ -24,6 +26,10 @@ use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use crate::support::{Folder, ManualClock, config_yaml, fixture};
+
+mod replay;
+
+use replay::{Recorder, Replay, Row, World};
 
 /// Worlds by seed and start: 90 days of history lie before it, a customer's spend jumps six days before it. Then the
 /// months that are foreseen; of the month before each of them at least a part is known.
@@ -144,158 +150,6 @@ async fn foreseen(
     })
 }
 
-/// One day's charges of one label set.
-#[derive(Debug, Clone)]
-struct Row {
-    day: Date,
-    dimensions: Vec<String>,
-    amounts: Vec<(Measure, f64, String)>,
-}
-
-/// A provider that says again what another one said, or what a table holds: the days that are over.
-#[derive(Debug)]
-struct Replay {
-    dimensions: Vec<Dimension>,
-    rows: Vec<Row>,
-}
-
-impl Provider for Replay {
-    fn dimensions(&self) -> &[Dimension] {
-        &self.dimensions
-    }
-
-    fn measures(&self) -> Vec<(Measure, Granularity)> {
-        vec![(Measure::BilledCost, Granularity::Day)]
-    }
-
-    fn month_fetch(&self) -> MonthFetch {
-        MonthFetch::Each
-    }
-
-    fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
-        Box::pin(async { Ok(vec![Part::whole_account()]) })
-    }
-
-    fn fetch<'a>(
-        &'a self,
-        _: &'a Part,
-        ask: &'a PollRequest,
-        sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        let mut sink = sink.lock().unwrap();
-        let reported = |row: &&Row| row.day < ask.today && ask.months.contains(&Month::of(row.day));
-        for row in self.rows.iter().filter(reported) {
-            let dimensions: Vec<&str> = row.dimensions.iter().map(String::as_str).collect();
-            let amounts: Vec<Amount<'_>> = row
-                .amounts
-                .iter()
-                .map(|(measure, value, unit)| Amount {
-                    measure: *measure,
-                    value: *value,
-                    unit,
-                })
-                .collect();
-            sink.rows(1);
-            let charge = Charge {
-                period: Period::Day(row.day),
-                dimensions: &dimensions,
-                amounts: &amounts,
-            };
-            sink.charge(&charge).unwrap();
-        }
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// Adds the money of each customer and day: forecasts add, so that products tell nothing more.
-#[derive(Debug, Default)]
-struct Recorder {
-    /// The position of the customer among the dimensions.
-    customer: usize,
-    sums: BTreeMap<(Date, String, Measure, String), f64>,
-}
-
-impl Recorder {
-    fn rows(&self, dimensions: usize) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for ((day, customer, measure, currency), value) in &self.sums {
-            let mut texts = vec![String::new(); dimensions];
-            texts[self.customer].clone_from(customer);
-            rows.push(Row {
-                day: *day,
-                dimensions: texts,
-                amounts: vec![(*measure, *value, currency.clone())],
-            });
-        }
-        rows
-    }
-}
-
-impl Sink for Recorder {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        let Period::Day(day) = charge.period else {
-            panic!("no day: {charge:?}");
-        };
-        for amount in charge
-            .amounts
-            .iter()
-            .filter(|amount| amount.measure.is_cost())
-        {
-            let customer = charge.dimensions[self.customer].to_owned();
-            let key = (day, customer, amount.measure, amount.unit.to_owned());
-            *self.sums.entry(key).or_default() += amount.value;
-        }
-        Ok(())
-    }
-
-    fn rows(&mut self, _: u64) {}
-
-    fn withhold(&mut self, month: Month) {
-        panic!("{month} is withheld");
-    }
-
-    fn report(&mut self, _: Month) {}
-
-    fn remark(&mut self, _: &str) {}
-}
-
-/// A simulated world and the accounts over it.
-struct World {
-    demo: Demo,
-    accounts: Vec<Account>,
-    /// Secrets are read again at every login.
-    _folder: Folder,
-}
-
-impl World {
-    async fn start(seed: u64, start: &str, manual_clock: &ManualClock) -> Self {
-        let options = Options {
-            seed,
-            start: Some(start.parse().unwrap()),
-            ..Options::default()
-        };
-        let demo = Demo::start(manual_clock.clock(), options).await.unwrap();
-        let folder = Folder::with(&Demo::secrets());
-        let file = folder.path().join("cloudspend.yml");
-        std::fs::write(&file, config_yaml(&demo, &folder)).unwrap();
-        let sources = Sources {
-            file: Some(file),
-            ..Sources::default()
-        };
-        let config = config::load(&sources, &manual_clock.clock(), &mut |_| Arc::default());
-        Self {
-            demo,
-            accounts: config.unwrap_or_else(|report| panic!("{report}")).accounts,
-            _folder: folder,
-        }
-    }
-
-    fn account(&self, name: &str) -> &Account {
-        let mut named = self.accounts.iter().filter(|account| account.name == name);
-        named.next().unwrap()
-    }
-}
-
 /// The account of a simulated world that has days. Its charges are read through its API once, when all is known, and
 /// reported again day by day: asking for them at every moment would take minutes.
 async fn of_world(seed: u64, start: &str, months: &[&str]) -> Account {
@@ -319,7 +173,9 @@ async fn of_world(seed: u64, start: &str, months: &[&str]) -> Account {
     }));
     let sink: SharedSink = Arc::clone(&recorder) as SharedSink;
     for part in account.provider.parts(&ask).await.unwrap() {
-        account.provider.fetch(&part, &ask, &sink).await.unwrap();
+        let known = Deliveries::default();
+        let fetched = account.provider.fetch(&part, &ask, &known, &sink).await;
+        fetched.unwrap();
     }
     world.demo.stop().await;
     let dimensions = account.provider.dimensions().to_vec();

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Exporter, Exposition, Folder, fixture, serve, stopped_at};
 
+mod enube;
+mod hostile;
+
 /// The secret of the examples' accounts.
 const SECRET: &str = "p4ssw0rd";
 
@@ -59,80 +62,6 @@ fn assert_is(shown: &Exposition, family: &str, labels: &[(&str, &str)], want: f6
         want.to_bits(),
         "{family} {labels:?}: {got}, not {want}"
     );
-}
-
-/// enube's API, which accepts only the documented requests.
-fn rocket() -> Router {
-    async fn login(Json(body): Json<Value>) -> Response {
-        let documented: Value = serde_json::from_str(&fixture("enube/login-request.json")).unwrap();
-        if body != documented {
-            return StatusCode::UNAUTHORIZED.into_response();
-        }
-        json_text(fixture("enube/login.json"))
-    }
-    async fn usages(headers: HeaderMap, Json(body): Json<Value>) -> Response {
-        let login: Value = serde_json::from_str(&fixture("enube/login.json")).unwrap();
-        let token = login["token"].as_str().unwrap();
-        if !has(&headers, "authorization", &format!("Bearer {token}")) {
-            return StatusCode::UNAUTHORIZED.into_response();
-        }
-        let mut wanted: Value =
-            serde_json::from_str(&fixture("enube/usages-request.json")).unwrap();
-        let filters = wanted["filters"].as_array_mut().unwrap();
-        filters.retain(|filter| filter["value"] != "marketplace");
-        if body != wanted {
-            return (StatusCode::BAD_REQUEST, body.to_string()).into_response();
-        }
-        json_text(fixture("enube/usages.json"))
-    }
-    Router::new()
-        .route("/rocketsvc/api/v4/auth/login", post(login))
-        .route("/rocketsvc/api/v4/azure/usages", post(usages))
-}
-
-#[tokio::test]
-async fn enube_acme() {
-    let url = serve(rocket()).await;
-    let account = format!(
-        "provider: enube, base_url: {url}/rocketsvc/api/v4, username: user, cloud: azure, \
-         detail: customers, catalogs: [consumption], currency: BRL"
-    );
-    // The day on which the documented token was given out.
-    let shown = shown(&account, "2025-06-25T17:00:00Z").await;
-    let acme = [
-        ("provider", "enube"),
-        ("account", "main"),
-        ("customer", "ACME"),
-        ("project", ""),
-        ("product", "consumption"),
-        ("currency", "BRL"),
-    ];
-    for (family, want) in [
-        (
-            "cloudspend_billed_cost_month_to_date",
-            328.748_768_799_528_4,
-        ),
-        (
-            "cloudspend_billed_cost_previous_month",
-            364.908_733_218_120_6,
-        ),
-        (
-            "cloudspend_provider_forecast_cost_month_end",
-            394.498_522_559_434_15,
-        ),
-        ("cloudspend_provider_estimate_cost_month_end", 415.92),
-    ] {
-        assert_is(&shown, family, &acme, want);
-        assert_eq!(shown.samples(family).count(), 3, "{family}");
-    }
-    let id = shown
-        .samples("cloudspend_customer_info")
-        .find(|info| info.label("customer") == "ACME")
-        .unwrap();
-    assert_eq!(id.label("id"), "96e9b693-5cc0-4f19-bc9a-1ccba175da87");
-    // The first of June in UTC.
-    let start = "cloudspend_billing_period_start_timestamp_seconds";
-    assert_is(&shown, start, &[], 1_748_736_000.0);
 }
 
 /// `ActivePlatform`'s monthly analytics, with June and July.
@@ -443,56 +372,4 @@ async fn mike_long_row_counts_on_its_first_day() {
         }
         assert!(!shown.has("cloudspend_stored_quantity"));
     }
-}
-
-/// Names that an exposition must escape, or in other scripts.
-const HOSTILE: [&str; 8] = [
-    "a \"quoted\" one",
-    "back\\slash\\",
-    "ends with a quote\"",
-    "}, {x=\"1\"} 5",
-    "# HELP cloudspend_parts no",
-    "\\n is not a line's end",
-    "Łódź 東京 🚀 שלום й",
-    " a space before",
-];
-
-#[tokio::test]
-async fn hostile_names_survive_both_formats() {
-    let url = serve(mike(|| {
-        let rows: Vec<_> = HOSTILE
-            .iter()
-            .zip(1..)
-            .map(|(name, value)| {
-                json!({
-                    "tenantId": name, "projectId": "p", "resourceId": format!("<{name}>"), "metricType": "m",
-                    "validFrom": "2024-04-02T11:00:00Z", "unit": "a \"unit\"", "value": value,
-                    "billingInformation": {"billingReferenceTag": name},
-                })
-            })
-            .collect();
-        json!({"data": rows})
-    }))
-    .await;
-    let account = format!(
-        "provider: mike, base_url: {url}/api/consumption, log: my-list, \
-         extra_labels: [resource_id, billing_reference_tag]"
-    );
-    let shown = shown(&account, "2024-04-02T23:00:00Z").await;
-    let family = "cloudspend_consumed_quantity_month_to_date";
-    for (name, value) in HOSTILE.iter().zip(1_u32..) {
-        let resource = format!("<{name}>");
-        let labels = [
-            ("customer", *name),
-            ("resource_id", &resource),
-            ("billing_reference_tag", name),
-            ("unit", "a \"unit\""),
-        ];
-        assert_is(&shown, family, &labels, f64::from(value));
-    }
-    let sample = shown.samples(family).next().unwrap();
-    assert_eq!(
-        sample.label_names().join(", "),
-        "provider, account, customer, project, product, resource_id, billing_reference_tag, unit"
-    );
 }

@@ -1,0 +1,1 @@
+//! From a row of an export to its charges.

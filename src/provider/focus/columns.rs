@@ -1,0 +1,1 @@
+//! The columns of an export: which are read, and under which names.

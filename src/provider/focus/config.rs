@@ -1,0 +1,1 @@
+//! What the operator writes for an account with FOCUS exports.

@@ -1,0 +1,1 @@
+//! Rows out of CSV, plain or compressed with gzip.

@@ -1,0 +1,1 @@
+//! Where an export is: the address in the configuration.

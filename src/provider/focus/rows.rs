@@ -1,0 +1,1 @@
+//! One file of an export to charges, whatever its format.

@@ -1,0 +1,1 @@
+//! Where the files of an export are: an object store, or a local folder.
