@@ -12,7 +12,9 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
+    activeplatform::{ActivePlatformOptions, Drafts},
     fleet::Fleet,
+    mike::MikeOptions,
     server::{Fault, SimulatedApi},
     world::{Total, World},
 };
@@ -47,8 +49,10 @@ pub struct Options {
     pub seed: u64,
     /// The day that ends 90 days of history. Default: today in UTC.
     pub start: Option<Date>,
-    /// Whether `ActivePlatform` requires dates, and returns 422 without them.
-    pub activeplatform_requires_dates: bool,
+    /// How `ActivePlatform` answers.
+    pub activeplatform: ActivePlatformOptions,
+    /// How MIKE Cloud answers.
+    pub mike: MikeOptions,
     /// Whether the same request gets its first response again. Only for a clock that stands still.
     pub replays_responses: bool,
 }
@@ -58,7 +62,8 @@ impl Default for Options {
         Self {
             seed: 7,
             start: None,
-            activeplatform_requires_dates: false,
+            activeplatform: ActivePlatformOptions::default(),
+            mike: MikeOptions::default(),
             replays_responses: false,
         }
     }
@@ -94,7 +99,7 @@ impl Demo {
                 world: world.clone(),
                 clock: clock.clone(),
                 api: api.clone(),
-                requires_dates: options.activeplatform_requires_dates,
+                options,
                 cache: options.replays_responses.then(Arc::default),
             };
             let mut stopped = stopped.clone();

@@ -79,11 +79,7 @@ impl View {
 }
 
 /// Whether the values of one of the keys, or of one filter, have nothing in common.
-fn apart(
-    (scope_keys, wideners): (&[&str], &[(&str, &str)]),
-    one: &Dict,
-    other: &Dict,
-) -> bool {
+fn apart((scope_keys, wideners): (&[&str], &[(&str, &str)]), one: &Dict, other: &Dict) -> bool {
     let is_widened = |key: &str| {
         let mut wideners = wideners.iter().filter(|(widened, _)| *widened == key);
         wideners.any(|(_, switch)| [one, other].iter().any(|written| is_on(written, switch)))

@@ -17,6 +17,21 @@ use super::{
     world::mike::{Log, Mike},
 };
 
+/// How the log answers where its documents leave it open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MikeOptions {
+    /// The most rows of a page, whatever is requested; it is echoed as the limit.
+    pub max_limit: Option<usize>,
+    /// Whether every page says that it begins at 0.
+    pub echoes_no_offset: bool,
+    /// A header without which requests are refused.
+    pub required_header: Option<&'static str>,
+    /// Whether rows have no project, as for a key that no project is shared with.
+    pub hides_projects: bool,
+    /// Whether the log has no rows, as for a key without rights.
+    pub is_empty: bool,
+}
+
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route(
@@ -39,6 +54,13 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
             "Content-Type must be application/json",
         );
     }
+    let options = api_state.options.mike;
+    if let Some(name) = options
+        .required_header
+        .filter(|name| !headers.contains_key(*name))
+    {
+        return error_response(StatusCode::BAD_REQUEST, &format!("{name} is missing"));
+    }
     let query = match serde_json::from_slice::<LogQuery>(body) {
         Ok(query) => query,
         Err(error) => return error_response(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -50,8 +72,11 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
         .logs(first, date(now), now)
         .iter()
         .map(|log| LogRow::of(mike, log))
-        .filter(|row| query.matches(row) && (!own || row.own))
+        .filter(|row| query.matches(row) && (!own || row.own) && !options.is_empty)
         .collect();
+    if options.hides_projects {
+        rows.iter_mut().for_each(|row| row.project = None);
+    }
     if !query.aggregate_by.is_empty() {
         rows = match query.aggregate(rows) {
             Ok(rows) => rows,
@@ -61,10 +86,15 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
     if let Err(detail) = query.sort(&mut rows) {
         return error_response(StatusCode::BAD_REQUEST, &detail);
     }
-    let limit = if query.limit == 0 {
-        usize::MAX
+    let limit = match (query.limit, options.max_limit) {
+        (0, max) => max.unwrap_or(usize::MAX),
+        (limit, max) => max.map_or(limit, |max| max.min(limit)),
+    };
+    let echoed_limit = options.max_limit.map_or(query.limit, |_| limit);
+    let echoed_offset = if options.echoes_no_offset {
+        0
     } else {
-        query.limit
+        query.offset
     };
     let data: Vec<Value> = rows
         .iter()
@@ -74,7 +104,7 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
         .collect();
     json_response(
         StatusCode::OK,
-        &json!({"offset": query.offset, "limit": query.limit, "data": data}),
+        &json!({"offset": echoed_offset, "limit": echoed_limit, "data": data}),
     )
 }
 

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{World, response_cache::ResponseCache};
+use super::{Options, World, response_cache::ResponseCache};
 use crate::clock::Clock;
 
 /// One of the APIs, seen from outside.
@@ -161,7 +161,7 @@ pub(super) struct ApiState {
     pub(super) world: Arc<World>,
     pub(super) clock: Clock,
     pub(super) api: Arc<SimulatedApi>,
-    pub(super) requires_dates: bool,
+    pub(super) options: Options,
     pub(super) cache: Option<Arc<ResponseCache>>,
 }
 

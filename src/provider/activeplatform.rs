@@ -158,9 +158,8 @@ impl ActivePlatform {
         sink: &SharedSink,
     ) -> Result<(), ProviderError> {
         let currency = self.currency_of(part, poll.now).await?;
-        let is_final = |month: &Month| {
-            self.current_month != CurrentMonth::Drafts || *month != poll.current
-        };
+        let is_final =
+            |month: &Month| self.current_month != CurrentMonth::Drafts || *month != poll.current;
         let requested: Vec<Month> = poll.months.iter().copied().filter(is_final).collect();
         let named = self
             .final_expenses(part, poll, requested, &currency, sink)
@@ -220,7 +219,14 @@ impl ActivePlatform {
             first_rows: Vec::new(),
         };
         let (request, read) = self
-            .request_months(&self.monthly, &part.id, (first, last), poll, sink, collector)
+            .request_months(
+                &self.monthly,
+                &part.id,
+                (first, last),
+                poll,
+                sink,
+                collector,
+            )
             .await
             .map_err(|error| match &self.scope {
                 // A reseller also lists subscriptions for which there are no expenses, such as those of other products.

@@ -118,7 +118,10 @@ mod tests {
             let entry = provider.entry();
             let schema = (entry.schema)(&mut SchemaGenerator::default());
             let keys = schema.get("properties").unwrap();
-            let wideners = entry.scope_wideners.iter().flat_map(|(key, switch)| [key, switch]);
+            let wideners = entry
+                .scope_wideners
+                .iter()
+                .flat_map(|(key, switch)| [key, switch]);
             for key in entry.scope_keys.iter().chain(wideners) {
                 assert!(keys.get(key).is_some(), "{}: no key {key}", entry.name);
             }

@@ -1,4 +1,5 @@
 //! What an account shows after polls at chosen moments.
 
 mod forecasts;
+mod months_and_days;
 mod windows;

@@ -9,7 +9,7 @@ use crate::{
     clock::add,
     ledger::DailySums,
     provider::Granularity,
-    state::{AccountState, MonthState},
+    state::{AccountState, MonthState, PartState},
 };
 
 /// The time over which a family adds values.
@@ -124,12 +124,12 @@ pub(super) fn newest_closed_day(
     state
         .parts
         .values()
-        .filter(|part| part.listed && part.months.values().any(has_days))
+        .filter(|part| part.listed && part.months.values().any(|month| has_days(part, month)))
         .map(|part| {
             std::iter::successors(Some(today), |day| day.yesterday().ok())
                 .take_while(|day| Month::of(*day) >= Month::of(today).previous())
                 .find(|day| match part.months.get(&Month::of(*day)) {
-                    Some(month @ MonthState::Reported { at, .. }) if has_days(month) => {
+                    Some(month @ MonthState::Reported { at, .. }) if has_days(part, month) => {
                         day_closes(*day, zone, closes_after) <= now.min(*at)
                     }
                     Some(_) | None => false,
@@ -139,10 +139,17 @@ pub(super) fn newest_closed_day(
         .flatten()
 }
 
-/// Whether the days of a month are known.
-fn has_days(month: &MonthState) -> bool {
+/// Whether the days of a part's month are known. A month without charges has days unless the part reports whole months.
+fn has_days(part: &PartState, month: &MonthState) -> bool {
+    let is_whole = |month: &MonthState| match month {
+        MonthState::Reported { sums, .. } => sums.has_whole_month(),
+        MonthState::Withheld => false,
+    };
     match month {
-        MonthState::Reported { sums, .. } => !sums.has_whole_month(),
+        MonthState::Reported { sums, .. } if sums.columns.is_empty() => {
+            !part.months.values().any(is_whole)
+        }
+        MonthState::Reported { .. } => !is_whole(month),
         MonthState::Withheld => false,
     }
 }

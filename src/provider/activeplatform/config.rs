@@ -74,7 +74,8 @@ impl ProviderConfig for Config {
 
     const SCOPE_KEYS: &'static [&'static str] = &["subscriptions", "reseller_id"];
 
-    const SCOPE_WIDENERS: &'static [(&'static str, &'static str)] = &[("reseller_id", "downstream")];
+    const SCOPE_WIDENERS: &'static [(&'static str, &'static str)] =
+        &[("reseller_id", "downstream")];
 
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",

@@ -68,7 +68,11 @@ impl ActivePlatform {
         if downstream {
             let mut known: BTreeSet<String> = parts.iter().map(|part| part.id.clone()).collect();
             let below = self.downstream(reseller, now).await?;
-            parts.extend(below.into_iter().filter(|part| known.insert(part.id.clone())));
+            parts.extend(
+                below
+                    .into_iter()
+                    .filter(|part| known.insert(part.id.clone())),
+            );
         }
         Ok(parts)
     }
@@ -91,11 +95,7 @@ impl ActivePlatform {
 
     /// The subscriptions of all resellers below one. Newer versions of the API no longer document these lists: without
     /// the one of subscriptions each reseller is asked, without the one of resellers each that a subscription names.
-    async fn downstream(
-        &self,
-        reseller: &str,
-        now: Timestamp,
-    ) -> Result<Vec<Part>, ProviderError> {
+    async fn downstream(&self, reseller: &str, now: Timestamp) -> Result<Vec<Part>, ProviderError> {
         let resellers = self
             .list(reseller, "child_resellers", Reseller::read, |one| &one.id)
             .await;

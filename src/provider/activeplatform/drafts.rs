@@ -77,10 +77,16 @@ impl Fold for DraftRows {
             .parse()
             .map_err(|_| RowError::field("billed_day", "must be a day as YYYY-MM-DD"))?;
         if day > self.last {
-            return Err(RowError::field("billed_day", format!("{day} lies in the future")));
+            return Err(RowError::field(
+                "billed_day",
+                format!("{day} lies in the future"),
+            ));
         }
         if self.rows.len() >= MAX_ROWS {
-            return Err(RowError::field("items", format!("more than {MAX_ROWS} rows")));
+            return Err(RowError::field(
+                "items",
+                format!("more than {MAX_ROWS} rows"),
+            ));
         }
         sink.rows(1);
         if day >= self.first {
@@ -110,7 +116,10 @@ impl ActivePlatform {
                 return Ok(none_for(status, sink));
             }
             let Some(read) = self.drafts_of(part, poll, month, sink).await? else {
-                return Ok(self.drafts_off.status(&part.id, poll.now).map_or_else(BTreeSet::new, |status| none_for(status, sink)));
+                return Ok(self
+                    .drafts_off
+                    .status(&part.id, poll.now)
+                    .map_or_else(BTreeSet::new, |status| none_for(status, sink)));
             };
             let new = without_repeated(month, &read, &rows);
             report_late_days(part, month, &new, sink);
@@ -134,9 +143,8 @@ impl ActivePlatform {
             if months.contains(&month) {
                 drafted.insert(month);
                 let amount = (total, currency);
-                charge(part, Period::Day(day), &dimensions, amount, &mut *sink).map_err(
-                    |error| RowError::from(error).at(self.daily_drafts.name, 0),
-                )?;
+                charge(part, Period::Day(day), &dimensions, amount, &mut *sink)
+                    .map_err(|error| RowError::from(error).at(self.daily_drafts.name, 0))?;
             }
         }
         Ok(drafted)
@@ -156,7 +164,14 @@ impl ActivePlatform {
             rows: Vec::new(),
         };
         let read = self
-            .request_months(&self.daily_drafts, &part.id, (month, month), poll, sink, collector)
+            .request_months(
+                &self.daily_drafts,
+                &part.id,
+                (month, month),
+                poll,
+                sink,
+                collector,
+            )
             .await;
         let (request, read) = match read {
             Ok(read) => read,
@@ -215,18 +230,15 @@ fn none_for(status: u16, sink: &SharedSink) -> BTreeSet<Month> {
 
 /// The rows of one period without those after its month that came with the next period already: a server that does not
 /// select by period sends the same rows for both.
-fn without_repeated(
-    month: Month,
-    read: &[(Date, f64)],
-    known: &[(Date, f64)],
-) -> Vec<(Date, f64)> {
+fn without_repeated(month: Month, read: &[(Date, f64)], known: &[(Date, f64)]) -> Vec<(Date, f64)> {
     let is_late = |day: Date| day > month.last_day();
     let is_repeated = read.iter().any(|(day, total)| {
         let is_same = |known: &(Date, f64)| known.0 == *day && known.1.to_bits() == total.to_bits();
         is_late(*day) && *total != 0.0 && known.iter().any(is_same)
     });
     let rows = read.iter().copied();
-    rows.filter(|(day, _)| !(is_repeated && is_late(*day))).collect()
+    rows.filter(|(day, _)| !(is_repeated && is_late(*day)))
+        .collect()
 }
 
 /// Reports a billing period that is not a calendar month, where its days show it.
