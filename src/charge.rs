@@ -133,10 +133,29 @@ pub enum ChargeError {
     },
 }
 
+/// The number of a label set in the sink that gave it, and in no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelSet(pub u32);
+
 /// Where a provider emits its charges, one by one, while the response still arrives.
 pub trait Sink: Send {
     /// Adds one charge.
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError>;
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
+        check_finite(charge.amounts)?;
+        let labels = self.label_set(charge.dimensions)?;
+        self.charge_to(labels, charge.period, charge.amounts)
+    }
+
+    /// The label set of these values of the dimensions, for a provider that knows which of its rows share one.
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError>;
+
+    /// Adds a charge of a label set that this sink gave.
+    fn charge_to(
+        &mut self,
+        labels: LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError>;
 
     /// Counts rows that were read, whether or not they became charges.
     fn rows(&mut self, count: u64);
@@ -156,6 +175,9 @@ pub trait Sink: Send {
     /// sums. It is kept with the month. A count of 0 says that the month was looked at.
     fn missing(&mut self, month: Month, measure: Measure, rows: u64);
 
+    /// Leaves a measure out of what this fetch reports: it cannot be told, although rows have it. It is not 0.
+    fn withhold_measure(&mut self, measure: Measure);
+
     /// Marks what is reported of a month as provisional: another source will name the final amounts. It is served like
     /// any other data, but it never becomes the baseline of a closed month and never replaces final data of one. Final
     /// data replaces it whole, without being compared with it.
@@ -166,6 +188,14 @@ pub trait Sink: Send {
 
     /// Adds a remark on one month. It is kept with the month, and shown again by a poll that finds the month unchanged.
     fn month_remark(&mut self, month: Month, text: &str);
+}
+
+/// Refuses amounts that are not finite numbers.
+pub fn check_finite(amounts: &[Amount<'_>]) -> Result<(), ChargeError> {
+    if amounts.iter().all(|amount| amount.value.is_finite()) {
+        return Ok(());
+    }
+    Err(ChargeError::NotFinite)
 }
 
 /// A sink that can be moved to the thread that decodes the response.

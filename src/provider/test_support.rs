@@ -19,7 +19,7 @@ use figment::value::Value;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    charge::{Charge, ChargeError, Measure, Month, Period, SharedSink, Sink},
+    charge::{Amount, ChargeError, LabelSet, Measure, Month, Period, SharedSink, Sink},
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
@@ -38,6 +38,8 @@ use super::{
 pub(crate) struct RecordingSink {
     /// One line per charge: the period, the dimensions, the amounts.
     pub(crate) charges: Vec<String>,
+    /// The dimensions of each label set, joined.
+    pub(crate) label_sets: Vec<String>,
     pub(crate) rows: u64,
     pub(crate) withheld: Vec<String>,
     pub(crate) reported: Vec<String>,
@@ -48,15 +50,29 @@ pub(crate) struct RecordingSink {
 }
 
 impl Sink for RecordingSink {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        let period = match charge.period {
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError> {
+        let joined = dimensions.join("|");
+        let known = self.label_sets.iter().position(|known| *known == joined);
+        let number = known.unwrap_or_else(|| {
+            self.label_sets.push(joined);
+            self.label_sets.len() - 1
+        });
+        Ok(LabelSet(u32::try_from(number).unwrap()))
+    }
+
+    fn charge_to(
+        &mut self,
+        LabelSet(labels): LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError> {
+        let period = match period {
             Period::Hour(hour) => hour.to_string(),
             Period::Day(day) => day.to_string(),
             Period::Month(month) => month.to_string(),
             Period::Now => "now".to_owned(),
         };
-        let amounts: Vec<String> = charge
-            .amounts
+        let amounts: Vec<String> = amounts
             .iter()
             .map(|amount| {
                 format!("{:?} {} {}", amount.measure, amount.value, amount.unit)
@@ -66,7 +82,7 @@ impl Sink for RecordingSink {
             .collect();
         self.charges.push(format!(
             "{period} [{}] {}",
-            charge.dimensions.join("|"),
+            self.label_sets[labels as usize],
             amounts.join(", ")
         ));
         Ok(())
@@ -93,6 +109,10 @@ impl Sink for RecordingSink {
             .missing
             .entry(format!("{month} {measure:?}"))
             .or_default() += rows;
+    }
+
+    fn withhold_measure(&mut self, measure: Measure) {
+        self.withheld.push(format!("{measure:?}"));
     }
 
     fn provisional(&mut self, month: Month) {
