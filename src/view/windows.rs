@@ -1,13 +1,13 @@
 //! Windows of time: which days and months each one covers, and when the next one begins.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use crate::{
     charge::{Month, start_of_day},
     clock::add,
-    ledger::DailySums,
+    ledger::{DailySums, Sums},
     provider::Granularity,
     state::{AccountState, MonthState, PartState},
 };
@@ -112,8 +112,8 @@ pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window,
     .collect()
 }
 
-/// The newest day that was closed when each part with days was last polled. It must also be closed now, in case the clock
-/// was set back since. A part has days where what a month cost was not reported as a whole.
+/// The newest day that was closed when each part with charges of days was last polled. It must also be closed now, in case
+/// the clock was set back since. Without such charges it is that of all parts, unless a part reports whole months.
 pub(super) fn newest_closed_day(
     state: &AccountState,
     now: Timestamp,
@@ -121,37 +121,40 @@ pub(super) fn newest_closed_day(
     closes_after: Duration,
 ) -> Option<Date> {
     let today = now.to_zoned(zone.clone()).date();
-    state
-        .parts
-        .values()
-        .filter(|part| part.listed && part.months.values().any(|month| has_days(part, month)))
-        .map(|part| {
-            std::iter::successors(Some(today), |day| day.yesterday().ok())
-                .take_while(|day| Month::of(*day) >= Month::of(today).previous())
-                .find(|day| match part.months.get(&Month::of(*day)) {
-                    Some(month @ MonthState::Reported { at, .. }) if has_days(part, month) => {
-                        day_closes(*day, zone, closes_after) <= now.min(*at)
-                    }
-                    Some(_) | None => false,
-                })
-        })
-        .min()
-        .flatten()
+    let listed = || state.parts.values().filter(|part| part.listed);
+    let known = || listed().filter(|part| !part.months.is_empty());
+    let has_days = |part: &&Arc<PartState>| reports(part, |sums| !sums.has_whole_month());
+    let newest = |part: &Arc<PartState>| newest_closed_day_of(part, today, now, zone, closes_after);
+    if listed().any(|part| has_days(&part)) {
+        return listed().filter(has_days).map(newest).min().flatten();
+    }
+    let has_months = listed().any(|part| reports(part, Sums::has_whole_month));
+    known().map(newest).min().flatten().filter(|_| !has_months)
 }
 
-/// Whether the days of a part's month are known. A month without charges has days unless the part reports whole months.
-fn has_days(part: &PartState, month: &MonthState) -> bool {
-    let is_whole = |month: &MonthState| match month {
-        MonthState::Reported { sums, .. } => sums.has_whole_month(),
+/// Whether a part has charges in a month whose sums are like this.
+fn reports(part: &PartState, is_so: impl Fn(&Sums) -> bool) -> bool {
+    part.months.values().any(|month| match month {
+        MonthState::Reported { sums, .. } => !sums.columns.is_empty() && is_so(sums),
         MonthState::Withheld => false,
-    };
-    match month {
-        MonthState::Reported { sums, .. } if sums.columns.is_empty() => {
-            !part.months.values().any(is_whole)
-        }
-        MonthState::Reported { .. } => !is_whole(month),
-        MonthState::Withheld => false,
-    }
+    })
+}
+
+fn newest_closed_day_of(
+    part: &PartState,
+    today: Date,
+    now: Timestamp,
+    zone: &TimeZone,
+    closes_after: Duration,
+) -> Option<Date> {
+    std::iter::successors(Some(today), |day| day.yesterday().ok())
+        .take_while(|day| Month::of(*day) >= Month::of(today).previous())
+        .find(|day| match part.months.get(&Month::of(*day)) {
+            Some(MonthState::Reported { at, sums }) if !sums.has_whole_month() => {
+                day_closes(*day, zone, closes_after) <= now.min(*at)
+            }
+            Some(_) | None => false,
+        })
 }
 
 /// When the next window begins or the next part becomes stale.

@@ -1,10 +1,11 @@
 //! Accounts some of whose parts report days and others whole months.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     poller::test_support::{DAYS, ScriptedAccount, values},
     provider::MonthFetch,
+    state::MonthState,
     test_support::{TestCharge, cost, day, month},
     view::Window,
 };
@@ -68,6 +69,20 @@ async fn part_with_a_whole_month_has_no_previous_day() {
     assert_eq!(
         view.previous_day.unwrap().to_string(),
         "2024-05-08T22:00:00Z"
+    );
+}
+
+#[tokio::test]
+async fn part_without_charges_does_not_hold_the_day_back() {
+    let account = account(&[("a", days("A", "2024-05", 1..=10)), ("b", vec![])]).await;
+    let mut state = account.handle.state.load().as_ref().clone();
+    let current = "2024-05".parse().unwrap();
+    let part = Arc::make_mut(state.parts.get_mut("b").unwrap());
+    part.months.insert(current, MonthState::Withheld);
+    account.handle.state.store(Arc::new(state));
+    assert_eq!(
+        account.billed(NOON, Window::PreviousDay),
+        values([("A", 10.0)])
     );
 }
 
