@@ -12,11 +12,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
-    activeplatform::{ActivePlatformOptions, Drafts},
     fault::Fault,
     fleet::Fleet,
-    mike::MikeOptions,
     server::SimulatedApi,
+    switches::{ActivePlatformOptions, Drafts, MikeOptions},
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};
@@ -35,6 +34,7 @@ mod s3;
 mod s3_signature;
 mod server;
 mod setup;
+mod switches;
 mod world;
 
 type MakeRouter = fn() -> Router<server::ApiState>;

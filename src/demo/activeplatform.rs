@@ -11,6 +11,7 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{
+    Drafts,
     server::{ApiState, Query, response, text},
     setup,
     world::{
@@ -19,10 +20,6 @@ use super::{
     },
 };
 use crate::charge::Month;
-
-pub use self::options::{ActivePlatformOptions, Drafts};
-
-mod options;
 
 const MEDIA_TYPE: &str = "application/vnd.api+json";
 /// The most billing periods in one response.

@@ -17,21 +17,6 @@ use super::{
     world::mike::{Log, Mike},
 };
 
-/// How the log answers where its documents leave it open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MikeOptions {
-    /// The most rows of a page, whatever is requested; it is echoed as the limit.
-    pub max_limit: Option<usize>,
-    /// Whether every page says that it begins at 0.
-    pub echoes_no_offset: bool,
-    /// A header without which requests are refused.
-    pub required_header: Option<&'static str>,
-    /// Whether rows have no project, as for a key that no project is shared with.
-    pub hides_projects: bool,
-    /// Whether the log has no rows, as for a key without rights.
-    pub is_empty: bool,
-}
-
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route(

@@ -1,8 +1,8 @@
-//! The switches of the simulated `ActivePlatform` API.
+//! The switches of the simulated APIs: how they answer where their documents leave it open.
 
 use http::StatusCode;
 
-/// How the API answers where its documents leave it open.
+/// How the simulated `ActivePlatform` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivePlatformOptions {
     /// Whether dates are required, with 422 where they are not sent.
@@ -42,4 +42,19 @@ impl Default for ActivePlatformOptions {
             names_reseller: false,
         }
     }
+}
+
+/// How the simulated log of MIKE Cloud answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MikeOptions {
+    /// The most rows of a page, whatever is requested; it is echoed as the limit.
+    pub max_limit: Option<usize>,
+    /// Whether every page says that it begins at 0.
+    pub echoes_no_offset: bool,
+    /// A header without which requests are refused.
+    pub required_header: Option<&'static str>,
+    /// Whether rows have no project, as for a key that no project is shared with.
+    pub hides_projects: bool,
+    /// Whether the log has no rows, as for a key without rights.
+    pub is_empty: bool,
 }
