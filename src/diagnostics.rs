@@ -289,7 +289,7 @@ const MAX_QUOTED: usize = 20;
 
 /// Whether a key names the file or the environment variable of a secret. People paste the secret itself there by mistake.
 pub(crate) fn is_secret_key(key: &str) -> bool {
-    key.ends_with("_file") || key.ends_with("_env")
+    (key.ends_with("_file") && key != "ca_file") || key.ends_with("_env")
 }
 
 /// Whether a text cannot be a password or a token: a single word of letters, or a number with its unit. Values of secrets
@@ -301,9 +301,41 @@ fn is_harmless(text: &str) -> bool {
     };
     let starts_as_number =
         text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
-    text.chars().count() <= MAX_QUOTED
+    let is_short = text.chars().count() <= MAX_QUOTED
         && !text.is_empty()
-        && (text.chars().all(word) || (starts_as_number && text.chars().all(number)))
+        && (text.chars().all(word) || (starts_as_number && text.chars().all(number)));
+    is_short || is_like_duration(text)
+}
+
+/// The longest text that is quoted because it looks like a duration.
+const MAX_DURATION: usize = 60;
+/// The longest number in it.
+const MAX_DIGITS: usize = 9;
+
+/// Whether a text was meant as a duration, however long: it begins with a number, its units follow numbers, and other
+/// words stand alone. A key in hexadecimal is none, since its letters are no units.
+fn is_like_duration(text: &str) -> bool {
+    const SHORT: [&str; 16] = [
+        "s", "m", "h", "d", "w", "y", "ns", "us", "µs", "ms", "sec", "secs", "min", "mins", "hr",
+        "hrs",
+    ];
+    const LONG: [&str; 7] = ["second", "minute", "hour", "day", "week", "month", "year"];
+    let is_unit = |run: &str| {
+        let run = run.to_lowercase();
+        let singular = run.strip_suffix('s').unwrap_or(&run);
+        SHORT.contains(&run.as_str()) || LONG.contains(&singular)
+    };
+    let is_word = |word: &str| word.chars().all(char::is_alphabetic);
+    let is_amount = |word: &str| {
+        let mut numbers = word.split(|c: char| !c.is_ascii_digit());
+        let runs = word.split(|c: char| c.is_ascii_digit() || c == '.');
+        numbers.all(|digits| digits.len() <= MAX_DIGITS)
+            && runs.filter(|run| !run.is_empty()).all(is_unit)
+    };
+    let mut words = text.split([' ', ',']).filter(|word| !word.is_empty());
+    text.chars().count() <= MAX_DURATION
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && words.all(|word| is_word(word) || is_amount(word))
 }
 
 /// A wrong value as it is quoted in an error: a short word or number, and never under the key of a secret.
@@ -359,7 +391,7 @@ fn describe(kind: &Kind, quoted: Option<String>) -> String {
 pub(super) fn unknown_key<'a>(key: &str, allowed: impl IntoIterator<Item = &'a str>) -> String {
     let allowed: Vec<_> = allowed.into_iter().collect();
     let (file, env) = (format!("{key}_file"), format!("{key}_env"));
-    if allowed.contains(&file.as_str()) {
+    if allowed.contains(&file.as_str()) && is_secret_key(&file) {
         return format!(
             "unknown key; a secret is never written here: name its file with {file}, or its environment variable with {env}"
         );

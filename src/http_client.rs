@@ -1,6 +1,8 @@
 //! The HTTP client of the providers: authentication, rate limit, retries, redirects, size limits, and an error in the
 //! operator's words for each failure.
 
+use std::ffi::OsString;
+
 mod auth;
 mod body;
 mod client;
@@ -26,3 +28,11 @@ pub use pagination::{PageContent, Pages};
 pub use request::Request;
 pub use row_stream::{Fold, Folded};
 pub use settings::{Bounds, Settings};
+pub use tls::{Authorities, Problem, Trust};
+
+/// What is wrong with the variables that name proxies and authorities: the name of each, and what is allowed.
+pub fn unusable_variables(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<(String, String)> {
+    let mut unusable = proxy::problems_of_variables(variable);
+    unusable.extend(tls::problems_of_variables(variable));
+    unusable
+}

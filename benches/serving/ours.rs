@@ -193,6 +193,8 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
             exchange_rates: BTreeMap::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
+            authorities: Vec::new(),
+            unusable_variables: Vec::new(),
         };
         let tools = Tools {
             sources: Sources::default(),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     account::{Account, Labels},
     diagnostics::unknown_key,
-    http_client::{self, retry::Backoff},
+    http_client::{self, Authorities, retry::Backoff},
     provider::{
         Provider,
         config::{BuildContext, Uses},
@@ -106,6 +106,7 @@ pub(super) fn build(
     };
 
     let counters = (loader.counters)(name);
+    let authorities = authorities(&place, &common, loader);
     let own = written.own.clone();
     let (provider, base_url) = connect(
         &place,
@@ -118,6 +119,7 @@ pub(super) fn build(
             timeout: settings.timeout,
             backoff: Backoff::REQUEST,
             bounds: http_client::Bounds::default(),
+            authorities,
             counters: Arc::clone(&counters),
             clock: loader.clock.clone(),
         },
@@ -231,6 +233,21 @@ fn zone(
         );
         TimeZone::UTC
     })
+}
+
+/// Whom the account's connections trust.
+fn authorities(place: &str, common: &CommonSection, loader: &mut Loader<'_>) -> Authorities {
+    let Some(path) = &common.ca_file else {
+        return Authorities::of_process();
+    };
+    let key = join(place, "ca_file");
+    if path.as_os_str().is_empty() {
+        loader.diagnostics.push(key, "must not be empty");
+        return Authorities::of_process();
+    }
+    let authorities = Authorities::of_file(path.clone());
+    loader.authorities.push((key, authorities.clone()));
+    authorities
 }
 
 /// Builds the provider. Also returns the base URL that it uses.

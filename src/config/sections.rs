@@ -1,6 +1,6 @@
 //! The sections of the file that every provider shares: `log`, `poll`, and the keys that any account may have.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -63,6 +63,9 @@ pub(super) struct CommonSection {
     pub(super) extra_labels: Option<Vec<String>>,
     /// Names to show, by label and then by id, or by the value as sent where the dimension has no id.
     pub(super) aliases: Option<BTreeMap<String, BTreeMap<String, Text>>>,
+    /// PEM file with the authorities that this account's servers, and its proxy, are verified against in place of the
+    /// system's. Read again when it changes.
+    pub(super) ca_file: Option<PathBuf>,
     /// How long after its end in local time a day counts as closed.
     pub(super) day_closes_after: Option<Span>,
 }

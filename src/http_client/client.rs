@@ -1,6 +1,9 @@
 //! The client of one account: sends requests with its credential, within its limits, and retries what may succeed.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -19,21 +22,21 @@ use super::{
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
     status::{is_retryable, send_error, status_error},
-    tls,
+    tls::Trust,
 };
 use crate::{
     charge::SharedSink,
     counters::Code,
     error::{ProviderError, Reason},
     json::row_splitter::{Frame, Splitter},
-    secret::proxy_variable,
+    secret::network_variable,
     telemetry::error_chain::chain,
 };
 
 /// The client of one account's API.
 #[derive(Debug)]
 pub struct Http {
-    client: reqwest::Client,
+    client: Mutex<Client>,
     base: Url,
     session: Session,
     rate_limiter: RateLimiter,
@@ -48,24 +51,26 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a response may send nothing. Half-open connections are found this way.
 const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
-impl Http {
-    /// A client for the API below a base URL, whose path is kept as a prefix.
-    pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
-        Self::through(Proxies::new(proxy_variable), base, auth, settings)
-    }
+/// The connections of an account, and the authorities that they trust.
+#[derive(Debug, Clone)]
+struct Client {
+    connections: reqwest::Client,
+    trust: Arc<Trust>,
+}
 
-    pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
-        let chosen = proxies.clone();
-        let read_timeout = (settings.timeout / 2).min(READ_TIMEOUT);
+impl Client {
+    fn new(trust: Arc<Trust>, proxies: &Proxies, timeout: Duration) -> Self {
+        let proxies = proxies.clone();
+        let read_timeout = (timeout / 2).min(READ_TIMEOUT);
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place where clients are made, with their limits"
         )]
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::configuration())
+        let connections = reqwest::Client::builder()
+            .tls_backend_preconfigured(trust.tls.clone())
             .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
             .proxy(reqwest::Proxy::custom(move |target| {
-                chosen.of(target).cloned()
+                proxies.of(target).cloned()
             }))
             .redirect(reqwest::redirect::Policy::none())
             .no_gzip()
@@ -79,8 +84,20 @@ impl Http {
             .referer(false)
             .build()
             .expect("the TLS back end is compiled in");
+        Self { connections, trust }
+    }
+}
+
+impl Http {
+    /// A client for the API below a base URL, whose path is kept as a prefix.
+    pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
+        Self::through(Proxies::new(&network_variable), base, auth, settings)
+    }
+
+    pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
+        let client = Client::new(settings.authorities.current(), &proxies, settings.timeout);
         Self {
-            client,
+            client: Mutex::new(client),
             base,
             session: Session::new(auth),
             rate_limiter: RateLimiter::new(settings.requests_per_second, settings.concurrency),
@@ -316,6 +333,16 @@ impl Http {
         .with_correlation_id(correlation_id))
     }
 
+    /// The client over the authorities as they are now. Its connections are new where the authorities changed.
+    fn client(&self) -> Client {
+        let trust = self.settings.authorities.current();
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&client.trust, &trust) {
+            *client = Client::new(trust, &self.proxies, self.settings.timeout);
+        }
+        client.clone()
+    }
+
     /// Sends one HTTP request, counts it and logs its status.
     async fn send_once(
         &self,
@@ -324,8 +351,12 @@ impl Http {
         credential: Option<&Credential>,
         correlation_id: Option<Uuid>,
     ) -> Result<reqwest::Response, ProviderError> {
-        let mut builder = self
-            .client
+        if let Some(error) = self.proxies.unusable_for(&request.place(), url) {
+            return Err(error.with_correlation_id(correlation_id));
+        }
+        let client = self.client();
+        let mut builder = client
+            .connections
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone());
         if let Some(credential) = credential {
@@ -347,9 +378,13 @@ impl Http {
             Err(error) => {
                 self.settings.counters.requested(Code::None, sent.elapsed());
                 let place = request.place();
-                let error = match self.proxies.explain(&place, url, &error).await {
-                    Some(refusal) => refusal,
-                    None => send_error(&place, error),
+                let error = match self
+                    .proxies
+                    .explain(&place, url, &error, &client.trust)
+                    .await
+                {
+                    Some(refusal) => refusal.because(error.without_url()),
+                    None => send_error(&place, error, &client.trust),
                 };
                 return Err(error.with_correlation_id(correlation_id));
             }

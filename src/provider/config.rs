@@ -60,6 +60,9 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// that differing values no longer keep two accounts apart.
     const SCOPE_WIDENERS: &'static [(&'static str, &'static str)] = &[];
 
+    /// The currency of accounts that name none, if it is always the same.
+    const CURRENCY: Option<&'static str> = None;
+
     /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }

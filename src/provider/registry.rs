@@ -71,6 +71,8 @@ pub struct ProviderEntry {
     pub scope_keys: &'static [&'static str],
     /// The switches that widen a scope, see [`ProviderConfig::SCOPE_WIDENERS`].
     pub scope_wideners: &'static [(&'static str, &'static str)],
+    /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
+    pub currency: Option<&'static str>,
     /// Reads, checks and builds.
     pub build: BuildProvider,
     /// The JSON schema of its own keys.
@@ -86,6 +88,7 @@ impl ProviderEntry {
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
             scope_wideners: C::SCOPE_WIDENERS,
+            currency: C::CURRENCY,
             build: |values, context| {
                 let config: C = context.diagnostics.read(values, &context.key_prefix)?;
                 config.build(context)

@@ -24,7 +24,7 @@ use crate::{
     counters::Counters,
     diagnostics::Diagnostics,
     error::ProviderError,
-    http_client::{Bounds, Settings, retry::Backoff},
+    http_client::{Authorities, Bounds, Settings, retry::Backoff},
 };
 
 use super::{
@@ -224,6 +224,7 @@ pub(crate) fn build(
                 pages: 5,
                 ..Bounds::default()
             },
+            authorities: Authorities::of_process(),
             counters: Arc::new(Counters::default()),
             clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
         },

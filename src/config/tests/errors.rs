@@ -423,9 +423,25 @@ fn bad_durations_are_quoted() {
         ("90", "found an integer `90`"),
         ("1 fortnight", "found `1 fortnight`"),
         ("-1h", "found `-1h`"),
+        (
+            "1 hour and 30 minutes and 15 seconds",
+            "found `1 hour and 30 minutes and 15 seconds`",
+        ),
+        (
+            "2years 3months 4days 5h 6m 7s",
+            "must be from 1s to 366days, found `2years 3months 4days 5h 6m 7s`",
+        ),
     ] {
         let errors = errors_of(&account(&format!("    interval: {written}\n")), &[]);
         assert!(errors.contains(want), "{errors}");
+    }
+    // A key that was pasted there, which begins like a duration, is not shown.
+    for key in [
+        "1d4f8e9f540a5c0f8e7b1d4f8e9f54aa",
+        "30m4Tz81kLw0Qq92hX7c5Zp",
+    ] {
+        let errors = errors_of(&account(&format!("    interval: {key}\n")), &[]);
+        assert!(!errors.contains(&key[..8]), "{errors}");
     }
 }
 
@@ -474,6 +490,12 @@ fn budgets_that_get_nothing_are_warned_about() {
         ));
         assert_eq!(load_with(&text, &[]).warnings, want, "{more}");
     }
+    // The provider says EUR where the account does not.
+    let text = account("budgets: {x: {limit: 1, currency: USD}}\n");
+    assert_eq!(
+        load_with(&text, &[]).warnings,
+        ["budgets.x: leaves out EUR, since exchange_rates has no rate for EUR"]
+    );
     let budget = "budgets: {x: {limit: 1, currency: USD}}\n";
     let dollars = account(&format!("    currency: EUR\n{budget}"));
     for (more, want) in [

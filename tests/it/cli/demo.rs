@@ -74,6 +74,10 @@ async fn all_five_providers_are_served_until_sigterm() {
         "{}",
         ended.stdout
     );
+    for provider in ProviderName::all() {
+        let heading = format!("\n  # {}\n", provider.as_str());
+        assert!(ended.stdout.contains(&heading), "{}", ended.stdout);
+    }
     for (name, secret) in Demo::secrets() {
         assert!(
             !ended.stderr.contains(secret),
@@ -143,6 +147,30 @@ async fn demo_refuses_a_configuration_file() {
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     assert_eq!(ended.stdout, "");
     assert!(ended.stderr.contains("--config.file"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn printed_configuration_is_for_other_commands() {
+    let flags = ["demo", "--print-config", "--web.listen-address=127.0.0.1:0"];
+    let mut demo = Program::exporter(&flags);
+    demo.says("address=").await;
+    let yaml = demo.output();
+    let folder = Folder::with(&[("printed.yml", &yaml)]);
+    let flag = format!(
+        "--config.file={}",
+        folder.path().join("printed.yml").display()
+    );
+    let checked = Program::exporter(&["check-config", &flag]).end().await;
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}\n{yaml}");
+    let explained = Program::exporter(&["explain", "--account=licences", &flag])
+        .end()
+        .await;
+    assert_eq!(explained.status.code(), Some(0), "{explained:?}");
+    demo.terminate().await;
+    let ended = demo.end().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    // Nothing but the configuration, so that it can be redirected into a file.
+    assert_eq!(ended.stdout, yaml);
 }
 
 /// One account, with a place for more keys.

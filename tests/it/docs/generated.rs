@@ -202,6 +202,9 @@ fn keys_of_every_provider() {
         let mut table = "| key | allowed | description |\n|---|---|---|\n".to_owned();
         rows(&properties, "", &mut table);
         let name = variant["title"].as_str().unwrap();
+        for row in table.lines() {
+            assert!(!row.contains("|  |"), "{name}: nothing is allowed: {row}");
+        }
         check(&format!("docs/providers/{name}.md"), "keys", &table);
         pages += 1;
     }
