@@ -63,6 +63,17 @@ impl Measure {
         )
     }
 
+    /// The name of the cost basis that it is, where it is one: amounts of the same charges, which are never added.
+    pub fn cost_basis(self) -> Option<&'static str> {
+        match self {
+            Self::BilledCost => Some("billed"),
+            Self::EffectiveCost => Some("effective"),
+            Self::ListCost => Some("list"),
+            Self::ContractedCost => Some("contracted"),
+            _ => None,
+        }
+    }
+
     /// Whether the amount counts licences, so that it has no unit.
     pub fn is_seats(self) -> bool {
         matches!(

@@ -140,6 +140,7 @@ fn account(reported: Reported) -> Account {
     Account {
         name: "main-account".to_owned(),
         provider_name: ProviderName::Otc,
+        provider_label: "otc".to_owned(),
         provider: Arc::new(Scripted {
             dimensions: names.map(Dimension::new),
             reported,

@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// The longest value of the label `provider`.
+const MAX_PROVIDER_LABEL: usize = 63;
+
 /// The keys of an account, sorted by what reads them.
 struct Written {
     provider: Option<Value>,
@@ -95,6 +98,7 @@ pub(super) fn build(
             .diagnostics
             .push(join(&place, "day_closes_after"), bounds(Duration::ZERO));
     }
+    let label = provider_label(&place, common.provider_label.as_deref(), loader);
     let zone = zone(&place, &common, provider_name, loader);
     let entry = provider_name.map(loader.entry_of);
     let settings =
@@ -138,6 +142,7 @@ pub(super) fn build(
     let account = Account {
         name: name.to_owned(),
         provider_name,
+        provider_label: label.unwrap_or_else(|| provider_name.as_str().to_owned()),
         provider: Arc::from(provider?),
         zone,
         poll: settings,
@@ -187,6 +192,21 @@ fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Op
         loader.diagnostics.push(join(place, "provider"), message);
     }
     known
+}
+
+/// The configured value of the label `provider`, if it is valid.
+fn provider_label(place: &str, written: Option<&str>, loader: &mut Loader<'_>) -> Option<String> {
+    let label = written?;
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+    };
+    if (1..=MAX_PROVIDER_LABEL).contains(&label.len()) && label.bytes().all(is_allowed) {
+        return Some(label.to_owned());
+    }
+    let message = format!("must be 1 to {MAX_PROVIDER_LABEL} of a-z, 0-9, _ and -");
+    let key = join(place, "provider_label");
+    loader.diagnostics.push_value(key, &message, label);
+    None
 }
 
 /// Reports the keys that neither the provider nor every account has, with all that are allowed.

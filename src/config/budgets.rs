@@ -45,7 +45,7 @@ impl Budget {
                 .matchers
                 .iter()
                 .all(|(label, pattern)| match label.as_str() {
-                    "provider" => pattern.is_match(account.provider_name.as_str()),
+                    "provider" => pattern.is_match(&account.provider_label),
                     "account" => pattern.is_match(&account.name),
                     // A label that the account's series do not have is empty, as in Prometheus.
                     label => has_label(label) || pattern.is_match(""),

@@ -116,6 +116,7 @@ mod tests {
             ("requests_per_second", json!(0.5)),
             ("concurrency", json!(1)),
             ("credential_expires", json!("2027-01-31")),
+            ("provider_label", json!("telekom")),
             ("day_closes_after", json!("2h")),
             ("api_key_file", json!("/run/b")),
             ("api_key_env", json!("KEY")),

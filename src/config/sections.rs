@@ -53,6 +53,9 @@ pub(super) struct PollSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CommonSection {
+    /// The value of the label `provider`; the provider's name by default.
+    #[schemars(extend("pattern" = "^[a-z0-9_-]{1,63}$"))]
+    pub(super) provider_label: Option<String>,
     /// The IANA name of the time zone in which the account is billed.
     pub(super) timezone: Option<String>,
     /// The last day on which the credential is valid, YYYY-MM-DD.

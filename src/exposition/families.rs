@@ -132,6 +132,33 @@ pub const FAMILIES: &[MetricFamily] = &[
         cached!("Billed cost of the current day so far."),
     ),
     charges(
+        "cloudspend_effective_cost_month_to_date",
+        M::EffectiveCost,
+        W::MonthToDate,
+        COST,
+        cached!(
+            "Effective cost of the current billing month so far: billed cost with commitments spread over the usage they cover."
+        ),
+    ),
+    charges(
+        "cloudspend_effective_cost_previous_month",
+        M::EffectiveCost,
+        W::PreviousMonth,
+        COST,
+        cached!(
+            "Effective cost of the previous billing month: billed cost with commitments spread over the usage they cover."
+        ),
+    ),
+    charges(
+        "cloudspend_effective_cost_previous_day",
+        M::EffectiveCost,
+        W::PreviousDay,
+        COST,
+        cached!(
+            "Effective cost of the most recent closed day: billed cost with commitments spread over the usage they cover."
+        ),
+    ),
+    charges(
         "cloudspend_list_cost_month_to_date",
         M::ListCost,
         W::MonthToDate,
@@ -158,6 +185,33 @@ pub const FAMILIES: &[MetricFamily] = &[
         W::Today,
         COST,
         cached!("Cost before discounts of the current day so far."),
+    ),
+    charges(
+        "cloudspend_contracted_cost_month_to_date",
+        M::ContractedCost,
+        W::MonthToDate,
+        COST,
+        cached!(
+            "Cost at contract prices of the current billing month so far, before commitment discounts."
+        ),
+    ),
+    charges(
+        "cloudspend_contracted_cost_previous_month",
+        M::ContractedCost,
+        W::PreviousMonth,
+        COST,
+        cached!(
+            "Cost at contract prices of the previous billing month, before commitment discounts."
+        ),
+    ),
+    charges(
+        "cloudspend_contracted_cost_previous_day",
+        M::ContractedCost,
+        W::PreviousDay,
+        COST,
+        cached!(
+            "Cost at contract prices of the most recent closed day, before commitment discounts."
+        ),
     ),
     charges(
         "cloudspend_restated_cost_previous_month",
@@ -222,6 +276,33 @@ pub const FAMILIES: &[MetricFamily] = &[
         cached!("Consumed quantity of the current day so far, in the unit of the label unit."),
     ),
     charges(
+        "cloudspend_pricing_quantity_month_to_date",
+        M::PricingQuantity,
+        W::MonthToDate,
+        QUANTITY,
+        cached!(
+            "Quantity in the unit in which it is priced of the current billing month so far, in the unit of the label unit."
+        ),
+    ),
+    charges(
+        "cloudspend_pricing_quantity_previous_month",
+        M::PricingQuantity,
+        W::PreviousMonth,
+        QUANTITY,
+        cached!(
+            "Quantity in the unit in which it is priced of the previous billing month, in the unit of the label unit."
+        ),
+    ),
+    charges(
+        "cloudspend_pricing_quantity_previous_day",
+        M::PricingQuantity,
+        W::PreviousDay,
+        QUANTITY,
+        cached!(
+            "Quantity in the unit in which it is priced of the most recent closed day, in the unit of the label unit."
+        ),
+    ),
+    charges(
         "cloudspend_stored_quantity",
         M::StoredQuantity,
         W::Now,
@@ -280,6 +361,8 @@ pub const FAMILIES: &[MetricFamily] = &[
     FAILING_PARTS,
     WITHHELD_PARTS,
     SKIPPED_PARTS,
+    MISSING_ROWS,
+    GROWTH,
     OLDEST_SUCCESS,
     DATA,
     DURATION,

@@ -70,12 +70,12 @@ pub(super) fn add_flow<'a>(
     let is_current = range.month() == time.month;
     match part.months.get(&range.month()) {
         // What the days of such a month cost is not known, which is not 0.
-        Some(MonthState::Reported { sums, .. })
-            if !range.is_whole_month() && sums.has_whole_month() =>
+        Some(MonthState::Reported(month))
+            if !range.is_whole_month() && month.sums.has_whole_month() =>
         {
             return;
         }
-        Some(MonthState::Reported { .. }) => {}
+        Some(MonthState::Reported(_)) => {}
         None if is_current => {}
         None | Some(MonthState::Withheld) => return,
     }

@@ -9,7 +9,7 @@ use crate::{
     clock::add,
     ledger::{DailySums, Sums},
     provider::Granularity,
-    state::{AccountState, MonthState, PartState},
+    state::{AccountState, Growth, MonthState, PartState},
 };
 
 /// The time over which a family adds values.
@@ -112,8 +112,9 @@ pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window,
     .collect()
 }
 
-/// The newest day that was closed when each part with charges of days was last polled. It must also be closed now, in case
-/// the clock was set back since. Without such charges it is that of all parts, unless a part reports whole months.
+/// The newest day that was closed when each part with charges of days was last polled, or its data was delivered. It must
+/// also be closed now, in case the clock was set back since. Without such charges it is that of all parts, unless a part
+/// reports whole months.
 pub(super) fn newest_closed_day(
     state: &AccountState,
     now: Timestamp,
@@ -135,7 +136,7 @@ pub(super) fn newest_closed_day(
 /// Whether a part has charges in a month whose sums are like this.
 fn reports(part: &PartState, is_so: impl Fn(&Sums) -> bool) -> bool {
     part.months.values().any(|month| match month {
-        MonthState::Reported { sums, .. } => !sums.columns.is_empty() && is_so(sums),
+        MonthState::Reported(month) => !month.sums.columns.is_empty() && is_so(&month.sums),
         MonthState::Withheld => false,
     })
 }
@@ -150,21 +151,22 @@ fn newest_closed_day_of(
     std::iter::successors(Some(today), |day| day.yesterday().ok())
         .take_while(|day| Month::of(*day) >= Month::of(today).previous())
         .find(|day| match part.months.get(&Month::of(*day)) {
-            Some(MonthState::Reported { at, sums }) if !sums.has_whole_month() => {
-                day_closes(*day, zone, closes_after) <= now.min(*at)
+            Some(MonthState::Reported(month)) if !month.sums.has_whole_month() => {
+                day_closes(*day, zone, closes_after) <= now.min(month.as_of())
             }
             Some(_) | None => false,
         })
 }
 
-/// When the next window begins or the next part becomes stale.
+/// When the next window begins, the next part becomes stale, or growth is no longer reported.
 pub(super) fn next_change(state: &AccountState, time: &ViewTime, zone: &TimeZone) -> Timestamp {
     let midnight = start_of_day(time.today.saturating_add(1.day()), zone);
     state
         .parts
         .values()
         .filter_map(|part| Some(add(part.last_success?, time.stale_after)))
-        .filter(|stale| *stale > time.now)
+        .chain(state.growth.iter().map(Growth::ends))
+        .filter(|change| *change > time.now)
         .chain([midnight])
         .min()
         .unwrap_or(midnight)

@@ -42,8 +42,8 @@ pub struct Explanation {
 pub struct AccountReport {
     /// Its name.
     pub account: String,
-    /// Its provider.
-    pub provider: &'static str,
+    /// The value of the label `provider`.
+    pub provider: String,
     /// Whether all parts, some or none were read.
     pub state: Outcome,
     /// How long the poll took.
@@ -75,6 +75,10 @@ pub struct AccountReport {
     /// How many parts with charges lack one of the two months, as `cloudspend_withheld_parts` counts them; absent where
     /// the provider reports no months.
     pub withheld_parts: Option<WithheldParts>,
+    /// How many rows of both months lack a cost basis and are left out of its sums, by basis.
+    pub missing_cost_rows: BTreeMap<&'static str, u64>,
+    /// Months whose gross amount more than doubled from one poll to the next.
+    pub unusual_growth: Vec<GrownMonth>,
     /// Remarks about the provider's rows and about unusual results.
     pub remarks: Vec<String>,
     /// The failures: of discovery, then of parts.
@@ -110,7 +114,8 @@ impl Outcome {
 /// One sum; a window that the provider cannot supply is absent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Total {
-    /// `billed_cost`, `consumed_quantity`, `stored_quantity` or `seats`.
+    /// `billed_cost`, `effective_cost`, `list_cost`, `contracted_cost`, `consumed_quantity`, `pricing_quantity`,
+    /// `stored_quantity` or `seats`.
     pub measure: &'static str,
     /// Currency or unit; empty for seats.
     pub unit: String,
@@ -140,6 +145,19 @@ pub struct WithheldMonth {
     pub part: String,
     /// `YYYY-MM`.
     pub month: String,
+}
+
+/// A month whose gross amount more than doubled from one poll to the next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GrownMonth {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// The currency of both amounts.
+    pub currency: String,
+    /// The sum of the absolute billed amounts before.
+    pub from: f64,
+    /// The same after.
+    pub to: f64,
 }
 
 /// Why something failed.
@@ -220,7 +238,7 @@ impl AccountReport {
         let failures = view.health.failures.iter();
         Self {
             account: account.name.clone(),
-            provider: account.provider_name.as_str(),
+            provider: account.provider_label.clone(),
             state,
             seconds: status.duration.unwrap_or_default().as_secs_f64(),
             requests: account.counters.requests().into_values().sum(),
@@ -235,6 +253,8 @@ impl AccountReport {
             clashes: shared_names(view),
             withheld: withheld(view),
             withheld_parts: view.health.withheld,
+            missing_cost_rows: missing_rows(view),
+            unusual_growth: grown(view),
             remarks: remarks(view, money, &totals),
             failures: failures
                 .map(|(part, failure)| Failure::new(part, failure.reason, &failure.message))
@@ -255,9 +275,13 @@ fn totals(view: &View) -> Vec<Total> {
     for family in &view.families {
         let (rank, measure) = match family.measure {
             Measure::BilledCost => (0, "billed_cost"),
-            Measure::ConsumedQuantity => (1, "consumed_quantity"),
-            Measure::StoredQuantity => (2, "stored_quantity"),
-            Measure::Seats => (3, "seats"),
+            Measure::EffectiveCost => (1, "effective_cost"),
+            Measure::ListCost => (2, "list_cost"),
+            Measure::ContractedCost => (3, "contracted_cost"),
+            Measure::ConsumedQuantity => (4, "consumed_quantity"),
+            Measure::PricingQuantity => (5, "pricing_quantity"),
+            Measure::StoredQuantity => (6, "stored_quantity"),
+            Measure::Seats => (7, "seats"),
             _ => continue,
         };
         let total = totals
@@ -279,6 +303,25 @@ fn totals(view: &View) -> Vec<Total> {
         *place = Some(sum.value());
     }
     totals.into_values().collect()
+}
+
+fn missing_rows(view: &View) -> BTreeMap<&'static str, u64> {
+    let missing = view.health.missing.iter();
+    missing
+        .filter_map(|(measure, rows)| Some((measure.cost_basis()?, *rows)))
+        .collect()
+}
+
+fn grown(view: &View) -> Vec<GrownMonth> {
+    let growth = view.health.growth.iter().flatten();
+    growth
+        .map(|growth| GrownMonth {
+            month: growth.month.to_string(),
+            currency: growth.currency.to_string(),
+            from: growth.from,
+            to: growth.to,
+        })
+        .collect()
 }
 
 fn shared_names(view: &View) -> Vec<SharedName> {

@@ -126,7 +126,7 @@ fn lines(account: &AccountReport) -> Vec<[TableCell; COLUMNS.len()]> {
     let [to_date, previous] = sums(totals.first());
     let first = [
         cell(escape(&account.account)),
-        cell(account.provider.to_owned()),
+        cell(escape(&account.provider)),
         TableCell {
             text: account.state.as_str().to_owned(),
             colour,
@@ -236,6 +236,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             .into_iter()
             .map(|line| ("incomplete", YELLOW, line)),
     );
+    for (basis, rows) in &account.missing_cost_rows {
+        if *rows > 0 {
+            let line = format!("{rows} rows have no {basis} cost and are left out of it");
+            details.push(("incomplete", YELLOW, line));
+        }
+    }
+    details.extend(some(&account.unusual_growth, "growth", |grown| {
+        let (from, to) = (number(grown.from), number(grown.to));
+        let (month, currency) = (&grown.month, escape(&grown.currency));
+        format!("the gross amount of {month} went from {from} to {to} {currency} in one poll")
+    }));
     details.extend(some(&account.remarks, "remark", |remark| escape(remark)));
     match &account.health {
         Some(Health::Status(status)) => {

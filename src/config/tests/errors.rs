@@ -272,7 +272,7 @@ fn overlapping_accounts_are_a_warning() {
     let text = "
 accounts:
   a: {provider: otc, api_key_env: A}
-  b: {provider: otc, api_key_env: B, base_url: 'https://bank.example/api/'}
+  b: {provider: otc, provider_label: bank, api_key_env: B, base_url: 'https://bank.example/api/'}
   c: {provider: otc, api_key_env: C, base_url: 'https://other.example/api'}
   d: {provider: mike, api_key_env: D}
   e: {provider: mike, api_key_env: E, filters: {contract: 1}}
