@@ -15,6 +15,7 @@ pub use self::{
     fault::Fault,
     fleet::Fleet,
     server::SimulatedApi,
+    setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
     switches::{ActivePlatformOptions, Drafts, MikeOptions},
     world::{Total, World},
 };

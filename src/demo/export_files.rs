@@ -43,7 +43,7 @@ impl Type {
 }
 
 /// The columns, in the order in which they are written.
-pub(super) const COLUMNS: [(&str, Type); 56] = [
+pub(super) const COLUMNS: [(&str, Type); 60] = [
     ("AvailabilityZone", Type::Text),
     ("BilledCost", Type::Number),
     ("BillingAccountId", Type::Text),
@@ -78,6 +78,9 @@ pub(super) const COLUMNS: [(&str, Type); 56] = [
     ("ListUnitPrice", Type::Number),
     ("PricingCategory", Type::Text),
     ("PricingCurrency", Type::Text),
+    ("PricingCurrencyContractedUnitPrice", Type::Number),
+    ("PricingCurrencyEffectiveCost", Type::Number),
+    ("PricingCurrencyListUnitPrice", Type::Number),
     ("PricingQuantity", Type::Number),
     ("PricingUnit", Type::Text),
     ("ProviderName", Type::Text),
@@ -99,6 +102,7 @@ pub(super) const COLUMNS: [(&str, Type); 56] = [
     ("SubAccountType", Type::Text),
     ("Tags", Type::Tags),
     ("x_Discounts", Type::Text),
+    ("x_Operation", Type::Text),
     ("x_ServiceCode", Type::Text),
 ];
 
@@ -195,12 +199,14 @@ impl<'a> Record<'a> {
         let row = self.row;
         match column {
             "BilledCost" => Some(row.billed),
-            "EffectiveCost" => Some(row.effective),
+            "EffectiveCost" | "PricingCurrencyEffectiveCost" => Some(row.effective),
             "ListCost" => Some(row.list),
             "ContractedCost" => row.contracted,
             "ConsumedQuantity" => self.consumed(),
             "PricingQuantity" => row.quantity,
-            "ListUnitPrice" => self.service().map(|service| service.price),
+            "ListUnitPrice" | "PricingCurrencyListUnitPrice" => {
+                self.service().map(|service| service.price)
+            }
             "CommitmentDiscountQuantity" => match row.kind {
                 Kind::Commitment => Some(row.billed),
                 Kind::Covered | Kind::Unused => Some(row.effective),

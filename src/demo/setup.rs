@@ -15,12 +15,16 @@ pub(super) const CLIENT_ID: &str = "00000000-0000-4000-8000-000000000001";
 pub(super) const CLIENT_SECRET: &str = "demo-cloudcockpit-secret";
 pub(super) const ACTIVEPLATFORM_TOKEN: &str = "demo-activeplatform-token";
 pub(super) const MIKE_KEY: &str = "00000000-0000-4000-8000-0000000000d1";
-pub(super) const S3_BUCKET: &str = "demo-billing";
-/// Below which the exports lie in the bucket.
-pub(super) const S3_PREFIX: &str = "exports";
-pub(super) const S3_REGION: &str = "eu-central-1";
-pub(super) const S3_ACCESS_KEY_ID: &str = "DEMOKEYID0000000EXPORT";
-pub(super) const S3_SECRET_ACCESS_KEY: &str = "demo-s3-secret/access+key";
+/// The bucket of the simulated store.
+pub const S3_BUCKET: &str = "demo-billing";
+/// Where the exports are in the bucket.
+pub const S3_PREFIX: &str = "exports";
+/// The region of the bucket.
+pub const S3_REGION: &str = "eu-central-1";
+/// The id of the only key that opens the store.
+pub const S3_ACCESS_KEY_ID: &str = "DEMOKEYID0000000EXPORT";
+/// The key itself. It opens nothing but the demo.
+pub const S3_SECRET_ACCESS_KEY: &str = "demo-s3-secret/access+key";
 
 /// The secrets' file names and contents. They open nothing but the demo.
 const SECRETS: [(&str, &str); 5] = [
