@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::civil::{Date, DateTime};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+};
 
 pub mod currency;
 mod month;
@@ -144,6 +147,25 @@ pub enum ChargeError {
     },
 }
 
+/// Where the data of a month comes from, and what was left aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MonthSource {
+    /// What delivers it, such as the address of an export.
+    pub name: String,
+    /// Which delivery it is, such as the id of an execution; empty where it has no id.
+    pub delivery: String,
+    /// When it was delivered; `None` where there is none yet.
+    pub delivered: Option<Timestamp>,
+    /// The number of its files.
+    pub files: u64,
+    /// The size of its files in bytes.
+    pub bytes: u64,
+    /// How many of its rows are of the month; `None` where they were not read again.
+    pub rows: Option<u64>,
+    /// What was found beside it and not read, and why.
+    pub ignored: Vec<String>,
+}
+
 /// The number of a label set in the sink that gave it, and in no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelSet(pub u32);
@@ -193,6 +215,9 @@ pub trait Sink: Send {
     /// any other data, but it never becomes the baseline of a closed month and never replaces final data of one. Final
     /// data replaces it whole, without being compared with it.
     fn provisional(&mut self, month: Month);
+
+    /// Says where the data of a month comes from, for `explain`. It is not kept beyond the poll.
+    fn source(&mut self, month: Month, source: MonthSource);
 
     /// Adds a remark on the data for the operator; the same text counts once. It is shown until the next poll.
     fn remark(&mut self, text: &str);

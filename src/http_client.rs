@@ -11,7 +11,7 @@ pub(crate) mod gzip;
 mod pagination;
 mod proxy;
 mod rate_limit;
-mod redact;
+pub(crate) mod redact;
 mod redirect;
 mod request;
 mod response;
@@ -23,7 +23,7 @@ mod tls;
 
 pub use crate::json::row_splitter::Frame;
 pub use auth::{Auth, Login, Token};
-pub use client::Http;
+pub use client::{Exchange, Http, Refusal};
 pub use pagination::{PageContent, Pages};
 pub use request::Request;
 pub use row_stream::{Fold, Folded};

@@ -9,7 +9,9 @@ use std::{
 use jiff::civil::{Date, DateTime, Time};
 
 use crate::{
-    charge::{Amount, ChargeError, LabelSet, Measure, Month, Period, Sink, check_finite},
+    charge::{
+        Amount, ChargeError, LabelSet, Measure, Month, MonthSource, Period, Sink, check_finite,
+    },
     provider::Fetched,
 };
 
@@ -50,10 +52,13 @@ pub struct Ledger {
     newest_hour: Option<DateTime>,
     newest_day: Option<Date>,
     remarks: BTreeSet<String>,
+    sources: Vec<(Month, MonthSource)>,
 }
 
 /// Further remarks of one poll, or on one month, are dropped.
 const MAX_REMARKS: usize = 100;
+/// Sources of further months are dropped.
+const MAX_SOURCES: usize = 100;
 
 impl Ledger {
     /// An empty ledger that rejects charges once it has more than this many label sets.
@@ -72,6 +77,7 @@ impl Ledger {
             newest_hour: None,
             newest_day: None,
             remarks: BTreeSet::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -103,6 +109,7 @@ impl Ledger {
                 .map(end_of_hour)
                 .max(self.newest_day.map(end_of_day)),
             remarks: self.remarks,
+            sources: self.sources,
         }
     }
 
@@ -192,6 +199,12 @@ impl Sink for Ledger {
 
     fn provisional(&mut self, month: Month) {
         self.marks(month).provisional = true;
+    }
+
+    fn source(&mut self, month: Month, source: MonthSource) {
+        if self.sources.len() < MAX_SOURCES {
+            self.sources.push((month, source));
+        }
     }
 
     fn remark(&mut self, text: &str) {

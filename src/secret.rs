@@ -18,6 +18,15 @@ pub fn network_variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// A variable that a cloud sets for the programs that run in it: it leads to their credential.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secrets are one of the two places that read the environment"
+)]
+pub fn ambient_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Where a secret is kept, never its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {

@@ -285,6 +285,7 @@ fn connect(
         key_prefix: place.to_owned(),
         zone,
         tags: common.tags(),
+        shown: common.shown_dimensions(),
         http,
         diagnostics: &mut loader.diagnostics,
         uses: Uses::default(),

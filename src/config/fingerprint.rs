@@ -26,8 +26,10 @@ impl Account {
             schema::keys_of::<PollSection>(),
             schema::keys_of::<CommonSection>(),
         ];
+        let fetch_keys = self.provider_name.entry().fetch_keys;
         let is_own = |key: &str| {
             !is_secret_key(key)
+                && !fetch_keys.contains(&key)
                 && ![&poll, &common]
                     .iter()
                     .any(|keys| keys.iter().any(|known| known == key))

@@ -20,7 +20,7 @@ use crate::{
     error::ProviderError,
     provider::{
         Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
-        config::{BuildContext, Defaults, ProviderConfig, RESTATEMENT, Text},
+        config::{BuildContext, Defaults, ProviderConfig, Text},
         registry::{ProviderEntry, ProviderName},
     },
     secret::SecretSource,
@@ -69,11 +69,11 @@ impl ProviderConfig for Bank {
     const NAME: &'static str = "bank";
 
     const DEFAULTS: Defaults = Defaults {
+        restatement: Duration::from_hours(10 * 24),
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),
         requests_per_second: 3.0,
         concurrency: 4,
-        restatement: RESTATEMENT,
     };
     const OFFERS: &'static [&'static str] =
         &["owner", "owner_id", "cloud_region", "job", "tag:KEY"];

@@ -1,5 +1,7 @@
 //! The client of one account: sends requests with its credential, within its limits, and retries what may succeed.
 
+mod exchange;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -8,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use uuid::Uuid;
 
@@ -16,12 +19,12 @@ use super::{
     deadline,
     proxy::{self, Proxies},
     rate_limit::RateLimiter,
-    redirect::{location, may_follow, retry_after},
+    redirect::{location, may_follow},
     request::Request,
     response::Response,
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
-    status::{is_retryable, send_error, status_error},
+    status::{send_error, status_error},
     tls::Trust,
 };
 use crate::{
@@ -32,6 +35,8 @@ use crate::{
     secret::network_variable,
     telemetry::error_chain::chain,
 };
+
+pub use exchange::{Exchange, Refusal};
 
 /// The client of one account's API.
 #[derive(Debug)]
@@ -272,28 +277,28 @@ impl Http {
         );
     }
 
+    /// Waits until a request may be sent.
+    async fn permit(&self, request: &Request) -> Result<OwnedSemaphorePermit, ProviderError> {
+        if let Some(wait) = self.rate_limiter.pause_left() {
+            deadline::retrying(paused(request, wait));
+        }
+        let permit = self.rate_limiter.acquire().await;
+        permit.map_err(|wait| paused(request, wait))
+    }
+
     /// One attempt, redirects included.
     async fn send(
         &self,
         request: &Request,
         credential: Option<&Credential>,
     ) -> Result<Response, ProviderError> {
-        let paused = |wait| {
-            let what = format!(
-                "{}: the provider requested a pause before the next request",
-                request.place()
-            );
-            ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
-        };
-        if let Some(wait) = self.rate_limiter.pause_left() {
-            deadline::retrying(paused(wait));
-        }
-        let permit = self.rate_limiter.acquire().await.map_err(paused)?;
+        let permit = self.permit(request).await?;
         let correlation_id = request.new_correlation_id();
         let mut url = request.url.clone();
         for redirects in 0..=MAX_REDIRECTS {
             if redirects > 0 {
-                self.rate_limiter.wait().await.map_err(paused)?;
+                let slot = self.rate_limiter.wait().await;
+                slot.map_err(|wait| paused(request, wait))?;
             }
             let response = self
                 .send_once(request, &url, credential, correlation_id)
@@ -315,14 +320,7 @@ impl Http {
                 url = target.clone();
                 continue;
             }
-            let wait = is_retryable(status.as_u16())
-                .then(|| retry_after(response.headers(), self.settings.clock.now()))
-                .flatten();
-            if let Some(wait) = wait
-                && matches!(status.as_u16(), 429 | 503)
-            {
-                self.rate_limiter.pause(wait);
-            }
+            let wait = self.pause_after(status, response.headers());
             let error = status_error(request, response, target.as_ref(), wait, credential).await;
             return Err(error.with_correlation_id(correlation_id));
         }
@@ -402,6 +400,15 @@ impl Http {
         );
         Ok(response)
     }
+}
+
+/// The error of a request that is not sent, since the provider requested a longer pause than one request waits.
+fn paused(request: &Request, wait: Duration) -> ProviderError {
+    let what = format!(
+        "{}: the provider requested a pause before the next request",
+        request.place()
+    );
+    ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
 }
 
 /// A URL below a base URL; an empty last segment gives a trailing slash.

@@ -80,7 +80,8 @@ impl Proxies {
             "https" => self.https.as_ref(),
             _ => self.http.as_ref(),
         }?;
-        let is_exception = self.exceptions.iter().any(|known| known.matches(target));
+        let is_exception =
+            is_link_local(target) || self.exceptions.iter().any(|known| known.matches(target));
         (!is_exception).then_some(choice)
     }
 
@@ -320,6 +321,15 @@ impl Exception {
             Host::Domain(domain) => host == domain || is_below(domain),
             Host::Below(domain) => is_below(domain),
         }
+    }
+}
+
+/// Whether a server is only reached from this machine's own link, such as the metadata service of a cloud.
+fn is_link_local(target: &Url) -> bool {
+    match target.host() {
+        Some(url::Host::Ipv4(address)) => address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.is_unicast_link_local(),
+        _ => false,
     }
 }
 

@@ -42,6 +42,22 @@ impl Response {
         })
     }
 
+    /// The same for a response whose body is read as it was sent.
+    pub(super) fn as_stored(
+        response: reqwest::Response,
+        place: String,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            read: 0,
+            empty: response.status() == StatusCode::NO_CONTENT,
+            body: Body::as_stored(response, place.clone()),
+            place,
+            correlation_id: None,
+            _permit: permit,
+        }
+    }
+
     /// Reads the whole body.
     pub(super) async fn whole(&mut self, limit: usize) -> Result<Bytes, ProviderError> {
         let mut body = BytesMut::new();

@@ -133,11 +133,12 @@ fn redirect_target(request: &Request, target: &Url, credential: Option<&Credenti
     shown.chars().take(MAX_EXCERPT).collect()
 }
 
-/// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
-/// sent, since the rest of it may hold the credential in a form that is not recognised.
-async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
-    let mut body = Body::new(response, String::new()).ok()?;
+/// The beginning of an error's body: whatever arrives within some seconds.
+pub(super) async fn error_body(response: reqwest::Response) -> Vec<u8> {
     let mut read = Vec::new();
+    let Ok(mut body) = Body::new(response, String::new()) else {
+        return read;
+    };
     let reading = async {
         while let Ok(Some(chunk)) = body.chunk().await {
             read.extend_from_slice(&chunk[..chunk.len().min(MAX_READ - read.len())]);
@@ -148,6 +149,13 @@ async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
     };
     // Whatever has arrived by then is shown.
     let _ = tokio::time::timeout(READ_TIMEOUT, reading).await;
+    read
+}
+
+/// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
+/// sent, since the rest of it may hold the credential in a form that is not recognised.
+async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
+    let read = error_body(response).await;
     if redact::repeats(&read, secret.as_bytes()) {
         return None;
     }

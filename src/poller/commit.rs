@@ -50,6 +50,7 @@ impl PollCommit {
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
         state.status.remarks.clear();
+        state.status.sources.clear();
         let before = self.handle.state.load_full();
         let listed = results.len();
         for (part, result) in results {
@@ -67,6 +68,9 @@ impl PollCommit {
             match result {
                 Ok(mut totals) => {
                     state.status.remarks.append(&mut totals.remarks);
+                    let sources = totals.sources.drain(..);
+                    let sources = sources.map(|(month, source)| (part.id.clone(), month, source));
+                    state.status.sources.extend(sources);
                     rows += state.rows_of_unchanged(&part.id, &totals.fetched);
                     let restated = state.accept(&part.id, totals, request, &account.zone);
                     self.log_restated(&part, &restated);

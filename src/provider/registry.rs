@@ -71,6 +71,8 @@ pub struct ProviderEntry {
     pub scope_keys: &'static [&'static str],
     /// The switches that widen a scope, see [`ProviderConfig::SCOPE_WIDENERS`].
     pub scope_wideners: &'static [(&'static str, &'static str)],
+    /// The keys that only say how something is fetched, see [`ProviderConfig::FETCH_KEYS`].
+    pub fetch_keys: &'static [&'static str],
     /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
     pub currency: Option<&'static str>,
     /// Reads, checks and builds.
@@ -88,6 +90,7 @@ impl ProviderEntry {
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
             scope_wideners: C::SCOPE_WIDENERS,
+            fetch_keys: C::FETCH_KEYS,
             currency: C::CURRENCY,
             build: |values, context| {
                 let config: C = context.diagnostics.read(values, &context.key_prefix)?;

@@ -19,7 +19,9 @@ use figment::value::Value;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    charge::{Amount, ChargeError, LabelSet, Measure, Month, Period, SharedSink, Sink},
+    charge::{
+        Amount, ChargeError, LabelSet, Measure, Month, MonthSource, Period, SharedSink, Sink,
+    },
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
@@ -29,8 +31,8 @@ use crate::{
 
 use super::{
     Deliveries, Fetched, Part, PollRequest, Provider,
-    config::{BuildContext, Uses},
-    registry::ProviderName,
+    config::{BuildContext, ShownDimensions, Uses},
+    registry::{ProviderEntry, ProviderName},
 };
 
 /// Records what it receives, as text.
@@ -44,6 +46,7 @@ pub(crate) struct RecordingSink {
     pub(crate) withheld: Vec<String>,
     pub(crate) reported: Vec<String>,
     pub(crate) remarks: Vec<String>,
+    pub(crate) sources: Vec<(Month, MonthSource)>,
     pub(crate) provisional: Vec<String>,
     /// One line per month and measure, with the number of rows.
     pub(crate) missing: BTreeMap<String, u64>,
@@ -117,6 +120,10 @@ impl Sink for RecordingSink {
 
     fn provisional(&mut self, month: Month) {
         self.provisional.push(month.to_string());
+    }
+
+    fn source(&mut self, month: Month, source: MonthSource) {
+        self.sources.push((month, source));
     }
 
     fn remark(&mut self, text: &str) {
@@ -209,11 +216,24 @@ pub(crate) fn build(
     section: serde_json::Value,
     tags: &[&str],
 ) -> Result<Box<dyn Provider>, String> {
+    build_entry(&name.entry(), section, tags)
+}
+
+/// The same by the entry of a provider.
+pub(crate) fn build_entry(
+    entry: &ProviderEntry,
+    section: serde_json::Value,
+    tags: &[&str],
+) -> Result<Box<dyn Provider>, String> {
     let mut diagnostics = Diagnostics::default();
     let mut context = BuildContext {
         key_prefix: "accounts.test".to_owned(),
         zone: TimeZone::UTC,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        shown: ShownDimensions {
+            extra: tags.iter().map(|tag| format!("tag:{tag}")).collect(),
+            ..ShownDimensions::default()
+        },
         http: Settings {
             account: "test".to_owned(),
             requests_per_second: 10_000.0,
@@ -232,7 +252,7 @@ pub(crate) fn build(
         uses: Uses::default(),
     };
     let values = Value::serialize(section).unwrap().into_dict().unwrap();
-    let provider = (name.entry().build)(values, &mut context);
+    let provider = (entry.build)(values, &mut context);
     if diagnostics.is_empty() {
         return Ok(provider.expect("nothing was reported"));
     }

@@ -75,6 +75,8 @@ pub struct AccountReport {
     /// How many parts with charges lack one of the two months, as `cloudspend_withheld_parts` counts them; absent where
     /// the provider reports no months.
     pub withheld_parts: Option<WithheldParts>,
+    /// Where the data of each month comes from, as far as the provider says it.
+    pub sources: Vec<Source>,
     /// How many rows of both months lack a cost basis and are left out of its sums, by basis.
     pub missing_cost_rows: BTreeMap<&'static str, u64>,
     /// Months whose gross amount more than doubled from one poll to the next.
@@ -145,6 +147,29 @@ pub struct WithheldMonth {
     pub part: String,
     /// `YYYY-MM`.
     pub month: String,
+}
+
+/// Where the data of a month of a part comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The id of the part.
+    pub part: String,
+    /// `YYYY-MM`.
+    pub month: String,
+    /// What delivers it, such as the address of an export.
+    pub source: String,
+    /// The id of the delivery; absent where it has none.
+    pub execution: Option<String>,
+    /// When it was delivered; absent where nothing was yet.
+    pub delivered: Option<Timestamp>,
+    /// The number of its files.
+    pub files: u64,
+    /// The number of rows of the month; absent where they were not read.
+    pub rows: Option<u64>,
+    /// The size of its files in bytes.
+    pub bytes: u64,
+    /// What was found beside it and not read, and why.
+    pub ignored: Vec<String>,
 }
 
 /// A month whose gross amount more than doubled from one poll to the next.
@@ -253,6 +278,7 @@ impl AccountReport {
             clashes: shared_names(view),
             withheld: withheld(view),
             withheld_parts: view.health.withheld,
+            sources: sources(view),
             missing_cost_rows: missing_rows(view),
             unusual_growth: grown(view),
             remarks: remarks(view, money, &totals),
@@ -351,6 +377,25 @@ fn withheld(view: &View) -> Vec<WithheldMonth> {
         .iter()
         .flat_map(|(part, state)| of_part((part, state)))
         .collect()
+}
+
+fn sources(view: &View) -> Vec<Source> {
+    let sources = view.state.status.sources.iter();
+    let mut sources: Vec<Source> = sources
+        .map(|(part, month, source)| Source {
+            part: part.clone(),
+            month: month.to_string(),
+            source: source.name.clone(),
+            execution: Some(source.delivery.clone()).filter(|id| !id.is_empty()),
+            delivered: source.delivered,
+            files: source.files,
+            rows: source.rows,
+            bytes: source.bytes,
+            ignored: source.ignored.clone(),
+        })
+        .collect();
+    sources.sort_by(|one, other| (&one.part, &one.month).cmp(&(&other.part, &other.month)));
+    sources
 }
 
 fn remarks(view: &View, money: &BudgetSet, totals: &[Total]) -> Vec<String> {

@@ -6,13 +6,15 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     commands::explain::report::{
-        AccountReport, Explanation, Failure, Health, Outcome, SharedName, Total,
+        AccountReport, Explanation, Failure, Health, Outcome, SharedName, Source, Total,
     },
     telemetry::terminal::escape,
 };
 
 /// At most this many of a kind are listed, further ones are counted. JSON lists all.
 const MAX_ROWS_SHOWN: usize = 5;
+/// The months of so many sources are listed.
+const MAX_SOURCES_SHOWN: usize = 20;
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
@@ -226,6 +228,7 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             )
         },
     ));
+    details.extend(sources(&account.sources));
     details.extend(some(&account.withheld, "withheld", |month| {
         let (part, month) = (escape(&month.part), &month.month);
         format!("part {part}: the provider does not report {month}, so it is absent instead of 0")
@@ -276,6 +279,39 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// The sources of the months, the first ones, and how many more there are.
+fn sources(all: &[Source]) -> Vec<(&'static str, &'static str, String)> {
+    let shown = all.iter().take(MAX_SOURCES_SHOWN);
+    let mut lines: Vec<_> = shown.flat_map(described).collect();
+    let more = all.len().saturating_sub(MAX_SOURCES_SHOWN);
+    if more > 0 {
+        lines.push(("source", "", format!("and {more} more; --json lists all")));
+    }
+    lines
+}
+
+/// A month and where its data comes from, then a line for each thing that was left aside.
+fn described(source: &Source) -> Vec<(&'static str, &'static str, String)> {
+    let mut line = format!("{} from {}", source.month, escape(&source.source));
+    if let Some(delivered) = source.delivered {
+        if let Some(execution) = &source.execution {
+            let _ = write!(line, ", execution {}", escape(execution));
+        }
+        let _ = write!(line, ", delivered {delivered:.0}, {} files", source.files);
+        if let Some(rows) = source.rows {
+            let _ = write!(line, ", {rows} rows");
+        }
+        let _ = write!(line, ", {} bytes", source.bytes);
+    } else {
+        line.push_str(": nothing was delivered yet");
+    }
+    let mut lines = vec![("source", "", line)];
+    let ignored = source.ignored.iter();
+    lines
+        .extend(ignored.map(|what| ("ignored", "", format!("{}: {}", source.month, escape(what)))));
+    lines
 }
 
 /// The failures of one reason: the parts, the first error, and the advice.

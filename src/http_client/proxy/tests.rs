@@ -244,6 +244,19 @@ async fn refusal_names_the_proxy_and_its_status() {
     }
 }
 
+#[test]
+fn link_local_servers_are_reached_directly() {
+    let all = proxies(&[("ALL_PROXY", "http://proxy:3128")]);
+    for target in [
+        "http://169.254.169.254/latest/api/token",
+        "http://[fe80::1]/",
+    ] {
+        assert_eq!(all.of(&target.parse().unwrap()), None, "{target}");
+    }
+    let other = "http://169.255.0.1/".parse().unwrap();
+    assert!(all.of(&other).is_some());
+}
+
 #[tokio::test]
 async fn unreachable_proxy_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

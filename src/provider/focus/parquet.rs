@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use parquet::file::metadata::ParquetMetaData;
 
@@ -182,7 +183,11 @@ async fn fetch(tail: &Tail<'_>, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Pro
             _ => joined.push(range),
         }
     }
-    let requests = joined.iter().map(|range| tail.range(range.clone()));
+    // Boxed, since the compiler cannot tell of the borrowing futures of a stream that they may change threads.
+    let requests: Vec<BoxFuture<'_, _>> = joined
+        .iter()
+        .map(|range| Box::pin(tail.range(range.clone())) as _)
+        .collect();
     let bytes: Vec<Bytes> = stream::iter(requests)
         .buffered(CONCURRENT_RANGES)
         .try_collect()

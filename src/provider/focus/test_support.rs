@@ -164,6 +164,8 @@ impl Sink for Totals {
 
     fn provisional(&mut self, _: Month) {}
 
+    fn source(&mut self, _: Month, _: crate::charge::MonthSource) {}
+
     fn remark(&mut self, _: &str) {}
 
     fn month_remark(&mut self, _: Month, _: &str) {}

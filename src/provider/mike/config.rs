@@ -12,7 +12,7 @@ use crate::{
     http_client::{Auth, Http},
     provider::{
         Provider,
-        config::{BuildContext, Defaults, ProviderConfig, RESTATEMENT, Span, Text},
+        config::{BuildContext, Defaults, ProviderConfig, Span, Text},
     },
 };
 
@@ -100,12 +100,14 @@ struct Filters {
 impl ProviderConfig for Config {
     const NAME: &'static str = "mike";
 
+    const FETCH_KEYS: &'static [&'static str] = &["page_size"];
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::from_hours(1),
+        restatement: Duration::from_hours(10 * 24),
         requests_per_second: 2.0,
         concurrency: 2,
-        restatement: RESTATEMENT,
     };
     const OFFERS: &'static [&'static str] = &[
         "tenant_id",

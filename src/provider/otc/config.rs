@@ -10,7 +10,7 @@ use crate::{
     http_client::{Auth, Http},
     provider::{
         Provider,
-        config::{BuildContext, Defaults, ProviderConfig, RESTATEMENT, Text},
+        config::{BuildContext, Defaults, ProviderConfig, Text},
     },
 };
 
@@ -98,9 +98,9 @@ impl ProviderConfig for Config {
     const DEFAULTS: Defaults = Defaults {
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),
+        restatement: Duration::from_hours(10 * 24),
         requests_per_second: 2.0,
         concurrency: 2,
-        restatement: RESTATEMENT,
     };
     const OFFERS: &'static [&'static str] = &[
         "contract",

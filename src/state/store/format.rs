@@ -349,6 +349,7 @@ impl StoredStatus<'_> {
             next_poll: None,
             rate_limited_until: None,
             remarks: self.remarks.into_iter().map(str::to_owned).collect(),
+            sources: Vec::new(),
         })
     }
 }

@@ -19,7 +19,7 @@ use cloudspend_exporter::{
     error::Reason,
     http_client::{Authorities, Bounds, Settings, retry::Backoff},
     poller::Poller,
-    provider::config::{BuildContext, Uses},
+    provider::config::{BuildContext, ShownDimensions, Uses},
     state::AccountHandle,
     view::{View, Window, view},
 };
@@ -216,6 +216,7 @@ fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> A
         key_prefix: "accounts.main".to_owned(),
         zone: account.zone.clone(),
         tags: Vec::new(),
+        shown: ShownDimensions::default(),
         http: Settings {
             account: account.name.clone(),
             requests_per_second: account.poll.requests_per_second,

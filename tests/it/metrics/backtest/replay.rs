@@ -129,6 +129,8 @@ impl Sink for Recorder {
 
     fn withhold_measure(&mut self, _: Measure) {}
 
+    fn source(&mut self, _: Month, _: cloudspend_exporter::charge::MonthSource) {}
+
     fn provisional(&mut self, _: Month) {}
 
     fn remark(&mut self, _: &str) {}
