@@ -189,7 +189,8 @@ fn account(folder: &Folder, more: &str) -> String {
 async fn good_configuration_passes_check() {
     let folder = Folder::with(&[("key", "the key")]);
     let file = folder.path().join("good.yml");
-    std::fs::write(&file, account(&folder, "")).unwrap();
+    let expires = "    credential_expires: 2099-12-31\n";
+    std::fs::write(&file, account(&folder, expires)).unwrap();
     let flag = format!("--config.file={}", file.display());
     let ended = Program::exporter(&["check-config", &flag]).end().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");

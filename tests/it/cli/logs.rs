@@ -84,6 +84,8 @@ async fn hostile(seen: Arc<Mutex<Vec<String>>>) -> String {
             "/v1/ProviderInstances",
             get(async || Json(json!({"items": [], "totalCount": 0}))),
         )
+        .route("/v1/Customers/mca", get(StatusCode::FORBIDDEN))
+        .route("/v1/subscriptions", get(StatusCode::FORBIDDEN))
         .route(
             "/bad/{*path}",
             get(async || (StatusCode::FORBIDDEN, FORGED)),

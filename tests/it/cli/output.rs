@@ -46,7 +46,7 @@ fn text(output: &Output) -> &str {
 fn commands(folder: &Folder) -> Vec<(Vec<String>, i32)> {
     let key = folder.yaml("key");
     let yaml = format!(
-        "accounts: {{a: {{provider: otc, base_url: 'http://127.0.0.1:9', api_key_file: {key}, interval: 1s}}}}"
+        "accounts: {{a: {{provider: otc, base_url: 'http://127.0.0.1:9', api_key_file: {key}, credential_expires: 2099-12-31}}}}"
     );
     let file = folder.path().join("a.yml");
     std::fs::write(&file, yaml).unwrap();

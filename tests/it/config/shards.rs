@@ -196,7 +196,7 @@ async fn shard_beyond_the_count_does_not_start() {
     let config = folder.path().join("cloudspend.yml");
     let key = folder.yaml("key");
     let yaml = format!(
-        "accounts: {{a: {{provider: otc, base_url: 'https://example.com', api_key_file: {key}}}}}\n"
+        "accounts: {{a: {{provider: otc, base_url: 'https://example.com', api_key_file: {key}, credential_expires: 2099-12-31}}}}\n"
     );
     std::fs::write(&config, yaml).unwrap();
     let pod_name = [("POD_NAME", "cloudspend-exporter-3")];
@@ -249,7 +249,7 @@ async fn check_config_checks_the_accounts_of_all_shards() {
     let config = folder.path().join("cloudspend.yml");
     let account = |name: &str| {
         format!(
-            "  {name}: {{provider: otc, base_url: 'https://{name}.example', api_key_file: /nowhere}}\n"
+            "  {name}: {{provider: otc, base_url: 'https://{name}.example', api_key_file: /nowhere, credential_expires: 2099-12-31}}\n"
         )
     };
     let accounts: String = ["a", "b", "c", "d"].map(account).concat();
