@@ -12,17 +12,18 @@ mod label_mapping;
 mod label_table;
 mod open_month;
 mod part_totals;
-mod sum;
+
 mod sums;
 
 use self::open_month::OpenMonth;
+
+pub use crate::charge::Sum;
 
 pub use self::{
     column::{Column, DailySums},
     label_mapping::LabelMapping,
     label_table::{LabelTable, Value},
     part_totals::PartTotals,
-    sum::Sum,
     sums::Sums,
 };
 

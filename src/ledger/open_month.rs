@@ -1,10 +1,9 @@
 //! The sums of one billing month while charges are still arriving.
 
 use crate::{
-    charge::{Amount, Measure},
+    charge::{Amount, Measure, Sum},
     ledger::{
         column::{Column, Entry},
-        sum::Sum,
         sums::Sums,
     },
 };
