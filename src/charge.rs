@@ -23,14 +23,20 @@ pub enum Measure {
     FixedCost,
     /// The part of the billed cost that was paid in advance: it is not forecast. Not exposed by itself.
     PrepaidCost,
+    /// The billed cost with commitments spread over the usage that they cover.
+    EffectiveCost,
     /// Cost before discounts.
     ListCost,
+    /// Cost at contract prices, before commitment discounts.
+    ContractedCost,
     /// The provider's own forecast of the whole month.
     ProviderForecast,
     /// The provider's second estimate of the whole month.
     ProviderEstimate,
     /// Usage, a flow: it adds over time.
     ConsumedQuantity,
+    /// Usage in the unit in which it is priced, a flow: it adds over time.
+    PricingQuantity,
     /// Usage, a level: the newest reading counts.
     StoredQuantity,
     /// Licence seats bought.
@@ -51,7 +57,9 @@ impl Measure {
             Self::BilledCost
                 | Self::FixedCost
                 | Self::PrepaidCost
+                | Self::EffectiveCost
                 | Self::ListCost
+                | Self::ContractedCost
                 | Self::ProviderForecast
                 | Self::ProviderEstimate
         )
@@ -142,8 +150,24 @@ pub trait Sink: Send {
     /// charged. A month with rows needs no mark.
     fn report(&mut self, month: Month);
 
-    /// Adds a remark on the data for the operator; the same text counts once.
+    /// Counts rows that were read of one month. The count is kept with the month: a poll that finds the month unchanged
+    /// counts the same rows.
+    fn month_rows(&mut self, month: Month, count: u64);
+
+    /// Counts rows of a month that have no amount of a measure which other rows have, and are therefore left out of its
+    /// sums. It is kept with the month. A count of 0 says that the month was looked at.
+    fn missing(&mut self, month: Month, measure: Measure, rows: u64);
+
+    /// Marks what is reported of a month as provisional: another source will name the final amounts. It is served like
+    /// any other data, but it never becomes the baseline of a closed month and never replaces final data of one. Final
+    /// data replaces it whole, without being compared with it.
+    fn provisional(&mut self, month: Month);
+
+    /// Adds a remark on the data for the operator; the same text counts once. It is shown until the next poll.
     fn remark(&mut self, text: &str);
+
+    /// Adds a remark on one month. It is kept with the month, and shown again by a poll that finds the month unchanged.
+    fn month_remark(&mut self, month: Month, text: &str);
 }
 
 /// A sink that can be moved to the thread that decodes the response.

@@ -1,15 +1,22 @@
 //! Adds charges: one compensated sum for each label set and charge period, so that memory grows with series and days,
 //! never with rows.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::civil::{Date, DateTime, Time};
 
-use crate::charge::{Charge, ChargeError, Month, Period, Sink};
+use crate::{
+    charge::{Charge, ChargeError, Measure, Month, Period, Sink},
+    provider::Fetched,
+};
 
 mod column;
 mod label_mapping;
 mod label_table;
+mod month_marks;
 mod open_month;
 mod part_totals;
 
@@ -23,6 +30,7 @@ pub use self::{
     column::{Column, DailySums},
     label_mapping::LabelMapping,
     label_table::{LabelTable, Value},
+    month_marks::MonthMarks,
     part_totals::PartTotals,
     sums::Sums,
 };
@@ -37,13 +45,14 @@ pub struct Ledger {
     now: OpenMonth,
     withheld: BTreeSet<Month>,
     reported: BTreeSet<Month>,
+    marks: BTreeMap<Month, MonthMarks>,
     rows: u64,
     newest_hour: Option<DateTime>,
     newest_day: Option<Date>,
     remarks: BTreeSet<String>,
 }
 
-/// Further remarks of one poll are dropped.
+/// Further remarks of one poll, or on one month, are dropped.
 const MAX_REMARKS: usize = 100;
 
 impl Ledger {
@@ -57,6 +66,7 @@ impl Ledger {
             now: OpenMonth::default(),
             withheld: BTreeSet::new(),
             reported: BTreeSet::new(),
+            marks: BTreeMap::new(),
             rows: 0,
             newest_hour: None,
             newest_day: None,
@@ -69,8 +79,8 @@ impl Ledger {
         self.label_table.len()
     }
 
-    /// Closes the ledger at the end of the poll.
-    pub fn close(self) -> PartTotals {
+    /// Closes the ledger at the end of a fetch that brought this.
+    pub fn close(self, fetched: Fetched) -> PartTotals {
         let end_of_hour = |hour: DateTime| hour.saturating_add(HOUR);
         let end_of_day = |day: Date| day.saturating_add(DAY).to_datetime(Time::midnight());
         PartTotals {
@@ -83,6 +93,8 @@ impl Ledger {
             now: self.now.close(),
             withheld: self.withheld,
             reported: self.reported,
+            fetched,
+            marks: self.marks,
             identity: self.mapping.identity.clone(),
             rows: self.rows,
             data_until: self
@@ -99,6 +111,16 @@ impl Ledger {
             Some(position) => &mut self.months[position].1,
             None => &mut self.months.push_mut((month, OpenMonth::default())).1,
         }
+    }
+
+    fn marks(&mut self, month: Month) -> &mut MonthMarks {
+        self.marks.entry(month).or_default()
+    }
+}
+
+fn remember(remarks: &mut BTreeSet<String>, text: &str) {
+    if remarks.len() < MAX_REMARKS {
+        remarks.insert(text.to_owned());
     }
 }
 
@@ -153,10 +175,25 @@ impl Sink for Ledger {
         self.reported.insert(month);
     }
 
+    fn month_rows(&mut self, month: Month, count: u64) {
+        self.marks(month).rows += count;
+        self.rows += count;
+    }
+
+    fn missing(&mut self, month: Month, measure: Measure, rows: u64) {
+        *self.marks(month).missing.entry(measure).or_default() += rows;
+    }
+
+    fn provisional(&mut self, month: Month) {
+        self.marks(month).provisional = true;
+    }
+
     fn remark(&mut self, text: &str) {
-        if self.remarks.len() < MAX_REMARKS {
-            self.remarks.insert(text.to_owned());
-        }
+        remember(&mut self.remarks, text);
+    }
+
+    fn month_remark(&mut self, month: Month, text: &str) {
+        remember(&mut self.marks(month).remarks, text);
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     clock::{Clock, add},
     http_client::retry::Backoff,
+    provider::Deliveries,
     state::{AccountHandle, AccountState, store::Store},
 };
 
@@ -155,7 +156,9 @@ impl Poller {
         };
         let results = stream::iter(schedule::parts_in_order(&state))
             .map(|part| async {
-                let result = self.fetcher.fetch(&part, &request, Some(deadline)).await;
+                let known = Deliveries::default();
+                let fetching = self.fetcher.fetch(&part, &request, &known, Some(deadline));
+                let result = fetching.await;
                 (part, result)
             })
             .buffer_unordered(account.poll.concurrency)

@@ -16,6 +16,7 @@ mod advice;
 pub mod cloudcockpit;
 pub mod config;
 pub mod enube;
+mod fetched;
 #[allow(
     dead_code,
     reason = "no account can use it before its entry is in the registry"
@@ -27,6 +28,8 @@ pub mod registry;
 pub mod second_source;
 #[cfg(test)]
 pub(crate) mod test_support;
+
+pub use fetched::{Deliveries, Delivery, Fetched, FetchedMonth, Fingerprint};
 
 /// The label that shows a dimension by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,6 +109,9 @@ pub enum MonthFetch {
     Each,
     /// Both months come with every poll.
     Both,
+    /// Each month is looked at separately and read only where it changed, so every poll looks at the closed month while
+    /// it may be restated.
+    EachIfChanged,
 }
 
 /// What one poll requests.
@@ -187,13 +193,15 @@ pub trait Provider: Send + Sync + fmt::Debug {
         poll: &'a PollRequest,
     ) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>>;
 
-    /// Fetches one part and sends its charges to the sink. After an error the content of the sink is discarded.
+    /// Fetches one part and sends its charges to the sink; returns what that is, month by month. `known` has the
+    /// deliveries that were accepted of this part. After an error the content of the sink is discarded.
     fn fetch<'a>(
         &'a self,
         part: &'a Part,
         poll: &'a PollRequest,
+        known: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>>;
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>>;
 
     /// The health that the provider reports, for `explain` only; `None` if it has no such endpoint.
     fn health(&self) -> Option<BoxFuture<'_, Result<String, ProviderError>>> {

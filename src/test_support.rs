@@ -16,7 +16,8 @@ use crate::{
     error::ProviderError,
     ledger::{self, LabelMapping, Ledger},
     provider::{
-        Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, registry::ProviderName,
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+        registry::ProviderName,
     },
     state::AccountState,
 };
@@ -181,8 +182,9 @@ impl Provider for Scripted {
         &'a self,
         part: &'a Part,
         poll: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         self.requests
             .lock()
             .unwrap()
@@ -207,7 +209,7 @@ impl Provider for Scripted {
             for month in withheld {
                 sink.lock().unwrap().withhold(month);
             }
-            Ok(())
+            Ok(Fetched::replaced())
         })
     }
 }
@@ -254,7 +256,7 @@ pub(crate) fn totals_of(account: &Account, charges: &[TestCharge]) -> ledger::Pa
     }
     drop(sink);
     let ledger = Arc::into_inner(ledger).unwrap();
-    ledger.into_inner().unwrap().close()
+    ledger.into_inner().unwrap().close(Fetched::replaced())
 }
 
 /// The state of an account whose only part was fetched at a time, for the current and the previous month.

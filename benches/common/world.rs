@@ -9,7 +9,7 @@ use cloudspend_exporter::{
     config::{self, Sources},
     exposition::Rendered,
     ledger::{LabelMapping, Ledger},
-    provider::{Part, PollRequest},
+    provider::{Fetched, Part, PollRequest},
     state::AccountState,
     view::{
         LabelCache, View,
@@ -58,7 +58,12 @@ impl World {
             today,
             now,
         };
-        let _ = state.accept("account", ledger.close(), &ask, &account.zone);
+        let _ = state.accept(
+            "account",
+            ledger.close(Fetched::replaced()),
+            &ask,
+            &account.zone,
+        );
         Self {
             account,
             state: Arc::new(state),

@@ -22,7 +22,8 @@ use cloudspend_exporter::{
         supervisor::{Supervisor, Tools},
     },
     provider::{
-        Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, registry::ProviderName,
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+        registry::ProviderName,
     },
     server::{self, Access, Web},
     telemetry::{LogLevel, log::Log},
@@ -80,14 +81,16 @@ impl Provider for Scripted {
         &'a self,
         _: &'a Part,
         ask: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         let (reported, ask, sink) = (self.reported, ask.clone(), Arc::clone(sink));
         Box::pin(async move {
             // Rows of a real answer are folded beside the async threads, too.
             tokio::task::spawn_blocking(move || report(reported, &ask, &sink))
                 .await
-                .map_err(|error| ProviderError::new(Reason::UpstreamError, error.to_string()))?
+                .map_err(|error| ProviderError::new(Reason::UpstreamError, error.to_string()))??;
+            Ok(Fetched::replaced())
         })
     }
 }

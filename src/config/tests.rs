@@ -19,7 +19,7 @@ use crate::{
     diagnostics::Diagnostics,
     error::ProviderError,
     provider::{
-        Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
         config::{BuildContext, Defaults, ProviderConfig, Text},
         registry::{ProviderEntry, ProviderName},
     },
@@ -142,9 +142,10 @@ impl Provider for Branch {
         &'a self,
         _: &'a Part,
         _: &'a PollRequest,
+        _: &'a Deliveries,
         _: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async { Ok(()) })
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
+        Box::pin(async { Ok(Fetched::replaced()) })
     }
 }
 

@@ -80,7 +80,7 @@ fn ledger_is_as_exact_as_its_sums() {
             })
             .unwrap();
     }
-    let said = ledger.close();
+    let said = ledger.close(Fetched::replaced());
     let [(_, sums)] = said.months.as_slice() else {
         panic!("one month was charged");
     };
@@ -116,7 +116,7 @@ fn non_finite_amount_is_rejected() {
             }],
         });
         assert_eq!(refused, Err(ChargeError::NotFinite));
-        assert!(ledger.close().label_table.is_empty());
+        assert!(ledger.close(Fetched::replaced()).label_table.is_empty());
     }
 }
 
@@ -223,7 +223,7 @@ proptest! {
                         })
                         .unwrap();
                 }
-                ledger.close()
+                ledger.close(Fetched::replaced())
             };
             let (known, totals_of) = (said(&before, ""), said(&later, if renamed { "'" } else { "" }));
             let sums = |said: &PartTotals| {

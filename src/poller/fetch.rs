@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use crate::{
     account::Account,
-    charge::SharedSink,
+    charge::{Month, SharedSink},
     error::{ProviderError, Reason},
     http_client::{deadline::RetryCause, retry::Backoff},
     ledger::{self, LabelMapping, Ledger},
-    provider::{Part, PollRequest},
+    provider::{Deliveries, Part, PollRequest},
 };
 
 /// An account with more label sets than this multiple of `max_series` is refused: folding would not help it.
@@ -53,18 +53,20 @@ impl PartFetcher {
         listed.unwrap_or_else(|| Err(overdue(&cause, "listing the parts")))
     }
 
-    /// Fetches one part, with retries where they may help and its timeout allows them.
+    /// Fetches one part of which these deliveries were accepted, with retries where they may help and its timeout allows
+    /// them.
     pub async fn fetch(
         &self,
         part: &Part,
         request: &PollRequest,
+        known: &Deliveries,
         deadline: Option<Instant>,
     ) -> Result<ledger::PartTotals, ProviderError> {
         let deadline = self.until(deadline);
         let cause = RetryCause::default();
         let mut attempt = 1;
         loop {
-            let fetching = self.fetch_once(part, request);
+            let fetching = self.fetch_once(part, request, known);
             let result = cause.run_until(deadline, fetching).await;
             let error = match result.unwrap_or_else(|| Err(overdue(&cause, "fetching the part"))) {
                 Ok(totals) => return Ok(totals),
@@ -96,6 +98,7 @@ impl PartFetcher {
         &self,
         part: &Part,
         request: &PollRequest,
+        known: &Deliveries,
     ) -> Result<ledger::PartTotals, ProviderError> {
         let account = &self.account;
         let max_label_sets = account.poll.max_series.saturating_mul(MAX_LABEL_SETS);
@@ -104,13 +107,15 @@ impl PartFetcher {
             max_label_sets,
         )));
         let sink: SharedSink = Arc::clone(&ledger) as SharedSink;
-        account.provider.fetch(part, request, &sink).await?;
+        let fetched = account.provider.fetch(part, request, known, &sink).await?;
         drop(sink);
         let ledger = Arc::into_inner(ledger)
             .ok_or_else(|| ProviderError::malformed("the response is still being read"))?
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let totals = run_blocking_if_large(ledger.label_sets(), move || ledger.close()).await;
+        let label_sets = ledger.label_sets();
+        let totals = run_blocking_if_large(label_sets, move || ledger.close(fetched)).await;
+        check_unchanged(&totals, known)?;
         for (month, _) in &totals.months {
             if !request.months.contains(month) && *month <= request.current {
                 return Err(ProviderError::malformed(format!(
@@ -126,6 +131,25 @@ impl PartFetcher {
         let own = instant() + self.account.poll.timeout;
         deadline.map_or(own, |deadline| deadline.min(own))
     }
+}
+
+/// A month is unchanged only if there is something that it did not change from, and only without new charges: otherwise
+/// sums would be lost.
+fn check_unchanged(totals: &ledger::PartTotals, known: &Deliveries) -> Result<(), ProviderError> {
+    let unchanged = |month: &&Month| totals.fetched.is_unchanged(**month);
+    for month in totals.fetched.months.keys().filter(unchanged) {
+        let what = if !known.contains_key(month) {
+            "was never read"
+        } else if totals.months.iter().any(|(charged, _)| charged == month) {
+            "has charges"
+        } else {
+            continue;
+        };
+        return Err(ProviderError::malformed(format!(
+            "{month} is said to be unchanged, but {what}"
+        )));
+    }
+    Ok(())
 }
 
 /// With at most so many label sets, handing work to another thread would take as long as doing it.

@@ -68,7 +68,7 @@ pub(super) fn poll_request(account: &Account, state: &AccountState, now: Timesta
     let previous = current.previous();
     let both = match account.provider.month_fetch() {
         MonthFetch::Both => true,
-        MonthFetch::Each => {
+        MonthFetch::Each | MonthFetch::EachIfChanged => {
             state.parts.is_empty()
                 || state.parts.values().any(|part| {
                     part.listed && previous_is_due(account, part.months.get(&previous), today, now)

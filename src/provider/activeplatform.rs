@@ -12,7 +12,9 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
+use super::{
+    Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+};
 use crate::{
     charge::{Measure, Month, SharedSink, currency::is_currency},
     error::ProviderError,
@@ -104,17 +106,19 @@ impl Provider for ActivePlatform {
         &'a self,
         part: &'a Part,
         poll: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             let read = self.expenses(part, poll, sink).await;
-            read.map_err(|error| match &self.scope {
+            let read = read.map_err(|error| match &self.scope {
                 // A reseller also lists subscriptions for which there are no expenses, such as those of other products.
                 Scope::Reseller(_) if matches!(error.status(), Some(404 | 422)) => {
                     error.not_applicable()
                 }
                 _ => error,
-            })
+            });
+            read.map(|()| Fetched::replaced())
         })
     }
 }

@@ -8,7 +8,9 @@ use std::{collections::HashMap, sync::PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
+use super::{
+    Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+};
 use crate::{
     charge::{Measure, SharedSink},
     error::{ProviderError, Reason},
@@ -87,9 +89,13 @@ impl Provider for CloudCockpit {
         &'a self,
         part: &'a Part,
         _: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.licenses(part, sink))
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
+        Box::pin(async move {
+            self.licenses(part, sink).await?;
+            Ok(Fetched::replaced())
+        })
     }
 }
 

@@ -20,7 +20,9 @@ use crate::{
     charge::{Measure, Month, SharedSink},
     error::ProviderError,
     http_client::Http,
-    provider::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider},
+    provider::{
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+    },
 };
 
 pub use config::Config;
@@ -85,15 +87,16 @@ impl Provider for Enube {
         &'a self,
         part: &'a Part,
         poll: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             for scope in MonthScope::of(poll) {
                 let responses = self.usages(part, scope.month).await?;
                 let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
                 decode(&responses, part, scope, &self.context, &mut *sink)?;
             }
-            Ok(())
+            Ok(Fetched::replaced())
         })
     }
 }

@@ -10,7 +10,9 @@ use futures_util::future::BoxFuture;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use serde_json::json;
 
-use super::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider, Slot};
+use super::{
+    Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+};
 use crate::{
     charge::{Measure, SharedSink},
     error::{ProviderError, Reason},
@@ -85,9 +87,13 @@ impl Provider for Mike {
         &'a self,
         _: &'a Part,
         poll: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.usage(poll, sink))
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
+        Box::pin(async move {
+            self.usage(poll, sink).await?;
+            Ok(Fetched::replaced())
+        })
     }
 }
 

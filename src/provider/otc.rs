@@ -18,7 +18,9 @@ use crate::{
     charge::{Measure, Month, SharedSink},
     error::ProviderError,
     http_client::{Frame, Http, Request},
-    provider::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider},
+    provider::{
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+    },
 };
 
 pub use config::Config;
@@ -69,8 +71,9 @@ impl Provider for Otc {
         &'a self,
         _: &'a Part,
         poll: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             for &month in &poll.months {
                 let rows = ConsumptionFold::new(month, Arc::clone(&self.context));
@@ -78,7 +81,7 @@ impl Provider for Otc {
                     .rows(&self.consumption(month), Frame::Bare, sink, rows)
                     .await?;
             }
-            Ok(())
+            Ok(Fetched::replaced())
         })
     }
 

@@ -2,6 +2,7 @@
 //! that records the requests it receives.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     sync::{Arc, Mutex},
     time::Duration,
@@ -18,7 +19,7 @@ use figment::value::Value;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    charge::{Charge, ChargeError, Month, Period, SharedSink, Sink},
+    charge::{Charge, ChargeError, Measure, Month, Period, SharedSink, Sink},
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 use super::{
-    Part, PollRequest, Provider,
+    Deliveries, Fetched, Part, PollRequest, Provider,
     config::{BuildContext, Uses},
     registry::ProviderName,
 };
@@ -41,6 +42,9 @@ pub(crate) struct RecordingSink {
     pub(crate) withheld: Vec<String>,
     pub(crate) reported: Vec<String>,
     pub(crate) remarks: Vec<String>,
+    pub(crate) provisional: Vec<String>,
+    /// One line per month and measure, with the number of rows.
+    pub(crate) missing: BTreeMap<String, u64>,
 }
 
 impl Sink for RecordingSink {
@@ -80,8 +84,27 @@ impl Sink for RecordingSink {
         self.reported.push(month.to_string());
     }
 
+    fn month_rows(&mut self, _: Month, count: u64) {
+        self.rows += count;
+    }
+
+    fn missing(&mut self, month: Month, measure: Measure, rows: u64) {
+        *self
+            .missing
+            .entry(format!("{month} {measure:?}"))
+            .or_default() += rows;
+    }
+
+    fn provisional(&mut self, month: Month) {
+        self.provisional.push(month.to_string());
+    }
+
     fn remark(&mut self, text: &str) {
         self.remarks.push(text.to_owned());
+    }
+
+    fn month_remark(&mut self, month: Month, text: &str) {
+        self.remarks.push(format!("{month}: {text}"));
     }
 }
 
@@ -213,17 +236,28 @@ pub(crate) fn poll_on(today: &str) -> PollRequest {
     }
 }
 
-/// Fetches one part into a recording sink.
+/// Fetches one part of which nothing is known into a recording sink.
 pub(crate) async fn fetch(
     provider: &dyn Provider,
     part: &Part,
     poll: &PollRequest,
 ) -> Result<RecordingSink, ProviderError> {
+    let (_, recorded) = fetch_again(provider, part, poll, &Deliveries::default()).await?;
+    Ok(recorded)
+}
+
+/// Fetches one part of which these deliveries were accepted into a recording sink.
+pub(crate) async fn fetch_again(
+    provider: &dyn Provider,
+    part: &Part,
+    poll: &PollRequest,
+    known: &Deliveries,
+) -> Result<(Fetched, RecordingSink), ProviderError> {
     let recording = Arc::new(Mutex::new(RecordingSink::default()));
     let sink: SharedSink = recording.clone();
-    provider.fetch(part, poll, &sink).await?;
+    let fetched = provider.fetch(part, poll, known, &sink).await?;
     let mut recorded = recording.lock().unwrap();
-    Ok(std::mem::take(&mut *recorded))
+    Ok((fetched, std::mem::take(&mut *recorded)))
 }
 
 /// An error as reason and text, without the address of the local server that it names.

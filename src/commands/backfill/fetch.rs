@@ -15,7 +15,7 @@ use crate::{
     error::ProviderError,
     ledger::{self, LabelMapping},
     poller::PartFetcher,
-    provider::{Part, PollRequest},
+    provider::{Deliveries, Part, PollRequest},
     state::{AccountState, MonthState},
     telemetry::progress::Progress,
     view::PastView,
@@ -87,7 +87,9 @@ async fn fetch<'a>(
     part: &'a Part,
     request: &'a PollRequest,
 ) -> Result<(&'a Part, &'a PollRequest, ledger::PartTotals), BackfillError> {
-    match with_pauses(account, async || fetcher.fetch(part, request, None).await).await {
+    let known = Deliveries::default();
+    let fetching = async || fetcher.fetch(part, request, &known, None).await;
+    match with_pauses(account, fetching).await {
         Ok(totals) => Ok((part, request, totals)),
         Err(source) => Err(BackfillError::Part {
             account: account.name.clone(),

@@ -246,8 +246,9 @@ impl crate::provider::Provider for Silent {
         &'a self,
         _: &'a crate::provider::Part,
         _: &'a crate::provider::PollRequest,
+        _: &'a crate::provider::Deliveries,
         _: &'a crate::charge::SharedSink,
-    ) -> futures_util::future::BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> futures_util::future::BoxFuture<'a, Result<crate::provider::Fetched, ProviderError>> {
         Box::pin(std::future::pending())
     }
 }

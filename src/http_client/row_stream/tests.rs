@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::provider::{
-    Part,
+    Deliveries, Part,
     registry::ProviderName,
     test_support::{Api, RecordingSink, build, error_text, fetch, poll_on, secret},
 };
@@ -121,9 +121,10 @@ async fn dropped_read_releases_the_sink() {
     let notes = Arc::new(Mutex::new(RecordingSink::default()));
     let sink: crate::charge::SharedSink = notes.clone();
     let (part, mut poll) = (Part::whole_account(), poll_on("2024-05-10"));
+    let known = Deliveries::default();
     poll.months = vec![poll.current];
     tokio::select! {
-        result = otc.fetch(&part, &poll, &sink) => panic!("{result:?}"),
+        result = otc.fetch(&part, &poll, &known, &sink) => panic!("{result:?}"),
         _ = all_sent => {}
     }
     drop((sink, otc));

@@ -16,7 +16,9 @@ use cloudspend_exporter::{
     demo::{Demo, Options},
     error::ProviderError,
     poller::Poller,
-    provider::{Dimension, Granularity, MonthFetch, Part, PollRequest, Provider},
+    provider::{
+        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+    },
     state::AccountHandle,
     view::{View, Window, view},
 };
@@ -171,7 +173,9 @@ async fn of_world(seed: u64, start: &str, months: &[&str]) -> Account {
     }));
     let sink: SharedSink = Arc::clone(&recorder) as SharedSink;
     for part in account.provider.parts(&ask).await.unwrap() {
-        account.provider.fetch(&part, &ask, &sink).await.unwrap();
+        let known = Deliveries::default();
+        let fetched = account.provider.fetch(&part, &ask, &known, &sink).await;
+        fetched.unwrap();
     }
     world.demo.stop().await;
     let dimensions = account.provider.dimensions().to_vec();

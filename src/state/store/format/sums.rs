@@ -27,6 +27,9 @@ pub(super) enum StoredMeasure {
     SuspendedSeats,
     FixedCost,
     PrepaidCost,
+    EffectiveCost,
+    ContractedCost,
+    PricingQuantity,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]

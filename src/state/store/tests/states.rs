@@ -10,7 +10,7 @@ use crate::{
     charge::{Measure, Month, Period, SharedSink},
     error::Reason,
     ledger::{LabelMapping, Ledger},
-    provider::{Granularity, MonthFetch, Part, PollRequest},
+    provider::{Fetched, Granularity, MonthFetch, Part, PollRequest},
     state::{AccountState, Failure},
     test_support::{Scripted, TestCharge, account, at},
 };
@@ -141,7 +141,7 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
             .unwrap()
             .into_inner()
             .unwrap()
-            .close();
+            .close(Fetched::replaced());
         state.status.rows = Some(totals.rows);
         match failure {
             Some(failure) => state.record_failure(id, failure),

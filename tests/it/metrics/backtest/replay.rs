@@ -38,8 +38,9 @@ impl Provider for Replay {
         &'a self,
         _: &'a Part,
         ask: &'a PollRequest,
+        _: &'a Deliveries,
         sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+    ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         let mut sink = sink.lock().unwrap();
         let reported = |row: &&Row| row.day < ask.today && ask.months.contains(&Month::of(row.day));
         for row in self.rows.iter().filter(reported) {
@@ -61,7 +62,7 @@ impl Provider for Replay {
             };
             sink.charge(&charge).unwrap();
         }
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(Fetched::replaced()) })
     }
 }
 
@@ -114,7 +115,15 @@ impl Sink for Recorder {
 
     fn report(&mut self, _: Month) {}
 
+    fn month_rows(&mut self, _: Month, _: u64) {}
+
+    fn missing(&mut self, _: Month, _: Measure, _: u64) {}
+
+    fn provisional(&mut self, _: Month) {}
+
     fn remark(&mut self, _: &str) {}
+
+    fn month_remark(&mut self, _: Month, _: &str) {}
 }
 
 /// A simulated world and the accounts over it.
