@@ -18,6 +18,7 @@ use crate::{
     provider::{
         Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
         registry::ProviderName,
+        second_source::{Check, ClosedMonth, Comparison},
     },
     state::AccountState,
 };
@@ -75,6 +76,9 @@ impl TestCharge {
 pub(crate) type Response =
     Box<dyn Fn(&PollRequest) -> Result<Vec<TestCharge>, ProviderError> + Send + Sync>;
 
+/// The scripted result of comparing a closed month with a second source.
+pub(crate) type ScriptedCheck = fn() -> Result<Vec<Comparison>, ProviderError>;
+
 /// The scripted error of listing parts.
 pub(crate) type Fail = fn() -> ProviderError;
 
@@ -88,6 +92,7 @@ pub(crate) struct Scripted {
     pub(crate) responses: Mutex<HashMap<String, Response>>,
     pub(crate) withheld: Mutex<Vec<Month>>,
     pub(crate) requests: Mutex<Vec<(String, PollRequest)>>,
+    pub(crate) checks: Mutex<Vec<(&'static str, ScriptedCheck)>>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -123,6 +128,7 @@ impl Scripted {
             responses: Mutex::default(),
             withheld: Mutex::default(),
             requests: Mutex::default(),
+            checks: Mutex::default(),
         })
     }
 
@@ -211,6 +217,14 @@ impl Provider for Scripted {
             }
             Ok(Fetched::replaced())
         })
+    }
+
+    fn checks<'a>(&'a self, _: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        let checks = self.checks.lock().unwrap();
+        checks
+            .iter()
+            .map(|&(name, check)| Check::new(name, async move { check() }))
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
-use super::{Part, PollRequest, Provider};
+use super::{Part, PollRequest};
 use crate::{
     charge::{Charge, ChargeError, Measure, Month, Period, SharedSink, Sink, Sum},
     error::{ProviderError, Reason},
@@ -22,8 +22,9 @@ pub struct ClosedMonth<'a> {
     pub poll: &'a PollRequest,
     /// The parts that were read.
     pub parts: &'a [Part],
-    /// Their billed cost by currency.
-    pub billed: &'a Totals,
+    /// What they were charged: their billed cost by currency, or consumed quantities by unit where the provider reports
+    /// no cost.
+    pub totals: &'a Totals,
 }
 
 impl ClosedMonth<'_> {
@@ -86,7 +87,7 @@ impl Comparison {
     }
 }
 
-/// Billed cost by currency.
+/// One measure by currency or unit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Totals(BTreeMap<String, Total>);
 
@@ -98,33 +99,33 @@ struct Total {
 
 impl Totals {
     /// Adds an amount.
-    pub fn add(&mut self, currency: &str, amount: f64) {
-        if !self.0.contains_key(currency) {
-            self.0.insert(currency.to_owned(), Total::default());
+    pub fn add(&mut self, unit: &str, amount: f64) {
+        if !self.0.contains_key(unit) {
+            self.0.insert(unit.to_owned(), Total::default());
         }
-        if let Some(total) = self.0.get_mut(currency) {
+        if let Some(total) = self.0.get_mut(unit) {
             total.net.add(amount);
             total.gross.add(amount.abs());
         }
     }
 
-    /// Each currency with its total.
+    /// Each currency or unit with its total.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0
             .iter()
-            .map(|(currency, total)| (currency.as_str(), total.net.value()))
+            .map(|(unit, total)| (unit.as_str(), total.net.value()))
     }
 
-    /// Compares the totals of two sources, currency by currency. A currency that only one source has is 0 in the other.
+    /// Compares the totals of two sources, unit by unit. A unit that only one source has is 0 in the other.
     pub fn compare(&self, second: &Self) -> Vec<Comparison> {
-        let currencies: BTreeSet<&String> = self.0.keys().chain(second.0.keys()).collect();
-        currencies
+        let units: BTreeSet<&String> = self.0.keys().chain(second.0.keys()).collect();
+        units
             .into_iter()
-            .map(|currency| {
-                let [first, second] = [self, second]
-                    .map(|totals| totals.0.get(currency).copied().unwrap_or_default());
+            .map(|unit| {
+                let [first, second] =
+                    [self, second].map(|totals| totals.0.get(unit).copied().unwrap_or_default());
                 Comparison {
-                    unit: currency.clone(),
+                    unit: unit.clone(),
                     first: first.net.value(),
                     second: second.net.value(),
                     gross: first.gross.value() + second.gross.value(),
@@ -134,66 +135,83 @@ impl Totals {
     }
 }
 
-/// Reads the requested month of some parts from a provider, with all their billed cost or only that of one day.
-pub(super) async fn read_totals(
-    provider: &dyn Provider,
-    parts: &[Part],
-    poll: &PollRequest,
-    day: Option<Date>,
-) -> Result<Totals, ProviderError> {
-    let totals = Arc::new(Mutex::new(TotalsSink {
-        day,
-        totals: Totals::default(),
-        withheld: false,
-    }));
-    let sink: SharedSink = Arc::clone(&totals) as SharedSink;
-    for part in parts {
-        provider.fetch(part, poll, &sink).await?;
-    }
-    let mut read = totals.lock().unwrap_or_else(PoisonError::into_inner);
-    if read.withheld {
-        let message = format!("{} is not reported", poll.months[0]);
-        return Err(ProviderError::new(Reason::NotFound, message));
-    }
-    Ok(std::mem::take(&mut read.totals))
+/// Receives the charges of a second source and adds one measure of them, by day.
+#[derive(Debug)]
+pub(super) struct TotalsSink {
+    measure: Measure,
+    days: BTreeMap<Option<Date>, Totals>,
+    /// The month that is not reported, if there is one.
+    withheld: Option<Month>,
 }
 
-/// Adds the billed cost of the charges that it receives.
-struct TotalsSink {
-    /// The only day that counts, if not all do.
-    day: Option<Date>,
-    totals: Totals,
-    /// Whether a month is not reported.
-    withheld: bool,
+impl TotalsSink {
+    /// Runs a fetch into a sink; returns the totals of each day, or of no day where charges are those of a month.
+    pub(super) async fn collect(
+        measure: Measure,
+        fetch: impl AsyncFnOnce(&SharedSink) -> Result<(), ProviderError>,
+    ) -> Result<BTreeMap<Option<Date>, Totals>, ProviderError> {
+        let collected = Arc::new(Mutex::new(Self {
+            measure,
+            days: BTreeMap::new(),
+            withheld: None,
+        }));
+        let sink: SharedSink = Arc::clone(&collected) as SharedSink;
+        fetch(&sink).await?;
+        let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(month) = collected.withheld {
+            let message = format!("{month} is not reported");
+            return Err(ProviderError::new(Reason::NotFound, message));
+        }
+        Ok(std::mem::take(&mut collected.days))
+    }
+}
+
+impl FromIterator<Totals> for Totals {
+    fn from_iter<I: IntoIterator<Item = Totals>>(all: I) -> Self {
+        let mut sum = Self::default();
+        for (unit, total) in all.into_iter().flat_map(|totals| totals.0) {
+            let known = sum.0.entry(unit).or_default();
+            known.net.add(total.net.value());
+            known.gross.add(total.gross.value());
+        }
+        sum
+    }
 }
 
 impl Sink for TotalsSink {
     fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        let counts = self.day.is_none_or(|day| match charge.period {
-            Period::Hour(hour) => hour.date() == day,
-            Period::Day(of) => of == day,
-            Period::Month(_) | Period::Now => false,
-        });
-        let billed = charge
-            .amounts
-            .iter()
-            .filter(|amount| amount.measure == Measure::BilledCost);
-        for amount in billed.filter(|_| counts) {
+        let day = match charge.period {
+            Period::Hour(hour) => Some(hour.date()),
+            Period::Day(day) => Some(day),
+            Period::Month(_) => None,
+            Period::Now => return Ok(()),
+        };
+        let amounts = charge.amounts.iter();
+        for amount in amounts.filter(|amount| amount.measure == self.measure) {
             if !amount.value.is_finite() {
                 return Err(ChargeError::NotFinite);
             }
-            self.totals.add(amount.unit, amount.value);
+            let totals = self.days.entry(day).or_default();
+            totals.add(amount.unit, amount.value);
         }
         Ok(())
     }
 
     fn rows(&mut self, _: u64) {}
 
-    fn withhold(&mut self, _: Month) {
-        self.withheld = true;
+    fn withhold(&mut self, month: Month) {
+        self.withheld = Some(month);
     }
 
     fn report(&mut self, _: Month) {}
 
+    fn month_rows(&mut self, _: Month, _: u64) {}
+
+    fn missing(&mut self, _: Month, _: Measure, _: u64) {}
+
+    fn provisional(&mut self, _: Month) {}
+
     fn remark(&mut self, _: &str) {}
+
+    fn month_remark(&mut self, _: Month, _: &str) {}
 }

@@ -12,7 +12,6 @@ use crate::{
     cli,
     clock::add,
     commands::pauses::with_pauses,
-    error::ProviderError,
     ledger::{self, LabelMapping},
     poller::PartFetcher,
     provider::{Deliveries, Part, PollRequest},

@@ -199,6 +199,13 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
     if details.is_empty() {
         return;
     }
+    if !account.remarks.is_empty() || !account.withheld.is_empty() {
+        details.push((
+            "compare",
+            "",
+            format!("`cloudspend-exporter reconcile --account {}` compares a closed month with the provider's other figures", escape(&account.account)),
+        ));
+    }
     let _ = writeln!(text, "\n{}", paint.with(BOLD, &escape(&account.account)));
     for (head, colour, line) in details {
         let _ = writeln!(

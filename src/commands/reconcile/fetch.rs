@@ -12,7 +12,7 @@ use crate::{
     ledger::LabelMapping,
     poller::PartFetcher,
     provider::{
-        Part, PollRequest,
+        Deliveries, Part, PollRequest,
         second_source::{ClosedMonth, Comparison, Totals},
     },
     state::{AccountState, MonthState},
@@ -34,8 +34,10 @@ pub(super) struct ClosedMonthRead {
     pub(super) withheld: Vec<String>,
     /// The parts that could not be read, or `discovery`, and why.
     pub(super) failures: Vec<(String, ProviderError)>,
-    /// Billed cost by currency.
-    pub(super) billed: Totals,
+    /// What the account is charged: billed cost, else consumed quantities; `None` where it has neither.
+    pub(super) measure: Option<Measure>,
+    /// Its totals by currency or unit.
+    pub(super) totals: Totals,
     /// The view in which it is the previous month.
     pub(super) view: View,
     /// Each check by its name, with its result. None where a part could not be read.
@@ -62,29 +64,37 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
         Vec::new()
     });
     state.set_listed_parts(&parts);
+    let known = Deliveries::default();
     let mut rows = 0;
     for part in &parts {
-        let fetched = with_pauses(&account, async || fetcher.fetch(part, &poll, None).await).await;
+        let fetched = with_pauses(&account, async || {
+            fetcher.fetch(part, &poll, &known, None).await
+        })
+        .await;
         match fetched {
-            Ok(totals) => {
-                rows += totals.rows;
-                state.accept(&part.id, totals, &poll, &zone);
+            Ok(fetched) => {
+                rows += fetched.rows;
+                state.accept(&part.id, fetched, &poll, &zone);
             }
             Err(error) => failures.push((part.id.clone(), error)),
         }
     }
-    let mut billed = Totals::default();
+    let measure = main_measure(&account);
+    let mut totals = Totals::default();
     let mut withheld = Vec::new();
     for (id, part) in &state.parts {
         match part.months.get(&month) {
             Some(MonthState::Withheld) => withheld.push(id.clone()),
             Some(MonthState::Reported { sums, .. }) => {
-                for column in sums.columns_of(Measure::BilledCost) {
+                for column in measure
+                    .into_iter()
+                    .flat_map(|measure| sums.columns_of(measure))
+                {
                     for daily in column.iter() {
                         daily
                             .sums
                             .iter()
-                            .for_each(|sum| billed.add(&column.unit, *sum));
+                            .for_each(|sum| totals.add(&column.unit, *sum));
                     }
                 }
             }
@@ -95,7 +105,7 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
         let month = ClosedMonth {
             poll: &poll,
             parts: &parts,
-            billed: &billed,
+            totals: &totals,
         };
         run_checks(&account, month).await
     } else {
@@ -112,11 +122,20 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
         rows,
         withheld,
         failures,
-        billed,
+        measure,
+        totals,
         view,
         checks,
         account,
     }
+}
+
+/// Billed cost where the account has it, else what it consumes; `None` where it has no months.
+fn main_measure(account: &Account) -> Option<Measure> {
+    let measures = account.provider.measures();
+    [Measure::BilledCost, Measure::ConsumedQuantity]
+        .into_iter()
+        .find(|main| measures.iter().any(|(measure, _)| measure == main))
 }
 
 /// The account with all its label sets, and none of them too old: the totals by customer and product are complete.

@@ -12,7 +12,7 @@ use crate::{
     ledger::Sum,
     provider::second_source::Comparison,
     telemetry::{error_chain::chain, terminal::escape_json},
-    view::{View, Window},
+    view::Window,
 };
 
 /// The version of the JSON. It changes when a key is renamed or changes its meaning.
@@ -66,7 +66,10 @@ pub struct AccountReport {
     pub parts: usize,
     /// How many rows were read.
     pub rows: u64,
-    /// The month's billed cost by currency.
+    /// `billed_cost`, else `consumed_quantity`; absent where the account reports no months.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measure: Option<&'static str>,
+    /// The month's totals by currency or unit.
     pub totals: Vec<Total>,
     /// The same by customer.
     pub customers: Vec<Share>,
@@ -87,9 +90,9 @@ pub struct AccountReport {
 /// A total.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Total {
-    /// The currency.
-    pub currency: String,
-    /// The billed cost.
+    /// The currency, or the unit of quantity.
+    pub unit: String,
+    /// The cost or quantity.
     pub total: f64,
 }
 
@@ -98,9 +101,9 @@ pub struct Total {
 pub struct Share {
     /// The label's value as served.
     pub name: String,
-    /// The currency.
-    pub currency: String,
-    /// The billed cost.
+    /// The currency, or the unit of quantity.
+    pub unit: String,
+    /// The cost or quantity.
     pub total: f64,
 }
 
@@ -201,16 +204,20 @@ impl AccountReport {
             month: read.month.to_string(),
             parts: read.parts,
             rows: read.rows,
+            measure: read.measure.map(|measure| match measure {
+                Measure::BilledCost => "billed_cost",
+                _ => "consumed_quantity",
+            }),
             totals: read
-                .billed
+                .totals
                 .iter()
-                .map(|(currency, total)| Total {
-                    currency: currency.to_owned(),
+                .map(|(unit, total)| Total {
+                    unit: unit.to_owned(),
                     total,
                 })
                 .collect(),
-            customers: shares(&read.view, CUSTOMER),
-            products: by_product.then(|| shares(&read.view, PRODUCT)),
+            customers: shares(&read, CUSTOMER),
+            products: by_product.then(|| shares(&read, PRODUCT)),
             checks: read
                 .checks
                 .into_iter()
@@ -241,7 +248,7 @@ impl AccountReport {
     ) {
         let totals = self.totals.iter();
         let total = totals
-            .filter(|total| total.currency == currency)
+            .filter(|total| total.unit == currency)
             .map(|total| total.total)
             .sum::<f64>();
         self.invoice = Some(Invoice {
@@ -320,11 +327,12 @@ fn outcome(first: f64, second: f64, gross: f64, tolerance: f64) -> Outcome {
     }
 }
 
-/// The month's billed cost by the value of one label, the largest first.
-fn shares(view: &View, label: usize) -> Vec<Share> {
+/// The month's totals by the value of one label, the largest first.
+fn shares(read: &ClosedMonthRead, label: usize) -> Vec<Share> {
+    let view = &read.view;
     let mut sums: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
     let families = view.families.iter().filter(|family| {
-        family.measure == Measure::BilledCost && family.window == Window::PreviousMonth
+        Some(family.measure) == read.measure && family.window == Window::PreviousMonth
     });
     for family in families {
         for &(set, value) in &family.values {
@@ -334,14 +342,12 @@ fn shares(view: &View, label: usize) -> Vec<Share> {
     }
     let mut shares: Vec<Share> = sums
         .into_iter()
-        .map(|((currency, name), sum)| Share {
+        .map(|((unit, name), sum)| Share {
             name: name.to_owned(),
-            currency: currency.to_owned(),
+            unit: unit.to_owned(),
             total: sum.value(),
         })
         .collect();
-    shares.sort_by(|a, b| {
-        (a.currency.cmp(&b.currency)).then(b.total.abs().total_cmp(&a.total.abs()))
-    });
+    shares.sort_by(|a, b| (a.unit.cmp(&b.unit)).then(b.total.abs().total_cmp(&a.total.abs())));
     shares
 }

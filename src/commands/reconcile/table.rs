@@ -45,26 +45,35 @@ impl Reconciliation {
         let failed = count(Outcome::Failed) + failures;
         let agreeing = count(Outcome::Agrees);
         if self.agrees {
-            return paint.with(GREEN, &format!("All {agreeing} comparisons agree."));
+            let agreeing = counted(agreeing as u64, "comparison");
+            return paint.with(GREEN, &format!("No difference in {agreeing}."));
         }
         if differing + failed == 0 {
             return paint.with(RED, "Nothing could be compared.");
         }
         paint.with(
             RED,
-            &format!("{differing} comparisons differ, {failed} failed, {agreeing} agree."),
+            &format!("Of all comparisons {differing} differ, {failed} failed, {agreeing} agree."),
         )
+    }
+}
+
+/// A count with its noun.
+fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
     }
 }
 
 fn write_account(text: &mut String, account: &AccountReport, paint: Paint) {
     let title = format!(
-        "{} ({}), {}: {} rows of {} parts",
+        "{} ({}), {}: {}, {}",
         escape(&account.account),
         escape(&account.provider),
         account.month,
-        account.rows,
-        account.parts
+        counted(account.rows, "row"),
+        counted(account.parts as u64, "part"),
     );
     let _ = writeln!(text, "{}", paint.with(BOLD, &title));
     for failure in &account.failures {
@@ -85,8 +94,13 @@ fn write_account(text: &mut String, account: &AccountReport, paint: Paint) {
             escape(part)
         );
     }
-    if account.totals.is_empty() {
-        let _ = writeln!(text, "\nNo cost is reported for this month.");
+    if account.measure.is_none() {
+        let _ = writeln!(
+            text,
+            "\nThis provider reports current values only, no months."
+        );
+    } else if account.totals.is_empty() {
+        let _ = writeln!(text, "\nNothing was charged in this month.");
     } else {
         write_shares(text, "CUSTOMER", &account.customers, account, paint);
     }
@@ -108,13 +122,13 @@ fn write_shares(
     for total in &account.totals {
         let own: Vec<&Share> = shares
             .iter()
-            .filter(|share| share.currency == total.currency)
+            .filter(|share| share.unit == total.unit)
             .collect();
         let line = |name: &str, amount: f64| {
             [
                 TableCell::plain(name),
                 TableCell::plain(number(amount)),
-                TableCell::plain(escape(&total.currency)),
+                TableCell::plain(escape(&total.unit)),
             ]
         };
         for share in own.iter().take(MAX_ROWS_SHOWN) {
@@ -137,7 +151,11 @@ fn write_shares(
         lines.push(line("total", total.total));
     }
     text.push('\n');
-    let columns = [(label, false), ("BILLED", true), ("", false)];
+    let amounts = match account.measure {
+        Some("billed_cost") => "BILLED",
+        _ => "CONSUMED",
+    };
+    let columns = [(label, false), (amounts, true), ("", false)];
     write_table(text, &columns, &lines, paint);
 }
 
