@@ -6,6 +6,7 @@
 #     docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges -p 10190:10190 \
 #         -v ./cloudspend.yml:/etc/cloudspend-exporter/cloudspend.yml:ro -v ./secrets:/run/secrets:ro \
 #         -v cloudspend:/var/lib/cloudspend-exporter cloudspend-exporter
+#     docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:10190:10190 cloudspend-exporter demo --web.listen-address=:10190
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 # Writes the list of dependencies into the binary, for scanners and the SBOM.

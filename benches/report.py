@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOUND = ROOT / "target" / "bench"
 TOOLS = ROOT / "target" / "tools" / "bench"
-ORDER = ["scrape", "render", "ingest", "start"]
+ORDER = ["scrape", "render", "ingest", "exports", "start"]
 
 
 def said(*command):
@@ -48,6 +48,7 @@ def machine():
     yield "crates", f"prometheus-client {locked('prometheus-client')}, flate2 {locked('flate2')} with zlib-rs {locked('zlib-rs')}, serde_json {locked('serde_json')}"
     version = (TOOLS / "go-version").read_text(encoding="utf-8").strip() if (TOOLS / "go-version").exists() else "missing"
     yield "Go", f"{version}, client_golang {go_library()}"
+    yield "DuckDB", said(str(ROOT / "target" / "tools" / "bin" / "exports-python"), "-c", "import duckdb; print(duckdb.__version__)")
     yield "nginx", said(str(TOOLS / "bin" / "nginx"), "-v")
 
 

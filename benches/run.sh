@@ -2,8 +2,9 @@
 # Builds and runs every benchmark, then composes benches/RESULTS.md of what they found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-benches=(render ingest serving)
+benches=(render ingest exports serving)
 benches/tools.sh
+tests/tools/exports.sh
 rm -f target/bench/*.json
 builds=()
 for bench in "${benches[@]}"; do

@@ -21,6 +21,8 @@ pub struct Account {
     pub name: String,
     /// The name of its provider.
     pub provider_name: ProviderName,
+    /// The value of the label `provider`: the provider's name, unless the account has another one.
+    pub provider_label: String,
     /// The client of its API.
     pub provider: Arc<dyn Provider>,
     /// The time zone in which it is billed.

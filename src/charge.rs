@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::civil::{Date, DateTime};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+};
 
 pub mod currency;
 mod month;
@@ -63,6 +66,17 @@ impl Measure {
                 | Self::ProviderForecast
                 | Self::ProviderEstimate
         )
+    }
+
+    /// The name of the cost basis that it is, where it is one: amounts of the same charges, which are never added.
+    pub fn cost_basis(self) -> Option<&'static str> {
+        match self {
+            Self::BilledCost => Some("billed"),
+            Self::EffectiveCost => Some("effective"),
+            Self::ListCost => Some("list"),
+            Self::ContractedCost => Some("contracted"),
+            _ => None,
+        }
     }
 
     /// Whether the amount counts licences, so that it has no unit.
@@ -135,10 +149,48 @@ pub enum ChargeError {
     },
 }
 
+/// Where the data of a month comes from, and what was left aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MonthSource {
+    /// What delivers it, such as the address of an export.
+    pub name: String,
+    /// Which delivery it is, such as the id of an execution; empty where it has no id.
+    pub delivery: String,
+    /// When it was delivered; `None` where there is none yet.
+    pub delivered: Option<Timestamp>,
+    /// The number of its files.
+    pub files: u64,
+    /// The size of its files in bytes.
+    pub bytes: u64,
+    /// How many of its rows are of the month; `None` where they were not read again.
+    pub rows: Option<u64>,
+    /// What was found beside it and not read, and why.
+    pub ignored: Vec<String>,
+}
+
+/// The number of a label set in the sink that gave it, and in no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelSet(pub u32);
+
 /// Where a provider emits its charges, one by one, while the response still arrives.
 pub trait Sink: Send {
     /// Adds one charge.
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError>;
+    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
+        check_finite(charge.amounts)?;
+        let labels = self.label_set(charge.dimensions)?;
+        self.charge_to(labels, charge.period, charge.amounts)
+    }
+
+    /// The label set of these values of the dimensions, for a provider that knows which of its rows share one.
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError>;
+
+    /// Adds a charge of a label set that this sink gave.
+    fn charge_to(
+        &mut self,
+        labels: LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError>;
 
     /// Counts rows that were read, whether or not they became charges.
     fn rows(&mut self, count: u64);
@@ -158,16 +210,30 @@ pub trait Sink: Send {
     /// sums. It is kept with the month. A count of 0 says that the month was looked at.
     fn missing(&mut self, month: Month, measure: Measure, rows: u64);
 
+    /// Leaves a measure out of what this fetch reports: it cannot be told, although rows have it. It is not 0.
+    fn withhold_measure(&mut self, measure: Measure);
+
     /// Marks what is reported of a month as provisional: another source will name the final amounts. It is served like
     /// any other data, but it never becomes the baseline of a closed month and never replaces final data of one. Final
     /// data replaces it whole, without being compared with it.
     fn provisional(&mut self, month: Month);
+
+    /// Says where the data of a month comes from, for `explain`. It is not kept beyond the poll.
+    fn source(&mut self, month: Month, source: MonthSource);
 
     /// Adds a remark on the data for the operator; the same text counts once. It is shown until the next poll.
     fn remark(&mut self, text: &str);
 
     /// Adds a remark on one month. It is kept with the month, and shown again by a poll that finds the month unchanged.
     fn month_remark(&mut self, month: Month, text: &str);
+}
+
+/// Refuses amounts that are not finite numbers.
+pub fn check_finite(amounts: &[Amount<'_>]) -> Result<(), ChargeError> {
+    if amounts.iter().all(|amount| amount.value.is_finite()) {
+        return Ok(());
+    }
+    Err(ChargeError::NotFinite)
 }
 
 /// A sink that can be moved to the thread that decodes the response.

@@ -1,16 +1,19 @@
 //! The command line: commands and dotted long flags.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use clap_complete::Shell;
 use jiff::civil::Date;
 use url::Url;
 
 mod address;
+mod help;
 mod manual;
 
-pub use address::{ListenAddress, NotAnAddress};
+pub use address::{DEFAULT_PORT, ListenAddress, NotAnAddress};
 pub use manual::{completions, manual};
 
 use crate::{
@@ -43,8 +46,8 @@ pub enum Command {
     Backfill(Backfill),
     /// Read a closed month again and compare it with the provider's other figures and with an invoice; exit 1 if anything differs
     Reconcile(Reconcile),
-    /// Serve metrics over simulated provider APIs on loopback; needs no account and no network
-    Demo,
+    /// Serve metrics over simulated provider APIs, all on loopback; needs no account and no network
+    Demo(Demo),
     /// Print the JSON schema of the configuration file
     Schema,
     /// Print the completion script for a shell
@@ -67,6 +70,14 @@ pub struct Explain {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// The options of `demo`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Demo {
+    /// Print the configuration over the simulated APIs, for other commands while the demo runs, in place of requests to try
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 /// The options of `health`.
@@ -215,13 +226,8 @@ pub struct Flags {
     /// Configuration file [default: config/cloudspend.yml, then /etc/cloudspend-exporter/cloudspend.yml]
     #[arg(long = "config.file", value_name = "FILE", global = true)]
     pub config_file: Option<PathBuf>,
-    /// Address to listen on, such as :10190 or 127.0.0.1:10190; may be repeated
-    #[arg(
-        long = "web.listen-address",
-        value_name = "ADDRESS",
-        default_value = ":10190",
-        global = true
-    )]
+    /// Address to listen on, such as :10190 or 127.0.0.1:10190; may be repeated [default: :10190, demo: 127.0.0.1:10190]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", global = true)]
     pub listen: Vec<ListenAddress>,
     /// Web configuration file with TLS, users and headers, in the format of the Prometheus exporter-toolkit [default: plain HTTP without authentication]
     #[arg(long = "web.config.file", value_name = "FILE", global = true)]
@@ -261,10 +267,104 @@ pub struct Flags {
 }
 
 impl Cli {
+    /// Reads the arguments of a command line, the program's name first.
+    pub fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let mut definition = definition();
+        let mut matches = definition.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut definition))
+    }
+
     /// The command that was given, or the default.
     pub fn chosen_command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Serve)
     }
+}
+
+impl Command {
+    /// Where it listens if no flag says so. The demo is for whoever starts it; its numbers are nobody's money, but its
+    /// port is open.
+    pub fn default_listen_address(&self) -> ListenAddress {
+        match self {
+            Self::Demo(_) => ListenAddress::loopback(),
+            _ => ListenAddress::every_interface(),
+        }
+    }
+}
+
+/// The flags that a command uses, by its name; its help shows these alone. All commands accept all of them, since they
+/// may come before the command.
+const USED_FLAGS: [(&str, &[&str]); 9] = [
+    ("serve", ALL_FLAGS),
+    (
+        "check-config",
+        &[
+            "config_file",
+            "web_config_file",
+            "shard_index",
+            "shard_count",
+        ],
+    ),
+    ("explain", POLL_ONCE_FLAGS),
+    ("backfill", POLL_ONCE_FLAGS),
+    ("demo", DEMO_FLAGS),
+    ("schema", &[]),
+    ("completions", &[]),
+    ("manual", &[]),
+    ("health", &["listen"]),
+];
+
+const ALL_FLAGS: &[&str] = &[
+    "config_file",
+    "listen",
+    "web_config_file",
+    "telemetry_path",
+    "lifecycle",
+    "storage_path",
+    "shard_index",
+    "shard_count",
+    "log_level",
+    "log_format",
+];
+
+/// Those of commands that poll once and serve nothing.
+const POLL_ONCE_FLAGS: &[&str] = &[
+    "config_file",
+    "shard_index",
+    "shard_count",
+    "log_level",
+    "log_format",
+];
+
+/// Those of `serve`, but for the file: the demo has its own configuration.
+const DEMO_FLAGS: &[&str] = &[
+    "listen",
+    "web_config_file",
+    "telemetry_path",
+    "lifecycle",
+    "storage_path",
+    "shard_index",
+    "shard_count",
+    "log_level",
+    "log_format",
+];
+
+/// The command line as clap knows it, each command showing only the flags that it uses.
+fn definition() -> Definition {
+    let mut definition = Cli::command().after_help(help::text());
+    // Gives every command the flags of all of them.
+    definition.build();
+    for (name, used) in USED_FLAGS {
+        definition = definition.mut_subcommand(name, |command| {
+            command.mut_args(|flag| {
+                let id = flag.get_id().as_str();
+                let is_unused = ALL_FLAGS.contains(&id) && !used.contains(&id);
+                flag.hide(is_unused)
+            })
+        });
+    }
+    definition
 }
 
 /// A path for the metrics that is a valid route and not used otherwise.

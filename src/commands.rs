@@ -25,7 +25,10 @@ use runtime::block_on;
 /// Runs the command that was given. An error is printed by the caller.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let command = cli.chosen_command();
-    let flags = cli.flags;
+    let mut flags = cli.flags;
+    if flags.listen.is_empty() {
+        flags.listen.push(command.default_listen_address());
+    }
     let shard = ShardFlags {
         index: flags.shard_index,
         count: flags.shard_count,
@@ -37,7 +40,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(options) => block_on(explain::command(&flags, &sources, options)),
         Command::Backfill(options) => block_on(backfill::command(&flags, &sources, options)),
         Command::Reconcile(options) => block_on(reconcile::command(&flags, &sources, options)),
-        Command::Demo => block_on(demo::command(flags, sources)),
+        Command::Demo(options) => block_on(demo::command(flags, sources, &options)),
         Command::Health(options) => block_on(health::command(&flags, options)),
         Command::Schema => print(&format!("{:#}", config::schema())),
         Command::Completions { shell } => print(&cli::completions(shell)),

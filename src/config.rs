@@ -26,6 +26,7 @@ pub use sources::{SEARCHED, Sources};
 
 use crate::{
     account::Account,
+    http_client::Authorities,
     secret::SecretSource,
     telemetry::{LogLevel, error_chain::chain},
 };
@@ -52,12 +53,17 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// The secrets of all accounts that were written, by the key that names each.
     pub secrets: Vec<(String, SecretSource)>,
+    /// The authorities that accounts name, by the key that names each.
+    pub authorities: Vec<(String, Authorities)>,
+    /// The variables for proxies and authorities that cannot be used, and why.
+    pub unusable_variables: Vec<(String, String)>,
 }
 
 impl Config {
-    /// Reads the secrets of the accounts of this process, and returns an error for each that cannot be read. Serving
-    /// only warns: it may be there at the next poll, and the other accounts have theirs.
-    pub fn unreadable_secrets(&self) -> Vec<String> {
+    /// Reads the secrets and authorities of the accounts of this process, and returns an error for each that cannot be
+    /// read, and for each variable of a proxy or of authorities that cannot be used. Serving only warns: it may be there
+    /// at the next poll, and the other accounts have theirs.
+    pub fn unusable(&self) -> Vec<String> {
         let own = |key: &str| {
             self.accounts.iter().any(|account| {
                 let rest = key.strip_prefix("accounts.");
@@ -65,13 +71,22 @@ impl Config {
                     .is_some_and(|rest| rest.starts_with('.'))
             })
         };
-        self.secrets
-            .iter()
-            .filter(|(key, _)| own(key))
-            .filter_map(|(key, source)| {
-                let error = source.read().err()?;
-                Some(format!("{key}: {}", chain(&error)))
-            })
+        let secrets = self.secrets.iter().filter_map(|(key, source)| {
+            let error = source.read().err()?;
+            Some((key, chain(&error)))
+        });
+        let authorities = self.authorities.iter().flat_map(|(key, authorities)| {
+            let problems = authorities.problems().into_iter();
+            problems.map(move |problem| (key, problem.message))
+        });
+        let of_accounts = secrets.chain(authorities).filter(|(key, _)| own(key));
+        of_accounts
+            .map(|(key, message)| format!("{key}: {message}"))
+            .chain(
+                self.unusable_variables.iter().map(|(variable, message)| {
+                    format!("environment variable {variable}: {message}")
+                }),
+            )
             .collect()
     }
 }

@@ -12,8 +12,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
+    fault::Fault,
     fleet::Fleet,
-    server::{Fault, SimulatedApi},
+    server::SimulatedApi,
+    setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};
@@ -21,10 +23,15 @@ use crate::{clock::Clock, provider::registry::ProviderName};
 mod activeplatform;
 mod cloudcockpit;
 mod enube;
+mod export_delivery;
+mod export_files;
+mod fault;
 mod fleet;
 mod mike;
 mod otc;
 mod response_cache;
+mod s3;
+mod s3_signature;
 mod server;
 mod setup;
 mod world;
@@ -70,6 +77,7 @@ pub struct Demo {
     world: Arc<World>,
     start: Date,
     apis: Vec<(ProviderName, Arc<SimulatedApi>)>,
+    store: Arc<SimulatedApi>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -84,7 +92,12 @@ impl Demo {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         let mut apis = Vec::new();
-        for (provider, router) in ROUTERS {
+        let routers = ROUTERS.map(|(provider, router)| (Some(provider), router));
+        let mut store = None;
+        for (provider, router) in routers
+            .into_iter()
+            .chain([(None, s3::router as MakeRouter)])
+        {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let root = format!("http://{}/", listener.local_addr()?);
             let api = Arc::new(SimulatedApi::new(
@@ -96,6 +109,7 @@ impl Demo {
                 api: api.clone(),
                 requires_dates: options.activeplatform_requires_dates,
                 cache: options.replays_responses.then(Arc::default),
+                deliveries: Arc::default(),
             };
             let mut stopped = stopped.clone();
             let served = axum::serve(listener, server::with_faults(router(), api_state))
@@ -104,12 +118,17 @@ impl Demo {
                     let _ = stopped.wait_for(|stop| *stop).await;
                 });
             tasks.push(tokio::spawn(async move { served.await }));
-            apis.push((provider, api));
+            match provider {
+                Some(provider) => apis.push((provider, api)),
+                None => store = Some(api),
+            }
         }
+        let store = store.ok_or_else(|| io::Error::other("there is no store"))?;
         Ok(Self {
             world,
             start,
             apis,
+            store,
             stop,
             tasks,
         })
@@ -119,6 +138,11 @@ impl Demo {
     pub fn api(&self, provider: ProviderName) -> &SimulatedApi {
         let known = self.apis.iter().find(|(known, _)| *known == provider);
         &known.expect("every provider is simulated").1
+    }
+
+    /// The simulated object store with its exports.
+    pub fn store(&self) -> &SimulatedApi {
+        &self.store
     }
 
     /// The world that they report about.

@@ -71,6 +71,14 @@ impl Reason {
 /// a restart, too, since the state file keeps messages.
 pub const NO_CREDENTIAL: &str = "the credential is not available";
 
+/// What the message of an error says where the certificate of a server, or of a proxy, is not trusted. Its advice is
+/// recognised by it.
+pub const UNTRUSTED: &str = "the certificate is signed by no authority that is trusted here";
+
+/// The same where the server sends the certificate of an authority as its own, as self-signed ones often are.
+pub const AUTHORITY_AS_SERVER: &str =
+    "the certificate is one of an authority, which cannot be that of a server";
+
 /// Why a part failed, in the operator's words. It never holds a secret or a URL's query.
 #[derive(Debug)]
 pub struct ProviderError {

@@ -9,7 +9,9 @@ use std::{
 use jiff::civil::{Date, DateTime, Time};
 
 use crate::{
-    charge::{Charge, ChargeError, Measure, Month, Period, Sink},
+    charge::{
+        Amount, ChargeError, LabelSet, Measure, Month, MonthSource, Period, Sink, check_finite,
+    },
     provider::Fetched,
 };
 
@@ -45,15 +47,19 @@ pub struct Ledger {
     now: OpenMonth,
     withheld: BTreeSet<Month>,
     reported: BTreeSet<Month>,
+    withheld_measures: BTreeSet<Measure>,
     marks: BTreeMap<Month, MonthMarks>,
     rows: u64,
     newest_hour: Option<DateTime>,
     newest_day: Option<Date>,
     remarks: BTreeSet<String>,
+    sources: Vec<(Month, MonthSource)>,
 }
 
 /// Further remarks of one poll, or on one month, are dropped.
 const MAX_REMARKS: usize = 100;
+/// Sources of further months are dropped.
+const MAX_SOURCES: usize = 100;
 
 impl Ledger {
     /// An empty ledger that rejects charges once it has more than this many label sets.
@@ -66,11 +72,13 @@ impl Ledger {
             now: OpenMonth::default(),
             withheld: BTreeSet::new(),
             reported: BTreeSet::new(),
+            withheld_measures: BTreeSet::new(),
             marks: BTreeMap::new(),
             rows: 0,
             newest_hour: None,
             newest_day: None,
             remarks: BTreeSet::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -88,9 +96,9 @@ impl Ledger {
             months: self
                 .months
                 .into_iter()
-                .map(|(month, open)| (month, open.close()))
+                .map(|(month, open)| (month, open.close(&self.withheld_measures)))
                 .collect(),
-            now: self.now.close(),
+            now: self.now.close(&BTreeSet::new()),
             withheld: self.withheld,
             reported: self.reported,
             fetched,
@@ -102,6 +110,7 @@ impl Ledger {
                 .map(end_of_hour)
                 .max(self.newest_day.map(end_of_day)),
             remarks: self.remarks,
+            sources: self.sources,
         }
     }
 
@@ -125,23 +134,24 @@ fn remember(remarks: &mut BTreeSet<String>, text: &str) {
 }
 
 impl Sink for Ledger {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        if charge
-            .amounts
-            .iter()
-            .any(|amount| !amount.value.is_finite())
-        {
-            return Err(ChargeError::NotFinite);
-        }
-        let key = self
-            .label_table
-            .intern(self.mapping.texts(charge.dimensions));
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError> {
+        let key = self.label_table.intern(self.mapping.texts(dimensions));
         if self.label_table.len() > self.max_label_sets {
             return Err(ChargeError::TooManySeries {
                 limit: self.max_label_sets,
             });
         }
-        let day = match charge.period {
+        Ok(LabelSet(key))
+    }
+
+    fn charge_to(
+        &mut self,
+        LabelSet(key): LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError> {
+        check_finite(amounts)?;
+        let day = match period {
             Period::Hour(hour) => {
                 self.newest_hour = self.newest_hour.max(Some(hour));
                 hour.day()
@@ -152,12 +162,12 @@ impl Sink for Ledger {
             }
             Period::Month(_) | Period::Now => 0,
         };
-        let month = match charge.period.month() {
+        let month = match period.month() {
             Some(month) => self.month(month),
             None => &mut self.now,
         };
         month.rows += 1;
-        for amount in charge.amounts {
+        for amount in amounts {
             month.add(key, day.unsigned_abs(), amount);
         }
         Ok(())
@@ -184,8 +194,18 @@ impl Sink for Ledger {
         *self.marks(month).missing.entry(measure).or_default() += rows;
     }
 
+    fn withhold_measure(&mut self, measure: Measure) {
+        self.withheld_measures.insert(measure);
+    }
+
     fn provisional(&mut self, month: Month) {
         self.marks(month).provisional = true;
+    }
+
+    fn source(&mut self, month: Month, source: MonthSource) {
+        if self.sources.len() < MAX_SOURCES {
+            self.sources.push((month, source));
+        }
     }
 
     fn remark(&mut self, text: &str) {

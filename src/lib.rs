@@ -6,6 +6,7 @@
 //! - [`charge`]: what a provider emits: amounts of measures for a charge period and dimensions.
 //! - [`error`]: provider errors and the closed set of failure reasons.
 //! - [`secret`]: where a secret is, and reading it.
+//! - [`watched`]: a file that is read again when it changes.
 //! - [`diagnostics`]: the errors of a configuration, with file, line and key.
 //! - [`counters`]: the polls, failures, retries and requests of an account.
 //! - [`telemetry`]: the log, error texts, progress on a terminal, the version.
@@ -46,6 +47,7 @@ pub mod state;
 pub mod telemetry;
 pub mod token_bucket;
 pub mod view;
+pub mod watched;
 
 #[cfg(test)]
 mod test_support;

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cloudspend_exporter::{cli::Cli, commands};
 
 fn main() -> ExitCode {
-    let result = match Cli::try_parse() {
+    let arguments = std::env::args_os();
+    let result = match Cli::read(arguments) {
         Ok(cli) => commands::run(cli),
         // `exit` ignores where help and version could not be written, and ends with 0 all the same.
         Err(answer) if !answer.use_stderr() => commands::print(&answer.render().to_string()),

@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     clock::{Clock, add},
     http_client::retry::Backoff,
-    provider::Deliveries,
+    provider::{Deliveries, Part},
     state::{AccountHandle, AccountState, store::Store},
 };
 
@@ -156,7 +156,7 @@ impl Poller {
         };
         let results = stream::iter(schedule::parts_in_order(&state))
             .map(|part| async {
-                let known = Deliveries::default();
+                let known = deliveries_of(&state, &part);
                 let fetching = self.fetcher.fetch(&part, &request, &known, Some(deadline));
                 let result = fetching.await;
                 (part, result)
@@ -177,6 +177,12 @@ impl Poller {
         }
         retry_after
     }
+}
+
+/// The deliveries that were accepted of a part.
+fn deliveries_of(state: &AccountState, part: &Part) -> Deliveries {
+    let known = state.parts.get(&part.id);
+    known.map(|known| known.deliveries()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod enube;
 mod fetched;
 #[allow(
     dead_code,
+    unused_imports,
     reason = "no account can use it before its entry is in the registry"
 )]
 mod focus;
@@ -185,6 +186,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// month: the known values of a missing row stay. Without any, the rows of a response are the whole month.
     fn identity(&self) -> &[usize] {
         &[]
+    }
+
+    /// Whether fetching a part may take as long as the poll, so that `timeout` only bounds how long a response may send
+    /// nothing: for files whose size is not known beforehand.
+    fn may_take_whole_poll(&self) -> bool {
+        false
     }
 
     /// The parts that exist now.

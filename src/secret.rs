@@ -1,6 +1,7 @@
 //! Where a secret is kept, and reading it. The file or variable is read again at every login.
 
 use std::{
+    ffi::OsString,
     fmt,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -8,13 +9,22 @@ use std::{
 
 use secrecy::SecretString;
 
-/// A variable that names a proxy. Its URL may hold a password.
+/// A variable that names a proxy, whose URL may hold a password, or a place of authorities.
 #[expect(
     clippy::disallowed_methods,
     reason = "secrets are one of the two places that read the environment"
 )]
-pub fn proxy_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+pub fn network_variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// A variable that a cloud sets for the programs that run in it: it leads to their credential.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secrets are one of the two places that read the environment"
+)]
+pub fn ambient_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Where a secret is kept, never its content.

@@ -12,11 +12,12 @@ use crate::{
     charge::Month,
     counters::PollCounts,
     ledger::{self, LabelTable, Sums},
-    provider::{Part, PollRequest},
+    provider::{Fetched, Part, PollRequest},
 };
 
 mod account_handle;
 mod baseline;
+mod growth;
 mod month_merge;
 mod part;
 mod plausibility;
@@ -28,7 +29,8 @@ use self::plausibility::check;
 pub use self::{
     account_handle::AccountHandle,
     baseline::{BASELINE_AFTER, Baseline, Restated},
-    part::{MonthState, NowState, PartState},
+    growth::{GROWTH_REPORTED_FOR, Growth},
+    part::{MonthState, NowState, PartState, ReportedMonth},
     plausibility::{CONFIRMATIONS_NEEDED, HeldResponse, Implausible, ResponseSize},
     status::{Failure, Status},
 };
@@ -42,6 +44,8 @@ pub struct AccountState {
     pub parts: BTreeMap<String, Arc<PartState>>,
     /// The forecasts recorded after the 15th day of the current and the previous month.
     pub forecast_records: Vec<ForecastRecord>,
+    /// Months that have grown unusually within the last day.
+    pub growth: Vec<Growth>,
     /// The status of the last poll.
     pub status: Status,
     /// The ids of the listed parts that the last poll skipped, since the provider has nothing for them and never had. They
@@ -70,6 +74,7 @@ impl AccountState {
             label_table: Arc::new(LabelTable::new(width)),
             parts: BTreeMap::new(),
             forecast_records: Vec::new(),
+            growth: Vec::new(),
             status: Status::default(),
             skipped: Arc::default(),
             counts: PollCounts::default(),
@@ -104,12 +109,12 @@ impl AccountState {
         self.parts.remove(id);
     }
 
-    /// Accepts what a part reported: requested months are replaced as far as they are reported, current values are
-    /// replaced as a whole. Returns the changes of a closed month.
+    /// Accepts what a part reported: requested months are replaced as far as they are reported, or stay where they are
+    /// unchanged; current values are replaced as a whole. Returns the changes of a closed month.
     pub fn accept(
         &mut self,
         id: &str,
-        totals: ledger::PartTotals,
+        mut totals: ledger::PartTotals,
         request: &PollRequest,
         zone: &TimeZone,
     ) -> Vec<Restated> {
@@ -129,7 +134,8 @@ impl AccountState {
         });
         let replaced: Vec<(Month, Sums)> = replaced.collect();
         let new_keys = LabelTable::merge(&mut self.label_table, &totals.label_table);
-        let mut months: BTreeMap<Month, Sums> = totals.months.into_iter().collect();
+        let mut months: BTreeMap<Month, Sums> =
+            std::mem::take(&mut totals.months).into_iter().collect();
         for (month, missing) in replaced {
             let month_state = match months.remove(&month) {
                 None if totals.withheld.contains(&month) => MonthState::Withheld,
@@ -137,17 +143,18 @@ impl AccountState {
                     let mut sums = sums.unwrap_or_default();
                     sums.remap_keys(&new_keys);
                     sums.append(missing);
-                    MonthState::reported(sums, request.now)
+                    MonthState::Reported(ReportedMonth::new(month, sums, &mut totals, request))
                 }
             };
             state.months.insert(month, month_state);
         }
+        state.keep_unchanged(&totals.fetched, request);
         // Rows of tomorrow, if that is in another month.
+        months.retain(|month, _| !request.months.contains(month));
         for (month, mut sums) in months {
             sums.remap_keys(&new_keys);
-            state
-                .months
-                .insert(month, MonthState::reported(sums, request.now));
+            let reported = ReportedMonth::new(month, sums, &mut totals, request);
+            state.months.insert(month, MonthState::Reported(reported));
         }
         let mut sums = totals.now;
         sums.remap_keys(&new_keys);
@@ -157,16 +164,35 @@ impl AccountState {
             sums: Arc::new(sums),
         });
         state.last_success = Some(request.now);
-        state.data_until = Some(
-            totals
-                .data_until
-                .and_then(|end| zone.to_timestamp(end).ok())
-                .map_or(request.now, |end| end.min(request.now)),
-        );
+        let newest = totals.data_until;
+        let newest = newest.and_then(|end| zone.to_timestamp(end).ok());
+        let newest = newest.map_or(request.now, |end| end.min(request.now));
+        state.data_until = Some(state.delivered_until(zone).unwrap_or(newest));
         state.failure = None;
         state.held = None;
         state.take_baseline(request.current, zone);
         state.restated(before, request.current)
+    }
+
+    /// The rows of the months of a part that a fetch found unchanged.
+    pub fn rows_of_unchanged(&self, id: &str, fetched: &Fetched) -> u64 {
+        let Some(state) = self.parts.get(id) else {
+            return 0;
+        };
+        let months = fetched.months.keys();
+        let unchanged = months.filter(|month| fetched.is_unchanged(**month));
+        let known = unchanged.filter_map(|month| state.reported(*month));
+        known.map(|known| known.marks.rows).sum()
+    }
+
+    /// The remarks that are kept with months.
+    pub fn month_remarks(&self) -> BTreeSet<String> {
+        let months = self.parts.values().flat_map(|part| part.months.values());
+        let reported = months.filter_map(|month| match month {
+            MonthState::Reported(month) => Some(&month.marks.remarks),
+            MonthState::Withheld => None,
+        });
+        reported.flatten().cloned().collect()
     }
 
     /// Compares what a part reported with its last accepted response. A response that is far too small is held back

@@ -11,7 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     account::{Account, LabelSlot, Labels, Poll},
-    charge::{Amount, Charge, Measure, Month, Period, SharedSink},
+    charge::{Amount, Charge, Measure, Month, Period, SharedSink, Sink},
     counters::Counters,
     error::ProviderError,
     ledger::{self, LabelMapping, Ledger},
@@ -79,6 +79,11 @@ pub(crate) type Response =
 /// The scripted result of comparing a closed month with a second source.
 pub(crate) type ScriptedCheck = fn() -> Result<Vec<Comparison>, ProviderError>;
 
+/// What is scripted of a fetch beside its charges: what it says to the sink, and of each month. It is given the
+/// deliveries that were accepted.
+pub(crate) type Says =
+    Box<dyn Fn(&PollRequest, &Deliveries, &mut dyn Sink) -> Fetched + Send + Sync>;
+
 /// The scripted error of listing parts.
 pub(crate) type Fail = fn() -> ProviderError;
 
@@ -91,6 +96,7 @@ pub(crate) struct Scripted {
     pub(crate) parts: Mutex<Result<Vec<Part>, Fail>>,
     pub(crate) responses: Mutex<HashMap<String, Response>>,
     pub(crate) withheld: Mutex<Vec<Month>>,
+    pub(crate) says: Mutex<Option<Says>>,
     pub(crate) requests: Mutex<Vec<(String, PollRequest)>>,
     pub(crate) checks: Mutex<Vec<(&'static str, ScriptedCheck)>>,
 }
@@ -127,9 +133,18 @@ impl Scripted {
             parts: Mutex::new(Ok(vec![Part::whole_account()])),
             responses: Mutex::default(),
             withheld: Mutex::default(),
+            says: Mutex::default(),
             requests: Mutex::default(),
             checks: Mutex::default(),
         })
+    }
+
+    /// Sets what fetches say beside their charges. Charges of months that they say are unchanged are left out.
+    pub(crate) fn says(
+        &self,
+        says: impl Fn(&PollRequest, &Deliveries, &mut dyn Sink) -> Fetched + Send + Sync + 'static,
+    ) {
+        *self.says.lock().unwrap() = Some(Box::new(says));
     }
 
     /// Sets the charges of a part, for every month.
@@ -188,7 +203,7 @@ impl Provider for Scripted {
         &'a self,
         part: &'a Part,
         poll: &'a PollRequest,
-        _: &'a Deliveries,
+        known: &'a Deliveries,
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         self.requests
@@ -202,12 +217,15 @@ impl Provider for Scripted {
             .get(&part.id)
             .map_or_else(|| Ok(Vec::new()), |response| response(poll));
         let withheld = self.withheld.lock().unwrap().clone();
+        let says = self.says.lock().unwrap();
+        let fetched = says.as_ref().map_or_else(Fetched::replaced, |says| {
+            says(poll, known, &mut *sink.lock().unwrap())
+        });
         Box::pin(async move {
             for charge in response? {
-                let asked = charge
-                    .period
-                    .month()
-                    .is_none_or(|month| poll.months.contains(&month));
+                let asked = charge.period.month().is_none_or(|month| {
+                    poll.months.contains(&month) && !fetched.is_unchanged(month)
+                });
                 if asked {
                     charge.emit(sink);
                 }
@@ -215,7 +233,7 @@ impl Provider for Scripted {
             for month in withheld {
                 sink.lock().unwrap().withhold(month);
             }
-            Ok(Fetched::replaced())
+            Ok(fetched)
         })
     }
 
@@ -238,6 +256,7 @@ pub(crate) fn account(provider: Arc<dyn Provider>, zone: &str) -> Account {
     Account {
         name: "main".to_owned(),
         provider_name: ProviderName::Otc,
+        provider_label: "otc".to_owned(),
         provider,
         zone: TimeZone::get(zone).unwrap(),
         poll: Poll {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     account::Account,
-    charge::{Month, start_of_day},
+    charge::{Measure, Month, start_of_day},
     provider::Granularity,
     state::AccountState,
 };
@@ -39,7 +39,7 @@ pub use self::{
 };
 
 use self::{
-    account_health::health,
+    account_health::{growth, health, missing},
     families::families,
     folding::fold,
     forecast::{Bounds, ForecastModel, forecast_errors},
@@ -102,8 +102,13 @@ fn view_of(
         Granularity::Day,
         Granularity::Month,
     ]);
+    let has_cost = measures
+        .iter()
+        .any(|(measure, _)| *measure == Measure::BilledCost);
     let health = Health {
         withheld: has_months.then(|| WithheldParts::of(state, &measures, month)),
+        growth: has_cost.then(|| growth(state, now)),
+        missing: missing(state, &measures, month),
         ..health(state, now, account.poll.stale_after)
     };
     let previous_day = has(&[Granularity::CurrentDay, Granularity::Day])

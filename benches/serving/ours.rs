@@ -140,6 +140,7 @@ fn account(reported: Reported) -> Account {
     Account {
         name: "main-account".to_owned(),
         provider_name: ProviderName::Otc,
+        provider_label: "otc".to_owned(),
         provider: Arc::new(Scripted {
             dimensions: names.map(Dimension::new),
             reported,
@@ -193,6 +194,8 @@ pub(crate) fn serve(reported: Reported) -> anyhow::Result<()> {
             exchange_rates: BTreeMap::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
+            authorities: Vec::new(),
+            unusable_variables: Vec::new(),
         };
         let tools = Tools {
             sources: Sources::default(),

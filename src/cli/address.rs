@@ -16,6 +16,27 @@ pub struct ListenAddress {
 #[error("must be HOST:PORT or :PORT, an IPv6 address in brackets")]
 pub struct NotAnAddress;
 
+/// The port of the exporter where no flag names another one.
+pub const DEFAULT_PORT: u16 = 10190;
+
+impl ListenAddress {
+    /// Every interface, on the default port.
+    pub fn every_interface() -> Self {
+        Self {
+            host: None,
+            port: DEFAULT_PORT,
+        }
+    }
+
+    /// This machine alone, on the default port.
+    pub fn loopback() -> Self {
+        Self {
+            host: Some("127.0.0.1".to_owned()),
+            port: DEFAULT_PORT,
+        }
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = NotAnAddress;
 

@@ -2,19 +2,22 @@
 
 use std::io;
 
-use clap::{Arg, CommandFactory};
+use clap::Arg;
 use clap_complete::Shell;
 use clap_mangen::{
     Man,
     roff::{Roff, bold, roman},
 };
 
-use super::Cli;
+use super::{
+    definition,
+    help::{SECTIONS, Section},
+};
 
 /// The completion script of a shell.
 pub fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
-    let mut command = Cli::command();
+    let mut command = definition();
     let name = command.get_name().to_owned();
     clap_complete::generate(shell, &mut command, name, &mut script);
     String::from_utf8_lossy(&script).into_owned()
@@ -22,8 +25,8 @@ pub fn completions(shell: Shell) -> String {
 
 /// The manual page in troff, for the program and all its commands.
 pub fn manual() -> io::Result<String> {
-    let mut command = Cli::command();
-    command.build();
+    // Its own sections follow below, each with a heading.
+    let command = definition().after_help(None::<&str>);
     let mut page = Vec::new();
     let man = Man::new(command.clone());
     man.render_title(&mut page)?;
@@ -43,6 +46,14 @@ pub fn manual() -> io::Result<String> {
             commands.text([bold(argument.to_string())]);
             let help = argument.get_help().map(ToString::to_string);
             commands.text([roman(help.unwrap_or_default())]);
+        }
+    }
+    for Section { title, entries } in SECTIONS {
+        commands.control("SH", [title]);
+        for (name, meaning) in entries {
+            commands.control("TP", []);
+            commands.text([bold(*name)]);
+            commands.text([roman(*meaning)]);
         }
     }
     commands.to_writer(&mut page)?;

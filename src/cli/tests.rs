@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(std::iter::once("cloudspend-exporter").chain(line.split_whitespace()))
+    Cli::read(std::iter::once("cloudspend-exporter").chain(line.split_whitespace()))
 }
 
 #[test]
@@ -18,13 +18,153 @@ fn serve_is_default_with_documented_flags() {
     let cli = parse("").unwrap();
     assert_eq!(cli.chosen_command(), Command::Serve);
     assert_eq!(cli.flags.config_file, None);
-    assert_eq!(cli.flags.listen, [":10190".parse().unwrap()]);
+    assert_eq!(cli.flags.listen, []);
+    let default = cli.chosen_command().default_listen_address();
+    assert_eq!(default.to_string(), ":10190");
     assert_eq!(cli.flags.telemetry_path, "/metrics");
     assert!(!cli.flags.lifecycle);
     assert_eq!(cli.flags.storage_path, None);
     assert_eq!(cli.flags.log_level, None);
     assert_eq!(cli.flags.log_format, LogFormat::Logfmt);
     assert_eq!(parse("serve").unwrap().flags, cli.flags);
+}
+
+#[test]
+fn demo_listens_on_loopback_unless_told() {
+    let demo = parse("demo").unwrap();
+    assert_eq!(demo.flags.listen, []);
+    let default = demo.chosen_command().default_listen_address();
+    assert_eq!(default.to_string(), "127.0.0.1:10190");
+    let told = parse("demo --web.listen-address=:1").unwrap();
+    assert_eq!(told.flags.listen, [":1".parse().unwrap()]);
+}
+
+/// The flags in the help of a command.
+fn shown_flags(line: &str) -> Vec<String> {
+    let help = parse(line).unwrap_err().to_string();
+    let (_, options) = help.split_once("Options:").unwrap_or_default();
+    let options = options.split("EXAMPLES:").next().unwrap_or_default();
+    let words = options.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = line.trim_start_matches("-h, ").trim_start_matches("-V, ");
+        line.strip_prefix("--")?.split([' ', '\n']).next()
+    });
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn help_shows_only_flags_that_a_command_uses() {
+    for (command, want) in [
+        ("schema", &["help"][..]),
+        ("manual", &["help"]),
+        ("completions", &["help"]),
+        ("health", &["url", "web.listen-address", "help"]),
+        (
+            "check-config",
+            &[
+                "config.file",
+                "web.config.file",
+                "shard.index",
+                "shard.count",
+                "help",
+            ],
+        ),
+        (
+            "explain",
+            &[
+                "account",
+                "json",
+                "config.file",
+                "shard.index",
+                "shard.count",
+                "log.level",
+                "log.format",
+                "help",
+            ],
+        ),
+    ] {
+        let mut shown = shown_flags(&format!("{command} --help"));
+        let mut want: Vec<String> = want.iter().map(|&flag| flag.to_owned()).collect();
+        shown.sort();
+        want.sort();
+        assert_eq!(shown, want, "{command}");
+    }
+    let demo = shown_flags("demo --help");
+    let has = |flag: &str| demo.iter().any(|shown| shown == flag);
+    assert!(
+        has("print-config") && has("web.listen-address") && !has("config.file"),
+        "{demo:?}"
+    );
+    assert_eq!(shown_flags("serve --help").len(), ALL_FLAGS.len() + 1);
+    assert_eq!(shown_flags("--help").len(), ALL_FLAGS.len() + 2);
+}
+
+#[test]
+fn every_command_says_which_flags_it_uses() {
+    let mut definition = Cli::command();
+    definition.build();
+    let commands: Vec<_> = definition
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let listed: Vec<_> = USED_FLAGS
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    assert_eq!(listed, commands);
+    let globals = definition
+        .get_arguments()
+        .filter(|flag| flag.is_global_set());
+    let mut globals: Vec<_> = globals
+        .map(|flag| flag.get_id().as_str())
+        .filter(|id| !matches!(*id, "help" | "version"))
+        .collect();
+    let mut all = ALL_FLAGS.to_vec();
+    globals.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(all, globals);
+}
+
+#[test]
+fn help_and_manual_have_all_sections() {
+    let help = parse("--help").unwrap_err().to_string();
+    let page = manual().unwrap().replace("\\-", "-");
+    for title in ["EXAMPLES", "FILES", "ENVIRONMENT", "EXIT STATUS"] {
+        assert!(help.contains(&format!("\n{title}:\n")), "{title}: {help}");
+        let heading = format!(".SH \"{title}\"");
+        let plain = format!(".SH {title}\n");
+        assert!(
+            page.contains(&heading) || page.contains(&plain),
+            "{title}: {page}"
+        );
+    }
+    for name in [
+        "config/cloudspend.yml",
+        "/etc/cloudspend-exporter/cloudspend.yml",
+        "CLOUDSPEND_ACCOUNTS__OTC_MAIN__INTERVAL",
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "POD_INDEX, POD_NAME, HOSTNAME",
+        "NO_COLOR, TERM",
+        "the configuration has errors",
+    ] {
+        assert!(help.contains(name), "{name}: {help}");
+        assert!(page.contains(name), "{name}: {page}");
+    }
+    // Each example is a line that the program takes.
+    let (_, examples) = help.split_once("EXAMPLES:\n").unwrap();
+    let (examples, _) = examples.split_once("\n\n").unwrap();
+    let lines = examples
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("cloudspend-exporter"));
+    let mut tried = 0;
+    for line in lines {
+        let words = line.split_whitespace();
+        assert!(Cli::read(words).is_ok(), "{line}");
+        tried += 1;
+    }
+    assert!(tried >= 5, "{examples}");
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::{
     output::{print_err, print_out},
@@ -11,11 +14,12 @@ use super::{
     serve::{self, Setup},
 };
 use crate::{
-    cli::Flags,
+    cli::{self, Flags},
     clock::Clock,
     config::{self, Sources},
     demo::{self, Demo},
     poller::supervisor::Tools,
+    server::Access,
     telemetry::log,
 };
 
@@ -23,7 +27,11 @@ use crate::{
 const WRONG_USAGE: u8 = 2;
 
 /// Starts the simulated APIs, prints how to query them and the exporter, and serves until a signal arrives.
-pub(super) async fn command(flags: Flags, mut sources: Sources) -> anyhow::Result<ExitCode> {
+pub(super) async fn command(
+    flags: Flags,
+    mut sources: Sources,
+    options: &cli::Demo,
+) -> anyhow::Result<ExitCode> {
     if flags.config_file.is_some() {
         let message = "demo has a configuration of its own, over its simulated APIs; --config.file cannot be used with it";
         print_err(&format!("error: {message}"));
@@ -39,30 +47,21 @@ pub(super) async fn command(flags: Flags, mut sources: Sources) -> anyhow::Resul
         std::fs::write(folder.path().join(name), content)?;
     }
     let file = folder.path().join("cloudspend.yml");
-    std::fs::write(&file, demo.config_yaml(folder.path()))?;
+    let yaml = demo.config_yaml(folder.path());
+    std::fs::write(&file, &yaml)?;
     sources.file = Some(file);
     let config = config::load(&sources, &clock, &mut |_| Arc::default())?;
     let log = log::start(flags.log_format, config.log.level);
     let store = store(&flags)?;
     let access = access(&flags)?;
     let listeners = listen(&flags).await?;
-    print_out("Simulated provider APIs, and what they respond:")?;
-    for line in demo.curl_lines() {
-        print_out(&format!("  {line}"))?;
-    }
-    let scheme = if access.is_encrypted() {
-        "https"
-    } else {
-        "http"
-    };
-    print_out("The exporter over them:")?;
-    for listener in &listeners {
-        let port = listener.local_addr()?.port();
-        let metrics = &flags.telemetry_path;
-        print_out(&format!("  curl {scheme}://127.0.0.1:{port}{metrics}"))?;
+    if options.print_config {
         print_out(&format!(
-            "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
+            "# Over the simulated APIs of this demo. They and the files of the secrets are there while it runs.\n{}",
+            yaml.trim_end()
         ))?;
+    } else {
+        print_requests(&demo, &flags, &access, &listeners)?;
     }
     let tools = Tools {
         sources,
@@ -74,4 +73,36 @@ pub(super) async fn command(flags: Flags, mut sources: Sources) -> anyhow::Resul
     serve::run(config, tools, setup, shutdown_signal()?).await?;
     demo.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints requests to try: to each simulated API, and to the exporter.
+fn print_requests(
+    demo: &Demo,
+    flags: &Flags,
+    access: &Access,
+    listeners: &[TcpListener],
+) -> anyhow::Result<()> {
+    print_out("Simulated provider APIs, and what they respond:")?;
+    let mut last = None;
+    for (provider, line) in demo.curl_lines() {
+        if last.replace(provider) != Some(provider) {
+            print_out(&format!("  # {}", provider.as_str()))?;
+        }
+        print_out(&format!("  {line}"))?;
+    }
+    let scheme = if access.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
+    print_out("The exporter over them:")?;
+    for listener in listeners {
+        let port = listener.local_addr()?.port();
+        let metrics = &flags.telemetry_path;
+        print_out(&format!("  curl {scheme}://127.0.0.1:{port}{metrics}"))?;
+        print_out(&format!(
+            "  curl {scheme}://127.0.0.1:{port}/    # the status page, better in a browser"
+        ))?;
+    }
+    Ok(())
 }

@@ -28,7 +28,8 @@ mod report;
 mod table;
 
 pub use crate::commands::explain::report::{
-    AccountReport, Explanation, Failure, Health, SharedName, Total, WithheldMonth,
+    AccountReport, Explanation, Failure, GrownMonth, Health, SharedName, Source, Total,
+    WithheldMonth,
 };
 
 /// How many accounts are polled at the same time.

@@ -7,7 +7,7 @@ use rustls::AlertDescription;
 use url::Url;
 
 use crate::{
-    cli::{self, Flags, ListenAddress},
+    cli::{self, DEFAULT_PORT, Flags, ListenAddress},
     telemetry::error_chain::{chain, sources},
 };
 
@@ -17,8 +17,6 @@ mod handshake;
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The path where a URL has none.
 const PATH: &str = "/-/healthy";
-/// The default of `--web.listen-address`.
-const PORT: u16 = 10190;
 
 /// Why an exporter counts as not alive: the error of each URL.
 #[derive(Debug)]
@@ -47,7 +45,7 @@ pub fn urls(given: Option<Url>, listens: Option<&ListenAddress>) -> Vec<Url> {
         return vec![url];
     }
     let host = listens.and_then(|address| address.host.as_deref());
-    let port = listens.map_or(PORT, |address| address.port);
+    let port = listens.map_or(DEFAULT_PORT, |address| address.port);
     let host = match host.map(str::parse::<IpAddr>) {
         // Every interface includes loopback.
         Some(Ok(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),

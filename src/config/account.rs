@@ -17,13 +17,16 @@ use super::{
 use crate::{
     account::{Account, Labels},
     diagnostics::unknown_key,
-    http_client::{self, retry::Backoff},
+    http_client::{self, Authorities, retry::Backoff},
     provider::{
         Provider,
         config::{BuildContext, Uses},
         registry::{ProviderEntry, ProviderName},
     },
 };
+
+/// The longest value of the label `provider`.
+const MAX_PROVIDER_LABEL: usize = 63;
 
 /// The keys of an account, sorted by what reads them.
 struct Written {
@@ -95,6 +98,7 @@ pub(super) fn build(
             .diagnostics
             .push(join(&place, "day_closes_after"), bounds(Duration::ZERO));
     }
+    let label = provider_label(&place, common.provider_label.as_deref(), loader);
     let zone = zone(&place, &common, provider_name, loader);
     let entry = provider_name.map(loader.entry_of);
     let settings =
@@ -106,6 +110,7 @@ pub(super) fn build(
     };
 
     let counters = (loader.counters)(name);
+    let authorities = authorities(&place, &common, loader);
     let own = written.own.clone();
     let (provider, base_url) = connect(
         &place,
@@ -118,6 +123,7 @@ pub(super) fn build(
             timeout: settings.timeout,
             backoff: Backoff::REQUEST,
             bounds: http_client::Bounds::default(),
+            authorities,
             counters: Arc::clone(&counters),
             clock: loader.clock.clone(),
         },
@@ -136,6 +142,7 @@ pub(super) fn build(
     let account = Account {
         name: name.to_owned(),
         provider_name,
+        provider_label: label.unwrap_or_else(|| provider_name.as_str().to_owned()),
         provider: Arc::from(provider?),
         zone,
         poll: settings,
@@ -187,6 +194,21 @@ fn provider(place: &str, written: Option<&Value>, loader: &mut Loader<'_>) -> Op
     known
 }
 
+/// The configured value of the label `provider`, if it is valid.
+fn provider_label(place: &str, written: Option<&str>, loader: &mut Loader<'_>) -> Option<String> {
+    let label = written?;
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+    };
+    if (1..=MAX_PROVIDER_LABEL).contains(&label.len()) && label.bytes().all(is_allowed) {
+        return Some(label.to_owned());
+    }
+    let message = format!("must be 1 to {MAX_PROVIDER_LABEL} of a-z, 0-9, _ and -");
+    let key = join(place, "provider_label");
+    loader.diagnostics.push_value(key, &message, label);
+    None
+}
+
 /// Reports the keys that neither the provider nor every account has, with all that are allowed.
 fn reject_unknown_keys(
     place: &str,
@@ -233,6 +255,21 @@ fn zone(
     })
 }
 
+/// Whom the account's connections trust.
+fn authorities(place: &str, common: &CommonSection, loader: &mut Loader<'_>) -> Authorities {
+    let Some(path) = &common.ca_file else {
+        return Authorities::of_process();
+    };
+    let key = join(place, "ca_file");
+    if path.as_os_str().is_empty() {
+        loader.diagnostics.push(key, "must not be empty");
+        return Authorities::of_process();
+    }
+    let authorities = Authorities::of_file(path.clone());
+    loader.authorities.push((key, authorities.clone()));
+    authorities
+}
+
 /// Builds the provider. Also returns the base URL that it uses.
 fn connect(
     place: &str,
@@ -248,6 +285,7 @@ fn connect(
         key_prefix: place.to_owned(),
         zone,
         tags: common.tags(),
+        shown: common.shown_dimensions(),
         http,
         diagnostics: &mut loader.diagnostics,
         uses: Uses::default(),

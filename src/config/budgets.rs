@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use figment::value::Value;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -44,7 +45,7 @@ impl Budget {
                 .matchers
                 .iter()
                 .all(|(label, pattern)| match label.as_str() {
-                    "provider" => pattern.is_match(account.provider_name.as_str()),
+                    "provider" => pattern.is_match(&account.provider_label),
                     "account" => pattern.is_match(&account.name),
                     // A label that the account's series do not have is empty, as in Prometheus.
                     label => has_label(label) || pattern.is_match(""),
@@ -66,7 +67,10 @@ pub(super) struct BudgetSection {
     #[schemars(extend("pattern" = "^[A-Z]{3}$"))]
     currency: Option<String>,
     /// By severity, the ratio of the limit above which an alert fires: 0.8 is 80 %.
-    #[schemars(extend("propertyNames" = { "pattern": "^.+$" }))]
+    #[schemars(extend(
+        "propertyNames" = { "pattern": "^.+$" },
+        "additionalProperties" = { "type": "number", "exclusiveMinimum": 0, "maximum": MAX_THRESHOLD },
+    ))]
     thresholds: Option<BTreeMap<String, f64>>,
 }
 
@@ -170,9 +174,9 @@ impl BudgetSection {
 }
 
 /// Warnings about budgets to which no account can add anything: none matches, or its currency cannot be converted.
-pub(super) fn check_matches(
-    budgets: &[Budget],
-    accounts: &[Account],
+pub(super) fn check_matches<'a>(
+    budgets: &'a [Budget],
+    accounts: &'a [Account],
     rates: &BTreeMap<String, f64>,
     reporting: Option<&str>,
 ) -> Vec<String> {
@@ -187,10 +191,15 @@ pub(super) fn check_matches(
         if matching.is_empty() {
             warnings.push(format!("{place}: matches no account"));
         }
-        // Where the account has no currency, it is known from responses only.
+        // Where neither the account nor its provider has a currency, it is known from responses only.
+        let currency_of = |account: &'a Account| {
+            let written = account.written.get("currency").and_then(Value::as_str);
+            written.or(account.provider_name.entry().currency)
+        };
         let others: BTreeSet<&str> = matching
             .iter()
-            .filter_map(|account| account.written.get("currency")?.as_str())
+            .copied()
+            .filter_map(currency_of)
             .filter(|currency| *currency != budget.currency)
             .collect();
         for currency in others {

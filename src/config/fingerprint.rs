@@ -26,8 +26,10 @@ impl Account {
             schema::keys_of::<PollSection>(),
             schema::keys_of::<CommonSection>(),
         ];
+        let fetch_keys = self.provider_name.entry().fetch_keys;
         let is_own = |key: &str| {
             !is_secret_key(key)
+                && !fetch_keys.contains(&key)
                 && ![&poll, &common]
                     .iter()
                     .any(|keys| keys.iter().any(|known| known == key))
@@ -116,6 +118,7 @@ mod tests {
             ("requests_per_second", json!(0.5)),
             ("concurrency", json!(1)),
             ("credential_expires", json!("2027-01-31")),
+            ("provider_label", json!("telekom")),
             ("day_closes_after", json!("2h")),
             ("api_key_file", json!("/run/b")),
             ("api_key_env", json!("KEY")),

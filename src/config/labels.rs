@@ -6,7 +6,10 @@ use super::{load::Loader, sections::CommonSection, yaml::join};
 use crate::{
     account::{LabelSlot, Labels, SLOTS},
     diagnostics::Diagnostics,
-    provider::{Dimension, Slot, config::Text},
+    provider::{
+        Dimension, Slot,
+        config::{ShownDimensions, Text},
+    },
 };
 
 /// Labels that have a meaning already, here or in Prometheus.
@@ -16,6 +19,7 @@ const RESERVED: [&str; 11] = [
 ];
 
 const TAG: &str = "tag:";
+const COLUMN: &str = "column:";
 
 /// The dimensions that can be shown, as far as they are known.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +44,15 @@ impl Offered<'_> {
                 let names = dimensions
                     .iter()
                     .map(|dimension| dimension.name.as_str())
-                    .filter(|name| !name.starts_with(TAG));
+                    .filter(|name| !is_open(name));
                 (position, position.is_some(), names.collect::<Vec<_>>())
             }
             Self::Names(names) => {
-                let tag = name.starts_with(TAG) && names.iter().any(|name| name.starts_with(TAG));
-                (None, tag || names.contains(&name), names.to_vec())
+                let is_offered = |kind| {
+                    name.starts_with(kind) && names.iter().any(|name| name.starts_with(kind))
+                };
+                let is_open = is_offered(TAG) || is_offered(COLUMN);
+                (None, is_open || names.contains(&name), names.to_vec())
             }
         };
         if known {
@@ -66,6 +73,14 @@ impl CommonSection {
             .map(str::to_owned)
             .collect();
         tags.into_iter().collect()
+    }
+
+    /// The names of all dimensions that labels show, as far as they are written.
+    pub(super) fn shown_dimensions(&self) -> ShownDimensions {
+        ShownDimensions {
+            slots: SLOTS.map(|(slot, _)| self.dimension(slot).map(str::to_owned)),
+            extra: self.extra_labels.iter().flatten().cloned().collect(),
+        }
     }
 
     fn shown(&self) -> impl Iterator<Item = &str> {
@@ -169,9 +184,11 @@ fn find(
     offered: Offered<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<usize> {
-    if name == TAG {
-        diagnostics.push(key, "the key after tag: must not be empty");
-        return None;
+    for (kind, what) in [(TAG, "key"), (COLUMN, "name")] {
+        if name == kind {
+            diagnostics.push(key, format!("the {what} after {kind} must not be empty"));
+            return None;
+        }
     }
     offered.position(name).unwrap_or_else(|names| {
         diagnostics.push(key, format!("unknown dimension; allowed are {names}"));
@@ -179,16 +196,28 @@ fn find(
     })
 }
 
-/// The name of the label that shows a dimension. A tag: `tag_` and the key in lower case with anything else as `_`.
+/// Whether a dimension is named by what the operator writes after its kind.
+fn is_open(name: &str) -> bool {
+    name.starts_with(TAG) || name.starts_with(COLUMN)
+}
+
+/// The name of the label that shows a dimension. A tag: `tag_` and the key in lower case with anything else as `_`. A
+/// column: the same of its name.
 fn label_of(dimension: &str) -> String {
-    let Some(key) = dimension.strip_prefix(TAG) else {
+    let (start, key) = if let Some(key) = dimension.strip_prefix(TAG) {
+        ("tag_", key)
+    } else if let Some(name) = dimension.strip_prefix(COLUMN) {
+        // A label must not begin with a digit.
+        let is_digit = name.starts_with(|char: char| char.is_ascii_digit());
+        (if is_digit { "_" } else { "" }, name)
+    } else {
         return dimension.to_owned();
     };
     let plain = |c| match c {
         'a'..='z' | '0'..='9' => c,
         _ => '_',
     };
-    "tag_"
+    start
         .chars()
         .chain(key.to_lowercase().chars().map(plain))
         .collect()
@@ -206,6 +235,8 @@ mod tests {
             ("tag:Cost Center", "tag_cost_center"),
             ("tag:k8s.io/name", "tag_k8s_io_name"),
             ("tag:Ä", "tag__"),
+            ("column:x_CustomerName", "x_customername"),
+            ("column:1 Cost", "_1_cost"),
         ] {
             assert_eq!(label_of(dimension), want);
         }

@@ -23,13 +23,14 @@ use crate::{
     account::Account,
     clock::Clock,
     counters::Counters,
-    diagnostics::{Diagnostics, Report},
+    diagnostics::{Diagnostics, Origin, Place, Report},
+    http_client::{self, Authorities},
     provider::registry::{ProviderEntry, ProviderName},
     secret::SecretSource,
     telemetry::{LogLevel, error_chain::chain},
 };
 
-/// The defaults. Those of `requests_per_second` and `concurrency` differ by provider.
+/// The defaults. Those of `restatement`, `requests_per_second` and `concurrency` differ by provider.
 const DEFAULTS: &str = "
 log: {level: info}
 poll:
@@ -37,7 +38,6 @@ poll:
   timeout: 2m
   stale_after: 26h
   max_series: 20000
-  restatement: 10d
   plausibility: true
 ";
 
@@ -47,8 +47,7 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Returns the counters of an account by its name, so that they survive a reload.
 pub type CountersOf<'a> = &'a mut dyn FnMut(&str) -> Arc<Counters>;
 
-/// Reads and checks a configuration. Secrets are not read; [`check`] and
-/// [`Config::unreadable_secrets`] do that.
+/// Reads and checks a configuration. Secrets are not read; [`check`] and [`Config::unusable`] do that.
 pub fn load(sources: &Sources, clock: &Clock, counters: CountersOf<'_>) -> Result<Config, Report> {
     let path = sources.path();
     let mut loader = Loader::new(clock, counters, ProviderName::entry);
@@ -68,6 +67,7 @@ pub fn check(sources: &Sources, clock: &Clock) -> Report {
     sources.shard = sources.shard.without_unknown_index(&sources.environment);
     loader.load(&sources, &path);
     loader.read_secrets();
+    loader.check_connections(&sources);
     loader.diagnostics.into_report(path, loader.warnings)
 }
 
@@ -79,6 +79,7 @@ pub(super) struct Loader<'a> {
     pub(super) diagnostics: Diagnostics,
     pub(super) warnings: Vec<String>,
     pub(super) secrets: Vec<(String, SecretSource)>,
+    pub(super) authorities: Vec<(String, Authorities)>,
     pub(super) overlaps: Overlaps,
     /// The variables that set nothing, with what they were probably meant to be.
     pub(super) ignored_variables: Vec<(String, String)>,
@@ -97,6 +98,7 @@ impl<'a> Loader<'a> {
             diagnostics: Diagnostics::default(),
             warnings: Vec::new(),
             secrets: Vec::new(),
+            authorities: Vec::new(),
             overlaps: Overlaps::default(),
             ignored_variables: Vec::new(),
             extra_labels: BTreeSet::new(),
@@ -164,6 +166,8 @@ impl<'a> Loader<'a> {
             exchange_rates,
             warnings: self.warnings.clone(),
             secrets: self.secrets.clone(),
+            authorities: self.authorities.clone(),
+            unusable_variables: unusable_variables(sources),
         })
     }
 
@@ -265,6 +269,28 @@ impl<'a> Loader<'a> {
             }
         }
     }
+
+    /// Reports proxies and authorities that cannot be used.
+    fn check_connections(&mut self, sources: &Sources) {
+        for (key, authorities) in std::mem::take(&mut self.authorities) {
+            for problem in authorities.problems() {
+                self.diagnostics.push(key.as_str(), problem.message);
+            }
+        }
+        for (variable, message) in unusable_variables(sources) {
+            let origin = Origin::new(Place::Variable(variable.clone()));
+            self.diagnostics.origins.insert(variable.clone(), origin);
+            self.diagnostics.push(variable, message);
+        }
+    }
+}
+
+/// The variables for proxies and authorities that cannot be used, and why.
+fn unusable_variables(sources: &Sources) -> Vec<(String, String)> {
+    http_client::unusable_variables(&|name| {
+        let found = sources.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    })
 }
 
 pub(super) fn defaults() -> Layer {

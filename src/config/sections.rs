@@ -1,6 +1,6 @@
 //! The sections of the file that every provider shares: `log`, `poll`, and the keys that any account may have.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -53,6 +53,9 @@ pub(super) struct PollSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CommonSection {
+    /// The value of the label `provider`; the provider's name by default.
+    #[schemars(extend("pattern" = "^[a-z0-9_-]{1,63}$"))]
+    pub(super) provider_label: Option<String>,
     /// The IANA name of the time zone in which the account is billed.
     pub(super) timezone: Option<String>,
     /// The last day on which the credential is valid, YYYY-MM-DD.
@@ -63,6 +66,9 @@ pub(super) struct CommonSection {
     pub(super) extra_labels: Option<Vec<String>>,
     /// Names to show, by label and then by id, or by the value as sent where the dimension has no id.
     pub(super) aliases: Option<BTreeMap<String, BTreeMap<String, Text>>>,
+    /// PEM file with the authorities that this account's servers, and its proxy, are verified against in place of the
+    /// system's. Read again when it changes.
+    pub(super) ca_file: Option<PathBuf>,
     /// How long after its end in local time a day counts as closed.
     pub(super) day_closes_after: Option<Span>,
 }
@@ -155,14 +161,16 @@ impl PollSection {
         }
     }
 
-    /// The complete settings; `None` where a key has no value. The last two have defaults by provider.
+    /// The complete settings; `None` where a key has no value. Three have defaults by provider.
     pub(super) fn resolve(&self, entry: &ProviderEntry) -> Option<Poll> {
         Some(Poll {
             interval: self.interval?.0,
             timeout: self.timeout?.0,
             stale_after: self.stale_after?.0,
             max_series: self.max_series?,
-            restatement: self.restatement?.0,
+            restatement: self
+                .restatement
+                .map_or(entry.defaults.restatement, |Span(span)| span),
             plausibility: self.plausibility?,
             requests_per_second: self
                 .requests_per_second

@@ -82,8 +82,10 @@ impl Sources {
 
     pub(super) fn missing(&self, error: &io::Error) -> String {
         if self.file.is_none() && error.kind() == io::ErrorKind::NotFound {
+            let here = std::env::current_dir().unwrap_or_default();
             return format!(
-                "no configuration file here or at {}; name one with --config.file",
+                "no configuration file: there is none at {} and none at {}; name one with --config.file",
+                here.join(SEARCHED[0]).display(),
                 SEARCHED[1]
             );
         }

@@ -26,6 +26,7 @@ use crate::{
     secret::SecretSource,
 };
 
+mod advice;
 mod errors;
 mod labels;
 mod layers;
@@ -69,6 +70,7 @@ impl ProviderConfig for Bank {
     const NAME: &'static str = "bank";
 
     const DEFAULTS: Defaults = Defaults {
+        restatement: Duration::from_hours(10 * 24),
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),
         requests_per_second: 3.0,

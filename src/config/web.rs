@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use http::HeaderMap;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::watched::Watched;
+
 mod read;
-mod watched;
 
 pub use read::read;
-pub use watched::Watched;
 
 /// The content of the file.
 pub struct WebFile {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,12 +17,17 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{World, response_cache::ResponseCache};
+use super::{
+    World,
+    export_delivery::Deliveries,
+    fault::{self, Fault},
+    response_cache::ResponseCache,
+};
 use crate::clock::Clock;
 
 /// One of the APIs, seen from outside.
@@ -28,6 +36,10 @@ pub struct SimulatedApi {
     url: Url,
     seen: Mutex<Seen>,
     faults: Mutex<Vec<Fault>>,
+    /// When exports stopped being delivered, if they have.
+    stopped: Mutex<Option<Timestamp>>,
+    /// How often exports were delivered again out of turn.
+    redeliveries: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -36,70 +48,14 @@ struct Seen {
     refused: u64,
 }
 
-/// How an API fails for a while.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    /// Only requests whose path contains this; empty for all.
-    pub path: String,
-    /// How many requests it affects; `None` for all until [`SimulatedApi::heal`].
-    pub requests: Option<u64>,
-    /// How long the response is delayed.
-    pub delay: Duration,
-    /// The status to return, and its headers; `None` for the usual response.
-    pub response: Option<(StatusCode, HeaderMap)>,
-}
-
-impl Fault {
-    /// All requests get a status.
-    pub fn status(status: StatusCode) -> Self {
-        Self {
-            path: String::new(),
-            requests: None,
-            delay: Duration::ZERO,
-            response: Some((status, HeaderMap::new())),
-        }
-    }
-
-    /// The usual response of all requests is delayed.
-    pub fn delay(delay: Duration) -> Self {
-        Self {
-            path: String::new(),
-            requests: None,
-            delay,
-            response: None,
-        }
-    }
-
-    /// Sends a header with the status.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        if let Some((_, headers)) = &mut self.response {
-            headers.insert(name, value);
-        }
-        self
-    }
-
-    /// Affects only the next few requests.
-    #[must_use]
-    pub fn next(mut self, requests: u64) -> Self {
-        self.requests = Some(requests);
-        self
-    }
-
-    /// Affects only requests whose path contains a text.
-    #[must_use]
-    pub fn on(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
-        self
-    }
-}
-
 impl SimulatedApi {
     pub(super) fn new(url: Url) -> Self {
         Self {
             url,
             seen: Mutex::default(),
             faults: Mutex::default(),
+            stopped: Mutex::default(),
+            redeliveries: AtomicU64::default(),
         }
     }
 
@@ -130,9 +86,30 @@ impl SimulatedApi {
         }
     }
 
-    /// Removes all faults.
+    /// Removes all faults; exports are delivered again, if they had stopped.
     pub fn heal(&self) {
         lock(&self.faults).clear();
+        *lock(&self.stopped) = None;
+    }
+
+    /// Stops the delivery of exports at a time.
+    pub fn stop_exports(&self, at: Timestamp) {
+        *lock(&self.stopped) = Some(at);
+    }
+
+    /// Delivers all exports again, with new names of their executions and new `ETag`s.
+    pub fn redeliver_exports(&self) {
+        self.redeliveries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The time up to which exports were delivered.
+    pub(super) fn export_time(&self, now: Timestamp) -> Timestamp {
+        lock(&self.stopped).map_or(now, |stopped| stopped.min(now))
+    }
+
+    /// How often exports were delivered out of turn.
+    pub(super) fn redeliveries(&self) -> u64 {
+        self.redeliveries.load(Ordering::Relaxed)
     }
 
     /// The fault that affects a request.
@@ -163,6 +140,7 @@ pub(super) struct ApiState {
     pub(super) api: Arc<SimulatedApi>,
     pub(super) requires_dates: bool,
     pub(super) cache: Option<Arc<ResponseCache>>,
+    pub(super) deliveries: Arc<Deliveries>,
 }
 
 impl ApiState {
@@ -206,13 +184,16 @@ async fn count_and_inject(
         None => api_state.respond(request, next).await,
         Some(fault) => {
             tokio::time::sleep(fault.delay).await;
-            match fault.response {
+            let response = match fault.response() {
                 None => api_state.respond(request, next).await,
-                Some((status, headers)) => {
-                    let mut response = json_response(status, &json!({"error": "made to fail"}));
-                    response.headers_mut().extend(headers);
-                    response
-                }
+                Some(response) => response,
+            };
+            if fault.redelivers {
+                api_state.api.redeliver_exports();
+            }
+            match fault.cut_after {
+                Some(bytes) => fault::cut(response, bytes).await,
+                None => response,
             }
         }
     };

@@ -15,6 +15,16 @@ pub(super) const CLIENT_ID: &str = "00000000-0000-4000-8000-000000000001";
 pub(super) const CLIENT_SECRET: &str = "demo-cloudcockpit-secret";
 pub(super) const ACTIVEPLATFORM_TOKEN: &str = "demo-activeplatform-token";
 pub(super) const MIKE_KEY: &str = "00000000-0000-4000-8000-0000000000d1";
+/// The bucket of the simulated store.
+pub const S3_BUCKET: &str = "demo-billing";
+/// Where the exports are in the bucket.
+pub const S3_PREFIX: &str = "exports";
+/// The region of the bucket.
+pub const S3_REGION: &str = "eu-central-1";
+/// The id of the only key that opens the store.
+pub const S3_ACCESS_KEY_ID: &str = "DEMOKEYID0000000EXPORT";
+/// The key itself. It opens nothing but the demo.
+pub const S3_SECRET_ACCESS_KEY: &str = "demo-s3-secret/access+key";
 
 /// The secrets' file names and contents. They open nothing but the demo.
 const SECRETS: [(&str, &str); 5] = [
@@ -124,44 +134,65 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
         url.trim_end_matches('/').to_owned()
     }
 
-    /// Lines for a shell, one or two for each API, with the demo's own credentials.
-    pub fn curl_lines(&self) -> Vec<String> {
+    /// Lines for a shell, one or two for each API, with its name and the demo's own credentials.
+    pub fn curl_lines(&self) -> Vec<(ProviderName, String)> {
         let at = |provider: ProviderName, path: &str| self.api(provider).at(path);
         let month = self.start.first_of_month().strftime("%Y-%m");
         let (first, last) = (self.start.first_of_month(), self.start.last_of_month());
         vec![
-            format!(
-                "curl -H 'Authorization: Bearer {OTC_KEY}' '{}?date={}'",
-                at(ProviderName::Otc, "v2/daily/consumption/"),
-                self.start.yesterday().unwrap_or(self.start),
-            ),
-            format!(
-                "TOKEN=$(curl -s -H 'Content-Type: application/json' -d '{{\"Username\":\"{ENUBE_USER}\",\"Password\":\"{ENUBE_PASSWORD}\"}}' '{}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')",
-                at(ProviderName::Enube, "rocketsvc/api/v4/auth/login"),
-            ),
-            format!(
-                "curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"filters\":[{{\"key\":\"start_time\",\"value\":\"{first}\"}},{{\"key\":\"end_time\",\"value\":\"{last}\"}},{{\"key\":\"view\",\"value\":\"customers\"}}]}}' '{}'",
-                at(ProviderName::Enube, "rocketsvc/api/v4/azure/usages"),
-            ),
-            format!(
-                "TOKEN=$(curl -s -d grant_type=client_credentials -d client_id={CLIENT_ID} -d client_secret={CLIENT_SECRET} -d scope={SCOPE} '{}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')",
-                at(
-                    ProviderName::CloudCockpit,
-                    &format!("{DIRECTORY}/oauth2/v2.0/token")
+            (
+                ProviderName::Otc,
+                format!(
+                    "curl -H 'Authorization: Bearer {OTC_KEY}' '{}?date={}'",
+                    at(ProviderName::Otc, "v2/daily/consumption/"),
+                    self.start.yesterday().unwrap_or(self.start),
                 ),
             ),
-            format!(
-                "curl -H \"Authorization: Bearer $TOKEN\" -H 'X-Tenant: {TENANT}' '{}'",
-                at(ProviderName::CloudCockpit, "v1/Customers?pageSize=5"),
+            (
+                ProviderName::Enube,
+                format!(
+                    "TOKEN=$(curl -s -H 'Content-Type: application/json' -d '{{\"Username\":\"{ENUBE_USER}\",\"Password\":\"{ENUBE_PASSWORD}\"}}' '{}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')",
+                    at(ProviderName::Enube, "rocketsvc/api/v4/auth/login"),
+                ),
             ),
-            format!(
-                "curl -H 'X-Api-Token: {ACTIVEPLATFORM_TOKEN}' -H 'Content-Type: application/vnd.api+json' -H 'Accept: application/vnd.api+json' '{}?subscription_id={}&period_from={month}&period_to={month}'",
-                at(ProviderName::ActivePlatform, "api/v3/analytics_monthly"),
-                self.world.operator.subscriptions[0].id,
+            (
+                ProviderName::Enube,
+                format!(
+                    "curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"filters\":[{{\"key\":\"start_time\",\"value\":\"{first}\"}},{{\"key\":\"end_time\",\"value\":\"{last}\"}},{{\"key\":\"view\",\"value\":\"customers\"}}]}}' '{}'",
+                    at(ProviderName::Enube, "rocketsvc/api/v4/azure/usages"),
+                ),
             ),
-            format!(
-                "curl -H 'dhi-open-api-key: {MIKE_KEY}' -H 'Content-Type: application/json' -d '{{\"from\":\"{first}T00:00:00Z\",\"aggregateBy\":{{\"Time\":\"day\",\"OperationId\":\"all\"}},\"limit\":10}}' '{}'",
-                at(ProviderName::Mike, "api/consumption/log/list"),
+            (
+                ProviderName::CloudCockpit,
+                format!(
+                    "TOKEN=$(curl -s -d grant_type=client_credentials -d client_id={CLIENT_ID} -d client_secret={CLIENT_SECRET} -d scope={SCOPE} '{}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')",
+                    at(
+                        ProviderName::CloudCockpit,
+                        &format!("{DIRECTORY}/oauth2/v2.0/token")
+                    ),
+                ),
+            ),
+            (
+                ProviderName::CloudCockpit,
+                format!(
+                    "curl -H \"Authorization: Bearer $TOKEN\" -H 'X-Tenant: {TENANT}' '{}'",
+                    at(ProviderName::CloudCockpit, "v1/Customers?pageSize=5"),
+                ),
+            ),
+            (
+                ProviderName::ActivePlatform,
+                format!(
+                    "curl -H 'X-Api-Token: {ACTIVEPLATFORM_TOKEN}' -H 'Content-Type: application/vnd.api+json' -H 'Accept: application/vnd.api+json' '{}?subscription_id={}&period_from={month}&period_to={month}'",
+                    at(ProviderName::ActivePlatform, "api/v3/analytics_monthly"),
+                    self.world.operator.subscriptions[0].id,
+                ),
+            ),
+            (
+                ProviderName::Mike,
+                format!(
+                    "curl -H 'dhi-open-api-key: {MIKE_KEY}' -H 'Content-Type: application/json' -d '{{\"from\":\"{first}T00:00:00Z\",\"aggregateBy\":{{\"Time\":\"day\",\"OperationId\":\"all\"}},\"limit\":10}}' '{}'",
+                    at(ProviderName::Mike, "api/consumption/log/list"),
+                ),
             ),
         ]
     }

@@ -12,6 +12,7 @@ mod cloudcockpit;
 mod enube;
 mod mike;
 mod otc;
+mod s3;
 
 /// The middle of a Wednesday in June.
 const NOW: &str = "2025-06-18T10:30:00Z";

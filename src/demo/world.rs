@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::provider::registry::ProviderName;
 
+pub(super) mod export;
+pub(super) mod export_names;
+pub(super) mod export_row;
 pub(super) mod licences;
 pub(super) mod mike;
 pub(super) mod names;
@@ -23,7 +26,7 @@ const HISTORY: i64 = 90;
 /// How many days before its start one customer's spend jumps, and how many times higher it is from then on.
 const COST_JUMP: (i64, f64) = (6, 4.0);
 
-/// What all five APIs report about.
+/// What all six APIs report about.
 #[derive(Debug)]
 pub struct World {
     pub(super) otc: otc::Otc,
@@ -31,6 +34,7 @@ pub struct World {
     pub(super) licences: licences::Licences,
     pub(super) operator: operator::Operator,
     pub(super) mike: mike::Mike,
+    pub(super) export: export::Export,
 }
 
 /// What the rows of one API add up to for one family of `/metrics`, computed row by row.
@@ -62,6 +66,7 @@ impl World {
             licences: licences::Licences::new(scenario),
             operator: operator::Operator::new(scenario),
             mike: mike::Mike::new(scenario),
+            export: export::Export::new(scenario),
         }
     }
 }

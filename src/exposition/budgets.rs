@@ -37,7 +37,7 @@ pub(super) fn register(
     for of in of_accounts {
         let mut labels: Labels = vec![
             ("budget", of.budget.name.clone()),
-            ("provider", of.account.provider_name.as_str().to_owned()),
+            ("provider", of.account.provider_label.clone()),
             ("account", of.account.name.clone()),
         ];
         complete.push((labels.clone(), f64::from(u8::from(of.complete))));

@@ -176,7 +176,7 @@ impl EncodeLabelSet for Series<'_> {
 
 fn of_account(account: &Account) -> [(&'static str, &str); 2] {
     [
-        ("provider", account.provider_name.as_str()),
+        ("provider", account.provider_label.as_str()),
         ("account", &account.name),
     ]
 }
@@ -231,7 +231,7 @@ impl Collector for Infos {
             let account = &view.account;
             for info in infos(view) {
                 let labels = [
-                    ("provider", account.provider_name.as_str()),
+                    ("provider", account.provider_label.as_str()),
                     ("account", &account.name),
                     (&account.labels.slots[self.slot].label, &info.shown),
                     ("id", &info.id),

@@ -70,29 +70,26 @@ const fn charges(
 }
 
 const fn gauge(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
-    MetricFamily {
-        name,
-        kind: Kind::Gauge,
-        labels,
-        help,
-        shows: None,
-    }
+    named(name, Kind::Gauge, labels, help)
 }
 
 const fn counter(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
-    MetricFamily {
-        name,
-        kind: Kind::Counter,
-        labels,
-        help,
-        shows: None,
-    }
+    named(name, Kind::Counter, labels, help)
 }
 
 const fn histogram(name: &'static str, labels: &'static str, help: &'static str) -> MetricFamily {
+    named(name, Kind::Histogram, labels, help)
+}
+
+const fn named(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static str,
+    help: &'static str,
+) -> MetricFamily {
     MetricFamily {
         name,
-        kind: Kind::Histogram,
+        kind,
         labels,
         help,
         shows: None,
@@ -132,6 +129,33 @@ pub const FAMILIES: &[MetricFamily] = &[
         cached!("Billed cost of the current day so far."),
     ),
     charges(
+        "cloudspend_effective_cost_month_to_date",
+        M::EffectiveCost,
+        W::MonthToDate,
+        COST,
+        cached!(
+            "Effective cost of the current billing month so far: billed cost with commitments spread over the usage they cover."
+        ),
+    ),
+    charges(
+        "cloudspend_effective_cost_previous_month",
+        M::EffectiveCost,
+        W::PreviousMonth,
+        COST,
+        cached!(
+            "Effective cost of the previous billing month: billed cost with commitments spread over the usage they cover."
+        ),
+    ),
+    charges(
+        "cloudspend_effective_cost_previous_day",
+        M::EffectiveCost,
+        W::PreviousDay,
+        COST,
+        cached!(
+            "Effective cost of the most recent closed day: billed cost with commitments spread over the usage they cover."
+        ),
+    ),
+    charges(
         "cloudspend_list_cost_month_to_date",
         M::ListCost,
         W::MonthToDate,
@@ -158,6 +182,33 @@ pub const FAMILIES: &[MetricFamily] = &[
         W::Today,
         COST,
         cached!("Cost before discounts of the current day so far."),
+    ),
+    charges(
+        "cloudspend_contracted_cost_month_to_date",
+        M::ContractedCost,
+        W::MonthToDate,
+        COST,
+        cached!(
+            "Cost at contract prices of the current billing month so far, before commitment discounts."
+        ),
+    ),
+    charges(
+        "cloudspend_contracted_cost_previous_month",
+        M::ContractedCost,
+        W::PreviousMonth,
+        COST,
+        cached!(
+            "Cost at contract prices of the previous billing month, before commitment discounts."
+        ),
+    ),
+    charges(
+        "cloudspend_contracted_cost_previous_day",
+        M::ContractedCost,
+        W::PreviousDay,
+        COST,
+        cached!(
+            "Cost at contract prices of the most recent closed day, before commitment discounts."
+        ),
     ),
     charges(
         "cloudspend_restated_cost_previous_month",
@@ -222,6 +273,33 @@ pub const FAMILIES: &[MetricFamily] = &[
         cached!("Consumed quantity of the current day so far, in the unit of the label unit."),
     ),
     charges(
+        "cloudspend_pricing_quantity_month_to_date",
+        M::PricingQuantity,
+        W::MonthToDate,
+        QUANTITY,
+        cached!(
+            "Quantity in the unit in which it is priced of the current billing month so far, in the unit of the label unit."
+        ),
+    ),
+    charges(
+        "cloudspend_pricing_quantity_previous_month",
+        M::PricingQuantity,
+        W::PreviousMonth,
+        QUANTITY,
+        cached!(
+            "Quantity in the unit in which it is priced of the previous billing month, in the unit of the label unit."
+        ),
+    ),
+    charges(
+        "cloudspend_pricing_quantity_previous_day",
+        M::PricingQuantity,
+        W::PreviousDay,
+        QUANTITY,
+        cached!(
+            "Quantity in the unit in which it is priced of the most recent closed day, in the unit of the label unit."
+        ),
+    ),
+    charges(
         "cloudspend_stored_quantity",
         M::StoredQuantity,
         W::Now,
@@ -280,6 +358,8 @@ pub const FAMILIES: &[MetricFamily] = &[
     FAILING_PARTS,
     WITHHELD_PARTS,
     SKIPPED_PARTS,
+    MISSING_ROWS,
+    GROWTH,
     OLDEST_SUCCESS,
     DATA,
     DURATION,
@@ -317,35 +397,4 @@ pub(super) fn of_charges() -> impl Iterator<Item = (MetricFamily, Measure, Windo
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn names_and_help_texts_follow_the_convention() {
-        let names: BTreeSet<_> = FAMILIES.iter().map(|family| family.name).collect();
-        assert_eq!(names.len(), FAMILIES.len(), "each family is listed once");
-        for family in FAMILIES {
-            assert!(!family.help.contains(['\n', '\\', '"']), "{}", family.name);
-            assert!(family.help.ends_with('.'), "{}", family.name);
-            assert_eq!(
-                family.name.ends_with("_total"),
-                family.kind == Kind::Counter,
-                "{}",
-                family.name
-            );
-        }
-    }
-
-    #[test]
-    fn families_of_charges_are_described_as_cached() {
-        for (family, ..) in of_charges() {
-            assert!(
-                family.help.ends_with("Cached from the last poll."),
-                "{}",
-                family.name
-            );
-        }
-    }
-}
+mod tests;

@@ -119,7 +119,7 @@ impl HistoryWriter<'_> {
         }
         self.begin(name, begun)?;
         let own = [
-            ("provider", past.account.provider_name.as_str()),
+            ("provider", past.account.provider_label.as_str()),
             ("account", past.account.name.as_str()),
         ];
         let values = months

@@ -10,12 +10,21 @@ use crate::{
 
 /// Headings, and the prefixes of the families below them. The first match counts.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Cost", &["billed_cost_", "list_cost_", "restated_cost_"]),
+    (
+        "Cost",
+        &[
+            "billed_cost_",
+            "effective_cost_",
+            "list_cost_",
+            "contracted_cost_",
+            "restated_cost_",
+        ],
+    ),
     (
         "Forecasts",
         &["forecast_", "provider_", "account_forecast_"],
     ),
-    ("Quantities", &["consumed_", "stored_"]),
+    ("Quantities", &["consumed_", "pricing_", "stored_"]),
     ("Licences", &["license_"]),
     (
         "Names and ids",
@@ -40,6 +49,7 @@ const UNITS: &[(&str, &str)] = &[
     ("_success", "1 for yes, 0 for no"),
     ("_successful", "1 for yes, 0 for no"),
     ("_complete", "1 for yes, 0 for no"),
+    ("_unusual_growth", "1 for yes, 0 for no"),
     ("", "a count"),
 ];
 
@@ -96,6 +106,11 @@ const ABSENT: &[(&str, &str)] = &[
     ("failing_parts", NEVER),
     ("withheld_parts", NO_MONTHS),
     ("skipped_parts", NEVER),
+    (
+        "missing_cost_rows",
+        "where billed cost is the only basis, and until a month was read",
+    ),
+    ("unusual_growth", "where the provider reports no cost"),
     (
         "oldest_part_success_timestamp_seconds",
         "until every listed part has succeeded once",

@@ -42,7 +42,7 @@ pub(super) fn account_labels(
     others: impl IntoIterator<Item = (&'static str, String)>,
 ) -> Labels {
     let mut labels = vec![
-        ("provider", account.provider_name.as_str().to_owned()),
+        ("provider", account.provider_label.clone()),
         ("account", account.name.clone()),
     ];
     labels.extend(others);

@@ -15,9 +15,9 @@ use crate::{
     exposition::{
         families::{
             CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FAILURES, FOLDED_RATIO,
-            FOLDED_SERIES, LAST_ATTEMPT, LAST_SUCCESS, MetricFamily, OLDEST_SUCCESS, PARTS,
-            PERIOD_END, PERIOD_START, POLL_SUCCESS, POLLS, PREVIOUS_DAY_START, ROWS, SERIES,
-            SKIPPED_PARTS, WITHHELD_PARTS,
+            FOLDED_SERIES, GROWTH, LAST_ATTEMPT, LAST_SUCCESS, MISSING_ROWS, MetricFamily,
+            OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS, POLLS,
+            PREVIOUS_DAY_START, ROWS, SERIES, SKIPPED_PARTS, WITHHELD_PARTS,
         },
         samples::{Labels, Samples, account_labels},
     },
@@ -83,6 +83,8 @@ pub(super) fn register(registry: &mut Registry, views: &Arc<[View]>) {
         if family == FAILING_PARTS {
             registry.register_collector(Box::new(withheld_parts(views)));
             registry.register_collector(Box::new(skipped_parts(views)));
+            registry.register_collector(Box::new(missing_rows(views)));
+            registry.register_collector(Box::new(unusual_growth(views)));
         }
     }
 }
@@ -115,6 +117,36 @@ fn skipped_parts(views: &[View]) -> Samples {
     Samples {
         family: SKIPPED_PARTS,
         samples: views.iter().map(sample).collect(),
+    }
+}
+
+/// The rows that lack a cost basis.
+fn missing_rows(views: &[View]) -> Samples {
+    let of_view = |view: &View| -> Vec<(Labels, f64)> {
+        let missing = view.health.missing.iter();
+        missing
+            .filter_map(|(measure, rows)| {
+                let basis = ("cost", measure.cost_basis()?.to_owned());
+                Some((account_labels(&view.account, [basis]), *rows as f64))
+            })
+            .collect()
+    };
+    Samples {
+        family: MISSING_ROWS,
+        samples: views.iter().flat_map(of_view).collect(),
+    }
+}
+
+/// Whether a month has grown unusually within the last day.
+fn unusual_growth(views: &[View]) -> Samples {
+    let sample = |view: &View| {
+        let grown = !view.health.growth.as_ref()?.is_empty();
+        let labels = account_labels(&view.account, []);
+        Some((labels, f64::from(u8::from(grown))))
+    };
+    Samples {
+        family: GROWTH,
+        samples: views.iter().filter_map(sample).collect(),
     }
 }
 
@@ -162,7 +194,7 @@ impl Collector for AccountGauge {
         for view in self.views.iter() {
             if let Some(value) = (self.read)(view) {
                 let labels = [
-                    ("provider", view.account.provider_name.as_str()),
+                    ("provider", view.account.provider_label.as_str()),
                     ("account", view.account.name.as_str()),
                 ];
                 ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;

@@ -31,6 +31,8 @@ pub enum Auth {
     },
     /// A bearer token from a login.
     Login(Box<dyn Login>),
+    /// None: each request carries its own authorisation, or needs none.
+    None,
 }
 
 /// How a provider issues tokens.
@@ -112,6 +114,7 @@ impl Session {
                 secret,
             } => return header_from(name, prefix, secret).map(Some),
             Auth::Login(login) => login,
+            Auth::None => return Ok(None),
         };
         let mut state = self.state.lock().await;
         let now = clock.now();
@@ -166,7 +169,7 @@ impl Session {
     /// Discards a token that was refused, unless another request has already replaced it. False where another login
     /// cannot help: the account has none, or there was one just before, for this part or another.
     pub(super) async fn invalidate(&self, refused: &Credential, clock: &Clock) -> bool {
-        if matches!(self.auth, Auth::Header { .. }) {
+        if !matches!(self.auth, Auth::Login(_)) {
             return false;
         }
         let mut state = self.state.lock().await;

@@ -37,17 +37,25 @@ impl Body {
                 )));
             }
         };
+        Ok(Self {
+            gzip,
+            ..Self::as_stored(response, place)
+        })
+    }
+
+    /// The body of a response as it was sent: a content coding is a property of what is stored.
+    pub(super) fn as_stored(response: reqwest::Response, place: String) -> Self {
         let (head, frames) = Response::from(response).into_parts();
         let length = frames.size_hint().exact();
-        Ok(Self {
+        Self {
             framed: is_framed(head.version, &head.headers, length),
             has_end_mark: head.version >= Version::HTTP_2,
             length,
             arrived: 0,
             frames,
             place,
-            gzip,
-        })
+            gzip: None,
+        }
     }
 
     /// Refuses a body whose end cannot be known: one of HTTP/1 without a length, which ends with the connection. If its

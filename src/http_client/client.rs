@@ -1,39 +1,47 @@
 //! The client of one account: sends requests with its credential, within its limits, and retries what may succeed.
 
-use std::time::Duration;
+mod exchange;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::Method;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use uuid::Uuid;
 
 use super::{
     auth::{Auth, Credential, Session},
+    connections::Connections,
     deadline,
     proxy::{self, Proxies},
     rate_limit::RateLimiter,
-    redirect::{location, may_follow, retry_after},
+    redirect::{location, may_follow},
     request::Request,
     response::Response,
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
-    status::{is_retryable, send_error, status_error},
-    tls,
+    status::{send_error, status_error},
 };
 use crate::{
     charge::SharedSink,
     counters::Code,
     error::{ProviderError, Reason},
     json::row_splitter::{Frame, Splitter},
-    secret::proxy_variable,
+    secret::network_variable,
     telemetry::error_chain::chain,
 };
+
+pub use exchange::{Exchange, Refusal};
 
 /// The client of one account's API.
 #[derive(Debug)]
 pub struct Http {
-    client: reqwest::Client,
+    connections: Mutex<Connections>,
     base: Url,
     session: Session,
     rate_limiter: RateLimiter,
@@ -44,43 +52,18 @@ pub struct Http {
 /// The longest Retry-After that one request waits for; a longer one is left to the poller.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 const MAX_REDIRECTS: usize = 5;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a response may send nothing. Half-open connections are found this way.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl Http {
     /// A client for the API below a base URL, whose path is kept as a prefix.
     pub fn new(base: Url, auth: Auth, settings: Settings) -> Self {
-        Self::through(Proxies::new(proxy_variable), base, auth, settings)
+        Self::through(Proxies::new(&network_variable), base, auth, settings)
     }
 
     pub(super) fn through(proxies: Proxies, base: Url, auth: Auth, settings: Settings) -> Self {
-        let chosen = proxies.clone();
-        let read_timeout = (settings.timeout / 2).min(READ_TIMEOUT);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where clients are made, with their limits"
-        )]
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::configuration())
-            .user_agent(concat!("cloudspend-exporter/", env!("CARGO_PKG_VERSION")))
-            .proxy(reqwest::Proxy::custom(move |target| {
-                chosen.of(target).cloned()
-            }))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_gzip()
-            .default_headers(HeaderMap::from_iter([(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("gzip"),
-            )]))
-            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT))
-            .read_timeout(read_timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .referer(false)
-            .build()
-            .expect("the TLS back end is compiled in");
+        let trust = settings.authorities.current();
+        let connections = Connections::new(trust, &proxies, settings.timeout);
         Self {
-            client,
+            connections: Mutex::new(connections),
             base,
             session: Session::new(auth),
             rate_limiter: RateLimiter::new(settings.requests_per_second, settings.concurrency),
@@ -255,28 +238,28 @@ impl Http {
         );
     }
 
+    /// Waits until a request may be sent.
+    async fn permit(&self, request: &Request) -> Result<OwnedSemaphorePermit, ProviderError> {
+        if let Some(wait) = self.rate_limiter.pause_left() {
+            deadline::retrying(paused(request, wait));
+        }
+        let permit = self.rate_limiter.acquire().await;
+        permit.map_err(|wait| paused(request, wait))
+    }
+
     /// One attempt, redirects included.
     async fn send(
         &self,
         request: &Request,
         credential: Option<&Credential>,
     ) -> Result<Response, ProviderError> {
-        let paused = |wait| {
-            let what = format!(
-                "{}: the provider requested a pause before the next request",
-                request.place()
-            );
-            ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
-        };
-        if let Some(wait) = self.rate_limiter.pause_left() {
-            deadline::retrying(paused(wait));
-        }
-        let permit = self.rate_limiter.acquire().await.map_err(paused)?;
+        let permit = self.permit(request).await?;
         let correlation_id = request.new_correlation_id();
         let mut url = request.url.clone();
         for redirects in 0..=MAX_REDIRECTS {
             if redirects > 0 {
-                self.rate_limiter.wait().await.map_err(paused)?;
+                let slot = self.rate_limiter.wait().await;
+                slot.map_err(|wait| paused(request, wait))?;
             }
             let response = self
                 .send_once(request, &url, credential, correlation_id)
@@ -298,14 +281,7 @@ impl Http {
                 url = target.clone();
                 continue;
             }
-            let wait = is_retryable(status.as_u16())
-                .then(|| retry_after(response.headers(), self.settings.clock.now()))
-                .flatten();
-            if let Some(wait) = wait
-                && matches!(status.as_u16(), 429 | 503)
-            {
-                self.rate_limiter.pause(wait);
-            }
+            let wait = self.pause_after(status, response.headers());
             let error = status_error(request, response, target.as_ref(), wait, credential).await;
             return Err(error.with_correlation_id(correlation_id));
         }
@@ -316,6 +292,17 @@ impl Http {
         .with_correlation_id(correlation_id))
     }
 
+    /// The connections over the authorities as they are now: new ones where these changed.
+    fn connections(&self) -> Connections {
+        let trust = self.settings.authorities.current();
+        let known = self.connections.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&known.trust, &trust) {
+            *known = Connections::new(trust, &self.proxies, self.settings.timeout);
+        }
+        known.clone()
+    }
+
     /// Sends one HTTP request, counts it and logs its status.
     async fn send_once(
         &self,
@@ -324,8 +311,11 @@ impl Http {
         credential: Option<&Credential>,
         correlation_id: Option<Uuid>,
     ) -> Result<reqwest::Response, ProviderError> {
-        let mut builder = self
-            .client
+        if let Some(error) = self.proxies.unusable_for(&request.place(), url) {
+            return Err(error.with_correlation_id(correlation_id));
+        }
+        let Connections { client, trust } = self.connections();
+        let mut builder = client
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone());
         if let Some(credential) = credential {
@@ -347,9 +337,9 @@ impl Http {
             Err(error) => {
                 self.settings.counters.requested(Code::None, sent.elapsed());
                 let place = request.place();
-                let error = match self.proxies.explain(&place, url, &error).await {
-                    Some(refusal) => refusal,
-                    None => send_error(&place, error),
+                let error = match self.proxies.explain(&place, url, &error, &trust).await {
+                    Some(refusal) => refusal.because(error.without_url()),
+                    None => send_error(&place, error, &trust),
                 };
                 return Err(error.with_correlation_id(correlation_id));
             }
@@ -367,6 +357,15 @@ impl Http {
         );
         Ok(response)
     }
+}
+
+/// The error of a request that is not sent, since the provider requested a longer pause than one request waits.
+fn paused(request: &Request, wait: Duration) -> ProviderError {
+    let what = format!(
+        "{}: the provider requested a pause before the next request",
+        request.place()
+    );
+    ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
 }
 
 /// A URL below a base URL; an empty last segment gives a trailing slash.

@@ -1,4 +1,4 @@
-//! Decompression of a gzip body while it arrives.
+//! Decompression of gzip while it arrives: the body of a response, or a file of an export.
 
 use std::collections::VecDeque;
 
@@ -12,11 +12,11 @@ const WINDOW_BITS: u8 = 15;
 
 /// It is not gzip, or a checksum is wrong.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct InvalidGzip;
+pub(crate) struct InvalidGzip;
 
 /// A gzip body of one or more members, each of which ends with its checksum and length.
 #[derive(Debug, Default)]
-pub(super) struct Gzip {
+pub(crate) struct Gzip {
     member: Option<Decompress>,
     members: u64,
     input: VecDeque<Bytes>,
@@ -26,12 +26,12 @@ pub(super) struct Gzip {
 
 impl Gzip {
     /// Adds bytes that have arrived.
-    pub(super) fn push(&mut self, chunk: Bytes) {
+    pub(crate) fn push(&mut self, chunk: Bytes) {
         self.input.push_back(chunk);
     }
 
     /// The next decompressed chunk; `None` where more must arrive first.
-    pub(super) fn chunk(&mut self) -> Result<Option<Bytes>, InvalidGzip> {
+    pub(crate) fn chunk(&mut self) -> Result<Option<Bytes>, InvalidGzip> {
         let mut output = Vec::new();
         loop {
             let input = self.input.front().map_or(&[][..], |chunk| chunk);
@@ -67,7 +67,7 @@ impl Gzip {
     }
 
     /// Whether the body may end here. Nothing at all is not gzip; whether it is an empty body, its framing decides.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.member.is_none() && self.members > 0 && self.input.is_empty()
     }
 }

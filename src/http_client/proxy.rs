@@ -1,15 +1,17 @@
 //! Which proxy a request takes, by the usual variables, and the status with which a proxy refuses a tunnel.
 
-use std::{net::IpAddr, time::Duration};
+use std::{ffi::OsString, net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::request::origin;
+use super::{deadline, request::origin, status::tls_error, tls::Trust};
 use crate::{
     error::{ProviderError, Reason},
     telemetry::error_chain::sources,
@@ -23,10 +25,21 @@ const MAX_STATUS_LINE: usize = 1024;
 /// The proxies of http and https requests, and the hosts that are reached without one.
 #[derive(Clone, Default)]
 pub(super) struct Proxies {
-    http: Option<Url>,
-    https: Option<Url>,
+    http: Option<Choice>,
+    https: Option<Choice>,
     exceptions: Vec<Exception>,
 }
+
+/// What a variable names.
+#[derive(Clone)]
+enum Choice {
+    Proxy(Url),
+    /// The variable's value is no URL of a proxy. It may hold a password, so only its name is kept.
+    Unusable(String),
+}
+
+const ALLOWED: &str =
+    "must be the URL of an http or https proxy, such as http://proxy.example.com:3128";
 
 impl std::fmt::Debug for Proxies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -37,51 +50,116 @@ impl std::fmt::Debug for Proxies {
 
 impl Proxies {
     /// The proxies that variables name: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case.
-    pub(super) fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let value = |name: &str| {
             [name.to_owned(), name.to_ascii_lowercase()]
-                .iter()
-                .filter_map(|name| variable(name))
-                .find(|value| !value.trim().is_empty())
+                .into_iter()
+                .filter_map(|name| {
+                    let value = variable(&name)?;
+                    Some((name, value.to_string_lossy().into_owned()))
+                })
+                .find(|(_, value)| !value.trim().is_empty())
         };
-        let proxy = |name: &str| proxy_url(&value(name).or_else(|| value("ALL_PROXY"))?);
+        let choice = |name: &str| {
+            let (name, value) = value(name).or_else(|| value("ALL_PROXY"))?;
+            Some(proxy_url(&value).map_or(Choice::Unusable(name), Choice::Proxy))
+        };
         Self {
-            http: proxy("HTTP_PROXY"),
-            https: proxy("HTTPS_PROXY"),
+            http: choice("HTTP_PROXY"),
+            https: choice("HTTPS_PROXY"),
             exceptions: value("NO_PROXY")
-                .unwrap_or_default()
+                .map_or_else(String::new, |(_, list)| list)
                 .split([',', ' '])
                 .filter_map(Exception::new)
                 .collect(),
         }
     }
 
-    /// The proxy of a request; `None` where it is sent directly.
-    pub(super) fn of(&self, target: &Url) -> Option<&Url> {
-        let proxy = match target.scheme() {
+    fn choice(&self, target: &Url) -> Option<&Choice> {
+        // No proxy reaches the loopback of this machine, where the demo and sidecars are, nor its link.
+        if is_near(target) {
+            return None;
+        }
+        let choice = match target.scheme() {
             "https" => self.https.as_ref(),
             _ => self.http.as_ref(),
         }?;
         let is_exception = self.exceptions.iter().any(|known| known.matches(target));
-        (!is_exception).then_some(proxy)
+        (!is_exception).then_some(choice)
     }
 
-    /// The error of a connection that failed on its way through a proxy; `None` where none was in the way.
+    /// The proxy of a request; `None` where it is sent directly.
+    pub(super) fn of(&self, target: &Url) -> Option<&Url> {
+        match self.choice(target)? {
+            Choice::Proxy(proxy) => Some(proxy),
+            Choice::Unusable(_) => None,
+        }
+    }
+
+    /// The error of a request whose proxy cannot be used. It is not sent: whoever sets a proxy wants none without it.
+    pub(super) fn unusable_for(&self, place: &str, target: &Url) -> Option<ProviderError> {
+        match self.choice(target)? {
+            Choice::Proxy(_) => None,
+            Choice::Unusable(variable) => Some(ProviderError::new(
+                Reason::Unreachable,
+                format!("{place}: the environment variable {variable} {ALLOWED}"),
+            )),
+        }
+    }
+
+    /// The error of a connection that failed on its way through a proxy, without its cause; `None` where no proxy was in
+    /// the way, or TLS failed.
     pub(super) async fn explain(
         &self,
         place: &str,
         target: &Url,
         error: &reqwest::Error,
+        trust: &Trust,
     ) -> Option<ProviderError> {
         let proxy = self.of(target)?;
-        let is_refusal = sources(error).any(|source| source.to_string().contains("tunnel error"));
-        if !is_refusal {
+        let says = |text: &str| sources(error).any(|source| source.to_string().contains(text));
+        if tls_error(error).is_some() || !error.is_connect() {
             return None;
         }
-        let asking = refused_status(proxy, target);
-        let status = tokio::time::timeout(REFUSAL_TIMEOUT, asking).await;
-        Some(refused(place, proxy, status.ok().flatten()))
+        if says("tunnel error") && !says("underlying connection") {
+            // A deadline may pass before the proxy answers again.
+            deadline::retrying(refused(place, proxy, None));
+            let asking = refused_status(proxy, target, trust);
+            let status = tokio::time::timeout(REFUSAL_TIMEOUT, asking).await;
+            return Some(refused(place, proxy, status.ok().flatten()));
+        }
+        let proxy = origin(proxy);
+        Some(if error.is_timeout() {
+            let what = format!("{place}: no connection through the proxy {proxy} in time");
+            ProviderError::new(Reason::Timeout, what).retryable()
+        } else {
+            let what = format!("{place}: the proxy {proxy} cannot be reached");
+            ProviderError::new(Reason::Unreachable, what).retryable()
+        })
     }
+}
+
+/// What is wrong with the proxies that variables name, by variable.
+pub(super) fn problems_of_variables(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Vec<(String, String)> {
+    let Proxies {
+        http,
+        https,
+        exceptions,
+    } = Proxies::new(variable);
+    if exceptions.iter().any(Exception::is_everything) {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    for choice in [https, http].into_iter().flatten() {
+        if let Choice::Unusable(variable) = choice
+            && problems.iter().all(|(known, _)| *known != variable)
+        {
+            problems.push((variable, ALLOWED.to_owned()));
+        }
+    }
+    problems
 }
 
 /// The error of a request that a proxy refuses. It names the proxy without its user and password.
@@ -105,10 +183,26 @@ pub(super) fn refused(place: &str, proxy: &Url, status: Option<u16>) -> Provider
 }
 
 /// The client of the requests hides the status of a refused tunnel, so the proxy is asked once more.
-async fn refused_status(proxy: &Url, target: &Url) -> Option<u16> {
-    if proxy.scheme() != "http" {
-        return None;
+async fn refused_status(proxy: &Url, target: &Url, trust: &Trust) -> Option<u16> {
+    let host = proxy.host_str()?.trim_matches(['[', ']']);
+    let address = (host, proxy.port_or_known_default()?);
+    let stream = TcpStream::connect(address).await.ok()?;
+    if proxy.scheme() == "http" {
+        return ask(stream, proxy, target).await;
     }
+    let mut tls = trust.tls.clone();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let name = ServerName::try_from(host.to_owned()).ok()?;
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream);
+    ask(stream.await.ok()?, proxy, target).await
+}
+
+/// Asks a proxy for a tunnel; the status where it refuses one.
+async fn ask(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    proxy: &Url,
+    target: &Url,
+) -> Option<u16> {
     let port = target.port_or_known_default()?;
     let authority = format!("{}:{port}", target.host_str()?);
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
@@ -118,10 +212,8 @@ async fn refused_status(proxy: &Url, target: &Url) -> Option<u16> {
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    let host = proxy.host_str()?.trim_matches(['[', ']']);
-    let address = (host, proxy.port_or_known_default()?);
-    let mut stream = TcpStream::connect(address).await.ok()?;
     stream.write_all(request.as_bytes()).await.ok()?;
+    stream.flush().await.ok()?;
     let mut line = Vec::new();
     while !line.contains(&b'\n') && line.len() < MAX_STATUS_LINE {
         if stream.read_buf(&mut line).await.ok()? == 0 {
@@ -210,6 +302,10 @@ impl Exception {
         Some(Self { host, port })
     }
 
+    fn is_everything(&self) -> bool {
+        self.host == Host::All && self.port.is_none()
+    }
+
     fn matches(&self, target: &Url) -> bool {
         if self.port.is_some() && self.port != target.port_or_known_default() {
             return false;
@@ -228,6 +324,16 @@ impl Exception {
             Host::Domain(domain) => host == domain || is_below(domain),
             Host::Below(domain) => is_below(domain),
         }
+    }
+}
+
+/// Whether a server is on this machine, or only reached from its own link, such as the metadata service of a cloud.
+fn is_near(target: &Url) -> bool {
+    match target.host() {
+        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        None => false,
     }
 }
 

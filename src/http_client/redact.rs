@@ -9,7 +9,7 @@ const TELLTALE: usize = 8;
 
 /// Whether a text repeats so much of a credential that it must not be shown: as it is, percent-encoded, escaped as in
 /// JSON, in JavaScript or in HTML, in hexadecimal or in base64, with other text around it, too.
-pub(super) fn repeats(text: &[u8], secret: &[u8]) -> bool {
+pub(crate) fn repeats(text: &[u8], secret: &[u8]) -> bool {
     let length = secret.len().min(TELLTALE);
     if length == 0 {
         return false;

@@ -5,7 +5,10 @@ use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::{body::Body, row_stream::Batch};
+use super::{
+    body::Body,
+    row_stream::{Batch, Source},
+};
 use crate::error::{ProviderError, Reason};
 
 /// A successful response whose body is still to be read. It counts as one of the account's concurrent requests.
@@ -39,6 +42,22 @@ impl Response {
         })
     }
 
+    /// The same for a response whose body is read as it was sent.
+    pub(super) fn as_stored(
+        response: reqwest::Response,
+        place: String,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            read: 0,
+            empty: response.status() == StatusCode::NO_CONTENT,
+            body: Body::as_stored(response, place.clone()),
+            place,
+            correlation_id: None,
+            _permit: permit,
+        }
+    }
+
     /// Reads the whole body.
     pub(super) async fn whole(&mut self, limit: usize) -> Result<Bytes, ProviderError> {
         let mut body = BytesMut::new();
@@ -53,19 +72,10 @@ impl Response {
 
     /// The next batch of a body that is read row by row.
     pub(super) async fn batch(&mut self, limit: u64) -> Result<Batch, ProviderError> {
-        let mut batch = Batch::default();
-        while !batch.is_full() {
-            let Some(chunk) = self.chunk().await? else {
-                batch.last = true;
-                break;
-            };
-            self.read += chunk.len() as u64;
-            if self.read > limit {
-                return Err(self.too_large(limit));
-            }
-            batch.push(chunk);
-        }
-        Ok(batch)
+        let mut read = self.read;
+        let batch = Batch::next(self, &mut read, limit).await;
+        self.read = read;
+        batch
     }
 
     /// Refuses a body whose end cannot be known.
@@ -73,7 +83,9 @@ impl Response {
         let framed = self.body.require_framing();
         framed.map_err(|error| error.with_correlation_id(self.correlation_id))
     }
+}
 
+impl Source for Response {
     async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
         if self.empty {
             return Ok(None);

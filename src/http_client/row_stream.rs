@@ -1,6 +1,8 @@
-//! The rows of a body, decoded and folded on a blocking thread while more of it arrives.
+//! The rows of a body, decoded and folded on a blocking thread while more of it arrives. Bodies of responses and files
+//! of exports share its batches, permits and bounds.
 
 use std::{
+    future::Future,
     num::NonZero,
     panic,
     sync::{LazyLock, PoisonError},
@@ -56,37 +58,88 @@ const SMALL_BATCH: usize = 32 * 1024;
 static PERMITS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)));
 
+/// A body that arrives in chunks.
+pub(crate) trait Source: Send {
+    /// The next chunk after decompression, never an empty one; `None` at the end of a complete body.
+    fn chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>, ProviderError>> + Send;
+
+    /// The error of a body that is longer than this many bytes.
+    fn too_large(&self, limit: u64) -> ProviderError;
+}
+
 /// Chunks of a body that are decoded at once.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    chunks: Vec<Bytes>,
+pub(crate) struct Batch {
+    pub(crate) chunks: Vec<Bytes>,
     length: usize,
     /// Whether it is the last of the body.
-    pub(super) last: bool,
+    pub(crate) last: bool,
 }
 
 impl Batch {
-    pub(super) fn push(&mut self, chunk: Bytes) {
-        self.length += chunk.len();
-        self.chunks.push(chunk);
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.length >= BATCH_SIZE || self.chunks.len() >= MAX_CHUNKS
+    /// The next batch of a body, of which `read` counts the bytes so far.
+    pub(crate) async fn next(
+        source: &mut impl Source,
+        read: &mut u64,
+        limit: u64,
+    ) -> Result<Self, ProviderError> {
+        let mut batch = Self::default();
+        while batch.length < BATCH_SIZE && batch.chunks.len() < MAX_CHUNKS {
+            let Some(chunk) = source.chunk().await? else {
+                batch.last = true;
+                break;
+            };
+            *read += chunk.len() as u64;
+            if *read > limit {
+                return Err(source.too_large(limit));
+            }
+            batch.length += chunk.len();
+            batch.chunks.push(chunk);
+        }
+        Ok(batch)
     }
 
     /// Waits for a permit to decode it on a blocking thread; a small one needs none.
-    pub(super) async fn acquire_permit(&self) -> Option<Permit> {
+    pub(crate) async fn acquire_permit(&self) -> Option<Permit> {
         if self.length <= SMALL_BATCH {
             return None;
         }
-        let permit = PERMITS.acquire().await;
-        Some(permit.expect("the semaphore is never closed"))
+        Some(acquire_permit().await)
     }
 }
 
-/// The right to decode one batch on a blocking thread.
-pub(super) type Permit = SemaphorePermit<'static>;
+/// The right to decode on a blocking thread.
+pub(crate) type Permit = SemaphorePermit<'static>;
+
+/// Waits for a permit to decode on a blocking thread.
+pub(crate) async fn acquire_permit() -> Permit {
+    let permit = PERMITS.acquire().await;
+    permit.expect("the semaphore is never closed")
+}
+
+/// Decodes on a blocking thread, or here where it needs no permit. If the future is dropped, the thread stops at the end
+/// of this step.
+pub(crate) async fn decode<T: Send + 'static>(
+    permit: Option<Permit>,
+    step: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
+) -> Result<T, ProviderError> {
+    let Some(permit) = permit else {
+        return step();
+    };
+    let decoding = task::spawn_blocking(move || {
+        let _permit = permit;
+        step()
+    });
+    decoding
+        .await
+        .unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_) => Err(ProviderError::new(
+                Reason::Timeout,
+                "the exporter is shutting down",
+            )),
+        })
+}
 
 /// The rows of one response while they are read.
 pub(super) struct RowReader<F> {
@@ -108,31 +161,17 @@ impl<F: Fold> RowReader<F> {
         }
     }
 
-    /// Decodes the next batch on a blocking thread, or here where it needs no permit. If the future is dropped, the
-    /// thread stops at the end of the batch.
+    /// Decodes the next batch.
     pub(super) async fn read(
         mut self,
         batch: Batch,
         permit: Option<Permit>,
     ) -> Result<Self, ProviderError> {
-        let Some(permit) = permit else {
-            self.decode(&batch)?;
-            return Ok(self);
-        };
-        let reading = task::spawn_blocking(move || {
-            let _permit = permit;
+        decode(permit, move || {
             self.decode(&batch)?;
             Ok(self)
-        });
-        reading
-            .await
-            .unwrap_or_else(|error| match error.try_into_panic() {
-                Ok(panic) => panic::resume_unwind(panic),
-                Err(_) => Err(ProviderError::new(
-                    Reason::Timeout,
-                    "the exporter is shutting down",
-                )),
-            })
+        })
+        .await
     }
 
     /// Ends the body, if it may end here.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::tls::Authorities;
 use crate::{clock::Clock, counters::Counters, http_client::retry::Backoff};
 
 /// The limits of one response.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub backoff: Backoff,
     /// The limits of one response.
     pub bounds: Bounds,
+    /// Whom TLS connections trust.
+    pub authorities: Authorities,
     /// Where requests are counted.
     pub counters: Arc<Counters>,
     /// The current time, for the expiry of tokens and for dates in Retry-After.

@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
+use rustls::CertificateError;
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -10,9 +11,10 @@ use super::{
     body::Body,
     redact,
     request::{Request, origin, without_query},
+    tls::Trust,
 };
 use crate::{
-    error::{ProviderError, Reason},
+    error::{AUTHORITY_AS_SERVER, ProviderError, Reason, UNTRUSTED},
     telemetry::error_chain::sources,
 };
 
@@ -23,12 +25,14 @@ const MAX_READ: usize = 8 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// No response came.
-pub(super) fn send_error(place: &str, error: reqwest::Error) -> ProviderError {
+pub(super) fn send_error(place: &str, error: reqwest::Error, trust: &Trust) -> ProviderError {
     let hyper = sources(&error).find_map(|error| error.downcast_ref::<hyper::Error>());
     let (reason, what, retryable) = if error.is_timeout() {
         (Reason::Timeout, "no response in time", true)
-    } else if is_tls(&error) {
-        (Reason::Tls, "the TLS connection failed", false)
+    } else if let Some(tls) = tls_error(&error) {
+        let what = tls_failure(tls, trust);
+        let failed = ProviderError::new(Reason::Tls, format!("{place}: {what}"));
+        return failed.because(error.without_url());
     } else if error.is_connect() {
         (Reason::Unreachable, "no connection", true)
     } else if hyper.is_some_and(hyper::Error::is_parse_too_large) {
@@ -129,11 +133,12 @@ fn redirect_target(request: &Request, target: &Url, credential: Option<&Credenti
     shown.chars().take(MAX_EXCERPT).collect()
 }
 
-/// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
-/// sent, since the rest of it may hold the credential in a form that is not recognised.
-async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
-    let mut body = Body::new(response, String::new()).ok()?;
+/// The beginning of an error's body: whatever arrives within some seconds.
+pub(super) async fn error_body(response: reqwest::Response) -> Vec<u8> {
     let mut read = Vec::new();
+    let Ok(mut body) = Body::new(response, String::new()) else {
+        return read;
+    };
     let reading = async {
         while let Ok(Some(chunk)) = body.chunk().await {
             read.extend_from_slice(&chunk[..chunk.len().min(MAX_READ - read.len())]);
@@ -144,6 +149,13 @@ async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
     };
     // Whatever has arrived by then is shown.
     let _ = tokio::time::timeout(READ_TIMEOUT, reading).await;
+    read
+}
+
+/// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
+/// sent, since the rest of it may hold the credential in a form that is not recognised.
+async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
+    let read = error_body(response).await;
     if redact::repeats(&read, secret.as_bytes()) {
         return None;
     }
@@ -164,16 +176,50 @@ fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
     sources(error).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// `io::Error` hides from `source` what it wraps, and may wrap another one, so that is checked as well.
-fn is_tls(error: &reqwest::Error) -> bool {
-    fn wraps_tls(error: &(dyn Error + 'static)) -> bool {
-        error.is::<rustls::Error>()
-            || error
+/// The error of TLS among the causes. `io::Error` hides from `source` what it wraps, and may wrap another one, so that
+/// is looked at as well.
+pub(super) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    fn wrapped<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+        error.downcast_ref().or_else(|| {
+            let inner = error
                 .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref)
-                .is_some_and(|inner| wraps_tls(inner))
+                .and_then(io::Error::get_ref);
+            wrapped(inner?)
+        })
     }
-    sources(error).any(wraps_tls)
+    sources(error).find_map(wrapped)
+}
+
+/// Why a TLS connection failed, in words.
+fn tls_failure(error: &rustls::Error, trust: &Trust) -> String {
+    let what = "the TLS connection failed";
+    let rustls::Error::InvalidCertificate(certificate) = error else {
+        return what.to_owned();
+    };
+    let why = match certificate {
+        // The signature is another one where the trusted authority has the same name, as a renewed one has.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => UNTRUSTED,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the certificate is for another name"
+        }
+        // webpki's own kind, which is a dependency of rustls.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            AUTHORITY_AS_SERVER
+        }
+        _ => return what.to_owned(),
+    };
+    let mut message = format!("{what}: {why}");
+    for problem in &trust.problems {
+        message.push_str("; ");
+        message.push_str(&problem.to_string());
+    }
+    message
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The sums of one billing month while charges are still arriving.
 
+use std::collections::BTreeSet;
+
 use crate::{
     charge::{Amount, Measure, Sum},
     ledger::{
@@ -40,13 +42,14 @@ impl OpenMonth {
         }
     }
 
-    /// Drops the compensation terms and makes the sums of all keys contiguous.
-    pub(super) fn close(self) -> Sums {
+    /// Drops the compensation terms and the withheld measures, and makes the sums of all keys contiguous.
+    pub(super) fn close(self, withheld: &BTreeSet<Measure>) -> Sums {
         Sums {
             rows: self.rows,
             columns: self
                 .columns
                 .into_iter()
+                .filter(|open| !withheld.contains(&open.measure))
                 .map(|open| {
                     let mut entries = Vec::new();
                     let mut sums = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::DateTime;
 
 use crate::{
-    charge::Month,
+    charge::{Month, MonthSource},
     ledger::{label_table::LabelTable, month_marks::MonthMarks, sums::Sums},
     provider::Fetched,
 };
@@ -35,4 +35,6 @@ pub struct PartTotals {
     pub data_until: Option<DateTime>,
     /// What an operator should know about the data.
     pub remarks: BTreeSet<String>,
+    /// Where the data of each month comes from, if the provider says it.
+    pub sources: Vec<(Month, MonthSource)>,
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    charge::{Amount, Measure},
+    charge::{Charge, Measure},
     ledger::column::Entry,
     provider::MonthFetch,
     test_support::{Scripted, account, cost, day, totals_of},
@@ -118,6 +118,28 @@ fn non_finite_amount_is_rejected() {
         assert_eq!(refused, Err(ChargeError::NotFinite));
         assert!(ledger.close(Fetched::replaced()).label_table.is_empty());
     }
+}
+
+#[test]
+fn withheld_measure_is_in_no_total() {
+    let account = account(Scripted::new(&[], MonthFetch::Both), "UTC");
+    let mut ledger = Ledger::new(Arc::new(LabelMapping::of(&account)), 10);
+    let day = Period::Day("2025-03-01".parse().unwrap());
+    let amount = |measure| Amount {
+        measure,
+        value: 1.0,
+        unit: "EUR",
+    };
+    let amounts = [Measure::BilledCost, Measure::ListCost].map(amount);
+    let labels = ledger.label_set(&["a"]).unwrap();
+    ledger.charge_to(labels, day, &amounts).unwrap();
+    ledger.withhold_measure(Measure::ListCost);
+    ledger.charge_to(labels, day, &amounts).unwrap();
+    let totals = ledger.close(Fetched::replaced());
+    let (_, sums) = &totals.months[0];
+    let measures: Vec<_> = sums.columns.iter().map(|column| column.measure).collect();
+    assert_eq!(measures, [Measure::BilledCost]);
+    assert_eq!((sums.rows, sums.columns[0].total()), (2, 2.0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     error::{ProviderError, Reason},
     ledger,
     provider::{Part, PollRequest},
-    state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Restated},
+    state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Growth, Restated},
     telemetry::error_chain::chain,
     view::view,
 };
@@ -50,6 +50,8 @@ impl PollCommit {
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
         state.status.remarks.clear();
+        state.status.sources.clear();
+        let before = self.handle.state.load_full();
         let listed = results.len();
         for (part, result) in results {
             let result = result.and_then(|totals| {
@@ -66,6 +68,10 @@ impl PollCommit {
             match result {
                 Ok(mut totals) => {
                     state.status.remarks.append(&mut totals.remarks);
+                    let sources = totals.sources.drain(..);
+                    let sources = sources.map(|(month, source)| (part.id.clone(), month, source));
+                    state.status.sources.extend(sources);
+                    rows += state.rows_of_unchanged(&part.id, &totals.fetched);
                     let restated = state.accept(&part.id, totals, request, &account.zone);
                     self.log_restated(&part, &restated);
                 }
@@ -88,7 +94,11 @@ impl PollCommit {
         self.log_skipped(&state, &skipped);
         self.record_skipped(&mut state, skipped, listed);
         self.log_failed(&state, &failed, request.now);
+        let grown = state.record_growth(&before, request);
+        self.log_grown(&grown);
         state.prune(request.current);
+        let remarks = state.month_remarks();
+        state.status.remarks.extend(remarks);
         state.status.rate_limited_until =
             (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
         self.publish(state, request, rows, started.elapsed());
@@ -111,7 +121,7 @@ impl PollCommit {
         };
         tracing::warn!(
             account = account.name,
-            provider = account.provider_name.as_str(),
+            provider = account.provider_label,
             part = "discovery",
             known_parts = known,
             last_success = state.status.last_success.map(tracing::field::display),
@@ -155,7 +165,7 @@ impl PollCommit {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
                     account = account.name,
-                    provider = account.provider_name.as_str(),
+                    provider = account.provider_label,
                     rows,
                     series = state.label_table.len(),
                     parts = state.parts.len(),
@@ -233,13 +243,26 @@ impl PollCommit {
             };
             tracing::warn!(
                 account = account.name,
-                provider = account.provider_name.as_str(),
+                provider = account.provider_label,
                 part,
                 last_success = last_success.map(tracing::field::display),
                 reason = error.reason().as_str(),
                 correlation_id = error.correlation_id().map(tracing::field::display),
                 error = chain(error),
                 "{message}"
+            );
+        }
+    }
+
+    fn log_grown(&self, grown: &[Growth]) {
+        for growth in grown {
+            tracing::warn!(
+                account = self.handle.account.name,
+                month = %growth.month,
+                currency = &*growth.currency,
+                from = growth.from,
+                to = growth.to,
+                "The gross amount of a month more than doubled since the last poll"
             );
         }
     }

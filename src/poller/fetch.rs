@@ -128,7 +128,13 @@ impl PartFetcher {
 
     /// When one fetch must have ended.
     fn until(&self, deadline: Option<Instant>) -> Instant {
-        let own = instant() + self.account.poll.timeout;
+        let poll = &self.account.poll;
+        let own = if self.account.provider.may_take_whole_poll() {
+            poll.interval.max(poll.timeout)
+        } else {
+            poll.timeout
+        };
+        let own = instant() + own;
         deadline.map_or(own, |deadline| deadline.min(own))
     }
 }

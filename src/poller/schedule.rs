@@ -87,8 +87,8 @@ pub(super) fn poll_request(account: &Account, state: &AccountState, now: Timesta
     }
 }
 
-/// Whether the closed month must be fetched again: it never was, it may be restated and was not fetched today, or its
-/// last day has closed since.
+/// Whether the closed month must be fetched again: it never was, it may be restated and was not fetched today (or is only
+/// read where it changed), or its last day has closed since.
 fn previous_is_due(
     account: &Account,
     known: Option<&MonthState>,
@@ -96,11 +96,12 @@ fn previous_is_due(
     now: Timestamp,
 ) -> bool {
     let zone = &account.zone;
-    let Some(MonthState::Reported { at, .. }) = known else {
+    let Some(MonthState::Reported(known)) = known else {
         return true;
     };
     let current = Month::of(today);
-    let fetched_today = at.to_zoned(zone.clone()).date() == today;
+    let is_read_once_a_day = account.provider.month_fetch() == MonthFetch::Each;
+    let fetched_today = known.polled.to_zoned(zone.clone()).date() == today;
     let restated_until = add(current.start(zone), account.poll.restatement);
     let has_days = account
         .provider
@@ -112,7 +113,8 @@ fn previous_is_due(
         zone,
         account.day_closes_after,
     );
-    (!fetched_today && now < restated_until) || (has_days && *at < closes && closes <= now)
+    let is_read = is_read_once_a_day && fetched_today;
+    (!is_read && now < restated_until) || (has_days && known.as_of() < closes && closes <= now)
 }
 
 /// The listed parts, those longest without success first, so that none starves.

@@ -79,7 +79,7 @@ impl Supervisor {
             config.share,
         );
         let now = tools.clock.now();
-        let unreadable = config.unreadable_secrets();
+        let unusable = config.unusable();
         let handles = config
             .accounts
             .into_iter()
@@ -102,7 +102,7 @@ impl Supervisor {
             tools,
             stop,
         };
-        for warning in config.warnings.iter().chain(&unreadable) {
+        for warning in config.warnings.iter().chain(&unusable) {
             tracing::warn!(warning, "The configuration has a warning");
         }
         let mut pollers = supervisor.pollers.lock().await;
@@ -158,14 +158,14 @@ impl Supervisor {
         // A program that was ready stays ready, even if nobody has requested /-/ready yet.
         self.pending_accounts();
         let before = Arc::clone(&self.publisher.current().account_set);
-        let (config, unreadable) = self.load(Arc::clone(&before)).await?;
+        let (config, unusable) = self.load(Arc::clone(&before)).await?;
         let (money, in_force, share) = (
             BudgetSet::of(&config),
             config.effective_yaml(),
             config.share,
         );
         let level = config.log.level;
-        let warnings = config.warnings.into_iter().chain(unreadable);
+        let warnings = config.warnings.into_iter().chain(unusable);
         let mut plan = Plan::new(&before, config.accounts);
         // The old poller of an account ends before the new one starts from its state.
         let ended: Vec<_> = plan
@@ -231,8 +231,8 @@ impl Supervisor {
                     .map(|handle| Arc::clone(&handle.account.counters))
                     .unwrap_or_default()
             })?;
-            let unreadable = config.unreadable_secrets();
-            Ok((config, unreadable))
+            let unusable = config.unusable();
+            Ok((config, unusable))
         });
         match tokio::time::timeout(LOAD_TIMEOUT, loading).await {
             Ok(Ok(loaded)) => loaded.map_err(NotReloaded::Diagnostics),

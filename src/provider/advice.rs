@@ -1,7 +1,7 @@
 //! The meaning of each failure reason, and the advice for it, wherever they are shown.
 
 use crate::{
-    error::{NO_CREDENTIAL, Reason},
+    error::{AUTHORITY_AS_SERVER, NO_CREDENTIAL, Reason, UNTRUSTED},
     secret::HIDDEN_NAME,
 };
 
@@ -27,7 +27,11 @@ impl Reason {
     /// What an operator can do about a failure with this message. A secret that cannot be read was never sent, so that
     /// renewing it does not help.
     pub fn advice_for(self, message: &str) -> &'static str {
-        if !message.starts_with(NO_CREDENTIAL) {
+        if self == Self::Tls && message.contains(AUTHORITY_AS_SERVER) {
+            "Have the server's certificate issued anew as one of a server, in openssl with basicConstraints=CA:FALSE. Then name it, or the authority that signed it, with ca_file."
+        } else if self == Self::Tls && message.contains(UNTRUSTED) {
+            "If the server has a self-signed certificate or one of your own authority, save that certificate as a PEM file, compare its fingerprint with the server's operator, and name the file with ca_file. If a proxy inspects TLS, add its authority to ca-certificates or name it with SSL_CERT_FILE."
+        } else if !message.starts_with(NO_CREDENTIAL) {
             self.advice()
         } else if message.contains(HIDDEN_NAME) {
             "A key that ends with _file takes the name of a file, and one that ends with _env the name of a variable, not the secret itself. Put the secret in a file and name that file. If the secret is in the configuration, treat it as exposed and replace it."
@@ -95,6 +99,14 @@ mod tests {
         assert!(advice("cannot read the secret file x").starts_with("Create the file"));
         let hidden = format!("cannot read the secret file {HIDDEN_NAME}");
         assert!(advice(&hidden).contains("not the secret itself"));
+    }
+
+    #[test]
+    fn untrusted_certificate_has_advice_of_its_own() {
+        let advice = |cause: &str| Reason::Tls.advice_for(&format!("GET https://a: {cause}"));
+        assert!(advice(UNTRUSTED).contains("self-signed"));
+        assert!(advice(AUTHORITY_AS_SERVER).contains("CA:FALSE"));
+        assert_eq!(advice("the handshake failed"), Reason::Tls.advice());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Defaults {
     pub timezone: &'static str,
     /// How long after its local end a day counts as closed.
     pub day_closes_after: Duration,
+    /// How long after its end a month may be restated.
+    pub restatement: Duration,
     /// Requests per second.
     pub requests_per_second: f64,
     /// Concurrent requests.
@@ -47,6 +49,12 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// the same money. Both values must be set, and have nothing in common.
     const SCOPE_KEYS: &'static [&'static str] = &[];
 
+    /// Its keys that only say how something is fetched: sums that are known stay what they are when one changes.
+    const FETCH_KEYS: &'static [&'static str] = &[];
+
+    /// The currency of accounts that name none, if it is always the same.
+    const CURRENCY: Option<&'static str> = None;
+
     /// Checks the values and builds the provider; `None` if errors were reported.
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>>;
 }
@@ -59,12 +67,34 @@ pub struct BuildContext<'a> {
     pub zone: TimeZone,
     /// The tags that `dimensions` and `extra_labels` use as `tag:KEY`.
     pub tags: Vec<String>,
+    /// All dimensions that labels show, as far as they are written.
+    pub shown: ShownDimensions,
     /// How requests are sent: rate limit, timeouts, counters, clock.
     pub http: http_client::Settings,
     /// Where errors are reported.
     pub diagnostics: &'a mut Diagnostics,
     /// The secrets and URLs that the configuration refers to.
     pub uses: Uses,
+}
+
+/// The names of the dimensions that an account's labels show.
+#[derive(Debug, Clone, Default)]
+pub struct ShownDimensions {
+    /// Those of the labels customer, project and product; `None` where the default is shown.
+    pub slots: [Option<String>; 3],
+    /// Those of additional labels.
+    pub extra: Vec<String>,
+}
+
+impl ShownDimensions {
+    /// All of them, with these where none is written for customer, project and product.
+    pub fn with_defaults(&self, defaults: [&str; 3]) -> Vec<String> {
+        let slots = self.slots.iter().zip(defaults);
+        slots
+            .map(|(written, default)| written.clone().unwrap_or_else(|| default.to_owned()))
+            .chain(self.extra.iter().cloned())
+            .collect()
+    }
 }
 
 /// The secrets and URLs that a configuration refers to, collected while it is checked.

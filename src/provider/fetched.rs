@@ -1,6 +1,6 @@
 //! What a fetch brought of each month: new data, or word that the accepted delivery is still the newest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -52,7 +52,7 @@ pub type Deliveries = BTreeMap<Month, Delivery>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     decoder: u32,
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
 }
 
 impl Fingerprint {
@@ -62,7 +62,7 @@ impl Fingerprint {
     /// A fingerprint of data that this version of the provider's decoder read: a provider that understands the same
     /// bytes in another way, after an update of the program, raises its version, so that no stored fingerprint is equal
     /// and everything is read again. `None` if there are more than [`Self::MAX_BYTES`] bytes.
-    pub fn new(decoder: u32, bytes: impl Into<Box<[u8]>>) -> Option<Self> {
+    pub fn new(decoder: u32, bytes: impl Into<Arc<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
         (bytes.len() <= Self::MAX_BYTES).then_some(Self { decoder, bytes })
     }

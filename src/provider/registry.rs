@@ -69,6 +69,10 @@ pub struct ProviderEntry {
     pub offers: &'static [&'static str],
     /// The keys whose differing values keep two accounts apart, see [`ProviderConfig::SCOPE_KEYS`].
     pub scope_keys: &'static [&'static str],
+    /// The keys that only say how something is fetched, see [`ProviderConfig::FETCH_KEYS`].
+    pub fetch_keys: &'static [&'static str],
+    /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
+    pub currency: Option<&'static str>,
     /// Reads, checks and builds.
     pub build: BuildProvider,
     /// The JSON schema of its own keys.
@@ -83,6 +87,8 @@ impl ProviderEntry {
             defaults: C::DEFAULTS,
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
+            fetch_keys: C::FETCH_KEYS,
+            currency: C::CURRENCY,
             build: |values, context| {
                 let config: C = context.diagnostics.read(values, &context.key_prefix)?;
                 config.build(context)

@@ -11,7 +11,9 @@ use jiff::civil::Date;
 
 use super::{Part, PollRequest};
 use crate::{
-    charge::{Charge, ChargeError, Measure, Month, Period, SharedSink, Sink, Sum},
+    charge::{
+        Amount, ChargeError, LabelSet, Measure, Month, MonthSource, Period, SharedSink, Sink, Sum,
+    },
     error::{ProviderError, Reason},
 };
 
@@ -179,20 +181,28 @@ impl FromIterator<Totals> for Totals {
 }
 
 impl Sink for TotalsSink {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        let day = match charge.period {
+    fn label_set(&mut self, _: &[&str]) -> Result<LabelSet, ChargeError> {
+        // All label sets are added up.
+        Ok(LabelSet(0))
+    }
+
+    fn charge_to(
+        &mut self,
+        _: LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError> {
+        let day = match period {
             Period::Hour(hour) => Some(hour.date()),
             Period::Day(day) => Some(day),
             Period::Month(_) => None,
             Period::Now => return Ok(()),
         };
-        let amounts = charge.amounts.iter();
-        for amount in amounts.filter(|amount| amount.measure == self.measure) {
-            if !amount.value.is_finite() {
-                return Err(ChargeError::NotFinite);
+        for amount in amounts {
+            if amount.measure == self.measure {
+                let totals = self.days.entry(day).or_default();
+                totals.add(amount.unit, amount.value);
             }
-            let totals = self.days.entry(day).or_default();
-            totals.add(amount.unit, amount.value);
         }
         Ok(())
     }
@@ -209,7 +219,11 @@ impl Sink for TotalsSink {
 
     fn missing(&mut self, _: Month, _: Measure, _: u64) {}
 
+    fn withhold_measure(&mut self, _: Measure) {}
+
     fn provisional(&mut self, _: Month) {}
+
+    fn source(&mut self, _: Month, _: MonthSource) {}
 
     fn remark(&mut self, _: &str) {}
 

@@ -19,18 +19,20 @@ use figment::value::Value;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    charge::{Charge, ChargeError, Measure, Month, Period, SharedSink, Sink},
+    charge::{
+        Amount, ChargeError, LabelSet, Measure, Month, MonthSource, Period, SharedSink, Sink,
+    },
     clock::Clock,
     counters::Counters,
     diagnostics::Diagnostics,
     error::ProviderError,
-    http_client::{Bounds, Settings, retry::Backoff},
+    http_client::{Authorities, Bounds, Settings, retry::Backoff},
 };
 
 use super::{
     Deliveries, Fetched, Part, PollRequest, Provider,
-    config::{BuildContext, Uses},
-    registry::ProviderName,
+    config::{BuildContext, ShownDimensions, Uses},
+    registry::{ProviderEntry, ProviderName},
 };
 
 /// Records what it receives, as text.
@@ -38,25 +40,42 @@ use super::{
 pub(crate) struct RecordingSink {
     /// One line per charge: the period, the dimensions, the amounts.
     pub(crate) charges: Vec<String>,
+    /// The dimensions of each label set, joined.
+    pub(crate) label_sets: Vec<String>,
     pub(crate) rows: u64,
     pub(crate) withheld: Vec<String>,
     pub(crate) reported: Vec<String>,
     pub(crate) remarks: Vec<String>,
+    pub(crate) sources: Vec<(Month, MonthSource)>,
     pub(crate) provisional: Vec<String>,
     /// One line per month and measure, with the number of rows.
     pub(crate) missing: BTreeMap<String, u64>,
 }
 
 impl Sink for RecordingSink {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        let period = match charge.period {
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError> {
+        let joined = dimensions.join("|");
+        let known = self.label_sets.iter().position(|known| *known == joined);
+        let number = known.unwrap_or_else(|| {
+            self.label_sets.push(joined);
+            self.label_sets.len() - 1
+        });
+        Ok(LabelSet(u32::try_from(number).unwrap()))
+    }
+
+    fn charge_to(
+        &mut self,
+        LabelSet(labels): LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError> {
+        let period = match period {
             Period::Hour(hour) => hour.to_string(),
             Period::Day(day) => day.to_string(),
             Period::Month(month) => month.to_string(),
             Period::Now => "now".to_owned(),
         };
-        let amounts: Vec<String> = charge
-            .amounts
+        let amounts: Vec<String> = amounts
             .iter()
             .map(|amount| {
                 format!("{:?} {} {}", amount.measure, amount.value, amount.unit)
@@ -66,7 +85,7 @@ impl Sink for RecordingSink {
             .collect();
         self.charges.push(format!(
             "{period} [{}] {}",
-            charge.dimensions.join("|"),
+            self.label_sets[labels as usize],
             amounts.join(", ")
         ));
         Ok(())
@@ -95,8 +114,16 @@ impl Sink for RecordingSink {
             .or_default() += rows;
     }
 
+    fn withhold_measure(&mut self, measure: Measure) {
+        self.withheld.push(format!("{measure:?}"));
+    }
+
     fn provisional(&mut self, month: Month) {
         self.provisional.push(month.to_string());
+    }
+
+    fn source(&mut self, month: Month, source: MonthSource) {
+        self.sources.push((month, source));
     }
 
     fn remark(&mut self, text: &str) {
@@ -189,11 +216,24 @@ pub(crate) fn build(
     section: serde_json::Value,
     tags: &[&str],
 ) -> Result<Box<dyn Provider>, String> {
+    build_entry(&name.entry(), section, tags)
+}
+
+/// The same by the entry of a provider.
+pub(crate) fn build_entry(
+    entry: &ProviderEntry,
+    section: serde_json::Value,
+    tags: &[&str],
+) -> Result<Box<dyn Provider>, String> {
     let mut diagnostics = Diagnostics::default();
     let mut context = BuildContext {
         key_prefix: "accounts.test".to_owned(),
         zone: TimeZone::UTC,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        shown: ShownDimensions {
+            extra: tags.iter().map(|tag| format!("tag:{tag}")).collect(),
+            ..ShownDimensions::default()
+        },
         http: Settings {
             account: "test".to_owned(),
             requests_per_second: 10_000.0,
@@ -204,6 +244,7 @@ pub(crate) fn build(
                 pages: 5,
                 ..Bounds::default()
             },
+            authorities: Authorities::of_process(),
             counters: Arc::new(Counters::default()),
             clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
         },
@@ -211,7 +252,7 @@ pub(crate) fn build(
         uses: Uses::default(),
     };
     let values = Value::serialize(section).unwrap().into_dict().unwrap();
-    let provider = (name.entry().build)(values, &mut context);
+    let provider = (entry.build)(values, &mut context);
     if diagnostics.is_empty() {
         return Ok(provider.expect("nothing was reported"));
     }

@@ -16,9 +16,10 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::tls;
 use crate::{
-    config::web::{self, ClientAuth, Watched},
+    config::web::{self, ClientAuth},
     diagnostics::{Diagnostics, Report},
     token_bucket::TokenBucket,
+    watched::Watched,
 };
 
 mod users;

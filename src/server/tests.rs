@@ -55,6 +55,8 @@ impl Server {
             exchange_rates: BTreeMap::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
+            authorities: Vec::new(),
+            unusable_variables: Vec::new(),
         };
         let tools = Tools {
             sources: Sources::default(),

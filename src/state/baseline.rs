@@ -11,7 +11,7 @@ use crate::{
     state::part::{MonthState, PartState},
 };
 
-/// The costs of a closed month when it was first read at least [`BASELINE_AFTER`] after its end.
+/// The costs of a closed month at the first success at least [`BASELINE_AFTER`] after its end with final data of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     /// The closed month.
@@ -41,10 +41,8 @@ impl PartState {
     pub(super) fn closed_totals(&self, current: Month) -> BTreeMap<Arc<str>, f64> {
         let closed = current.previous();
         match (&self.baseline, self.months.get(&closed)) {
-            (Some(baseline), Some(MonthState::Reported { sums, .. }))
-                if baseline.month == closed =>
-            {
-                sums.totals(Measure::BilledCost)
+            (Some(baseline), Some(MonthState::Reported(month))) if baseline.month == closed => {
+                month.sums.totals(Measure::BilledCost)
             }
             _ => BTreeMap::new(),
         }
@@ -81,12 +79,14 @@ impl PartState {
         {
             return;
         }
-        if let Some(MonthState::Reported { at, sums }) = self.months.get(&closed)
-            && *at >= add(closed.end(zone), BASELINE_AFTER)
+        // What is only provisional is not what was billed.
+        if let Some(MonthState::Reported(month)) = self.months.get(&closed)
+            && !month.marks.provisional
+            && month.polled >= add(closed.end(zone), BASELINE_AFTER)
         {
             self.baseline = Some(Baseline {
                 month: closed,
-                sums: Arc::new(sums.month_totals(Measure::BilledCost)),
+                sums: Arc::new(month.sums.month_totals(Measure::BilledCost)),
             });
         }
     }

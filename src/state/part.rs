@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use crate::{
-    charge::{Measure, Month},
+    charge::{Measure, Month, start_of_day},
     clock::add,
-    ledger::Sums,
-    provider::Part,
+    ledger::{MonthMarks, PartTotals, Sums},
+    provider::{Deliveries, Delivery, Fetched, FetchedMonth, Part, PollRequest},
     state::{baseline::Baseline, plausibility::HeldResponse, status::Failure},
 };
 
@@ -66,14 +66,54 @@ impl PartState {
     /// The sums of a month; `None` if it is not reported.
     pub fn sums_of(&self, month: Month) -> Option<&Sums> {
         match self.months.get(&month) {
-            Some(MonthState::Reported { sums, .. }) => Some(sums),
+            Some(MonthState::Reported(month)) => Some(&month.sums),
             Some(MonthState::Withheld) | None => None,
         }
     }
 
+    /// What is known of a month; `None` if it is not reported.
+    pub fn reported(&self, month: Month) -> Option<&ReportedMonth> {
+        match self.months.get(&month) {
+            Some(MonthState::Reported(month)) => Some(month),
+            Some(MonthState::Withheld) | None => None,
+        }
+    }
+
+    /// Notes which months a poll found unchanged, and when their deliveries were written.
+    pub(super) fn keep_unchanged(&mut self, fetched: &Fetched, request: &PollRequest) {
+        for (month, fetched) in &fetched.months {
+            if let FetchedMonth::Unchanged { delivered } = fetched
+                && let Some(MonthState::Reported(known)) = self.months.get_mut(month)
+                && let Some(delivery) = &mut known.delivery
+            {
+                known.polled = request.now;
+                delivery.delivered = *delivered;
+            }
+        }
+    }
+
+    /// The end of the newest day with data that was delivered; `None` if the provider knows no deliveries.
+    pub(super) fn delivered_until(&self, zone: &TimeZone) -> Option<Timestamp> {
+        let months = self.months.keys();
+        let delivered = months.filter_map(|month| {
+            let reported = self.reported(*month)?;
+            reported.delivery.as_ref()?;
+            Some(reported.data_until(*month, zone))
+        });
+        delivered.max()
+    }
+
+    /// The accepted deliveries of its months.
+    pub fn deliveries(&self) -> Deliveries {
+        let months = self.months.keys();
+        months
+            .filter_map(|month| Some((*month, self.reported(*month)?.delivery.clone()?)))
+            .collect()
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = u32> {
         let months = self.months.values().filter_map(|month| match month {
-            MonthState::Reported { sums, .. } => Some(sums),
+            MonthState::Reported(month) => Some(&month.sums),
             MonthState::Withheld => None,
         });
         let now = self.now.as_ref().map(|now| &now.sums);
@@ -87,8 +127,8 @@ impl PartState {
 
     pub(super) fn remap_keys(&mut self, new_keys: &[u32]) {
         for month in self.months.values_mut() {
-            if let MonthState::Reported { sums, .. } = month {
-                Arc::make_mut(sums).remap_keys(new_keys);
+            if let MonthState::Reported(month) = month {
+                Arc::make_mut(&mut month.sums).remap_keys(new_keys);
             }
         }
         if let Some(now) = &mut self.now {
@@ -107,15 +147,67 @@ impl PartState {
 /// What is known of one month of a part.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MonthState {
-    /// Its sums, as of the start of the poll that fetched them.
-    Reported {
-        /// Start time of the last poll that reported it.
-        at: Timestamp,
-        /// The sums.
-        sums: Arc<Sums>,
-    },
+    /// Its last accepted data.
+    Reported(ReportedMonth),
     /// The provider does not report it yet.
     Withheld,
+}
+
+/// The last accepted data of one month of a part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportedMonth {
+    /// Start time of the last poll that reported it, or found it unchanged.
+    pub polled: Timestamp,
+    /// The delivery that it was read from, where the provider knows deliveries.
+    pub delivery: Option<Delivery>,
+    /// What the provider said of it beside its charges.
+    pub marks: MonthMarks,
+    /// The sums.
+    pub sums: Arc<Sums>,
+}
+
+impl ReportedMonth {
+    /// The month as a response has it; what the response says beside its charges moves into it.
+    pub(super) fn new(
+        month: Month,
+        sums: Sums,
+        totals: &mut PartTotals,
+        request: &PollRequest,
+    ) -> Self {
+        let delivery = match totals.fetched.months.get(&month) {
+            Some(FetchedMonth::Replaced(delivery)) => Some(delivery.clone()),
+            Some(FetchedMonth::Unchanged { .. }) | None => None,
+        };
+        Self {
+            polled: request.now,
+            delivery,
+            marks: totals.marks.remove(&month).unwrap_or_default(),
+            sums: Arc::new(sums),
+        }
+    }
+
+    /// The time up to which it is known: when it was delivered, else when it was polled. A day that closed later is not
+    /// complete in it.
+    pub fn as_of(&self) -> Timestamp {
+        let delivered = self.delivery.as_ref().map(|delivery| delivery.delivered);
+        delivered.map_or(self.polled, |delivered| delivered.min(self.polled))
+    }
+
+    /// The end of its newest day with data in a zone, but not after the time up to which it is known. That time where
+    /// it has no days.
+    pub(super) fn data_until(&self, month: Month, zone: &TimeZone) -> Timestamp {
+        let days = self.sums.columns.iter().filter_map(|column| {
+            let (day, _) = column.day_totals().last()?;
+            i8::try_from(*day).ok().filter(|day| *day > 0)
+        });
+        let newest = days.max().and_then(|day| {
+            let first = month.first_day();
+            let day = first.checked_add((i32::from(day) - 1).days()).ok()?;
+            Some(start_of_day(day.tomorrow().ok()?, zone))
+        });
+        let as_of = self.as_of();
+        newest.map_or(as_of, |end| end.min(as_of))
+    }
 }
 
 /// The current values of a part.
@@ -125,15 +217,6 @@ pub struct NowState {
     pub month: Month,
     /// Levels, seats, forecasts.
     pub sums: Arc<Sums>,
-}
-
-impl MonthState {
-    pub(super) fn reported(sums: Sums, at: Timestamp) -> MonthState {
-        MonthState::Reported {
-            at,
-            sums: Arc::new(sums),
-        }
-    }
 }
 
 impl PartState {

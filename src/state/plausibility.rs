@@ -25,27 +25,22 @@ const TOLERANCE: f64 = 0.01;
 pub struct ResponseSize {
     /// The number of rows.
     pub rows: u64,
-    /// The sum of the positive amounts by measure and unit: costs, or quantities if there are no costs.
+    /// The sum of the positive amounts by measure and unit: billed costs, or quantities if there are none.
     pub gross: BTreeMap<(Measure, Arc<str>), f64>,
 }
 
 impl ResponseSize {
     fn of(sums: &Sums) -> Self {
-        let served = |measure| matches!(measure, Measure::BilledCost | Measure::ListCost);
-        let has_cost = sums.columns.iter().any(|column| served(column.measure));
-        let counts = |measure: Measure| {
-            if has_cost {
-                served(measure)
-            } else {
-                measure == Measure::ConsumedQuantity
-            }
+        let has_cost = sums.columns_of(Measure::BilledCost).next().is_some();
+        let counted = if has_cost {
+            Measure::BilledCost
+        } else {
+            Measure::ConsumedQuantity
         };
         Self {
             rows: sums.rows,
             gross: sums
-                .columns
-                .iter()
-                .filter(|column| counts(column.measure))
+                .columns_of(counted)
                 .map(|column| ((column.measure, Arc::clone(&column.unit)), column.gross))
                 .collect(),
         }
@@ -90,6 +85,7 @@ impl HeldResponse {
         let sizes: BTreeMap<Month, ResponseSize> = request
             .months
             .iter()
+            .filter(|month| !totals.fetched.is_unchanged(**month))
             .map(|month| (*month, size_of(totals, *month)))
             .collect();
         let confirmations = match before {
@@ -139,7 +135,7 @@ fn size_of(totals: &PartTotals, month: Month) -> ResponseSize {
 }
 
 /// Compares what each month would be after a response with what is known of it. Not checked: months that were not
-/// reported before or are not now, credits, levels and seats.
+/// reported before or are not now, final data in place of provisional data, credits, levels and seats.
 pub(super) fn check(
     state: &PartState,
     label_table: &LabelTable,
@@ -148,13 +144,15 @@ pub(super) fn check(
 ) -> Result<(), Implausible> {
     for month in &request.months {
         let known = state.months.get(month);
-        let Some(MonthState::Reported { sums, .. }) = known else {
+        let Some(MonthState::Reported(last)) = known else {
             continue;
         };
-        if !month_merge::is_replaced(known, totals, *month, request) {
+        if !month_merge::is_replaced(known, totals, *month, request)
+            || month_merge::is_finalised(last, totals, *month)
+        {
             continue;
         }
-        let last = ResponseSize::of(sums);
+        let last = ResponseSize::of(&last.sums);
         if last.rows < MIN_ROWS {
             continue;
         }

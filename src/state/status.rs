@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::error::Reason;
+use crate::{
+    charge::{Month, MonthSource},
+    error::Reason,
+};
 
 /// How the last poll of an account went.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +30,8 @@ pub struct Status {
     pub rate_limited_until: Option<Timestamp>,
     /// What an operator should know about the data.
     pub remarks: BTreeSet<String>,
+    /// Where the data of each month of a part comes from, by the part's id, as far as the provider says it.
+    pub sources: Vec<(String, Month, MonthSource)>,
 }
 
 /// Why the last attempt failed.

@@ -1,11 +1,13 @@
 //! How an account is doing: the age of its data, failing parts, whether its values are withdrawn.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
 use crate::{
-    state::{AccountState, Failure, PartState},
+    charge::{Measure, Month},
+    provider::Granularity,
+    state::{AccountState, Failure, Growth, PartState},
     view::withheld::WithheldParts,
 };
 
@@ -26,6 +28,11 @@ pub struct Health {
     pub withdrawn: bool,
     /// Why the last poll failed: discovery first, then the parts.
     pub failures: Vec<(String, Failure)>,
+    /// Months that have grown unusually within the last day; `None` if the account has no billed cost.
+    pub growth: Option<Vec<Growth>>,
+    /// The rows of both months that lack a cost basis, by basis: every basis beside billed cost that the account has,
+    /// once a month is known.
+    pub missing: BTreeMap<Measure, u64>,
 }
 
 pub(super) fn health(state: &AccountState, now: Timestamp, stale_after: Duration) -> Health {
@@ -55,5 +62,42 @@ pub(super) fn health(state: &AccountState, now: Timestamp, stale_after: Duration
         withdrawn: state.parts.values().all(|part| is_stale(part)),
         failures,
         withheld: None,
+        growth: None,
+        missing: BTreeMap::new(),
     }
+}
+
+/// The growth that is still reported.
+pub(super) fn growth(state: &AccountState, now: Timestamp) -> Vec<Growth> {
+    let growth = state.growth.iter();
+    growth
+        .filter(|growth| now < growth.ends())
+        .cloned()
+        .collect()
+}
+
+/// The rows of the previous and the current month that lack a cost basis, by basis; empty until a month is known.
+pub(super) fn missing(
+    state: &AccountState,
+    measures: &[(Measure, Granularity)],
+    current: Month,
+) -> BTreeMap<Measure, u64> {
+    let months = [current.previous(), current];
+    let known: Vec<_> = (state.parts.values())
+        .flat_map(|part| months.iter().filter_map(|month| part.reported(*month)))
+        .collect();
+    if known.is_empty() {
+        return BTreeMap::new();
+    }
+    let of = |measure: Measure| -> u64 {
+        let rows = known
+            .iter()
+            .filter_map(|month| month.marks.missing.get(&measure));
+        rows.sum()
+    };
+    let bases = measures.iter().map(|(measure, _)| *measure);
+    bases
+        .filter(|measure| measure.cost_basis().is_some() && *measure != Measure::BilledCost)
+        .map(|measure| (measure, of(measure)))
+        .collect()
 }

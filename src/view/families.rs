@@ -69,7 +69,7 @@ pub(super) fn add_flow<'a>(
     // A month that was never requested is 0 so far only if it has just begun.
     let is_current = range.month() == time.month;
     match part.months.get(&range.month()) {
-        Some(MonthState::Reported { .. }) => {}
+        Some(MonthState::Reported(_)) => {}
         None if is_current => {}
         None | Some(MonthState::Withheld) => return,
     }

@@ -14,7 +14,7 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use crate::{
     charge::{Measure, Month},
     ledger::{Column, Sum},
-    state::{AccountState, MonthState, PartState},
+    state::{AccountState, PartState},
 };
 
 mod accuracy;
@@ -130,14 +130,14 @@ impl ForecastModel {
     }
 
     fn by_month(&self, part: &PartState) -> Vec<SeriesForecast> {
-        let Some(MonthState::Reported { at, .. }) = part.months.get(&self.month) else {
+        let Some(reported) = part.reported(self.month) else {
             return Vec::new();
         };
-        let polled = at.to_zoned(self.zone.clone()).date();
-        if Month::of(polled) != self.month {
+        let as_of = reported.as_of().to_zoned(self.zone.clone()).date();
+        if Month::of(as_of) != self.month {
             return Vec::new();
         }
-        let factor = f64::from(self.month.last_day().day()) / f64::from(polled.day());
+        let factor = f64::from(self.month.last_day().day()) / f64::from(as_of.day());
         usage(part, self.month)
             .map(|(sign, column)| scaled(column, sign * factor))
             .collect()

@@ -60,7 +60,7 @@ pub(super) fn spend(
         !part.is_stale(time.now, time.stale_after)
             && match part.months.get(&time.month) {
                 // The last response may not have reported it.
-                Some(MonthState::Reported { at, .. }) => Some(*at) >= part.last_success,
+                Some(MonthState::Reported(month)) => Some(month.polled) >= part.last_success,
                 // The month has just begun, and there was no poll since.
                 None => part.months.contains_key(&time.month.previous()),
                 Some(MonthState::Withheld) => false,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::{
     charge::Measure,
     ledger::Sum,
-    state::Failure,
+    state::{Failure, Growth},
     view::{
         View,
         budgets::{BudgetSet, BudgetSpend},
@@ -45,6 +45,10 @@ pub struct AccountSummary {
     pub failing_parts: usize,
     /// How many parts lack one of the two months.
     pub withheld: WithheldParts,
+    /// Months that have grown unusually within the last day.
+    pub growth: Vec<Growth>,
+    /// The rows that lack a cost basis, by basis.
+    pub missing: BTreeMap<Measure, u64>,
     /// The first few failures.
     pub failures: Vec<(String, Failure)>,
     /// Whether the values are withdrawn because every part is stale.
@@ -164,6 +168,8 @@ impl AccountSummary {
             parts: health.parts,
             failing_parts: health.failing_parts,
             withheld: health.withheld.unwrap_or_default(),
+            growth: health.growth.clone().unwrap_or_default(),
+            missing: health.missing.clone(),
             failures: health.failures.iter().take(MAX_FAILURES).cloned().collect(),
             withdrawn: health.withdrawn,
             data_until: health.data_until,

@@ -1,4 +1,5 @@
 //! What an account shows after polls at chosen moments.
 
+mod cost_bases;
 mod forecasts;
 mod windows;

@@ -9,7 +9,7 @@ use crate::{
     clock::add,
     ledger::DailySums,
     provider::Granularity,
-    state::{AccountState, MonthState},
+    state::{AccountState, Growth, MonthState},
 };
 
 /// The time over which a family adds values.
@@ -107,7 +107,7 @@ pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window,
     .collect()
 }
 
-/// The newest day that was closed when each part was last polled. It must also be closed now, in case the clock was set
+/// The newest day that was closed when each part was last polled, or its data was delivered. It must also be closed now, in case the clock was set
 /// back since.
 pub(super) fn newest_closed_day(
     state: &AccountState,
@@ -124,8 +124,8 @@ pub(super) fn newest_closed_day(
             std::iter::successors(Some(today), |day| day.yesterday().ok())
                 .take_while(|day| Month::of(*day) >= Month::of(today).previous())
                 .find(|day| match part.months.get(&Month::of(*day)) {
-                    Some(MonthState::Reported { at, .. }) => {
-                        day_closes(*day, zone, closes_after) <= now.min(*at)
+                    Some(MonthState::Reported(month)) => {
+                        day_closes(*day, zone, closes_after) <= now.min(month.as_of())
                     }
                     Some(MonthState::Withheld) | None => false,
                 })
@@ -134,14 +134,15 @@ pub(super) fn newest_closed_day(
         .flatten()
 }
 
-/// When the next window begins or the next part becomes stale.
+/// When the next window begins, the next part becomes stale, or growth is no longer reported.
 pub(super) fn next_change(state: &AccountState, time: &ViewTime, zone: &TimeZone) -> Timestamp {
     let midnight = start_of_day(time.today.saturating_add(1.day()), zone);
     state
         .parts
         .values()
         .filter_map(|part| Some(add(part.last_success?, time.stale_after)))
-        .filter(|stale| *stale > time.now)
+        .chain(state.growth.iter().map(Growth::ends))
+        .filter(|change| *change > time.now)
         .chain([midnight])
         .min()
         .unwrap_or(midnight)

@@ -75,11 +75,11 @@ fn missing(part: &PartState, measure: Measure, current: Month) -> Option<Window>
         part.months.get(&current.previous()),
         part.months.get(&current),
     ) {
-        (Some(MonthState::Reported { sums, .. }), Some(MonthState::Withheld)) => {
-            is_charged(sums, measure).then_some(Window::MonthToDate)
+        (Some(MonthState::Reported(month)), Some(MonthState::Withheld)) => {
+            is_charged(&month.sums, measure).then_some(Window::MonthToDate)
         }
-        (Some(MonthState::Withheld) | None, Some(MonthState::Reported { sums, .. })) => {
-            is_charged(sums, measure).then_some(Window::PreviousMonth)
+        (Some(MonthState::Withheld) | None, Some(MonthState::Reported(month))) => {
+            is_charged(&month.sums, measure).then_some(Window::PreviousMonth)
         }
         // A current month that was not requested yet has just begun and is 0 so far. If neither or both months are
         // reported, no known charges are missing.

@@ -166,8 +166,8 @@ fn documented_file_loads_without_warnings() {
 
 #[test]
 fn example_file_loads_without_warnings() {
-    let config =
-        load(&file(at("config/cloudspend.yml"))).unwrap_or_else(|report| panic!("{report}"));
+    let config = load(&file(at("config/cloudspend.example.yml")))
+        .unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(accounts(&config), FIVE);
     assert_eq!(config.warnings, Vec::<String>::new());
 }
@@ -180,8 +180,8 @@ fn example_file_states_the_defaults() {
         "accounts: {otc-main: {provider: otc, base_url: 'https://a.example', api_key_env: A}}";
     std::fs::write(&bare, text).unwrap();
     let bare = load(&file(bare)).unwrap_or_else(|report| panic!("{report}"));
-    let shown =
-        load(&file(at("config/cloudspend.yml"))).unwrap_or_else(|report| panic!("{report}"));
+    let shown = load(&file(at("config/cloudspend.example.yml")))
+        .unwrap_or_else(|report| panic!("{report}"));
     let otc = shown
         .accounts
         .iter()
@@ -197,7 +197,7 @@ fn example_file_states_the_defaults() {
 #[test]
 fn example_file_has_every_schema_key() {
     let schema = config::schema();
-    let text = std::fs::read_to_string(at("config/cloudspend.yml")).unwrap();
+    let text = std::fs::read_to_string(at("config/cloudspend.example.yml")).unwrap();
     let mut missing = Vec::new();
     let mut want = |block: &str, place: &str, schema: &Value| {
         for key in keys(schema) {
@@ -299,7 +299,7 @@ fn committed_schema_is_up_to_date() {
 #[test]
 fn schema_and_loading_accept_the_same() {
     let schema = jsonschema::draft202012::new(&config::schema()).unwrap();
-    let example = std::fs::read_to_string(at("config/cloudspend.yml")).unwrap();
+    let example = std::fs::read_to_string(at("config/cloudspend.example.yml")).unwrap();
     for text in [DOCUMENTED, &example] {
         let file: Value = serde_saphyr::from_str(text).unwrap();
         let faults: Vec<_> = schema

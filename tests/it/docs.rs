@@ -167,6 +167,30 @@ fn every_link_has_a_target() {
     assert!(links > 50, "{links} links");
 }
 
+/// A bar in a cell that is not escaped, or a missing one, shifts the rest of its row.
+#[test]
+fn every_row_has_the_cells_of_its_table() {
+    let mut rows = 0;
+    for page in pages() {
+        let mut cells = None;
+        for (line, text) in page.prose() {
+            if !text.starts_with('|') {
+                cells = None;
+                continue;
+            }
+            let found = text.replace("\\|", "").matches('|').count();
+            let place = page.place(line);
+            assert_eq!(
+                found,
+                *cells.get_or_insert(found),
+                "{place}: bars in {text}"
+            );
+            rows += 1;
+        }
+    }
+    assert!(rows > 200, "{rows} rows");
+}
+
 /// Every name that looks like one of our metrics is one, or a prefix of one.
 #[test]
 fn every_named_metric_exists() {

@@ -3,6 +3,7 @@
 
 mod account;
 mod apis;
+mod authorities;
 mod bodies;
 mod credentials;
 mod full_disk;

@@ -12,6 +12,8 @@ mod dashboards;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod metrics;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts the programs that the tests need under target/tools/bin: prometheus, promtool, alertmanager, amtool and
-# victoria-metrics, unpacked without root. browser.sh brings Chromium and axe-core.
+# victoria-metrics, unpacked without root. browser.sh brings Chromium and axe-core, exports.sh moto's S3 and DuckDB.
 # Programs that are on PATH already are used as they are.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,6 +8,7 @@ tools="$PWD/target/tools"
 bin="$tools/bin"
 mkdir -p "$bin"
 tests/tools/browser.sh
+tests/tools/exports.sh
 
 # Each program, its Debian package and its name there.
 programs=(

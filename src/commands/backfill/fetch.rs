@@ -74,6 +74,7 @@ pub(super) async fn read(
         remarks.append(&mut totals.remarks);
         state.accept(&part.id, totals, request, &zone);
     }
+    remarks.extend(state.month_remarks());
     log_remarks(&account, &state, &remarks);
     let instants = instants(flags.from, flags.to, flags.step, &zone);
     Ok(PastView::new(Arc::clone(&account), state, instants))

@@ -42,8 +42,8 @@ pub struct Explanation {
 pub struct AccountReport {
     /// Its name.
     pub account: String,
-    /// Its provider.
-    pub provider: &'static str,
+    /// The value of the label `provider`.
+    pub provider: String,
     /// Whether all parts, some or none were read.
     pub state: Outcome,
     /// How long the poll took.
@@ -75,6 +75,12 @@ pub struct AccountReport {
     /// How many parts with charges lack one of the two months, as `cloudspend_withheld_parts` counts them; absent where
     /// the provider reports no months.
     pub withheld_parts: Option<WithheldParts>,
+    /// Where the data of each month comes from, as far as the provider says it.
+    pub sources: Vec<Source>,
+    /// How many rows of both months lack a cost basis and are left out of its sums, by basis.
+    pub missing_cost_rows: BTreeMap<&'static str, u64>,
+    /// Months whose gross amount more than doubled from one poll to the next.
+    pub unusual_growth: Vec<GrownMonth>,
     /// Remarks about the provider's rows and about unusual results.
     pub remarks: Vec<String>,
     /// The failures: of discovery, then of parts.
@@ -110,7 +116,8 @@ impl Outcome {
 /// One sum; a window that the provider cannot supply is absent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Total {
-    /// `billed_cost`, `consumed_quantity`, `stored_quantity` or `seats`.
+    /// `billed_cost`, `effective_cost`, `list_cost`, `contracted_cost`, `consumed_quantity`, `pricing_quantity`,
+    /// `stored_quantity` or `seats`.
     pub measure: &'static str,
     /// Currency or unit; empty for seats.
     pub unit: String,
@@ -140,6 +147,42 @@ pub struct WithheldMonth {
     pub part: String,
     /// `YYYY-MM`.
     pub month: String,
+}
+
+/// Where the data of a month of a part comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The id of the part.
+    pub part: String,
+    /// `YYYY-MM`.
+    pub month: String,
+    /// What delivers it, such as the address of an export.
+    pub source: String,
+    /// The id of the delivery; absent where it has none.
+    pub execution: Option<String>,
+    /// When it was delivered; absent where nothing was yet.
+    pub delivered: Option<Timestamp>,
+    /// The number of its files.
+    pub files: u64,
+    /// The number of rows of the month; absent where they were not read.
+    pub rows: Option<u64>,
+    /// The size of its files in bytes.
+    pub bytes: u64,
+    /// What was found beside it and not read, and why.
+    pub ignored: Vec<String>,
+}
+
+/// A month whose gross amount more than doubled from one poll to the next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GrownMonth {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// The currency of both amounts.
+    pub currency: String,
+    /// The sum of the absolute billed amounts before.
+    pub from: f64,
+    /// The same after.
+    pub to: f64,
 }
 
 /// Why something failed.
@@ -220,7 +263,7 @@ impl AccountReport {
         let failures = view.health.failures.iter();
         Self {
             account: account.name.clone(),
-            provider: account.provider_name.as_str(),
+            provider: account.provider_label.clone(),
             state,
             seconds: status.duration.unwrap_or_default().as_secs_f64(),
             requests: account.counters.requests().into_values().sum(),
@@ -235,6 +278,9 @@ impl AccountReport {
             clashes: shared_names(view),
             withheld: withheld(view),
             withheld_parts: view.health.withheld,
+            sources: sources(view),
+            missing_cost_rows: missing_rows(view),
+            unusual_growth: grown(view),
             remarks: remarks(view, money, &totals),
             failures: failures
                 .map(|(part, failure)| Failure::new(part, failure.reason, &failure.message))
@@ -255,9 +301,13 @@ fn totals(view: &View) -> Vec<Total> {
     for family in &view.families {
         let (rank, measure) = match family.measure {
             Measure::BilledCost => (0, "billed_cost"),
-            Measure::ConsumedQuantity => (1, "consumed_quantity"),
-            Measure::StoredQuantity => (2, "stored_quantity"),
-            Measure::Seats => (3, "seats"),
+            Measure::EffectiveCost => (1, "effective_cost"),
+            Measure::ListCost => (2, "list_cost"),
+            Measure::ContractedCost => (3, "contracted_cost"),
+            Measure::ConsumedQuantity => (4, "consumed_quantity"),
+            Measure::PricingQuantity => (5, "pricing_quantity"),
+            Measure::StoredQuantity => (6, "stored_quantity"),
+            Measure::Seats => (7, "seats"),
             _ => continue,
         };
         let total = totals
@@ -279,6 +329,25 @@ fn totals(view: &View) -> Vec<Total> {
         *place = Some(sum.value());
     }
     totals.into_values().collect()
+}
+
+fn missing_rows(view: &View) -> BTreeMap<&'static str, u64> {
+    let missing = view.health.missing.iter();
+    missing
+        .filter_map(|(measure, rows)| Some((measure.cost_basis()?, *rows)))
+        .collect()
+}
+
+fn grown(view: &View) -> Vec<GrownMonth> {
+    let growth = view.health.growth.iter().flatten();
+    growth
+        .map(|growth| GrownMonth {
+            month: growth.month.to_string(),
+            currency: growth.currency.to_string(),
+            from: growth.from,
+            to: growth.to,
+        })
+        .collect()
 }
 
 fn shared_names(view: &View) -> Vec<SharedName> {
@@ -308,6 +377,25 @@ fn withheld(view: &View) -> Vec<WithheldMonth> {
         .iter()
         .flat_map(|(part, state)| of_part((part, state)))
         .collect()
+}
+
+fn sources(view: &View) -> Vec<Source> {
+    let sources = view.state.status.sources.iter();
+    let mut sources: Vec<Source> = sources
+        .map(|(part, month, source)| Source {
+            part: part.clone(),
+            month: month.to_string(),
+            source: source.name.clone(),
+            execution: Some(source.delivery.clone()).filter(|id| !id.is_empty()),
+            delivered: source.delivered,
+            files: source.files,
+            rows: source.rows,
+            bytes: source.bytes,
+            ignored: source.ignored.clone(),
+        })
+        .collect();
+    sources.sort_by(|one, other| (&one.part, &one.month).cmp(&(&other.part, &other.month)));
+    sources
 }
 
 fn remarks(view: &View, money: &BudgetSet, totals: &[Total]) -> Vec<String> {

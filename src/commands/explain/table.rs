@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     commands::{
         explain::report::{
-            AccountReport, Explanation, Failure, Health, Outcome, SharedName, Total,
+            AccountReport, Explanation, Failure, Health, Outcome, SharedName, Source, Total,
         },
         table::{BOLD, GREEN, Paint, RED, TableCell, YELLOW, number, write_table},
     },
@@ -14,6 +14,9 @@ use crate::{
 
 /// At most this many of a kind are listed, further ones are counted. JSON lists all.
 const MAX_ROWS_SHOWN: usize = 5;
+/// The months of so many sources are listed.
+const MAX_SOURCES_SHOWN: usize = 20;
+
 /// The columns, and whether they are aligned to the right.
 const COLUMNS: [(&str, bool); 9] = [
     ("ACCOUNT", false),
@@ -100,7 +103,7 @@ fn lines(account: &AccountReport) -> Vec<[TableCell; COLUMNS.len()]> {
     let [to_date, previous] = sums(totals.first());
     let first = [
         cell(escape(&account.account)),
-        cell(account.provider.to_owned()),
+        cell(escape(&account.provider)),
         TableCell {
             text: account.state.as_str().to_owned(),
             colour,
@@ -168,6 +171,7 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             )
         },
     ));
+    details.extend(sources(&account.sources));
     details.extend(some(&account.withheld, "withheld", |month| {
         let (part, month) = (escape(&month.part), &month.month);
         format!("part {part}: the provider does not report {month}, so it is absent instead of 0")
@@ -178,6 +182,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             .into_iter()
             .map(|line| ("incomplete", YELLOW, line)),
     );
+    for (basis, rows) in &account.missing_cost_rows {
+        if *rows > 0 {
+            let line = format!("{rows} rows have no {basis} cost and are left out of it");
+            details.push(("incomplete", YELLOW, line));
+        }
+    }
+    details.extend(some(&account.unusual_growth, "growth", |grown| {
+        let (from, to) = (number(grown.from), number(grown.to));
+        let (month, currency) = (&grown.month, escape(&grown.currency));
+        format!("the gross amount of {month} went from {from} to {to} {currency} in one poll")
+    }));
     details.extend(some(&account.remarks, "remark", |remark| escape(remark)));
     match &account.health {
         Some(Health::Status(status)) => {
@@ -214,6 +229,39 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// The sources of the months, the first ones, and how many more there are.
+fn sources(all: &[Source]) -> Vec<(&'static str, &'static str, String)> {
+    let shown = all.iter().take(MAX_SOURCES_SHOWN);
+    let mut lines: Vec<_> = shown.flat_map(described).collect();
+    let more = all.len().saturating_sub(MAX_SOURCES_SHOWN);
+    if more > 0 {
+        lines.push(("source", "", format!("and {more} more; --json lists all")));
+    }
+    lines
+}
+
+/// A month and where its data comes from, then a line for each thing that was left aside.
+fn described(source: &Source) -> Vec<(&'static str, &'static str, String)> {
+    let mut line = format!("{} from {}", source.month, escape(&source.source));
+    if let Some(delivered) = source.delivered {
+        if let Some(execution) = &source.execution {
+            let _ = write!(line, ", execution {}", escape(execution));
+        }
+        let _ = write!(line, ", delivered {delivered:.0}, {} files", source.files);
+        if let Some(rows) = source.rows {
+            let _ = write!(line, ", {rows} rows");
+        }
+        let _ = write!(line, ", {} bytes", source.bytes);
+    } else {
+        line.push_str(": nothing was delivered yet");
+    }
+    let mut lines = vec![("source", "", line)];
+    let ignored = source.ignored.iter();
+    lines
+        .extend(ignored.map(|what| ("ignored", "", format!("{}: {}", source.month, escape(what)))));
+    lines
 }
 
 /// The failures of one reason: the parts, the first error, and the advice.

@@ -24,6 +24,8 @@ fn config(accounts: Vec<crate::account::Account>) -> Config {
         exchange_rates: BTreeMap::new(),
         warnings: vec!["accounts: a\u{1b}[31m and b can see the same money".to_owned()],
         secrets: Vec::new(),
+        authorities: Vec::new(),
+        unusable_variables: Vec::new(),
     }
 }
 

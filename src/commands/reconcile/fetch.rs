@@ -85,10 +85,10 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
     for (id, part) in &state.parts {
         match part.months.get(&month) {
             Some(MonthState::Withheld) => withheld.push(id.clone()),
-            Some(MonthState::Reported { sums, .. }) => {
+            Some(MonthState::Reported(reported)) => {
                 for column in measure
                     .into_iter()
-                    .flat_map(|measure| sums.columns_of(measure))
+                    .flat_map(|measure| reported.sums.columns_of(measure))
                 {
                     for daily in column.iter() {
                         daily

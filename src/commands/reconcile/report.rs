@@ -200,7 +200,7 @@ impl AccountReport {
         let failures = read.failures.iter();
         Self {
             account: read.account.name.clone(),
-            provider: read.account.provider_name.as_str().to_owned(),
+            provider: read.account.provider_label.clone(),
             month: read.month.to_string(),
             parts: read.parts,
             rows: read.rows,

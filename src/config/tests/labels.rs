@@ -34,6 +34,43 @@ fn labels_show_configured_dimensions() {
 }
 
 #[test]
+fn provider_label_is_the_name_or_what_is_configured() {
+    let label = |keys: &str| {
+        load_with(&account(keys), &[]).accounts[0]
+            .provider_label
+            .clone()
+    };
+    assert_eq!(label(""), "otc");
+    let longest = "a".repeat(63);
+    for written in ["aws", "azure-eu_2", &longest, "7"] {
+        assert_eq!(label(&format!("    provider_label: {written}\n")), written);
+    }
+    let variable = ("CLOUDSPEND_ACCOUNTS__OTC_MAIN__PROVIDER_LABEL", "gcp");
+    let config = load_with(&account(""), &[variable]);
+    assert_eq!(config.accounts[0].provider_label, "gcp");
+    for written in ["AWS", "''", "a b", "ä", &format!("a{longest}")] {
+        let reported = reported(&account(&format!("    provider_label: {written}\n")), &[]);
+        let want = "5: accounts.otc-main.provider_label: must be 1 to 63 of a-z, 0-9, _ and -";
+        assert_eq!(reported.len(), 1);
+        assert!(reported[0].starts_with(want), "{}", reported[0]);
+    }
+}
+
+#[test]
+fn budget_matches_the_label_of_a_provider() {
+    let budget = "budgets: {b: {match: {provider: NAME}, limit: 5, currency: EUR}}\n";
+    let text = account("    provider_label: telekom\n");
+    let warned = |name: &str| {
+        let text = format!("{text}{}", budget.replace("NAME", name));
+        let warnings = load_with(&text, &[]).warnings;
+        warnings
+            .iter()
+            .any(|warning| warning.ends_with("matches no account"))
+    };
+    assert_eq!((warned("telekom"), warned("otc")), (false, true));
+}
+
+#[test]
 fn label_collisions_are_rejected() {
     for (extra, want) in [
         (

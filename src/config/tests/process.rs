@@ -107,7 +107,13 @@ fn file_is_searched_in_documented_places() {
         let report = load(&Sources::default()).unwrap_err();
         assert_eq!(
             report.to_string(),
-            "config/cloudspend.yml: no configuration file here or at /etc/cloudspend-exporter/cloudspend.yml; name one with --config.file"
+            format!(
+                "config/cloudspend.yml: no configuration file: there is none at {} and none at /etc/cloudspend-exporter/cloudspend.yml; name one with --config.file",
+                std::env::current_dir()
+                    .unwrap()
+                    .join("config/cloudspend.yml")
+                    .display()
+            )
         );
         let report = load(&file("other.yml")).unwrap_err();
         assert_eq!(
@@ -123,4 +129,54 @@ fn file_is_searched_in_documented_places() {
         );
         Ok(())
     });
+}
+
+#[test]
+fn check_names_unusable_authorities_and_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("key"), "s3cret").unwrap();
+    std::fs::write(at("empty.pem"), "").unwrap();
+    let text = format!(
+        "accounts:\n  a: {{provider: otc, base_url: 'https://a.example', api_key_file: {}, ca_file: {}}}\n",
+        at("key"),
+        at("empty.pem"),
+    );
+    std::fs::write(at("test.yml"), text).unwrap();
+    let mut sources = file(&at("test.yml"));
+    sources.environment = vec![
+        ("SSL_CERT_FILE".into(), at("missing.pem").into()),
+        ("SSL_CERT_DIR".into(), at("nowhere").into()),
+        (
+            "HTTPS_PROXY".into(),
+            "socks5://u:p4ssw0rd@proxy:1080".into(),
+        ),
+    ];
+    let report = check(&sources, &clock());
+    let reported = report.to_string();
+    for want in [
+        &*format!(
+            ":2: accounts.a.ca_file: {} holds no certificate",
+            at("empty.pem")
+        ),
+        &format!(
+            "environment variable SSL_CERT_FILE: cannot read the authorities in {}: No such file",
+            at("missing.pem")
+        ),
+        "environment variable SSL_CERT_DIR: cannot read the authorities in",
+        "environment variable HTTPS_PROXY: must be the URL of an http or https proxy",
+    ] {
+        assert!(reported.contains(want), "{want}\n{reported}");
+    }
+    assert_eq!(report.findings().len(), 4, "{reported}");
+    assert!(!reported.contains("p4ssw0rd"), "{reported}");
+    // Serving starts all the same, and warns of each.
+    let warnings = load(&sources).unwrap().unusable();
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    std::fs::write(at("test.yml"), "accounts: {a: {provider: otc, base_url: 'https://a.example', api_key_file: k, ca_file: ''}}").unwrap();
+    let reported = check(&sources, &clock()).to_string();
+    assert!(
+        reported.contains("accounts.a.ca_file: must not be empty"),
+        "{reported}"
+    );
 }

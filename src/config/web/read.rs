@@ -12,13 +12,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
 
-use super::{ClientAuth, RateLimit, Tls, TlsVersion, Watched, WebFile};
+use super::{ClientAuth, RateLimit, Tls, TlsVersion, WebFile};
 use crate::{
     config::{
         scalar::Span,
         yaml::{Layer, join},
     },
     diagnostics::{Diagnostics, unknown_key},
+    watched::Watched,
 };
 
 /// The headers that the format allows, each with its allowed values; an empty list allows any.

@@ -13,6 +13,8 @@ use super::{
 };
 use crate::{charge::Month, provider::registry::ProviderName};
 
+mod export;
+
 /// How long after its end a day of otc is taken as closed unless configured.
 const OTC_CLOSES: SignedDuration = SignedDuration::from_hours(6);
 /// The same for mike.

@@ -112,6 +112,16 @@ pub(in crate::exposition) const SKIPPED_PARTS: MetricFamily = gauge(
     ACCOUNT,
     "Number of listed parts that the last poll skipped because the provider has nothing to report for them and never had. They are not in cloudspend_parts.",
 );
+pub(in crate::exposition) const MISSING_ROWS: MetricFamily = gauge(
+    "cloudspend_missing_cost_rows",
+    "provider, account, cost",
+    "Number of rows of the current and previous month that have no cost of this basis and are left out of its sums.",
+);
+pub(in crate::exposition) const GROWTH: MetricFamily = gauge(
+    "cloudspend_unusual_growth",
+    ACCOUNT,
+    "Whether a month's gross amount more than doubled from one poll to the next within the last 24 hours (1) or not (0): a closed month, or the current one from its 5th day on.",
+);
 pub(in crate::exposition) const OLDEST_SUCCESS: MetricFamily = gauge(
     "cloudspend_oldest_part_success_timestamp_seconds",
     ACCOUNT,
@@ -120,7 +130,7 @@ pub(in crate::exposition) const OLDEST_SUCCESS: MetricFamily = gauge(
 pub(in crate::exposition) const DATA: MetricFamily = gauge(
     "cloudspend_data_timestamp_seconds",
     ACCOUNT,
-    "End of the newest day or hour in the data, in seconds since 1970; for monthly and current values the time of the poll.",
+    "End of the newest day or hour in the data, in seconds since 1970; for monthly and current values the time of the poll. Not after the newest delivery of an export.",
 );
 pub(in crate::exposition) const DURATION: MetricFamily = gauge(
     "cloudspend_poll_duration_seconds",
@@ -130,7 +140,7 @@ pub(in crate::exposition) const DURATION: MetricFamily = gauge(
 pub(in crate::exposition) const ROWS: MetricFamily = gauge(
     "cloudspend_poll_rows",
     ACCOUNT,
-    "Number of rows that the last poll read.",
+    "Number of rows that the last poll read, and of those in months that it found unchanged.",
 );
 pub(in crate::exposition) const SERIES: MetricFamily = gauge(
     "cloudspend_series",

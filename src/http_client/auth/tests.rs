@@ -12,7 +12,7 @@ use url::Url;
 use super::*;
 use crate::{
     counters::Counters,
-    http_client::{Bounds, Settings, retry::Backoff},
+    http_client::{Authorities, Bounds, Settings, retry::Backoff},
     provider::test_support::{self, Api, Seen},
 };
 
@@ -102,6 +102,7 @@ fn client(base: Url, auth: Auth) -> (Http, Arc<SyncMutex<Timestamp>>) {
             ..Backoff::REQUEST
         },
         bounds: Bounds::default(),
+        authorities: Authorities::of_process(),
         counters: Arc::new(Counters::default()),
         clock: Clock::from_fn(move || *clock.lock().unwrap()),
     };
@@ -258,4 +259,22 @@ async fn header_secret_is_read_for_every_request() {
     );
     assert!(chain(&error).starts_with(&want), "{}", chain(&error));
     assert_eq!(api.lines().len(), 2);
+}
+
+#[test]
+fn documented_pauses_are_the_delays() {
+    let (least, most) = (MIN_LOGIN_DELAY.as_secs(), MAX_LOGIN_DELAY.as_secs() / 60);
+    for page in [
+        include_str!("../../../docs/internals.md"),
+        include_str!("../../../docs/security.md"),
+        include_str!("../../../docs/providers/enube.md"),
+    ] {
+        assert!(page.contains(&format!("{least} s")));
+        assert!(
+            page.contains(&format!("further refusal, up to {most} min"))
+                || page.contains(&format!(
+                    "further refusal doubles the pause, up to {most} min"
+                ))
+        );
+    }
 }

@@ -152,6 +152,19 @@ async fn only_400_and_404_mark_a_pair_not_applicable() {
 }
 
 #[tokio::test]
+async fn forbidden_customer_of_a_reseller_is_skipped() {
+    let api = portal(|_| (403, String::new())).await;
+    for (keys, is_skipped) in [(json!({ "reseller_id": "r1" }), true), (json!({}), false)] {
+        let provider = account(&api, keys);
+        let error = fetch(&*provider, &pair(), &poll_on("2024-05-10"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.reason(), Reason::Forbidden, "{error}");
+        assert_eq!(error.is_not_applicable(), is_skipped, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn requests_are_as_documented_with_one_login() {
     let api = portal(|_| (200, "[]".to_owned())).await;
     let provider = account(&api, json!({ "reseller_id": "r/1" }));

@@ -137,6 +137,7 @@ impl ProviderConfig for Config {
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::ZERO,
+        restatement: Duration::from_hours(10 * 24),
         requests_per_second: 2.0,
         concurrency: 2,
     };

@@ -89,12 +89,16 @@ enum ConsumptionType {
     Otf,
 }
 
+/// What the dashboard bills in.
+const DEFAULT_CURRENCY: &str = "EUR";
+
 impl ProviderConfig for Config {
     const NAME: &'static str = "otc";
 
     const DEFAULTS: Defaults = Defaults {
         timezone: "Europe/Berlin",
         day_closes_after: Duration::from_hours(6),
+        restatement: Duration::from_hours(10 * 24),
         requests_per_second: 2.0,
         concurrency: 2,
     };
@@ -113,11 +117,14 @@ impl ProviderConfig for Config {
 
     const SCOPE_KEYS: &'static [&'static str] = &[];
 
+    const CURRENCY: Option<&'static str> = Some(DEFAULT_CURRENCY);
+
     fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
         let errors_before = context.diagnostics.len();
         let base_url = context.url("base_url", self.base_url);
         let secret = context.secret("api_key", self.api_key_file, self.api_key_env);
-        let currency = context.currency(self.currency.unwrap_or_else(|| "EUR".to_owned()));
+        let currency =
+            context.currency(self.currency.unwrap_or_else(|| DEFAULT_CURRENCY.to_owned()));
         let filters = self.filters.query(context);
         if context.diagnostics.len() > errors_before {
             return None;

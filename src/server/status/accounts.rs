@@ -5,13 +5,14 @@ use maud::{Markup, html};
 
 use super::words::{age, ahead, cut, money, plural, short, whole_number};
 use crate::{
-    state::{AccountHandle, AccountState, Failure},
+    state::{AccountHandle, AccountState, Failure, Growth},
     view::summary::{AccountSummary, Total},
 };
 
 /// A message that is longer is cut.
 const MAX_MESSAGE: usize = 600;
 const MAX_REMARKS: usize = 5;
+const MAX_GROWTH: usize = 4;
 
 /// The state of an account, those that need attention first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +97,7 @@ pub(super) fn account(
             div.top {
                 div {
                     h3 { (cut(&account.name, MAX_MESSAGE)) }
-                    div.soft.small { (account.provider_name.as_str()) }
+                    div.soft.small { (account.provider_label) }
                 }
                 span class={ "badge " (colour) } { (word) }
             }
@@ -146,6 +147,14 @@ pub(super) fn account(
                 @for sentence in summary.withheld.sentences() {
                     p.small { strong { "Incomplete: " } (sentence) }
                 }
+                @for growth in summary.growth.iter().take(MAX_GROWTH) {
+                    p.small { strong { "Unusual growth: " } (grown(growth)) }
+                }
+                @for (measure, rows) in &summary.missing {
+                    @if let (Some(basis), true) = (measure.cost_basis(), *rows > 0) {
+                        p.small { strong { "Incomplete: " } (whole_number(*rows as f64)) " rows have no " (basis) " cost and are left out of it." }
+                    }
+                }
                 @if with_failures { (failures(&summary.failures, summary.failing_parts)) }
             }
             @if with_failures {
@@ -155,6 +164,17 @@ pub(super) fn account(
             }
         }
     }
+}
+
+/// What has grown, in one sentence.
+fn grown(growth: &Growth) -> String {
+    format!(
+        "the gross amount of {} went from {} to {} {} in one poll.",
+        growth.month,
+        money(growth.from),
+        money(growth.to),
+        cut(&growth.currency, 20)
+    )
 }
 
 fn failures(shown: &[(String, Failure)], failing: usize) -> Markup {

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     exposition::publisher::{AccountSet, Publisher},
     provider::{Granularity, MonthFetch},
-    state::{AccountHandle, Failure},
+    state::{AccountHandle, Failure, Growth, MonthState},
     test_support::{Scripted, account, at, cost, month, state_of},
     view::budgets::BudgetSet,
 };
@@ -93,6 +93,48 @@ fn failing_account_without_success_serves_nothing() {
     let sentence = "no part of the account has succeeded yet.";
     assert!(page(false).contains(sentence));
     assert!(!page(true).contains(sentence));
+}
+
+#[test]
+fn growth_and_missing_rows_are_said() {
+    let measures = [
+        (Measure::BilledCost, Granularity::Month),
+        (Measure::ListCost, Granularity::Month),
+    ];
+    let provider = Scripted::new(&measures, MonthFetch::Both);
+    let account = Arc::new(account(provider, "UTC"));
+    let page = |at_growth: &str, rows: u64| {
+        let charges = [cost(month("2025-06"), "a", 5.0)];
+        let mut state = state_of(&account, at(NOW), &charges);
+        state.growth.push(Growth {
+            at: at(at_growth),
+            month: "2025-05".parse().unwrap(),
+            currency: "EUR".into(),
+            from: 100.0,
+            to: 250.0,
+        });
+        let part = Arc::make_mut(state.parts.get_mut("account").unwrap());
+        for month in part.months.values_mut() {
+            if let MonthState::Reported(month) = month {
+                month.marks.missing.insert(Measure::ListCost, rows);
+            }
+        }
+        let handle = AccountHandle::restored(Arc::clone(&account), state);
+        let account_set = AccountSet::new(vec![handle.into()], BudgetSet::default(), String::new());
+        let publisher = Publisher::new(account_set, Clock::from_fn(|| at(NOW)));
+        whole(
+            &publisher.current(),
+            &Reload::default(),
+            "/metrics",
+            at(NOW),
+        )
+        .into_string()
+    };
+    let grown = "the gross amount of 2025-05 went from 100.00 to 250.00 EUR in one poll.";
+    let missing = "600 rows have no list cost and are left out of it.";
+    let says = |page: &str| (page.contains(grown), page.contains(missing));
+    assert_eq!(says(&page("2025-06-17T10:30:01Z", 300)), (true, true));
+    assert_eq!(says(&page("2025-06-17T10:30:00Z", 0)), (false, false));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A state file as bytes: its header, its checks, and how it is replaced atomically.
 //!
 //! Magic (8 bytes), version (4), CRC-32 of what follows the header (4), its length (8), all little endian; then the
-//! fingerprint (16) and the state in postcard's encoding.
+//! fingerprint (16) and the state in postcard's encoding. Version 2 has a second block behind the first, of what version
+//! 1 does not know.
 
 use std::{
     fs::{self, File},
@@ -11,10 +12,15 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::state::{AccountState, store::format::StoredAccount};
+use crate::state::{
+    AccountState,
+    store::format::{StoredAccount, StoredAdditions},
+};
 
 const MAGIC: &[u8; 8] = b"CLOUDSP\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The version before, which is still read.
+const WITHOUT_ADDITIONS: u32 = 1;
 const HEADER: usize = 24;
 const FINGERPRINT: usize = 16;
 /// Far more than the largest account needs, and small enough to be read at once.
@@ -39,8 +45,8 @@ pub(super) enum Decoded {
 pub(super) fn encode(state: &AccountState, fingerprint: Uuid) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; HEADER];
     bytes.extend_from_slice(fingerprint.as_bytes());
-    let mut bytes =
-        postcard::to_extend(&StoredAccount::from(state), bytes).map_err(io::Error::other)?;
+    let content = (StoredAccount::from(state), StoredAdditions::from(state));
+    let mut bytes = postcard::to_extend(&content, bytes).map_err(io::Error::other)?;
     if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(io::Error::other(format!(
             "{} bytes exceed the maximum size of a state file",
@@ -72,8 +78,9 @@ pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Decoded {
         return Decoded::Damaged("it does not start like a state file");
     }
     // What follows belongs to the version.
-    match u32::from_le_bytes(*version) {
-        VERSION => {}
+    let version = u32::from_le_bytes(*version);
+    match version {
+        VERSION | WITHOUT_ADDITIONS => {}
         newer if newer > VERSION => return Decoded::NewerVersion(newer),
         _ => return Decoded::Damaged("its version does not exist"),
     }
@@ -95,12 +102,21 @@ pub(super) fn decode(bytes: &[u8], fingerprint: Uuid, width: usize) -> Decoded {
     if known != fingerprint.as_bytes() {
         return Decoded::OtherConfiguration;
     }
-    // postcard and serde allocate no more than the bytes can hold.
-    let state = match postcard::take_from_bytes::<StoredAccount<'_>>(state) {
-        Ok((state, [])) => state.restore(width).map(Box::new),
-        _ => None,
-    };
+    let state = decode_state(state, version, width).map(Box::new);
     state.map_or(Decoded::Damaged("its content is invalid"), Decoded::State)
+}
+
+/// The state in the content of a file; `None` if anything is invalid. postcard and serde allocate no more than the bytes
+/// can hold.
+fn decode_state(bytes: &[u8], version: u32, width: usize) -> Option<AccountState> {
+    let (state, rest) = postcard::take_from_bytes::<StoredAccount<'_>>(bytes).ok()?;
+    let mut state = state.restore(width)?;
+    if version == WITHOUT_ADDITIONS {
+        return rest.is_empty().then_some(state);
+    }
+    let (additions, rest) = postcard::take_from_bytes::<StoredAdditions<'_>>(rest).ok()?;
+    additions.restore(&mut state)?;
+    rest.is_empty().then_some(state)
 }
 
 /// Reads a whole file. `None` if there is none; anything but a regular file is an error.

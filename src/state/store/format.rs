@@ -12,20 +12,24 @@ use crate::{
     charge::Measure,
     counters::PollCounts,
     error::Reason,
-    ledger::{LabelTable, Value},
+    ledger::{LabelTable, MonthMarks, Value},
     provider::Part,
     state::{
-        AccountState, Baseline, Failure, ForecastRecord, MonthState, NowState, PartState, Status,
+        AccountState, Baseline, Failure, ForecastRecord, MonthState, NowState, PartState,
+        ReportedMonth, Status,
     },
 };
 
+mod additions;
 mod sums;
+
+pub(super) use additions::StoredAdditions;
 
 use crate::state::store::format::sums::{
     StoredHeldResponse, StoredMeasure, StoredMonth, StoredSums, finite,
 };
 
-/// The state of an account as it is stored.
+/// The state of an account as version 1 stores it. Version 2 has [`StoredAdditions`] behind it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredAccount<'a> {
     #[serde(borrow)]
@@ -157,6 +161,7 @@ impl StoredAccount<'_> {
             label_table: Arc::new(label_table),
             parts,
             forecast_records,
+            growth: Vec::new(),
             status: self.status.restore()?,
             skipped: std::sync::Arc::default(),
             counts: PollCounts::default(),
@@ -205,7 +210,7 @@ impl<'a> From<&'a PartState> for StoredPart<'a> {
                 .iter()
                 .map(|(month, month_state)| {
                     let reported = match month_state {
-                        MonthState::Reported { at, sums } => Some((*at, (&**sums).into())),
+                        MonthState::Reported(month) => Some((month.polled, (&*month.sums).into())),
                         MonthState::Withheld => None,
                     };
                     ((*month).into(), reported)
@@ -243,10 +248,12 @@ impl StoredPart<'_> {
         let mut months = BTreeMap::new();
         for (month, reported) in self.months {
             let month_state = match reported {
-                Some((at, sums)) => MonthState::Reported {
-                    at,
+                Some((polled, sums)) => MonthState::Reported(ReportedMonth {
+                    polled,
+                    delivery: None,
+                    marks: MonthMarks::default(),
                     sums: Arc::new(sums.restore(keys)?),
-                },
+                }),
                 None => MonthState::Withheld,
             };
             months.insert(month.restore()?, month_state);
@@ -342,6 +349,7 @@ impl StoredStatus<'_> {
             next_poll: None,
             rate_limited_until: None,
             remarks: self.remarks.into_iter().map(str::to_owned).collect(),
+            sources: Vec::new(),
         })
     }
 }

@@ -121,8 +121,15 @@ async fn restored_account_renders_the_same_bytes() {
 
 proptest! {
     #[test]
-    fn any_state_is_restored_and_renders_the_same(polls in states::polls(), later in 0_i64..90) {
-        let (account, state, now) = states::play(&polls);
+    fn any_state_is_restored_and_renders_the_same(
+        polls in states::polls(),
+        more: bool,
+        later in 0_i64..90,
+    ) {
+        let (account, mut state, now) = states::play(&polls);
+        if more {
+            state = states::with_additions(state, now);
+        }
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         store.write(&account, &state).unwrap();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    charge::Measure,
     error::Reason,
     poller::test_support::{MONTHS, ScriptedAccount, values},
-    provider::MonthFetch,
+    provider::{Granularity, MonthFetch},
     test_support::{TestCharge, cost, month},
     view::Window,
 };
@@ -62,6 +63,28 @@ async fn new_month_and_credits_pass_the_guard() {
     });
     scripted.poll("2025-04-01T13:00:00Z").await;
     assert!(scripted.view("2025-04-01T13:00:00Z").state.status.success);
+}
+
+#[tokio::test]
+async fn billed_cost_alone_is_compared() {
+    let measures = [
+        (Measure::BilledCost, Granularity::Month),
+        (Measure::ListCost, Granularity::Month),
+    ];
+    let scripted = ScriptedAccount::new(&measures, MonthFetch::Both);
+    let rows = |list: f64| {
+        let list = rows(15, list).into_iter();
+        let list = list.map(|charge| charge.of(Measure::ListCost, "EUR"));
+        rows(15, 1.0).into_iter().chain(list).collect()
+    };
+    for (now, list) in [
+        ("2025-03-10T12:00:00Z", 10.0),
+        ("2025-03-10T13:00:00Z", 1.0),
+    ] {
+        scripted.provider.returns("account", rows(list));
+        scripted.poll(now).await;
+        assert!(scripted.view(now).state.status.success, "{now}");
+    }
 }
 
 #[tokio::test]

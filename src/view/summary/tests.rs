@@ -7,6 +7,8 @@ fn account(totals: &[(&str, f64, Option<f64>)]) -> AccountSummary {
         parts: 1,
         failing_parts: 0,
         withheld: WithheldParts::default(),
+        growth: Vec::new(),
+        missing: BTreeMap::new(),
         failures: Vec::new(),
         withdrawn: false,
         data_until: None,

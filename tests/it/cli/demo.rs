@@ -2,6 +2,7 @@
 
 use cloudspend_exporter::{config, demo::Demo, provider::registry::ProviderName};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::support::{
     Exporter, Folder, MOMENT, OPEN_METRICS, Program, demo_at, eventually, get, repository, scrape,
@@ -74,6 +75,10 @@ async fn all_five_providers_are_served_until_sigterm() {
         "{}",
         ended.stdout
     );
+    for provider in ProviderName::all() {
+        let heading = format!("\n  # {}\n", provider.as_str());
+        assert!(ended.stdout.contains(&heading), "{}", ended.stdout);
+    }
     for (name, secret) in Demo::secrets() {
         assert!(
             !ended.stderr.contains(secret),
@@ -145,6 +150,30 @@ async fn demo_refuses_a_configuration_file() {
     assert!(ended.stderr.contains("--config.file"), "{}", ended.stderr);
 }
 
+#[tokio::test]
+async fn printed_configuration_is_for_other_commands() {
+    let flags = ["demo", "--print-config", "--web.listen-address=127.0.0.1:0"];
+    let mut demo = Program::exporter(&flags);
+    demo.says("address=").await;
+    let yaml = demo.output();
+    let folder = Folder::with(&[("printed.yml", &yaml)]);
+    let flag = format!(
+        "--config.file={}",
+        folder.path().join("printed.yml").display()
+    );
+    let checked = Program::exporter(&["check-config", &flag]).end().await;
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}\n{yaml}");
+    let explained = Program::exporter(&["explain", "--account=licences", &flag])
+        .end()
+        .await;
+    assert_eq!(explained.status.code(), Some(0), "{explained:?}");
+    demo.terminate().await;
+    let ended = demo.end().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    // Nothing but the configuration, so that it can be redirected into a file.
+    assert_eq!(ended.stdout, yaml);
+}
+
 /// One account, with a place for more keys.
 fn account(folder: &Folder, more: &str) -> String {
     let key = folder.yaml("key");
@@ -163,6 +192,30 @@ async fn good_configuration_passes_check() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stdout, format!("{}: valid\n", file.display()));
     assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn sample_is_not_loaded_by_accident() {
+    let folder = Folder::with(&[]);
+    let config = folder.path().join("config");
+    std::fs::create_dir(&config).unwrap();
+    let sample = "cloudspend.example.yml";
+    std::fs::copy(repository("config").join(sample), config.join(sample)).unwrap();
+    for arguments in [&["check-config"][..], &["explain"], &[]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cloudspend-exporter"));
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear();
+        let ended = Program::start(command).unwrap().end().await;
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?} {ended:?}");
+        for place in [
+            "/config/cloudspend.yml",
+            "/etc/cloudspend-exporter/cloudspend.yml",
+        ] {
+            assert!(ended.stderr.contains(place), "{arguments:?} {ended:?}");
+        }
+    }
 }
 
 #[tokio::test]

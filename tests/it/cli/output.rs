@@ -6,6 +6,11 @@ use std::{
     process::{Output, Stdio},
 };
 
+use cloudspend_exporter::{
+    clock::Clock,
+    demo::{Demo, Options},
+};
+use jiff::{ToSpan, tz::TimeZone};
 use tokio::process::Command;
 
 use crate::support::Folder;
@@ -89,6 +94,37 @@ async fn full_disk_is_an_error() {
             "{arguments:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn backfill_ends_where_nobody_reads() {
+    let clock = Clock::system();
+    let demo = Demo::start(clock.clone(), Options::default())
+        .await
+        .unwrap();
+    let folder = Folder::with(&Demo::secrets());
+    let file = folder.path().join("cloudspend.yml");
+    std::fs::write(&file, demo.config_yaml(folder.path())).unwrap();
+    let today = clock.now().to_zoned(TimeZone::UTC).date();
+    let (from, to) = (today - 5.days(), today - 3.days());
+    let line = format!(
+        "backfill --from {from} --to {to} --account otc-platform --log.level=error --config.file={}",
+        file.display()
+    );
+    let arguments: Vec<&str> = line.split(' ').collect();
+    // Written to nobody, it is no success: there is no whole file.
+    let output = run(&arguments, closed_pipe()).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(text(&output), "");
+    let output = run(&arguments, full_disk()).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        text(&output).contains("No space left on device"),
+        "{output:?}"
+    );
+    let output = run(&arguments, Stdio::piped()).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stdout.ends_with(b"# EOF\n"), "it ends whole");
 }
 
 #[tokio::test]

@@ -7,7 +7,11 @@ use axum::{
     extract::{Path, Query},
     routing::get,
 };
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp, ToSpan,
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use serde_json::json;
 
 use crate::support::{Exporter, Exposition, Folder, repository, serve, stopped_at};
@@ -58,6 +62,13 @@ fn rows(account: &str) -> Vec<Row> {
         "even" => even().collect(),
         "fee" => even()
             .chain([("2025-06-03".to_owned(), "a", 50.0, "OTF")])
+            .collect(),
+        "rising" => days("2025-05-28", "2025-06-10")
+            .map(|day| {
+                let amount = if day >= date(2025, 6, 4) { 20.0 } else { 10.0 };
+                (day.to_string(), "a", amount, "EL")
+            })
+            .chain([("2025-06-11".to_owned(), "a", 4.0, "EL")])
             .collect(),
         "spring" => hours("2025-03-30"),
         "autumn" => hours("2025-10-26"),
@@ -132,6 +143,7 @@ async fn forecast() {
     let accounts = [
         ("even", "granularity: daily"),
         ("fee", "granularity: daily"),
+        ("rising", "granularity: daily"),
     ];
     let shown = shown(&accounts, "", "2025-06-11T08:30:00Z").await;
     let even = [("account", "even")];
@@ -155,6 +167,13 @@ async fn forecast() {
         &[("account", "fee")],
         350.0,
         "not extrapolated: **350**.",
+    );
+    assert_is(
+        &shown,
+        "cloudspend_forecast_cost_month_end",
+        &[("account", "rising")],
+        520.0,
+        "= **520**.",
     );
 }
 

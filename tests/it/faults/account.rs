@@ -17,9 +17,9 @@ use cloudspend_exporter::{
     config::{self, Sources},
     diagnostics::Diagnostics,
     error::Reason,
-    http_client::{Bounds, Settings, retry::Backoff},
+    http_client::{Authorities, Bounds, Settings, retry::Backoff},
     poller::Poller,
-    provider::config::{BuildContext, Uses},
+    provider::config::{BuildContext, ShownDimensions, Uses},
     state::AccountHandle,
     view::{View, Window, view},
 };
@@ -216,6 +216,7 @@ fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> A
         key_prefix: "accounts.main".to_owned(),
         zone: account.zone.clone(),
         tags: Vec::new(),
+        shown: ShownDimensions::default(),
         http: Settings {
             account: account.name.clone(),
             requests_per_second: account.poll.requests_per_second,
@@ -223,6 +224,7 @@ fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> A
             timeout: account.poll.timeout,
             backoff: limits.request,
             bounds: limits.bounds,
+            authorities: Authorities::of_process(),
             counters: Arc::clone(&account.counters),
             clock: clock.clone(),
         },

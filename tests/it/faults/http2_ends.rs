@@ -39,8 +39,8 @@ const PIECE: usize = 48;
 /// Where a test finds the certificate of its servers.
 const FOLDER: &str = "TEST_OF_ENDS_CERTIFICATE";
 
-/// Runs a test in a process of its own, which trusts the certificate of its servers: the system's certificates are read
-/// once a process, and where they are is told by the environment.
+/// Runs a test in a process of its own, which trusts the certificate of its servers: where they are is told by the
+/// environment of a process.
 fn trusting<F: Future<Output = ()>>(name: &str, test: impl FnOnce(PathBuf) -> F) {
     #[expect(clippy::disallowed_methods, reason = "the test's own variable")]
     let folder = env::var_os(FOLDER);

@@ -11,7 +11,7 @@ use std::{
 
 use cloudspend_exporter::{
     account::Account,
-    charge::{Amount, Charge, ChargeError, Measure, Month, Period, SharedSink, Sink},
+    charge::{Amount, Charge, ChargeError, LabelSet, Measure, Month, Period, SharedSink, Sink},
     config::{self, Sources},
     demo::{Demo, Options},
     error::ProviderError,

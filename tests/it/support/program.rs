@@ -100,6 +100,11 @@ impl Program {
         .await
     }
 
+    /// What it has printed to stdout so far.
+    pub(crate) fn output(&self) -> String {
+        self.stdout.so_far()
+    }
+
     /// What it has printed to stderr so far.
     pub(crate) fn log(&self) -> String {
         self.stderr.so_far()

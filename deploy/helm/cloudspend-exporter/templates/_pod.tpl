@@ -36,6 +36,7 @@ spec:
       args:
         {{- if .Values.demo }}
         - demo
+        - --web.listen-address=:10190
         {{- else }}
         - --config.file=/etc/cloudspend-exporter/cloudspend.yml
         {{- end }}

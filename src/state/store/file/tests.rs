@@ -9,7 +9,9 @@ use crate::{
     charge::Month,
     error::Reason,
     exposition::Rendered,
-    state::store::tests::states::{a_little_of_everything, assert_same, play, polls},
+    state::store::tests::states::{
+        a_little_of_everything, assert_same, play, polls, with_additions,
+    },
     view::{budgets::BudgetSet, view},
 };
 
@@ -41,10 +43,43 @@ fn example() -> AccountState {
     state
 }
 
+/// The example with everything that version 1 does not have.
+fn complete_example() -> AccountState {
+    with_additions(example(), "2025-02-23T12:00:00Z".parse().unwrap())
+}
+
 #[test]
-fn version_1_is_read_and_written_unchanged() {
+fn version_1_is_read_without_the_additions() {
     let kept = include_bytes!("../../../../tests/fixtures/state/v1.state");
-    let state = example();
+    let Decoded::State(read) = decoded(kept) else {
+        panic!("the kept file is read");
+    };
+    assert_same(&read, &example());
+    assert!(read.growth.is_empty());
+    let months = read
+        .parts
+        .values()
+        .flat_map(|part| part.months.keys().map(move |month| (part, *month)));
+    for reported in months.filter_map(|(part, month)| part.reported(month)) {
+        assert_eq!(
+            (&reported.delivery, reported.marks.provisional),
+            (&None, false)
+        );
+    }
+    let mut longer = kept.to_vec();
+    longer.push(0);
+    write_header(&mut longer);
+    longer[8] = 1;
+    assert!(
+        matches!(decoded(&longer), Decoded::Damaged(_)),
+        "nothing follows"
+    );
+}
+
+#[test]
+fn version_2_is_read_and_written_unchanged() {
+    let kept = include_bytes!("../../../../tests/fixtures/state/v2.state");
+    let state = complete_example();
     let Decoded::State(read) = decoded(kept) else {
         panic!("the kept file is read");
     };
@@ -54,8 +89,22 @@ fn version_1_is_read_and_written_unchanged() {
 }
 
 #[test]
+fn additions_to_unknown_months_are_rejected() {
+    let mut other = complete_example();
+    let plain = StoredAccount::from(&other);
+    let mut bytes = vec![0; HEADER];
+    bytes.extend_from_slice(FINGERPRINT_OF_TESTS.as_bytes());
+    let mut bytes = postcard::to_extend(&plain, bytes).unwrap();
+    let part = other.parts.remove("account").unwrap();
+    other.parts.insert("unknown".to_owned(), part);
+    bytes = postcard::to_extend(&StoredAdditions::from(&other), bytes).unwrap();
+    write_header(&mut bytes);
+    assert!(matches!(decoded(&bytes), Decoded::Damaged(_)));
+}
+
+#[test]
 fn any_flipped_bit_or_truncation_is_detected() {
-    let state = example();
+    let state = complete_example();
     let good = encode(&state, FINGERPRINT_OF_TESTS).unwrap();
     let Decoded::State(read) = decoded(&good) else {
         panic!("a good file is read");
@@ -84,7 +133,7 @@ fn any_flipped_bit_or_truncation_is_detected() {
 
 #[test]
 fn counts_beyond_the_file_size_are_rejected() {
-    let good = encode(&example(), FINGERPRINT_OF_TESTS).unwrap();
+    let good = encode(&complete_example(), FINGERPRINT_OF_TESTS).unwrap();
     let most: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     for position in HEADER + FINGERPRINT..good.len() {
         for count in [most, &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff, 0xff, 0x7f]] {
@@ -102,7 +151,8 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         width in 0_usize..5,
     ) {
-        let (_, state, _) = play(&polls);
+        let (_, state, now) = play(&polls);
+        let state = with_additions(state, now);
         let mut bytes = encode(&state, FINGERPRINT_OF_TESTS).unwrap();
         for (at, byte) in changes {
             let content = &mut bytes[HEADER + FINGERPRINT..];
@@ -151,9 +201,9 @@ fn fingerprint_is_checked_before_decoding() {
 #[test]
 fn later_version_is_recognised_whatever_follows() {
     for rest in [&b""[..], b"x", &[0; 100]] {
-        let bytes = [MAGIC, &[2, 0, 0, 0][..], rest].concat();
+        let bytes = [MAGIC, &[3, 0, 0, 0][..], rest].concat();
         assert!(
-            matches!(decoded(&bytes), Decoded::NewerVersion(2)),
+            matches!(decoded(&bytes), Decoded::NewerVersion(3)),
             "{rest:?}"
         );
     }

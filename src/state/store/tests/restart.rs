@@ -5,7 +5,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::*;
-use crate::{clock::Clock, poller::Poller};
+use crate::{
+    clock::Clock,
+    poller::Poller,
+    provider::{Delivery, Fetched, Fingerprint},
+};
 
 /// When an account that was last polled at [`NOW`] is polled if the program starts at this time and runs for three
 /// hours; the interval is one hour.
@@ -79,4 +83,51 @@ async fn account_without_state_is_polled_at_once() {
     task.await.unwrap();
     let asked = fixture.provider.requests.lock().unwrap();
     assert_eq!(asked.first().map(|(_, request)| request.now), Some(at(NOW)));
+}
+
+#[tokio::test]
+async fn deliveries_and_growth_survive_a_restart() {
+    let fixture = Fixture::new().await;
+    let one = Delivery {
+        fingerprint: Fingerprint::new(1, b"one".as_slice()).unwrap(),
+        delivered: at("2025-03-10T11:00:00Z"),
+    };
+    let delivered = one.clone();
+    fixture.provider.says(move |poll, known, _| {
+        poll.months
+            .iter()
+            .fold(Fetched::replaced(), |fetched, month| {
+                match known.get(month) {
+                    Some(known) => fetched.with_unchanged(*month, known.delivered),
+                    None => fetched.with_delivery(*month, delivered.clone()),
+                }
+            })
+    });
+    let charges = vec![
+        cost(month("2025-02"), "a", 4.0),
+        cost(month("2025-03"), "a", 50.0),
+    ];
+    fixture.provider.returns("account", charges);
+    fixture.poll("2025-03-10T12:30:00Z").await;
+    let before = fixture.handle.state.load_full();
+    let account = Arc::clone(&fixture.handle.account);
+    let restored = fixture.store.restore(&account, at(NOW)).unwrap();
+    assert_eq!(restored.growth, before.growth);
+    assert_eq!(restored.growth.len(), 1);
+    assert_eq!(restored.parts, before.parts);
+    // The first poll after the restart finds what was read before it.
+    let handle = Arc::new(AccountHandle::restored(account, restored));
+    let clock = Clock::from_fn(|| at("2025-03-10T13:30:00Z"));
+    let changed = Arc::new(Notify::new());
+    Poller::new(Arc::clone(&handle), clock, changed)
+        .poll()
+        .await;
+    let after = handle.state.load_full();
+    assert!(after.status.success);
+    let known = after.parts["account"].deliveries();
+    assert_eq!(known.into_values().collect::<Vec<_>>(), [one.clone(), one]);
+    assert_eq!(
+        after.parts["account"].sums_of("2025-03".parse().unwrap()),
+        before.parts["account"].sums_of("2025-03".parse().unwrap())
+    );
 }

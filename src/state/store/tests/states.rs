@@ -1,29 +1,37 @@
 //! States after arbitrary polls.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use proptest::prelude::*;
 
 use crate::{
     account::Account,
     charge::{Measure, Month, Period, SharedSink},
     error::Reason,
-    ledger::{LabelMapping, Ledger},
-    provider::{Fetched, Granularity, MonthFetch, Part, PollRequest},
-    state::{AccountState, Failure},
+    ledger::{LabelMapping, Ledger, MonthMarks},
+    provider::{Delivery, Fetched, Fingerprint, Granularity, MonthFetch, Part, PollRequest},
+    state::{AccountState, Failure, Growth, MonthState},
     test_support::{Scripted, TestCharge, account, at},
 };
 
 const PARTS: [&str; 3] = ["account", "8f2c/1b7d", "東京 \"x\""];
 const NAMES: [&str; 5] = ["", "a", "Ångström & Söhne", "other", "\u{1f680}\n\\"];
 const IDS: [&str; 3] = ["", "id-1", "id-2"];
-const MEASURES: [(Measure, &str); 5] = [
+const MEASURES: [(Measure, &str); 8] = [
     (Measure::BilledCost, "EUR"),
     (Measure::BilledCost, "BRL"),
     (Measure::ProviderForecast, "EUR"),
     (Measure::ConsumedQuantity, "GB·h"),
     (Measure::Seats, ""),
+    (Measure::EffectiveCost, "EUR"),
+    (Measure::ContractedCost, "EUR"),
+    (Measure::PricingQuantity, "Hours"),
 ];
 
 /// One poll of one part.
@@ -102,6 +110,9 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
             (Measure::ConsumedQuantity, Granularity::Month),
             (Measure::ProviderForecast, Granularity::Now),
             (Measure::Seats, Granularity::Now),
+            (Measure::EffectiveCost, Granularity::Day),
+            (Measure::ContractedCost, Granularity::Day),
+            (Measure::PricingQuantity, Granularity::Day),
         ],
         MonthFetch::Both,
     );
@@ -174,6 +185,38 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
     (account, state, now)
 }
 
+/// The same state with everything that version 1 of the format does not have.
+pub(in crate::state::store) fn with_additions(
+    mut state: AccountState,
+    now: Timestamp,
+) -> AccountState {
+    for part in state.parts.values_mut() {
+        for (month, known) in &mut Arc::make_mut(part).months {
+            let MonthState::Reported(known) = known else {
+                continue;
+            };
+            known.delivery = Some(Delivery {
+                fingerprint: Fingerprint::new(3, month.to_string().into_bytes()).unwrap(),
+                delivered: now - SignedDuration::from_hours(5),
+            });
+            known.marks = MonthMarks {
+                rows: 21,
+                missing: BTreeMap::from([(Measure::EffectiveCost, 2), (Measure::ListCost, 0)]),
+                provisional: month.month() % 2 == 0,
+                remarks: BTreeSet::from(["two exports".to_owned(), "東京".to_owned()]),
+            };
+        }
+    }
+    state.growth = vec![Growth {
+        at: now,
+        month: Month::at(now, &TimeZone::UTC),
+        currency: "EUR".into(),
+        from: 100.0,
+        to: 250.0,
+    }];
+    state
+}
+
 /// Days 0 to 30 of the previous and the current month, whole months, and now.
 fn test_charge(
     (when, name, id, measure, value): (u8, usize, usize, usize, f64),
@@ -223,5 +266,6 @@ pub(in crate::state::store) fn assert_same(left: &AccountState, right: &AccountS
     assert_eq!(left.label_table.all_sets(), right.label_table.all_sets());
     assert_eq!(left.parts, right.parts);
     assert_eq!(left.forecast_records, right.forecast_records);
+    assert_eq!(left.growth, right.growth);
     assert_eq!(left.status, right.status);
 }

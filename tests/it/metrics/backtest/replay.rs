@@ -71,6 +71,8 @@ impl Provider for Replay {
 pub(super) struct Recorder {
     /// The position of the customer among the dimensions.
     pub(super) customer: usize,
+    /// The customer of each label set.
+    pub(super) label_sets: Vec<String>,
     pub(super) sums: BTreeMap<(Date, String, Measure, String), f64>,
 }
 
@@ -91,16 +93,22 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn charge(&mut self, charge: &Charge<'_>) -> Result<(), ChargeError> {
-        let Period::Day(day) = charge.period else {
-            panic!("no day: {charge:?}");
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError> {
+        self.label_sets.push(dimensions[self.customer].to_owned());
+        Ok(LabelSet(u32::try_from(self.label_sets.len() - 1).unwrap()))
+    }
+
+    fn charge_to(
+        &mut self,
+        LabelSet(labels): LabelSet,
+        period: Period,
+        amounts: &[Amount<'_>],
+    ) -> Result<(), ChargeError> {
+        let Period::Day(day) = period else {
+            panic!("no day: {period:?}");
         };
-        for amount in charge
-            .amounts
-            .iter()
-            .filter(|amount| amount.measure.is_cost())
-        {
-            let customer = charge.dimensions[self.customer].to_owned();
+        for amount in amounts.iter().filter(|amount| amount.measure.is_cost()) {
+            let customer = self.label_sets[labels as usize].clone();
             let key = (day, customer, amount.measure, amount.unit.to_owned());
             *self.sums.entry(key).or_default() += amount.value;
         }
@@ -118,6 +126,10 @@ impl Sink for Recorder {
     fn month_rows(&mut self, _: Month, _: u64) {}
 
     fn missing(&mut self, _: Month, _: Measure, _: u64) {}
+
+    fn withhold_measure(&mut self, _: Measure) {}
+
+    fn source(&mut self, _: Month, _: cloudspend_exporter::charge::MonthSource) {}
 
     fn provisional(&mut self, _: Month) {}
 

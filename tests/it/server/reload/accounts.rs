@@ -310,3 +310,54 @@ async fn returning_account_shows_its_stored_state() {
     assert_eq!(asked(&demo), asked_before);
     program.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provider_label_takes_effect_and_keeps_state() {
+    let (demo, folder, yaml) = world().await;
+    let program = ReloadedProgram::start(folder, &yaml, &["--web.enable-lifecycle"]).await;
+    let before = program.polled().await;
+    let asked_before = asked(&demo);
+    let labelled = yaml.replace(
+        "    provider: mike\n",
+        "    provider: mike\n    provider_label: dhi-cloud\n",
+    );
+    assert_ne!(labelled, yaml);
+    let said = program.replace(&labelled).await;
+    assert_eq!(
+        said,
+        "reloaded; accounts: 5 unchanged, 1 changed, 0 added, 0 removed\n"
+    );
+    let after = program.shown().await;
+    let of_account = |shown: &Exposition| -> Vec<_> {
+        let samples = shown.families.iter().flat_map(|family| &family.samples);
+        let own = samples.filter(|sample| sample.label("account") == "simulations");
+        // The counters of requests have a line for each code that was seen.
+        own.filter(|sample| !sample.name.starts_with("cloudspend_api_"))
+            .map(|sample| {
+                (
+                    sample.name.clone(),
+                    sample.label("provider").to_owned(),
+                    sample.value,
+                )
+            })
+            .collect()
+    };
+    let relabelled = of_account(&before)
+        .into_iter()
+        .map(|(name, provider, value)| {
+            assert_eq!(provider, "mike");
+            (name, "dhi-cloud".to_owned(), value)
+        });
+    assert_eq!(of_account(&after), relabelled.collect::<Vec<_>>());
+    let samples = after.families.iter().flat_map(|family| &family.samples);
+    assert!(
+        !samples
+            .into_iter()
+            .any(|sample| sample.label("provider") == "mike")
+    );
+    assert_eq!(asked(&demo), asked_before, "what was read stays");
+    let page = get(&format!("{}/", program.url)).await.unwrap();
+    assert!(page.text().contains("dhi-cloud"));
+    demo.stop().await;
+    program.end().await;
+}

@@ -28,7 +28,8 @@ struct Stamp {
 }
 
 impl Watched {
-    pub(super) fn now(path: PathBuf) -> Self {
+    /// The file as it is now.
+    pub fn now(path: PathBuf) -> Self {
         let stamp = fs::metadata(&path).ok().map(|file| Stamp {
             device: file.dev(),
             inode: file.ino(),
@@ -40,7 +41,7 @@ impl Watched {
     }
 
     /// Its content.
-    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+    pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(&self.path)?
             .take(MAX_FILE_BYTES + 1)

@@ -1,0 +1,45 @@
+//! What reading a file needs beside its bytes, and what is known of it afterwards.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::charge::{Month, SharedSink};
+
+use super::context::RowContext;
+
+/// What rows of a month that was not asked for are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherMonths {
+    /// An error: the file belongs to one month.
+    Malformed,
+    /// Left out: the file holds many months.
+    Skipped,
+}
+
+/// What one file held.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct FileSummary {
+    /// All of its rows.
+    pub(super) rows: u64,
+    /// Those of other months.
+    pub(super) skipped: u64,
+    /// Those that filters and exclusions left out.
+    pub(super) excluded: u64,
+    /// Those that became charges, by month.
+    pub(super) rows_by_month: BTreeMap<Month, u64>,
+    /// Billing account, sub account and month of all charges of sub accounts.
+    pub(super) scopes: BTreeSet<(String, String, Month)>,
+}
+
+/// What reading one file needs beside its bytes.
+#[derive(Clone)]
+pub(super) struct Reading {
+    pub(super) context: Arc<RowContext>,
+    pub(super) months: Arc<[Month]>,
+    pub(super) other_months: OtherMonths,
+    pub(super) sink: SharedSink,
+    /// The file's name, for errors.
+    pub(super) place: Arc<str>,
+}

@@ -1,0 +1,52 @@
+//! Exports of costs in object stores: the demo's files as others read them, and other stores with the demo's files.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use cloudspend_exporter::demo::{
+    Demo, S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY,
+};
+use futures_util::TryStreamExt as _;
+use object_store::{
+    ObjectStore as _, ObjectStoreExt as _,
+    aws::{AmazonS3, AmazonS3Builder},
+    path::Path as Key,
+};
+
+mod duckdb;
+
+/// A client of a store at an address.
+fn client(url: &str) -> AmazonS3 {
+    AmazonS3Builder::new()
+        .with_endpoint(url.trim_end_matches('/'))
+        .with_allow_http(true)
+        .with_region(S3_REGION)
+        .with_bucket_name(S3_BUCKET)
+        .with_access_key_id(S3_ACCESS_KEY_ID)
+        .with_secret_access_key(S3_SECRET_ACCESS_KEY)
+        .build()
+        .unwrap()
+}
+
+/// Everything in the demo's store: keys and contents.
+async fn objects(demo: &Demo) -> Vec<(Key, Bytes)> {
+    let store = client(demo.store().url().as_str());
+    let prefix = Key::from(S3_PREFIX);
+    let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
+    let mut objects = Vec::new();
+    for object in listed {
+        let content = store.get(&object.location).await.unwrap();
+        objects.push((object.location, content.bytes().await.unwrap()));
+    }
+    objects
+}
+
+/// Writes all data files into one folder, named after their keys.
+async fn write_data_files(demo: &Demo, folder: &Path) {
+    for (key, content) in objects(demo).await {
+        if key.as_ref().contains("/data/") {
+            let name = key.as_ref().replace('/', "_");
+            std::fs::write(folder.join(name), content).unwrap();
+        }
+    }
+}
