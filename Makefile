@@ -4,7 +4,7 @@ TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test backtest soak bench bench-check check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
+.PHONY: help demo test backtest soak bench bench-check bench-dashboards check check-dashboards fmt schema golden dashboards tools image advisories check-packages chart-readme deb
 
 # What --version and cloudspend_build_info show. Only for what is built to be run: tests need no rebuild at each commit.
 # Empty outside a Git checkout; the program shows "unknown" then.
@@ -36,6 +36,11 @@ bench: ## run all benchmarks (20 minutes after building) and write benches/RESUL
 
 bench-check: ## count instructions under Callgrind; fails where rendering or folding takes 5 % more than recorded
 	benches/counts.sh
+
+bench-dashboards: tools ## load 10,000 label sets over 90 days into a Prometheus and print the ten slowest panels; 15 minutes the first time
+	python3 benches/dashboards/load.py target/bench/dashboards/data
+	python3 benches/dashboards/measure.py target/bench/dashboards/data dashboards now
+	python3 benches/dashboards/report.py target/bench/dashboards
 
 check: check-dashboards check-packages bench-check ## check formatting, lints, documentation, licences and sources of the dependencies, dashboards, packages, instructions
 	$(CARGO) fmt --check

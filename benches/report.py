@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUND = ROOT / "target" / "bench"
 TOOLS = ROOT / "target" / "tools" / "bench"
 ORDER = ["scrape", "render", "ingest", "exports", "start"]
+# `make bench-dashboards` writes the last section, which stays as it is here.
+DASHBOARDS = "## Dashboards"
 
 
 def said(*command):
@@ -107,5 +109,6 @@ def report(found):
 
 found = {name: json.loads((FOUND / f"{name}.json").read_text(encoding="utf-8")) for name in ORDER}
 results = ROOT / "benches" / "RESULTS.md"
-results.write_text("\n".join(report(found)) + "\n", encoding="utf-8")
+_, heading, kept = results.read_text(encoding="utf-8").partition(f"\n{DASHBOARDS}\n")
+results.write_text("\n".join(report(found)) + "\n" + heading + kept, encoding="utf-8")
 print(f"wrote {results.relative_to(ROOT)}")

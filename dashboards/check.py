@@ -23,8 +23,16 @@ from generate import BOARDS
 
 HERE = pathlib.Path(__file__).parent
 KNOWN_UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("_")}
-# A range that follows the panel's step; a fixed one is right where a query means a fixed time.
+# Over time a range that follows the panel's step; a fixed one where a query means the last hours.
 COUNTERS = re.compile(r"\b(?:rate|increase|irate)\([^\[]*\[([^\]]*)\]")
+# Families of which two replicas show the same; and what stands before one that counts one replica only: its sum within each
+# replica, one of each pair of series, or a count of accounts, in which the number of series does not matter.
+ADDED = re.compile(
+    r"\bcloudspend(?:_|\$\{source\})(?:billed|list|forecast_cost|account_forecast|provider|license|consumed|stored|restated|budget_(?:spent|forecast))[\w${}]*"
+)
+ONCE = re.compile(
+    r"(?:max by \([\w, ]+\) \(sum by \([\w, ]+, instance, pod\) \(|max without \(instance, pod\) \(|count by \(provider, account\) \()(?:last_over_time\()?$"
+)
 
 
 def lost(before, after, path="$"):
@@ -74,6 +82,11 @@ def variable_faults(board):
                 yield f"variable {name} uses {used}, which does not stand before it"
 
 
+def _is_unit(unit):
+    """Whether Grafana knows a unit; `time:` is followed by a format, `suffix:` by a text."""
+    return unit in KNOWN_UNITS or str(unit).startswith(("time:", "suffix:"))
+
+
 def panel_faults(panel, names):
     """Faults of one panel."""
     if not panel.get("title") or not panel.get("description"):
@@ -81,11 +94,11 @@ def panel_faults(panel, names):
     elif len(panel["description"]) < 20:
         yield "the description says nothing"
     defaults = panel["fieldConfig"]["defaults"]
-    if defaults.get("unit") not in KNOWN_UNITS:
+    if not _is_unit(defaults.get("unit")):
         yield f"no unit that Grafana knows: {defaults.get('unit')}"
     for override in panel["fieldConfig"]["overrides"]:
         for one in override["properties"]:
-            if one["id"] == "unit" and one["value"] not in KNOWN_UNITS:
+            if one["id"] == "unit" and not _is_unit(one["value"]):
                 yield f"no unit that Grafana knows: {one['value']}"
     if not panel.get("targets"):
         yield "no query"
@@ -97,20 +110,22 @@ def panel_faults(panel, names):
     for target in panel["targets"]:
         expression = target["expr"]
         for window in COUNTERS.findall(expression):
-            if window != "$__rate_interval":
+            if window != "$__rate_interval" and not target.get("instant"):
                 yield f"a counter over [{window}] instead of $__rate_interval: {expression}"
         for used in re.findall(r"\$(\w+)", expression):
             if used not in names and not used.startswith("__") and used != "1":
                 yield f"uses ${used}, which is no variable here"
+        for used in re.findall(r"\$\{(\w+)\}", expression):
+            if used not in names:
+                yield f"uses ${{{used}}}, which is no variable here"
         # Money and seats of two replicas must not be added.
-        for metric in re.findall(r"\bcloudspend_(?:billed|list|forecast|provider|license|consumed|stored|budget_(?:spent|forecast))\w*", expression):
-            bare = re.search(rf"(?<!last_over_time\()(?<!max without \(instance, pod\) \(){metric}\b", expression)
-            if bare:
-                yield f"{metric} is used without `max without (instance, pod)`: {expression}"
+        for found in ADDED.finditer(expression):
+            if not ONCE.search(expression[: found.start()]):
+                yield f"{found.group()} is added without taking one replica first: {expression}"
     link = [one["value"] for override in panel["fieldConfig"]["overrides"] for one in override["properties"] if one["id"] == "links"]
     for url in (entry["url"] for entries in link for entry in entries):
-        target = re.match(r"/d/cloudspend-([\w-]+)\?", url)
-        if not target or target.group(1) not in BOARDS:
+        target = re.match(r"/d/cloudspend-([\w-]+|\$\{__data\.fields\.board\})\?", url)
+        if not target or target.group(1) not in {*BOARDS, "${__data.fields.board}"}:
             yield f"a link to no dashboard of ours: {url}"
         if "${datasource:queryparam}" not in url or "${__url_time_range}" not in url:
             yield f"a link that drops the data source or the time: {url}"
@@ -151,7 +166,7 @@ def board_faults(name, board):
 
 
 def rule_faults():
-    """The recording rules of spend have the dashboards' formula."""
+    """The recording rules that the dashboards can use, and those of spend, have the dashboards' formula."""
     full, customer = "provider, account, customer, project, product, currency", "provider, account, customer, currency"
     wanted = {
         "cloudspend:billed_cost:spend1d": promql.spend(full, "", "1d"),
@@ -159,6 +174,9 @@ def rule_faults():
         "cloudspend:billed_cost:customer_spend1d": promql.spend(customer, "", "1d"),
         "cloudspend:billed_cost:customer_spend7d": promql.spend(customer, "", "7d"),
     }
+    for metric in promql.RECORDED:
+        name = promql.recordable(metric).replace("${source}", ":")
+        wanted[name] = promql.total("provider, account, customer, product, currency", metric)
     written = yaml.safe_load((HERE / "rules/recording.yml").read_text(encoding="utf-8"))
     found = {rule["record"]: rule["expr"] for group in written["groups"] for rule in group["rules"]}
     for name, formula in wanted.items():

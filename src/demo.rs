@@ -12,8 +12,11 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use url::Url;
 
 pub use self::{
+    cloudcockpit::CloudCockpitOptions,
+    enube::EnubeOptions,
     fault::Fault,
     fleet::Fleet,
+    otc::OtcOptions,
     server::SimulatedApi,
     setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
     world::{Total, World},
@@ -56,6 +59,12 @@ pub struct Options {
     pub start: Option<Date>,
     /// Whether `ActivePlatform` requires dates, and returns 422 without them.
     pub activeplatform_requires_dates: bool,
+    /// How the Enterprise Dashboard responds.
+    pub otc: OtcOptions,
+    /// How Rocket responds.
+    pub enube: EnubeOptions,
+    /// How `CloudCockpit` responds.
+    pub cloudcockpit: CloudCockpitOptions,
     /// Whether the same request gets its first response again. Only for a clock that stands still.
     pub replays_responses: bool,
 }
@@ -66,6 +75,9 @@ impl Default for Options {
             seed: 7,
             start: None,
             activeplatform_requires_dates: false,
+            otc: OtcOptions::default(),
+            enube: EnubeOptions::default(),
+            cloudcockpit: CloudCockpitOptions::default(),
             replays_responses: false,
         }
     }
@@ -108,6 +120,7 @@ impl Demo {
                 clock: clock.clone(),
                 api: api.clone(),
                 requires_dates: options.activeplatform_requires_dates,
+                options,
                 cache: options.replays_responses.then(Arc::default),
                 deliveries: Arc::default(),
             };

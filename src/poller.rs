@@ -17,6 +17,7 @@ use crate::{
 
 mod commit;
 mod fetch;
+mod results;
 mod schedule;
 pub mod supervisor;
 #[cfg(test)]
@@ -154,22 +155,30 @@ impl Poller {
                 Some(self.commit.discovery_failed(&mut state, &error))
             }
         };
-        let results = stream::iter(schedule::parts_in_order(&state))
-            .map(|part| async {
+        let mut jobs = Vec::new();
+        for part in schedule::parts_in_order(&state) {
+            let part = Arc::new(part);
+            for fetch in schedule::fetches(account, &request) {
+                jobs.push((Arc::clone(&part), fetch));
+            }
+        }
+        let results = stream::iter(jobs)
+            .map(|(part, fetch)| async {
                 let known = deliveries_of(&state, &part);
-                let fetching = self.fetcher.fetch(&part, &request, &known, Some(deadline));
+                let fetching = self.fetcher.fetch(&part, &fetch, &known, Some(deadline));
                 let result = fetching.await;
-                (part, result)
+                (part, fetch, result)
             })
             .buffer_unordered(account.poll.concurrency)
             .collect::<Vec<_>>()
             .await;
         let commit = Arc::clone(&self.commit);
-        let fetched = results.iter().flat_map(|(_, result)| result);
+        let fetched = results.iter().flat_map(|(.., result)| result);
         let label_sets = state.label_table.len()
             + fetched
                 .map(|totals| totals.label_table.len())
                 .sum::<usize>();
+        let results = results::by_part(results);
         let work = move || commit.commit(state, results, &request, retry_after, started);
         let retry_after = run_blocking_if_large(label_sets, work).await;
         if let Some(store) = &self.store {

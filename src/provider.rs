@@ -30,7 +30,7 @@ pub mod second_source;
 #[cfg(test)]
 pub(crate) mod test_support;
 
-pub use fetched::{Deliveries, Delivery, Fetched, FetchedMonth, Fingerprint};
+pub use fetched::{Content, Deliveries, Delivery, Fetched, FetchedMonth, Fingerprint, Twins};
 
 /// The label that shows a dimension by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,7 +106,8 @@ pub enum Granularity {
 /// How the previous month is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MonthFetch {
-    /// Each month is a separate request, so the closed month is requested only while it may be restated.
+    /// Each month is a separate request, so the closed month is requested only while it may be restated. Each is a fetch
+    /// of its own, which is accepted or rejected by itself.
     Each,
     /// Both months come with every poll.
     Both,
@@ -186,12 +187,6 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// month: the known values of a missing row stay. Without any, the rows of a response are the whole month.
     fn identity(&self) -> &[usize] {
         &[]
-    }
-
-    /// Whether fetching a part may take as long as the poll, so that `timeout` only bounds how long a response may send
-    /// nothing: for files whose size is not known beforehand.
-    fn may_take_whole_poll(&self) -> bool {
-        false
     }
 
     /// The parts that exist now.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     charge::Month,
@@ -24,14 +24,14 @@ mod plausibility;
 mod status;
 pub mod store;
 
-use self::plausibility::check;
+use self::plausibility::{check, hold};
 
 pub use self::{
     account_handle::AccountHandle,
     baseline::{BASELINE_AFTER, Baseline, Restated},
     growth::{GROWTH_REPORTED_FOR, Growth},
     part::{MonthState, NowState, PartState, ReportedMonth},
-    plausibility::{CONFIRMATIONS_NEEDED, HeldResponse, Implausible, ResponseSize},
+    plausibility::{CONFIRMATIONS_NEEDED, HeldMonth, HeldMonths, Implausible, ResponseSize},
     status::{Failure, Status},
 };
 
@@ -167,9 +167,16 @@ impl AccountState {
         let newest = totals.data_until;
         let newest = newest.and_then(|end| zone.to_timestamp(end).ok());
         let newest = newest.map_or(request.now, |end| end.min(request.now));
-        state.data_until = Some(state.delivered_until(zone).unwrap_or(newest));
+        let newest = state.delivered_until(zone).unwrap_or(newest);
+        // A closed month by itself tells nothing about the newest day.
+        let known = state
+            .data_until
+            .filter(|_| !request.months.contains(&request.current));
+        state.data_until = known.max(Some(newest));
         state.failure = None;
-        state.held = None;
+        state
+            .held
+            .retain(|month, _| !request.months.contains(month));
         state.take_baseline(request.current, zone);
         state.restated(before, request.current)
     }
@@ -209,9 +216,18 @@ impl AccountState {
         let Err(implausible) = check(state, &self.label_table, totals, request) else {
             return Ok(());
         };
-        let held = HeldResponse::of(totals, request, state.held.as_ref());
-        let is_confirmed = held.confirmations >= CONFIRMATIONS_NEEDED;
-        Arc::make_mut(state).held = (!is_confirmed).then_some(held);
+        let held = hold(totals, request, &state.held);
+        let is_confirmed = held
+            .values()
+            .all(|month| month.confirmations >= CONFIRMATIONS_NEEDED);
+        let state = Arc::make_mut(state);
+        let oldest = request.current.previous();
+        state
+            .held
+            .retain(|month, _| *month >= oldest && !request.months.contains(month));
+        if !is_confirmed {
+            state.held.extend(held);
+        }
         if is_confirmed {
             Ok(())
         } else {
@@ -219,10 +235,13 @@ impl AccountState {
         }
     }
 
-    /// Records that a part failed. Its last accepted values stay.
-    pub fn record_failure(&mut self, id: &str, failure: Failure) {
+    /// Records that a part, or one of its months, failed. Its last accepted values stay, and the poll is no success of it,
+    /// even if other months were accepted: `last_success` is that of before.
+    pub fn record_failure(&mut self, id: &str, failure: Failure, last_success: Option<Timestamp>) {
         if let Some(state) = self.parts.get_mut(id) {
-            Arc::make_mut(state).failure = Some(failure);
+            let state = Arc::make_mut(state);
+            state.failure = Some(failure);
+            state.last_success = last_success;
         }
     }
 
@@ -247,6 +266,7 @@ impl AccountState {
     pub fn prune(&mut self, current: Month) {
         for state in self.parts.values_mut() {
             let state = Arc::make_mut(state);
+            state.held.retain(|month, _| *month >= current.previous());
             state.months.retain(|month, _| *month >= current.previous());
             state.ended_seats.retain(|_, month| *month >= current);
             state

@@ -3,9 +3,12 @@
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
+from . import promql
 from .panels import DATASOURCE
 
 TAG = "cloudspend"
+# What every link between dashboards carries.
+DATA_SOURCE_AND_TIME = "${datasource:queryparam}&${__url_time_range}"
 LABELS = {
     "provider": ("Provider", "", "The interface that the money or the seats come from."),
     "account": ("Account", 'provider=~"$provider"', "A section of the exporter's configuration."),
@@ -92,6 +95,56 @@ def variables(names, one_customer=False):
     return found
 
 
+def source():
+    """Whether sums are made of the exporter's series or of what the recording rules made of them: `_` or `:` in the metrics' names."""
+    return (
+        dashboard.CustomVariable("source")
+        .label("Source")
+        .description(
+            "Raw: the exporter's own series, which work without rules and over backfilled history. Recorded: the sums of the recording rules, several times "
+            "faster with thousands of label sets. They have no project: with one chosen, use raw."
+        )
+        .values("raw : _, recorded : :")
+        .options([
+            model.VariableOption(selected=True, text="raw", value="_"),
+            model.VariableOption(selected=False, text="recorded", value=":"),
+        ])
+        .current(model.VariableOption(selected=True, text="raw", value="_"))
+        .multi(False)
+        .include_all(False)
+    )
+
+
+def _of_source(built, always_raw):
+    """Lets the panels of a dashboard use what is recorded, but for those that need the projects."""
+    for panel in built.panels:
+        if panel.title in always_raw:
+            continue
+        for target in getattr(panel, "targets", None) or []:
+            for metric in promql.RECORDED:
+                target.expr = target.expr.replace(metric, promql.recordable(metric))
+    return built
+
+
+def restatements(select):
+    """Corrections of the closed month as marks over the time axes."""
+    changed = promql.total("account, currency", "cloudspend_restated_cost_previous_month", select)
+    before = promql.total("account, currency", "cloudspend_restated_cost_previous_month", select, "6h")
+    return (
+        dashboard.AnnotationQuery()
+        .name("Restatements")
+        .datasource(DATASOURCE)
+        .enable(True)
+        .hide(False)
+        .icon_color("purple")
+        .expr(f"(({changed}) - ({before})) != 0")
+        .step("6h")
+        .title_format("Last month restated, {{account}} {{currency}}")
+        .text_format("{{account}} {{currency}}")
+        .tag_keys("account")
+    )
+
+
 def alerts():
     """Our alerts as marks over the time axes."""
     return (
@@ -109,10 +162,19 @@ def alerts():
     )
 
 
-def board(uid, title, description, names, lines, *, time_from="now-30d", one_customer=False):
+def quick_ranges():
+    """The ranges that people ask for, at one click."""
+    ranges = [("Last 7 days", "now-7d", "now"), ("Last 30 days", "now-30d", "now"), ("This month", "now/M", "now"),
+              ("Last month", "now-1M/M", "now-1M/M"), ("Last 90 days", "now-90d", "now")]
+    return dashboard.TimePicker().quick_ranges(
+        [dashboard.TimeOption().display(display).from_val(start).to(end) for display, start, end in ranges]
+    )
+
+
+def board(uid, title, description, names, lines, *, time_from="now-30d", one_customer=False, can_be_recorded=False, always_raw=(), restated=""):
     """A dashboard of lines, each a height and its panels with their widths, which add up to 24 at most.
 
-    A line that is a text starts a row with that title. A panel of width 0 repeats by currency or budget.
+    A line that is a text starts a row with that title.
     """
     built = (
         dashboard.Dashboard(f"Cloud spend / {title}")
@@ -123,8 +185,9 @@ def board(uid, title, description, names, lines, *, time_from="now-30d", one_cus
         .timezone("browser")
         .time(time_from, "now")
         .refresh("5m")
+        .timepicker(quick_ranges())
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .variables(variables(names, one_customer))
+        .variables(variables(names, one_customer) + ([source()] if can_be_recorded else []))
         .annotation(alerts())
         .links(
             [
@@ -139,6 +202,8 @@ def board(uid, title, description, names, lines, *, time_from="now-30d", one_cus
             ]
         )
     )
+    if restated:
+        built.annotation(restatements(restated))
     top, number = 0, 0
     for line in lines:
         number += 1
@@ -155,7 +220,8 @@ def board(uid, title, description, names, lines, *, time_from="now-30d", one_cus
             number += 1
             left += width
         top += height
-    return built.build()
+    found = built.build()
+    return _of_source(found, always_raw) if can_be_recorded else found
 
 
 def link_to(uid, *names, **values):

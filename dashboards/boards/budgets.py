@@ -3,95 +3,119 @@
 from . import promql as q
 from . import shared
 from .board import board
-from .panels import GREEN, RED, Column, Query, bars, by_currency, grid, history, prop, said
+from .panels import DAY, GREEN, GREY, RED, Column, Query, by_currency, grid, history, money_column, prop, said
 
 SELECT = 'budget=~"$budget", currency=~"$currency"'
-
-
-def _of(metric, select):
-    return f"sum by (budget, currency) ({q.once(metric, select)})"
+BY = "budget, currency"
+SPENT_FAMILY, FORECAST_FAMILY = "cloudspend_budget_spent", "cloudspend_budget_forecast"
 
 
 def _limit(select):
-    return f"max by (budget, currency) (cloudspend_budget_limit{{{select}}})" if select else (
-        "max by (budget, currency) (cloudspend_budget_limit)")
+    return f"max by ({BY}) ({q.selector('cloudspend_budget_limit', select)})"
 
 
-def _used(metric, select):
-    return f"{_of(metric, select)} / on (budget, currency) {_limit(select)}"
+def _forecast(select):
+    """From the third day of the month on; the part of an account whose month is younger is not in it."""
+    return q.added(BY, q.settled(q.by_account(BY, FORECAST_FAMILY, select)))
 
 
-SPENT_RATIO = _used("cloudspend_budget_spent", "")
-FORECAST_RATIO = _used("cloudspend_budget_forecast", "")
+def _forecast_of_whole(select):
+    """Only where it is the forecast of every account in the budget: a part of it would look like a good forecast."""
+    young = f"({q.by_account('budget', SPENT_FAMILY, select)} and {q.SAME_ACCOUNT} {q.early()})"
+    return f"({_forecast(select)} unless on (budget) {young})"
+
+
+LIMIT_OF_ALL = f"sum by (currency) ({_limit('')})"
+SPENT_RATIO = f"{q.total(BY, SPENT_FAMILY)} / on ({BY}) {_limit('')}"
+FORECAST_RATIO = f"{_forecast_of_whole('')} / on ({BY}) {_limit('')}"
 INCOMPLETE = f"(min by (budget) ({q.once('cloudspend_budget_complete')}) == 0)"
-SPENT = _of("cloudspend_budget_spent", SELECT)
-FORECAST = _of("cloudspend_budget_forecast", SELECT)
+SPENT = q.total(BY, SPENT_FAMILY, SELECT)
+FORECAST = _forecast_of_whole(SELECT)
 LIMIT = _limit(SELECT)
 
 
 def _of_month(metric):
     """Something about the billing month, by budget: of the account in it whose month ends last."""
-    spent = f"sum by (budget, provider, account) ({q.once('cloudspend_budget_spent', SELECT)})"
-    return f"max by (budget) ({spent} * 0 + {q.SAME_ACCOUNT} group_left () max by (provider, account) ({q.once(metric)}))"
+    spent = q.by_account("budget", SPENT_FAMILY, SELECT)
+    return f"max by (budget) ({spent} * 0 + {q.SAME_ACCOUNT} group_left () max by (provider, account) ({metric}))"
 
 
-LEFT_SECONDS = f"({_of_month(q.PERIOD_END)} - time())"
-MONTH_SECONDS = f"({_of_month(q.PERIOD_END)} - {_of_month(q.PERIOD_START)})"
+LEFT_DAYS = f"(({_of_month(q.PERIOD_END)} - time()) / {DAY})"
+MONTH_DAYS = f"(({_of_month(q.PERIOD_END)} - {_of_month(q.PERIOD_START)}) / {DAY})"
+LEFT = f"({LIMIT} - on ({BY}) {SPENT})"
+PER_DAY_LEFT = f"({LEFT} / on (budget) group_left () {LEFT_DAYS})"
+
+
+def _per_day_now():
+    """What the last 24 hours added; on the first day of a month all that is spent."""
+    now = q.by_account(BY, SPENT_FAMILY, SELECT)
+    day_ago = q.by_account(BY, SPENT_FAMILY, SELECT, "1d")
+    return q.added(BY, f"({now} - (({day_ago} and {q.SAME_ACCOUNT} ({q.age_of_month()} >= {DAY})) or {now} * 0))")
 
 
 def table():
-    pace = f"(({FORECAST} - on (budget, currency) {SPENT}) / on (budget) group_left () {LEFT_SECONDS})"
+    """One line for each budget."""
+    pace = f"(({FORECAST} - on ({BY}) {SPENT}) / on (budget) group_left () {LEFT_DAYS})"
+    full_in = f"((({LEFT} > 0) / on ({BY}) ({pace} > 0)) < on (budget) group_left () {LEFT_DAYS})"
     return grid(
         "Budgets of this month",
-        "Limit, spent, left and forecast of each budget. Full in: when the limit is reached at the pace that the forecast "
-        "expects for the rest of the month; empty where that is not this month. Complete: no when something that the budget may match "
+        "Limit, spent, left and forecast of each budget. Left a day: what may be spent on each day that remains. 24 h: what the last 24 hours added. Full on: when "
+        "the limit is reached at the pace that the forecast expects for the rest of the month; empty where that is not this month. Forecast: from the "
+        "third day of the month on. Complete: no when something that the budget may match "
         "is missing, stale, withdrawn, or has no exchange rate; the true number is then higher.",
         [
             Query(LIMIT),
             Query(SPENT),
-            Query(f"{SPENT} / on (budget, currency) {LIMIT}"),
-            Query(f"{LIMIT} - on (budget, currency) {SPENT}"),
+            Query(f"{SPENT} / on ({BY}) {LIMIT}"),
+            Query(LEFT),
             Query(FORECAST),
-            Query(f"{FORECAST} / on (budget, currency) {LIMIT}"),
-            Query(f"((({LIMIT} - on (budget, currency) {SPENT}) > 0) / on (budget, currency) ({pace} > 0)) "
-                  f"< on (budget) group_left () {LEFT_SECONDS}"),
+            Query(f"{FORECAST} / on ({BY}) {LIMIT}"),
+            Query(PER_DAY_LEFT),
+            Query(_per_day_now()),
+            Query(f"(time() + {full_in} * {DAY}) * 1000"),
             Query(f"{LIMIT} * 0 + on (budget) group_left () min by (budget) ({q.once('cloudspend_budget_complete')})"),
         ],
         [
-            Column("budget", "Budget", width=140),
-            Column("currency", "Currency", width=85),
-            Column("Value #A", "Limit", unit="locale", decimals=0),
-            Column("Value #B", "Spent", unit="locale", decimals=0),
-            Column("Value #C", "Spent %", unit="percentunit", decimals=0, steps=shared.USED_STEPS),
-            Column("Value #D", "Left", unit="locale", decimals=0, steps=(RED, (0, GREEN))),
-            Column("Value #E", "Forecast", unit="locale", decimals=0),
-            Column("Value #F", "Forecast %", unit="percentunit", decimals=0, width=110, steps=shared.USED_STEPS),
-            Column("Value #G", "Full in", unit="dtdurations", decimals=1, width=125, steps=("orange",)),
-            Column("Value #H", "Complete", unit="none", width=90, steps=(RED, (1, GREEN)),
+            Column("budget", "Budget", at_least=180),
+            Column("currency", "Currency", width=75),
+            Column("Value #C", "Spent %", unit="percentunit", decimals=0, width=170, steps=shared.USED_STEPS, cell="gauge", minimum=0, maximum=1.5),
+            money_column("Value #B", "Spent"),
+            money_column("Value #A", "Limit"),
+            money_column("Value #D", "Left", steps=(RED, (0, GREEN))),
+            money_column("Value #E", "Forecast"),
+            Column("Value #F", "Forecast %", unit="percentunit", decimals=0, width=90, steps=shared.USED_STEPS),
+            money_column("Value #G", "Left a day", steps=(RED, (0, GREY))),
+            money_column("Value #H", "24 h"),
+            Column("Value #I", "Full on", unit="time:YYYY-MM-DD", width=105, steps=("orange",)),
+            Column("Value #J", "Complete", unit="none", width=85, steps=(RED, (1, GREEN)),
                    mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
         ],
-        sort=[("Forecast %", True)],
+        sort=[("Spent %", True)],
+        no_value="–",
     )
 
 
-def build():
-    """The dashboard."""
-    even = f"{LIMIT} * on (budget) group_left () ({LEFT_SECONDS} / on (budget) {MONTH_SECONDS})"
-    dashed = prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})
-    burn_down = by_currency(history(
+def _burn_down():
+    even = f"{LIMIT} * on (budget) group_left () ({LEFT_DAYS} / on (budget) {MONTH_DAYS})"
+    panel = by_currency(history(
         "Burn-down of $budget",
         "What is left of the limit. Below the dashed line more is spent than an even pace allows; below 0 the budget is "
         "broken. It starts anew when the billing month turns.",
         [
-            Query(f"{LIMIT} - on (budget, currency) {SPENT}", "left {{currency}}"),
+            Query(LEFT, "left {{currency}}"),
             Query(even, "even pace {{currency}}"),
         ],
     ))
-    burn_down.override_by_regexp("/^even pace/", [dashed, prop("color", {"mode": "fixed", "fixedColor": "text"})])
-    burn_down.override_by_regexp("/^left/", [prop("custom.fillOpacity", 15), prop("color", {"mode": "fixed", "fixedColor": "blue"})])
-    against = by_currency(history(
+    dashed = prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})
+    panel.override_by_regexp("/^even pace/", [dashed, prop("color", {"mode": "fixed", "fixedColor": "text"})])
+    panel.override_by_regexp("/^left/", [prop("custom.fillOpacity", 15), prop("color", {"mode": "fixed", "fixedColor": "blue"})])
+    return panel.repeat("budget").repeat_direction("h").max_per_row(2)
+
+
+def _against_limit():
+    panel = by_currency(history(
         "Forecast against limit of $budget",
-        "Spent so far, the forecast of the whole month as it stood then, and the limit with the thresholds of its alerts.",
+        "Spent so far, the forecast of the whole month as it stood then, from the third day on, and the limit with the thresholds of its alerts.",
         [
             Query(SPENT, "spent {{currency}}"),
             Query(FORECAST, "forecast {{currency}}"),
@@ -101,51 +125,49 @@ def build():
                 f"* on (budget) group_left (currency) {LIMIT}", "alerts as {{severity}} {{currency}}"),
         ],
     ))
-    against.override_by_regexp("/^limit/", [prop("color", {"mode": "fixed", "fixedColor": "red"})])
-    against.override_by_regexp("/^alerts as /", [dashed, prop("color", {"mode": "fixed", "fixedColor": "orange"}), prop("custom.lineWidth", 1)])
-    against.override_by_regexp("/^forecast/", [dashed, prop("color", {"mode": "fixed", "fixedColor": "purple"})])
-    against.override_by_regexp("/^spent/", [prop("custom.fillOpacity", 15), prop("color", {"mode": "fixed", "fixedColor": "blue"})])
+    dashed = prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})
+    panel.override_by_regexp("/^limit/", [prop("color", {"mode": "fixed", "fixedColor": "red"})])
+    panel.override_by_regexp("/^alerts as /", [dashed, prop("color", {"mode": "fixed", "fixedColor": "orange"}), prop("custom.lineWidth", 1)])
+    panel.override_by_regexp("/^forecast/", [dashed, prop("color", {"mode": "fixed", "fixedColor": "purple"})])
+    panel.override_by_regexp("/^spent/", [prop("custom.fillOpacity", 15), prop("color", {"mode": "fixed", "fixedColor": "blue"})])
+    return panel.repeat("budget").repeat_direction("h").max_per_row(2)
+
+
+def by_account():
+    """Who spends each budget."""
+    by = "budget, currency, provider, account"
+    return grid(
+        "By account",
+        "What each account spends of each budget, and whether all that the budget may match is counted. Failing parts and "
+        "missing exchange rates make it incomplete.",
+        [
+            Query(q.total(by, SPENT_FAMILY, SELECT)),
+            Query(q.settled(q.total(by, FORECAST_FAMILY, SELECT))),
+            Query(f"{q.total(by, SPENT_FAMILY, SELECT)} * 0 + on (budget, provider, account) group_left () "
+                  f"max by (budget, provider, account) ({q.once('cloudspend_budget_complete')})"),
+        ],
+        [
+            Column("budget", "Budget", at_least=180), Column("account", "Account"), Column("provider", "Provider", width=115),
+            Column("currency", "Currency", width=75),
+            money_column("Value #A", "Spent"),
+            money_column("Value #B", "Forecast"),
+            Column("Value #C", "Complete", unit="none", width=85, steps=(RED, (1, GREEN)),
+                   mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
+        ],
+        sort=[("Budget", False), ("Spent", True)],
+    )
+
+
+def build():
+    """The dashboard."""
+    money = f'{q.ACCOUNT}, currency=~"$currency"'
     lines = [
-        (8, [
-            (9, bars(
-                "Used",
-                "What is spent of each limit, and what the forecast makes of it. A name with ! is of a budget that misses something.",
-                [
-                    Query(f"{_used('cloudspend_budget_spent', SELECT)} unless on (budget) {INCOMPLETE}", "{{budget}} spent"),
-                    Query(f"{_used('cloudspend_budget_spent', SELECT)} and on (budget) {INCOMPLETE}", "! {{budget}} spent"),
-                    Query(_used("cloudspend_budget_forecast", SELECT), "{{budget}} forecast"),
-                ],
-                unit="percentunit", steps=shared.USED_STEPS, maximum=1.2, no_value="no budgets configured",
-            )),
-            (15, table()),
-        ]),
-        (9, [(24, burn_down.repeat("budget").repeat_direction("h").max_per_row(2))]),
-        (9, [(24, against.repeat("budget").repeat_direction("h").max_per_row(2))]),
+        (9, [(24, table())]),
+        (6, [(14, shared.trust(money, q.ACCOUNT)), (10, shared.missing(money))]),
+        (9, [(24, _burn_down())]),
+        (9, [(24, _against_limit())]),
         "Who spends it, and what is missing",
-        (8, [
-            (15, grid(
-                "By account",
-                "What each account spends of each budget, and whether all that the budget may match is counted. Failing parts and "
-                "missing exchange rates make it incomplete.",
-                [
-                    Query(f"sum by (budget, currency, provider, account) ({q.once('cloudspend_budget_spent', SELECT)})"),
-                    Query(f"sum by (budget, currency, provider, account) ({q.once('cloudspend_budget_forecast', SELECT)})"),
-                    Query(f"sum by (budget, currency, provider, account) ({q.once('cloudspend_budget_spent', SELECT)}) * 0 "
-                          f"+ on (budget, provider, account) group_left () "
-                          f"max by (budget, provider, account) ({q.once('cloudspend_budget_complete')})"),
-                ],
-                [
-                    Column("budget", "Budget"), Column("account", "Account"), Column("provider", "Provider"),
-                    Column("currency", "Currency", width=90),
-                    Column("Value #A", "Spent", unit="locale", decimals=0),
-                    Column("Value #B", "Forecast", unit="locale", decimals=0),
-                    Column("Value #C", "Complete", unit="none", width=90, steps=(RED, (1, GREEN)),
-                           mappings=said([(0, "no", RED), (1, "yes", GREEN)])),
-                ],
-                sort=[("Budget", False), ("Spent", True)],
-            )),
-            (9, shared.trust('currency=~"$currency"').title("Can I trust it? (all accounts)")),
-        ]),
+        (8, [(24, by_account())]),
     ]
     return board(
         "budgets", "Budgets", "What is left of each budget, at what pace it goes, and what the month's end will bring.",

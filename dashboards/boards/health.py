@@ -3,7 +3,7 @@
 from . import promql as q
 from . import shared
 from .board import board
-from .panels import DAY, GREEN, GREY, ORANGE, RED, YELLOW, Column, Query, grid, history, said, stats
+from .panels import BLUE, DAY, GREEN, GREY, ORANGE, RED, YELLOW, Column, Query, grid, history, hours, prop, said, stats, tile_steps
 
 BY = "provider, account"
 EXPIRY = "cloudspend_credential_expiry_timestamp_seconds"
@@ -25,56 +25,20 @@ def _quantile(share):
     return f"histogram_quantile({share}, {times}) > 0"
 
 
-def build():
-    """The dashboard."""
+def accounts_now():
+    """One line for each account, with what it takes to see why."""
     success = q.once("cloudspend_poll_success", q.ACCOUNT)
-    top = stats(
-        "Accounts",
-        "How many accounts there are, how many did not wholly succeed in their last poll, how many have never succeeded, and the age of "
-        "the oldest numbers that are shown.",
-        [
-            Query(f"count({success})", "accounts"),
-            Query(f"count({success} == 0) or vector(0)", "failing"),
-            Query(f"count({success} unless {q.SAME_ACCOUNT} {q.once(shared.OLDEST, q.ACCOUNT)}) or vector(0)", "never read"),
-            Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)})", "oldest read"),
-        ],
-        unit="none", steps=(GREEN, (1, RED)), no_value="no account", tiles=True,
-    )
-    top.override_by_name("accounts", [shared.threshold_prop("blue")])
-    top.override_by_name("oldest read", [shared.prop("unit", "s"), shared.prop("decimals", 0), shared.threshold_prop(*shared.AGE_STEPS)])
-    instances = stats(
-        "Exporters",
-        "Instances that answer and that do not, and instances whose last loading of the configuration failed (they run on with the old one).",
-        [
-            Query(f"count((up == 1) and {EXPORTERS}) or vector(0)", "up"),
-            Query(f"count((up == 0) and {EXPORTERS}) or vector(0)", "down"),
-            Query("count(cloudspend_config_last_reload_successful == 0) or vector(0)", "bad config"),
-        ],
-        unit="none", steps=(GREEN, (1, RED)), no_value="unknown", tiles=True,
-    ).override_by_name("up", [shared.threshold_prop(RED, (1, GREEN))])
-    expiry = stats(
-        "Next credential to expire",
-        "Time until the first credential expires whose end is known; the account is named.",
-        [Query(f"bottomk(1, {_account(EXPIRY)} - time())", "{{account}}")],
-        unit="s", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", decimals=0, tiles=True,
-    )
-    folded = stats(
-        "Folding",
-        "Label sets that are folded into the value other because an account has more than max_series, and the largest share of an "
-        "account's money in it. Sums stay right; detail is lost.",
-        [
-            Query(f"sum({q.once('cloudspend_folded_series', q.ACCOUNT)})", "label sets"),
-            Query(f"max({q.once(shared.FOLDED, q.ACCOUNT)})", "of the money"),
-        ],
-        unit="none", steps=(GREEN, (1, YELLOW)), no_value="unknown", tiles=True,
-    ).override_by_name("of the money", [
-        shared.prop("unit", "percentunit"), shared.prop("decimals", 1), shared.threshold_prop(*shared.FOLDED_STEPS),
-    ])
-    table = grid(
+    recent = f"sum by ({BY}, {{}}) (increase({{}}{{{{{q.ACCOUNT}}}}}[6h]))"
+    reasons = recent.format("reason", "cloudspend_poll_failures_total")
+    times = recent.format("le", "cloudspend_api_request_duration_seconds_bucket")
+    return grid(
         "Accounts now",
-        "State, ages and size of each account, and how long its credential is valid. Read: since the oldest part was read with success. Data: since the "
-        "end of the newest day or hour in the data. Withheld: parts with money that do not report this month or the month before. Skipped: parts that are "
-        "listed and never had anything to report.",
+        "State, ages and size of each account, and how long its credential is valid. Reason: why most parts failed in the last 6 hours, of an account whose "
+        "last poll failed. Last success: of a whole poll. Read: since the oldest part was read with success. Data: since the "
+        "end of the newest day or hour in the data. Attempt: since the last poll began; the next one follows after the account's interval. Withheld: parts with money "
+        "that do not report this month or the month before. Skipped: parts that are "
+        "listed and never had anything to report. No cost: rows that lack a second cost, such as list cost. Growth: unusual for 24 hours after a month more than doubled between "
+        "two polls. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head.",
         [
             Query(f"max by ({BY}) ({success})"),
             Query(f"time() - {_account('cloudspend_poll_last_success_timestamp_seconds')}"),
@@ -90,30 +54,87 @@ def build():
             Query(f"{_account(EXPIRY)} - time()"),
             Query(shared.withheld(BY)),
             Query(_account("cloudspend_skipped_parts")),
+            Query(f"topk by ({BY}) (1, {reasons} > 0) and {q.SAME_ACCOUNT} (max by ({BY}) ({success}) == 0)"),
+            Query(f"histogram_quantile(0.95, {times}) > 0"),
+            Query(f"time() - {_account('cloudspend_poll_last_attempt_timestamp_seconds')}"),
+            Query(shared.rows_without_cost(BY)),
+            Query(_account("cloudspend_unusual_growth")),
         ],
         [
-            Column("provider", "Provider"), Column("account", "Account"),
-            Column("Value #A", "Poll", unit="none", steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
-            Column("Value #B", "Last success", unit="s", decimals=0, steps=shared.AGE_STEPS),
-            Column("Value #C", "Read", unit="s", decimals=0, steps=shared.AGE_STEPS),
-            Column("Value #D", "Data", unit="s", decimals=0, steps=shared.DATA_AGE_STEPS),
-            Column("Value #E", "Parts", unit="locale"),
-            Column("Value #F", "Failing", unit="locale", steps=(GREEN, (1, RED))),
-            Column("Value #M", "Withheld", unit="locale", steps=(GREEN, (1, YELLOW))),
-            Column("Value #N", "Skipped", unit="locale"),
-            Column("Value #G", "Poll took", unit="s", decimals=1),
-            Column("Value #H", "Rows", unit="locale"),
-            Column("Value #I", "Label sets", unit="locale"),
-            Column("Value #J", "Folded", unit="locale", steps=(GREEN, (1, YELLOW))),
-            Column("Value #K", "In other", unit="percentunit", decimals=1, steps=shared.FOLDED_STEPS),
+            Column("account", "Account", width=150), Column("provider", "Provider", width=115),
+            Column("Value #A", "Poll", unit="none", width=70, steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
+            Column("reason", "Reason", width=110, steps=(RED,)),
+            Column("Value #B", "Last success", span=True, width=115, steps=shared.AGE_STEPS),
+            Column("Value #C", "Read", span=True, width=115, steps=shared.AGE_STEPS),
+            Column("Value #D", "Data", span=True, width=115, steps=shared.DATA_AGE_STEPS),
+            Column("Value #Q", "Attempt", span=True, width=115),
+            Column("Value #E", "Parts", unit="locale", width=60),
+            Column("Value #F", "Failing", unit="locale", width=65, steps=(GREEN, (1, RED))),
+            Column("Value #M", "Withheld", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
+            Column("Value #N", "Skipped", unit="locale", width=70),
+            Column("Value #R", "No cost", unit="locale", width=70, steps=(GREEN, (1, YELLOW))),
+            Column("Value #S", "Growth", unit="none", width=75, steps=(GREY, (1, YELLOW)), mappings=said([(0, "–", GREY), (1, "unusual", YELLOW)])),
+            Column("Value #G", "Poll took", unit="s", decimals=1, width=80),
+            Column("Value #P", "95 %", unit="s", decimals=2, width=75),
+            Column("Value #H", "Rows", unit="locale", width=75),
+            Column("Value #I", "Label sets", unit="locale", width=80),
+            Column("Value #J", "Folded", unit="locale", width=65, steps=(GREEN, (1, YELLOW))),
+            Column("Value #K", "In other", unit="percentunit", decimals=1, width=75, steps=shared.FOLDED_STEPS),
             # What has no end is neither red nor green.
-            Column("Value #L", "Credential", unit="s", decimals=0, steps=(GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))),
+            Column("Value #L", "Credential", span=True, width=115, steps=(GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))),
         ],
         sort=[("Poll", False), ("Read", True)],
     )
+
+
+def build():
+    """The dashboard."""
+    success = q.once("cloudspend_poll_success", q.ACCOUNT)
+    top = stats(
+        "Accounts",
+        "How many accounts there are, how many did not wholly succeed in their last poll, how many have never succeeded, and the age of "
+        "the oldest numbers that are shown.",
+        [
+            Query(f"count({success})", "accounts"),
+            Query(f"count({success} == 0) or vector(0)", "failing"),
+            Query(f"count({success} unless {q.SAME_ACCOUNT} {q.once(shared.OLDEST, q.ACCOUNT)}) or vector(0)", "never read"),
+            Query(f"max(time() - {q.once(shared.OLDEST, q.ACCOUNT)}) / 3600", "oldest read"),
+        ],
+        unit="none", steps=(GREEN, (1, RED)), no_value="no account", tiles=True,
+    )
+    top.override_by_name("accounts", [tile_steps(BLUE)])
+    top.override_by_name("oldest read", hours(*shared.AGE_STEPS))
+    instances = stats(
+        "Exporters",
+        "Instances that answer and that do not, and instances whose last loading of the configuration failed (they run on with the old one).",
+        [
+            Query(f"count((up == 1) and {EXPORTERS}) or vector(0)", "up"),
+            Query(f"count((up == 0) and {EXPORTERS}) or vector(0)", "down"),
+            Query("count(cloudspend_config_last_reload_successful == 0) or vector(0)", "bad config"),
+        ],
+        unit="none", steps=(GREEN, (1, RED)), no_value="unknown", tiles=True,
+    ).override_by_name("up", [tile_steps(RED, (1, GREEN))])
+    expiry = stats(
+        "Next credential to expire",
+        "Time until the first credential expires whose end is known; the account is named.",
+        [Query(f"bottomk(1, {_account(EXPIRY)} - time())", "{{account}}")],
+        unit="dtdhms", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", tiles=True,
+    )
+    folded = stats(
+        "Folding",
+        "Label sets that are folded into the value other because an account has more than max_series, and the largest share of an "
+        "account's money in it. Sums stay right; detail is lost.",
+        [
+            Query(f"sum({q.once('cloudspend_folded_series', q.ACCOUNT)})", "label sets"),
+            Query(f"max({q.once(shared.FOLDED, q.ACCOUNT)})", "of the money"),
+        ],
+        unit="none", steps=(GREEN, (1, YELLOW)), no_value="unknown", tiles=True,
+    ).override_by_name("of the money", [
+        prop("unit", "percentunit"), prop("decimals", 1), tile_steps(*shared.FOLDED_STEPS),
+    ])
     lines = [
-        (4, [(8, top), (6, instances), (5, expiry), (5, folded)]),
-        (8, [(24, table)]),
+        (5, [(8, top), (6, instances), (5, expiry), (5, folded)]),
+        (9, [(24, accounts_now())]),
         (8, [
             (8, history("Failures by reason", "Parts, and their discovery, that failed: in each interval, by account and reason.",
                         [Query(f"{_increase('cloudspend_poll_failures_total', 'account, reason')} > 0", "{{account}}: {{reason}}")],
@@ -146,20 +167,20 @@ def build():
                         "How far the previous month moved since two days after its end, as a share of it.",
                         [Query(f"{q.total('account, currency', 'cloudspend_restated_cost_previous_month', q.ACCOUNT)} / on (account, currency) "
                                f"({q.total('account, currency', q.PREVIOUS_MONTH, q.ACCOUNT)} != 0)", "{{account}} {{currency}}")],
-                        unit="percentunit", no_value="nothing was corrected")),
+                        unit="percentunit", interval="6h", no_value="nothing was corrected")),
         ]),
         "The process",
         (8, [
-            (6, grid("Versions", "The version of each exporter, and when it last loaded its configuration with success.",
+            (8, grid("Versions", "The version of each exporter, and when it last loaded its configuration with success.",
                      [Query("max by (instance, version) (cloudspend_build_info)"),
                       Query("max by (instance) (cloudspend_config_last_reload_success_timestamp_seconds) * 1000")],
-                     [Column("instance", "Instance"), Column("version", "Version", width=75),
+                     [Column("instance", "Instance", at_least=110), Column("version", "Version", width=75),
                       Column("Value #B", "Configuration of", unit="dateTimeAsIso", width=165)])),
             (6, history("Memory", "Resident memory of each exporter.",
                         [Query(f"process_resident_memory_bytes and {EXPORTERS}", "{{instance}}")], unit="bytes", interval="5m")),
-            (6, history("CPU", "Processor cores that each exporter uses.",
+            (5, history("CPU", "Processor cores that each exporter uses.",
                         [Query(f"rate(process_cpu_seconds_total[$__rate_interval]) and {EXPORTERS}", "{{instance}}")], unit="short", interval="5m")),
-            (6, history("Scrape", "How long Prometheus took to scrape each exporter. A scrape asks no provider.",
+            (5, history("Scrape", "How long Prometheus took to scrape each exporter. A scrape asks no provider.",
                         [Query(f"scrape_duration_seconds and {EXPORTERS}", "{{instance}}")], unit="s", interval="5m")),
         ]),
     ]

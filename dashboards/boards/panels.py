@@ -13,7 +13,11 @@ DATASOURCE = common_model.DataSourceRef(type_val="prometheus", uid="${datasource
 CURRENCIES = ["BRL", "CHF", "CZK", "DKK", "EUR", "GBP", "INR", "JPY", "NOK", "PLN", "SEK", "USD", "ZAR"]
 # The plain yellow cannot be read on white.
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "dark-yellow", "orange", "red", "blue", "text"
+# White text on these has a contrast of at least 4.5 in both themes, which Grafana's own colours have not as tiles.
+TILES = {GREEN: "#1b7a3a", YELLOW: "#8a6100", ORANGE: "#a84300", RED: "#b3261e", BLUE: "#1f5fbf"}
 HOUR, DAY = 3600, 86400
+# A span of time in seconds as 1 d 11:05:09, and of one in hours as 35.1 h: the plain unit rounds to "1 day".
+SPAN, HOURS = "dtdhms", "suffix: h"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,23 @@ def threshold_prop(*steps):
     return prop("thresholds", thresholds(*steps).build())
 
 
+def on_tiles(*steps):
+    """Thresholds with colours that carry white text."""
+    first, *rest = steps
+    return (TILES.get(first, first), *((value, TILES.get(color, color)) for value, color in rest))
+
+
+def tile_steps(*steps):
+    """Thresholds of one tile as a property of an override."""
+    return threshold_prop(*on_tiles(*steps))
+
+
+def hours(*steps):
+    """A tile of hours, whose thresholds are in seconds like those of tables, as properties of an override."""
+    first, *rest = steps
+    return [prop("unit", HOURS), prop("decimals", 1), tile_steps(first, *((value / HOUR, color) for value, color in rest))]
+
+
 def by_currency(panel):
     """Shows a series whose name ends in a currency's code with that currency's sign."""
     for code in CURRENCIES:
@@ -71,29 +92,31 @@ def _last():
     return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
 
 
-def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value="none", decimals=None, tiles=False):
-    """Big numbers as they are now, one a series; as coloured tiles where the colour is the message."""
+def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value="none", decimals=None, tiles=False, lines=False):
+    """Big numbers as they are now, one a series: beside each other, or in lines, which any number of currencies fits; as coloured tiles where the
+    colour is the message.
+    """
     panel = (
         _begin(stat.Panel(), title, description, unit)
-        .thresholds(thresholds(*steps))
+        .thresholds(thresholds(*(on_tiles(*steps) if tiles else steps)))
         .color_scheme(colour(model.FieldColorModeId.THRESHOLDS))
-        .color_mode(common_model.BigValueColorMode.BACKGROUND if tiles else common_model.BigValueColorMode.VALUE)
+        .color_mode(common_model.BigValueColorMode.BACKGROUND_SOLID if tiles else common_model.BigValueColorMode.VALUE)
         .graph_mode(common_model.BigValueGraphMode.NONE)
         .text_mode(common_model.BigValueTextMode.VALUE_AND_NAME)
         .justify_mode(common_model.BigValueJustifyMode.AUTO)
-        .orientation(common_model.VizOrientation.AUTO)
-        .wide_layout(False)
+        .orientation(common_model.VizOrientation.HORIZONTAL if lines else common_model.VizOrientation.AUTO)
+        .wide_layout(lines)
         .reduce_options(_last())
         .no_value(no_value)
     )
     if decimals is not None:
         panel.decimals(decimals)
-    if tiles:
-        panel.text(common.VizTextDisplayOptions().title_size(13).value_size(18))
+    # Fixed sizes: sizes that follow the room differ from panel to panel of one line.
+    panel.text(common.VizTextDisplayOptions().title_size(13).value_size(15 if tiles else 18))
     return _targets(panel, queries, instant=True)
 
 
-def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value="none", maximum=None):
+def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value="none", maximum=None, long_names=False):
     """Horizontal bars as they are now, one a series."""
     panel = (
         _begin(bargauge.Panel(), title, description, unit)
@@ -102,6 +125,9 @@ def bars(title, description, queries, *, unit="locale", steps=(BLUE,), no_value=
         .display_mode(common_model.BarGaugeDisplayMode.BASIC)
         .orientation(common_model.VizOrientation.HORIZONTAL)
         .value_mode(common_model.BarGaugeValueMode.TEXT)
+        # A single bar, too, keeps its name.
+        .name_placement(common_model.BarGaugeNamePlacement.TOP if long_names else common_model.BarGaugeNamePlacement.LEFT)
+        .text(common.VizTextDisplayOptions().title_size(13).value_size(13))
         .show_unfilled(True)
         .min(0)
         .reduce_options(_last())
@@ -177,11 +203,19 @@ class Column:
     cell: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    span: bool = False
+    hidden: bool = False
+    at_least: int | None = None
 
 
-def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None):
+def money_column(field, heading, **more):
+    """An amount: wide enough for millions."""
+    return Column(field, heading, **{"unit": "locale", "decimals": 0, "width": 95, **more})
+
+
+def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None):
     """A table as things are now: the queries' rows merged on their labels, then the columns that are named. With a rank,
-    a field and a number, only the rows that are largest in that field.
+    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another.
     """
     panel = (
         _begin(table.Panel(), title, description, unit)
@@ -192,6 +226,11 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
     )
     _targets(panel, queries, instant=True, as_table=True)
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+    if difference:
+        name, left, right = difference
+        panel.with_transformation(model.DataTransformerConfig(id_val="calculateField", options={
+            "mode": "binary", "alias": name, "binary": {"left": left, "operator": "-", "right": right}, "reduce": {"reducer": "sum"},
+        }))
     if rank:
         field, most = rank
         panel.with_transformation(
@@ -218,11 +257,18 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
     for column in columns:
         properties = []
         # A contract's number is a name: without a unit of its own it would get separators.
-        properties.append(prop("unit", column.unit or "string"))
+        if column.span:
+            properties.append(prop("unit", SPAN))
+        else:
+            properties.append(prop("unit", column.unit or "string"))
+        if column.hidden:
+            properties.append(prop("custom.hidden", True))
         if column.decimals is not None:
             properties.append(prop("decimals", column.decimals))
         if column.width is not None:
             properties.append(prop("custom.width", column.width))
+        if column.at_least is not None:
+            properties.append(prop("custom.minWidth", column.at_least))
         if column.minimum is not None:
             properties.append(prop("min", column.minimum))
         if column.maximum is not None:

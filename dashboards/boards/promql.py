@@ -1,14 +1,23 @@
 """PromQL that all dashboards share: one HA pair counted once, month turns, currencies kept apart.
 
-Two replicas of an exporter show the same series under two values of instance and pod. `max without (instance, pod)`
-makes one of the two before anything is added; shards, which show different accounts, pass it unchanged.
+Two replicas of an exporter show the same series under two values of instance and pod. Each replica's series are added first,
+by provider and account and what is asked for, and then one of the two sums is taken with `max`; shards, which show different
+accounts, pass it unchanged. To take one of each pair of series before adding costs four times as much with 10,000 label sets.
 """
+
+import re
 
 MTD = "cloudspend_billed_cost_month_to_date"
 PREVIOUS_MONTH = "cloudspend_billed_cost_previous_month"
 FORECAST = "cloudspend_forecast_cost_month_end"
+ESTIMATE = "cloudspend_provider_estimate_cost_month_end"
+QUANTITY = "cloudspend_consumed_quantity_month_to_date"
+SEATS_BOUGHT = "cloudspend_license_seats"
 PERIOD_START = "cloudspend_billing_period_start_timestamp_seconds"
 PERIOD_END = "cloudspend_billing_period_end_timestamp_seconds"
+# What the recording rules have, too, under the same names with colons (rules/recording.yml), without project and replica.
+RECORDED = (MTD, PREVIOUS_MONTH, FORECAST)
+_RECORDED_PARTS = re.compile(r"(cloudspend)_(billed_cost|forecast_cost)_(\w+)")
 
 ACCOUNT = 'provider=~"$provider", account=~"$account"'
 SEATS = f'{ACCOUNT}, customer=~"$customer", project=~"$project", product=~"$product"'
@@ -18,22 +27,70 @@ ONE_CUSTOMER = f'{ACCOUNT}, customer="$customer", project=~"$project", product=~
 ONE_CUSTOMERS_MONEY = f'{ONE_CUSTOMER}, currency=~"$currency"'
 
 SAME_ACCOUNT = "on (provider, account)"
+# A run rate of one or two days says little; the exporter's forecast is meant to be read from the third day on.
+SETTLED = 3 * 86400
+
+
+def recordable(metric):
+    """The name of a family as the variable Source has it: the exporter's, or that of the recording rules."""
+    _, measure, window = _RECORDED_PARTS.match(metric).groups()
+    return f"cloudspend${{source}}{measure}${{source}}{window}"
+
+
+def selector(metric, select=""):
+    """A metric with its matchers."""
+    return f"{metric}{{{select}}}" if select else metric
 
 
 def once(metric, select="", offset=""):
-    """One sample of each series, whatever the number of replicas.
+    """One sample of each series, whatever the number of replicas: for the few series that an account has one of.
 
     In the past the last sample of an hour is taken: history that was backfilled has one sample an hour, which a plain
     selector finds only for five minutes.
     """
-    selector = f"{{{select}}}" if select else ""
-    sample = f"last_over_time({metric}{selector}[1h] offset {offset})" if offset else f"{metric}{selector}"
-    return f"max without (instance, pod) ({sample})"
+    return f"max without (instance, pod) ({_sample(metric, select, offset)})"
+
+
+def _sampled(plain, offset):
+    return f"last_over_time({plain}[1h] offset {offset})" if offset else plain
+
+
+def _sample(metric, select, offset):
+    return _sampled(selector(metric, select), offset)
+
+
+def _keys(by):
+    """The labels to add by within a replica: those that are asked for, and those that say whose replicas they are."""
+    asked = [label.strip() for label in by.split(",") if label.strip()]
+    return ", ".join(["provider", "account", *(label for label in asked if label not in ("provider", "account"))])
+
+
+def _of_replicas(by, sample):
+    keys = _keys(by)
+    return f"max by ({keys}) (sum by ({keys}, instance, pod) ({sample}))"
+
+
+def by_account(by, metric, select="", offset=""):
+    """The sum by some labels within each account, whatever the number of replicas."""
+    return _of_replicas(by, _sample(metric, select, offset))
+
+
+def by_account_at_end(by, metric, select):
+    """The same at the end of the time range, at every step of a graph."""
+    return _of_replicas(by, f"{selector(metric, select)} @ end()")
+
+
+def added(by, expression):
+    """What is by account and some labels, added to these labels."""
+    asked = {label.strip() for label in by.split(",")}
+    if asked >= {"provider", "account"}:
+        return expression
+    return f"sum by ({by}) ({expression})" if by else f"sum({expression})"
 
 
 def total(by, metric, select="", offset=""):
     """The sum by some labels."""
-    return f"sum by ({by}) ({once(metric, select, offset)})"
+    return added(by, by_account(by, metric, select, offset))
 
 
 def _hours(window):
@@ -46,51 +103,77 @@ def _offset(hours):
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def spend(by, select, window, ago="0h"):
-    """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`; may be negative, so that a day's
-    spend can be drawn at the day's start.
+def _spent(by, select, new, old):
+    """What was spent between two times, of which `new` and `old` make the sample of a plain selector.
 
-    Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the window
-    began is its end value, which is then the previous month, less what it had. Accounts that show no values at one
-    end of the window say nothing.
+    Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
+    value, which is then the previous month, less what it had. Accounts that show no values at one end of the window say nothing.
     """
-    new, old = _offset(_hours(ago)), _offset(_hours(ago) + _hours(window))
-    now, then = once(MTD, select, new), once(MTD, select, old)
-    started = [f"max by (provider, account) ({once(PERIOD_START, '', at)})" for at in (new, old)]
-    turned = f"({started[0]} > {started[1]})"
-    nothing = f"0 * sum by ({by}) ({now})"
+    shown, before = (_of_replicas(by, at(selector(MTD, select))) for at in (new, old))
+    finished = _of_replicas(by, new(selector(PREVIOUS_MONTH, select)))
+    start = [f"max by (provider, account) ({at(PERIOD_START)})" for at in (new, old)]
     return (
-        f"sum by ({by}) ({now} and {SAME_ACCOUNT} {then})"
-        f" + (sum by ({by}) ({once(PREVIOUS_MONTH, select, new)} and {SAME_ACCOUNT} {turned}) or {nothing})"
-        f" - (sum by ({by}) ({then} and {SAME_ACCOUNT} {now}) or {nothing})"
+        f"sum by ({by}) ("
+        f'label_replace({shown} and {SAME_ACCOUNT} {before}, "part", "new", "", "")'
+        f' or label_replace({finished} and {SAME_ACCOUNT} ({start[0]} > {start[1]}), "part", "finished", "", "")'
+        f' or label_replace(0 - ({before} and {SAME_ACCOUNT} {shown}), "part", "old", "", ""))'
     )
 
 
+def spend(by, select, window, ago="0h"):
+    """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`."""
+    new, old = _offset(_hours(ago)), _offset(_hours(ago) + _hours(window))
+    return _spent(by, select, lambda plain: _sampled(plain, new), lambda plain: _sampled(plain, old))
+
+
 def spend_of_day(by, select):
-    """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day.
+    """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day, or up to now.
 
     Backfilled history counts a day whole from its first instant on, and a time zone moves the day's borders. Late in the day is
-    within that day in both, from UTC-5 to UTC+18.
+    within that day in both, from UTC-5 to UTC+18. The last value of the day up to then is taken, so that today's column is there
+    in the morning.
     """
-    return spend(by, select, "1d", "-18h")
+    return _spent(by, select, lambda plain: f"last_over_time({plain}[17h] offset -18h)", lambda plain: f"last_over_time({plain}[17h] offset 6h)")
 
 
 def largest(by, select, most):
     """The label sets with the most money at the end of the time range, the same at every step of a graph."""
-    return f"topk by (currency) ({most}, sum by ({by}) (max without (instance, pod) ({MTD}{{{select}}} @ end())))"
+    return f"topk by (currency) ({most}, {added(by, by_account_at_end(by, MTD, select))})"
 
 
-def change(by, select, window):
-    """How much more was spent in the last window than in the one before."""
-    return f"({spend(by, select, window)}) - ({spend(by, select, window, window)})"
+def age_of_month():
+    """Seconds since each account's billing month began."""
+    return f"(time() - max by (provider, account) ({selector(PERIOD_START, ACCOUNT)}))"
 
 
-def weight(by, select, window):
-    """How much a change weighs against the others: its worth in the reporting currency, or its plain amount in a currency
-    that has no rate. Good for ranking only.
-    """
-    rate = f"(max by (currency) ({rates()}) or {total('currency', MTD, select)} * 0 + 1)"
-    return f"abs({change(by, select, window)}) * on (currency) group_left () {rate}"
+def early():
+    """The accounts that are in the first days of their billing month."""
+    return f"({age_of_month()} < {SETTLED})"
+
+
+def settled(expression):
+    """Without the accounts that are in the first days of their billing month."""
+    return f"({expression} and {SAME_ACCOUNT} ({age_of_month()} >= {SETTLED}))"
+
+
+def expected(by, select):
+    """The whole month: our forecast, and in the month's first days the provider's estimate or the previous month instead."""
+    stands_in = f"({by_account(by, ESTIMATE, select)} or {by_account(by, PREVIOUS_MONTH, select)})"
+    return added(by, f"({settled(by_account(by, FORECAST, select))} or ({stands_in} and {SAME_ACCOUNT} {early()}))")
+
+
+def is_early(by, select):
+    """Whether any of it is in the first days of its billing month."""
+    return f"count by ({by}) ({by_account(by, PREVIOUS_MONTH, select)} and {SAME_ACCOUNT} {early()})"
+
+
+def same_day_last_month(by, select):
+    """Month to date on the same day of the month before (UTC); all of that month where it was shorter."""
+    length = "days_in_month(time() - 86400 * day_of_month())"
+    days = " or ".join(
+        f"({total(by, MTD, select, f'{days}d')} and on () ({length} == {days} and day_of_month() <= {days}))" for days in (28, 29, 30, 31)
+    )
+    return f"({days} or ({total(by, PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
 
 
 def rates():
@@ -99,11 +182,28 @@ def rates():
     return f'label_replace({known}, "currency", "$1", "from_currency", "(.+)")'
 
 
-def converted(by, metric, select):
-    """In the reporting currency. What has no rate is left out, and `without_rate` tells it."""
+def worth():
+    """Factors that rank amounts of several currencies: to the reporting currency, and 1 for a currency without a rate."""
+    plain = f"{total('currency', MTD, '')} * 0 + 1"
+    return f"(max by (currency) ({rates()}) or {plain})"
+
+
+def ranked(expression):
+    """By currency, the one that is worth most first: Prometheus keeps the order of the left side when it divides."""
+    factor = f"on (currency) group_left () {worth()}"
+    return f"sort_desc({expression} * {factor}) / {factor}"
+
+
+def in_reporting_currency(by, money):
+    """Of money by some labels and currency. What has no rate is left out, and `without_rate` tells it."""
     keep = f"{by}, " if by else ""
-    money = total(f"{keep}currency", metric, select)
     return f"sum by ({keep}to_currency) ({money} * on (currency) group_left (to_currency) {rates()})"
+
+
+def converted(by, metric, select):
+    """A family in the reporting currency."""
+    keep = f"{by}, " if by else ""
+    return in_reporting_currency(by, total(f"{keep}currency", metric, select))
 
 
 def without_rate(by, select):
@@ -114,3 +214,20 @@ def without_rate(by, select):
 def ratio(part, whole, labels):
     """A share; absent where the whole is 0."""
     return f"{part} / on ({labels}) ({whole} != 0)"
+
+
+def missing(select):
+    """What accounts showed in the last three days and show no longer, in each currency, as it was last."""
+    by = "provider, account, currency"
+    shown = by_account(by, MTD, select)
+    return f"last_over_time(({shown})[3d:1h]) unless {shown}"
+
+
+def about_chosen(shown):
+    """Only accounts that show something of what is chosen, or show nothing at all, which may be withdrawn: for the trust tiles.
+
+    `shown` gives the labels' matchers by family.
+    """
+    chosen = " or ".join(f"(count by (provider, account) ({selector(metric, select)}))" for metric, select in shown)
+    everything = " or ".join(f"(count by (provider, account) ({selector(metric, ACCOUNT)}))" for metric, _ in shown)
+    return f"unless {SAME_ACCOUNT} (({everything}) unless ({chosen}))"

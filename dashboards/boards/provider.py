@@ -4,18 +4,20 @@ from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models import common as common_model
 
 from . import promql as q
-from . import shared
+from . import shared, tables
 from .board import board
-from .panels import GREEN, GREY, RED, Column, Query, by_currency, grid, history, prop
+from .panels import Column, Query, by_currency, grid, history, money_column, prop, stats
 
 NAMES = ["provider", "account", "customer", "project", "product", "currency"]
-QUANTITY = "cloudspend_consumed_quantity_month_to_date"
 PRODUCT = "provider, account, product"
+LIST = "cloudspend_list_cost_month_to_date"
+# An account's own series have no customer, project or product: with one chosen they are gone.
+OF_WHOLE_ACCOUNTS = q.MONEY
 
 
 def one_unit(select):
     """Quantities this month of products that have one unit; amounts of two units make no unit cost."""
-    amounts = q.total(f"{PRODUCT}, unit", QUANTITY, select)
+    amounts = q.total(f"{PRODUCT}, unit", q.QUANTITY, select)
     return f"(({amounts} > 0) and on ({PRODUCT}) (count by ({PRODUCT}) ({amounts}) == 1))"
 
 
@@ -24,151 +26,190 @@ def unit_cost(money, amounts):
     return f"{q.total(f'{PRODUCT}, currency', q.MTD, money)} / on ({PRODUCT}) group_left (unit) {one_unit(amounts)}"
 
 
+def unit_cost_of_dearest(most):
+    """Unit cost over time, of the few products that cost most and have quantities.
+
+    Which they are is found first, once, at the end of the time range, so that a line does not come and go as products overtake each other.
+    """
+    product = f"{PRODUCT}, currency"
+    money = q.by_account_at_end(product, q.MTD, q.MONEY)
+    measured = q.by_account_at_end(f"{PRODUCT}, unit", q.QUANTITY, q.SEATS)
+    dearest = f"topk({most}, {money} and on ({PRODUCT}) {measured})"
+    return by_currency(history(
+        "Unit cost of the eight dearest products",
+        "What one unit of a product cost from the start of the month on: a step is a change of price, of discount, or of the mix "
+        "within the product. The eight with the most money this month.",
+        [Query(f"({unit_cost(q.MONEY, q.SEATS)}) and on ({product}) {dearest}", "{{product}} per {{unit}} {{currency}}")],
+        interval="1d",
+    ))
+
+
 def forecasts_over_time():
     """Every forecast of the month as it stood, one panel for each chosen currency."""
-    bounds = f'{q.ACCOUNT}, currency=~"$currency"'
+    by = "account, currency"
     panel = by_currency(history(
         "Whole month, as it was forecast, $currency",
-        "The exporter's forecast of the whole month, its bounds where there is enough daily history (thin), and the provider's own "
-        "forecast (dashed). The flatter a line, the better it was.",
+        "The exporter's forecast of the whole month from its third day on, its bounds where there is enough daily history and no customer, project or product is "
+        "chosen (thin), and the provider's own forecast (dashed). The flatter a line, the better it was.",
         [
-            Query(q.total("account, currency", q.FORECAST, q.MONEY), "{{account}} {{currency}}"),
-            Query(q.total("account, currency", "cloudspend_provider_forecast_cost_month_end", q.MONEY),
+            Query(q.added(by, q.settled(q.by_account(by, q.FORECAST, q.MONEY))), "{{account}} {{currency}}"),
+            Query(q.added(by, q.settled(q.by_account(by, "cloudspend_provider_forecast_cost_month_end", q.MONEY))),
                   "{{account}} by the provider {{currency}}"),
-            Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_lower", bounds),
+            Query(q.added(by, q.settled(q.by_account(by, "cloudspend_account_forecast_cost_month_end_lower", OF_WHOLE_ACCOUNTS))),
                   "{{account}} lower {{currency}}"),
-            Query(q.total("account, currency", "cloudspend_account_forecast_cost_month_end_upper", bounds),
+            Query(q.added(by, q.settled(q.by_account(by, "cloudspend_account_forecast_cost_month_end_upper", OF_WHOLE_ACCOUNTS))),
                   "{{account}} upper {{currency}}"),
         ],
+        interval="6h",
     ))
     panel.override_by_regexp("/ by the provider /", [prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})])
     panel.override_by_regexp("/ (lower|upper) /", [prop("custom.lineWidth", 1)])
     return panel.repeat("currency").repeat_direction("h").max_per_row(3)
 
 
+def projects():
+    """What projects cost; the recorded sums have none."""
+    by = "account, project, currency"
+    return tables.month_over_month(
+        "Projects",
+        "What each project or subscription costs. A row called other holds what is folded; an empty name is one that the provider does not give.",
+        by,
+        [Column("project", "Project", at_least=180), Column("account", "Account", width=130), Column("currency", "Currency", width=75)],
+        q.MONEY,
+        raw_extra=[Query(f"({q.spend(by, q.MONEY, '1d')}) - ({q.spend(by, q.MONEY, '1d', '7d')})")],
+        extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
+    )
+
+
+def products():
+    """What products cost, and what a unit of them does."""
+    product = f"{PRODUCT}, currency"
+    current = q.total(product, q.MTD, q.MONEY)
+    named = f'topk by ({PRODUCT}) (1, max by ({PRODUCT}, description) (cloudspend_product_info{{{q.ACCOUNT}, product=~"$product", description!=""}}))'
+    return grid(
+        "Products and unit cost",
+        "What each product costs, how much of it was consumed, and what one unit cost this month. Unit cost is given where a "
+        "product has money and quantities in one unit.",
+        [
+            Query(current),
+            Query(f"{current} * 0 + on ({PRODUCT}) group_left (unit) {one_unit(q.SEATS)}"),
+            Query(unit_cost(q.MONEY, q.SEATS)),
+            Query(q.total(product, q.PREVIOUS_MONTH, q.MONEY)),
+            Query(f"{current} * 0 + on ({PRODUCT}) group_left (description) ({named})"),
+        ],
+        [
+            Column("product", "Product", at_least=180), Column("description", "Description", at_least=120), Column("account", "Account", width=115),
+            Column("currency", "Currency", width=75),
+            money_column("Value #A", "This month", width=110),
+            money_column("Value #D", "Last month"),
+            money_column("Value #B", "Quantity"),
+            Column("unit", "Unit", width=75),
+            money_column("Value #C", "Unit cost", decimals=4),
+        ],
+        sort=[("This month", True)],
+    )
+
+
+def discount():
+    """What discounts take off the list cost."""
+    by = "account, currency"
+    listed = q.by_account(by, LIST, q.MONEY)
+    billed = q.added(by, f"({q.by_account(by, q.MTD, q.MONEY)} and on (provider, account, currency) {listed})")
+    return stats(
+        "Discount on list cost",
+        "What the billed cost of this month is below the cost before discounts, where an account reports both.",
+        [Query(f"1 - {billed} / on ({by}) ({q.added(by, listed)} > 0)", "{{account}} {{currency}}")],
+        unit="percentunit", decimals=1, lines=True, no_value="no list cost",
+    )
+
+
+def list_and_billed():
+    """List cost and billed cost over time."""
+    by = "account, currency"
+    listed = q.by_account(by, LIST, q.MONEY)
+    return by_currency(history(
+        "Cost before discounts and billed cost, by account",
+        "Month to date at list price and as billed, where the provider reports both.",
+        [
+            Query(q.added(by, listed), "{{account}} list {{currency}}"),
+            Query(q.added(by, f"({q.by_account(by, q.MTD, q.MONEY)} and on (provider, account, currency) {listed})"), "{{account}} billed {{currency}}"),
+        ],
+        interval="1d",
+        no_value="no list cost from this provider",
+    ))
+
+
+def how_good():
+    """Forecasts side by side, and the error of the last one."""
+    by = "provider, account, currency"
+    return grid(
+        "How good were they",
+        "Error: last month's forecast, as it stood after its 15th day, against what the month became; of whole accounts, so that it is gone where a customer, "
+        "project or product is chosen. The provider's own forecast and second estimate of this month stand beside ours, from the third day on.",
+        [
+            Query(q.settled(q.total(by, q.FORECAST, q.MONEY))),
+            Query(q.settled(q.total(by, "cloudspend_provider_forecast_cost_month_end", q.MONEY))),
+            Query(q.settled(q.total(by, q.ESTIMATE, q.MONEY))),
+            Query(f"max by ({by}) ({q.once('cloudspend_forecast_error_ratio', OF_WHOLE_ACCOUNTS)})"),
+        ],
+        [
+            Column("account", "Account", at_least=180), Column("currency", "Currency", width=75),
+            Column("Value #A", "Ours", unit="locale", decimals=0),
+            Column("Value #B", "Provider's", unit="locale", decimals=0),
+            Column("Value #C", "Estimate", unit="locale", decimals=0),
+            Column("Value #D", "Error last month", unit="percentunit", decimals=1),
+        ],
+        sort=[("Account", False)],
+    )
+
+
+def quantities():
+    """The largest amounts over time."""
+    by = "product, unit"
+    largest = q.added(by, q.by_account_at_end(by, q.QUANTITY, q.SEATS))
+    return history(
+        "Consumed by month to date",
+        "The three largest amounts in each unit, in the provider's own units; the axis is logarithmic, since units differ by far. A saw tooth: it "
+        "starts at 0 when the month turns.",
+        [Query(f"{q.total(by, q.QUANTITY, q.SEATS)} and topk by (unit) (3, {largest})", "{{product}} {{unit}}")],
+        interval="6h",
+        no_value="no quantities from this provider",
+    ).scale_distribution(
+        common.ScaleDistributionConfig().type(common_model.ScaleDistribution.SYMLOG).log(10).linear_threshold(1)
+    )
+
+
 def build():
     """The dashboard."""
-    by = "account, project, currency"
-    product = f"{PRODUCT}, currency"
-    cost = unit_cost(q.MONEY, q.SEATS)
-    forecasts = "provider, account, currency"
-    # At the end of the time range, so that a line does not come and go as products overtake each other.
-    measured = f"max without (instance, pod) ({QUANTITY}{{{q.SEATS}}} @ end())"
-    dearest = (f"topk(8, sum by ({product}) (max without (instance, pod) ({q.MTD}{{{q.MONEY}}} @ end()) "
-               f"and on ({PRODUCT}) {measured}))")
     lines = [
         (5, [
-            (6, shared.spent_this_month(q.MONEY)),
+            (5, shared.spent_this_month(q.MONEY)),
             (6, shared.whole_month(q.MONEY)),
             (5, shared.against_last_month(q.MONEY)),
-            (7, shared.trust(q.MONEY)),
+            (8, shared.trust(q.MONEY)),
         ]),
-        (9, [
-            (12, grid(
-                "Projects",
-                "What each project or subscription costs. 7 days: the last 7 days less the 7 before. A row called other holds what "
-                "is folded; an empty name is one that the provider does not give.",
-                [
-                    Query(q.total(by, q.MTD, q.MONEY)), Query(q.total(by, q.FORECAST, q.MONEY)),
-                    Query(q.total(by, q.PREVIOUS_MONTH, q.MONEY)), Query(q.change(by, q.MONEY, "7d")),
-                ],
-                [
-                    Column("project", "Project"), Column("account", "Account", width=115), Column("currency", "Currency", width=80),
-                    Column("Value #A", "This month", unit="locale", decimals=0, width=105),
-                    Column("Value #B", "Forecast", unit="locale", decimals=0, width=90),
-                    Column("Value #C", "Last month", unit="locale", decimals=0, width=90),
-                    Column("Value #D", "7 days", unit="locale", decimals=0, width=75,
-                           steps=(GREEN, (-0.5, GREY), (0.5, RED))),
-                ],
-                sort=[("This month", True)],
-            )),
-            (12, grid(
-                "Products and unit cost",
-                "What each product costs, how much of it was consumed, and what one unit cost this month. Unit cost is given where a "
-                "product has money and quantities in one unit.",
-                [
-                    Query(q.total(product, q.MTD, q.MONEY)),
-                    Query(f"{q.total(product, q.MTD, q.MONEY)} * 0 + on ({PRODUCT}) group_left (unit) {one_unit(q.SEATS)}"),
-                    Query(cost),
-                    Query(q.total(product, q.PREVIOUS_MONTH, q.MONEY)),
-                ],
-                [
-                    Column("product", "Product"), Column("account", "Account", width=115),
-                    Column("Value #A", "This month", unit="locale", decimals=0, width=105),
-                    Column("currency", "Currency", width=80),
-                    Column("Value #B", "Quantity", unit="locale", decimals=0, width=80),
-                    Column("unit", "Unit", width=75),
-                    Column("Value #C", "Unit cost", unit="locale", decimals=4, width=80),
-                    Column("Value #D", "Last month", unit="locale", decimals=0, width=90),
-                ],
-                sort=[("This month", True)],
-            )),
-        ]),
+        (7, [(11, list_and_billed()), (5, discount()), (8, shared.missing(q.MONEY))]),
+        (9, [(24, projects())]),
+        (9, [(24, products())]),
         (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,
                               "What each product cost on each day, the eight largest apart.", largest=8))]),
-        (9, [
-            (12, by_currency(history(
-                "Unit cost of the eight dearest products",
-                "What one unit of a product cost from the start of the month on: a step is a change of price, of discount, or of the mix "
-                "within the product. The eight with the most money this month.",
-                [Query(f"({cost}) and on ({product}) {dearest}",
-                       "{{product}} per {{unit}} {{currency}}")],
-                unit="locale",
-            ))),
-            (12, by_currency(history(
-                "Cost before discounts and billed cost, by account",
-                "Month to date at list price and as billed, where the provider tells both.",
-                [
-                    Query(q.total("account, currency", "cloudspend_list_cost_month_to_date", q.MONEY), "{{account}} list {{currency}}"),
-                    Query(f"{q.total('account, currency', q.MTD, q.MONEY)} and on (account) {q.once('cloudspend_list_cost_month_to_date', q.MONEY)}",
-                          "{{account}} billed {{currency}}"),
-                ],
-                no_value="no list cost from this provider",
-            ))),
-        ]),
+        (9, [(24, unit_cost_of_dearest(8))]),
         "Quantities",
         (9, [
-            (12, history(
-                "Consumed by month to date",
-                "The three largest amounts in each unit, in the provider's own units; the axis is logarithmic, since units differ by far. A saw tooth: it "
-                "starts at 0 when the month turns.",
-                [Query(f"{q.total('product, unit', QUANTITY, q.SEATS)} and topk by (unit) (3, sum by (product, unit) ({measured}))",
-                       "{{product}} {{unit}}")],
-                no_value="no quantities from this provider",
-            ).scale_distribution(
-                common.ScaleDistributionConfig().type(common_model.ScaleDistribution.SYMLOG).log(10).linear_threshold(1)
-            )),
+            (12, quantities()),
             (12, history(
                 "Stored",
                 "Levels: the newest reading of each resource, added by product, in the provider's own units. Choose a customer or project to see its own.",
                 [Query(q.total("account, product, unit", "cloudspend_stored_quantity", q.SEATS), "{{account}} {{product}} {{unit}}")],
+                interval="6h",
                 no_value="no levels from this provider",
             )),
         ]),
         "Forecasts",
         (9, [(24, forecasts_over_time())]),
-        (8, [
-            (24, grid(
-                "How good were they",
-                "Error: last month's forecast, as it stood after its 15th day, against what the month became. The provider's own "
-                "forecast and second estimate of this month stand beside ours.",
-                [
-                    Query(q.total(forecasts, q.FORECAST, q.MONEY)),
-                    Query(q.total(forecasts, "cloudspend_provider_forecast_cost_month_end", q.MONEY)),
-                    Query(q.total(forecasts, "cloudspend_provider_estimate_cost_month_end", q.MONEY)),
-                    Query(f"max by ({forecasts}) ({q.once('cloudspend_forecast_error_ratio', q.ACCOUNT)})"),
-                ],
-                [
-                    Column("account", "Account"), Column("currency", "Currency", width=80),
-                    Column("Value #A", "Ours", unit="locale", decimals=0),
-                    Column("Value #B", "Provider's", unit="locale", decimals=0),
-                    Column("Value #C", "Estimate", unit="locale", decimals=0),
-                    Column("Value #D", "Error last month", unit="percentunit", decimals=1),
-                ],
-                sort=[("Account", False)],
-                            )),
-        ]),
+        (8, [(24, how_good())]),
     ]
     return board(
         "provider", "Provider", "A provider from close by: projects, products, quantities and unit cost.", NAMES, lines,
+        can_be_recorded=True, always_raw=("Projects",), restated=q.MONEY,
     )

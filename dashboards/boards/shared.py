@@ -1,7 +1,8 @@
-"""What several dashboards show alike: whether the numbers can be trusted, and money by currency."""
+"""What several dashboards show alike: whether the numbers can be trusted, what is missing, and money by currency."""
 
 from . import promql as q
-from .panels import DAY, GREEN, HOUR, ORANGE, RED, YELLOW, Query, by_currency, history, prop, stats, threshold_prop
+from .panels import CURRENCIES, DAY, GREEN, GREY, HOUR, ORANGE, RED, YELLOW, Column, Query, by_currency, grid, history, money_column, prop, stats
+from .panels import hours, tile_steps
 
 # An account is read at least every few hours; after a day without success its values are about to be withdrawn.
 AGE_STEPS = (GREEN, (3 * HOUR, YELLOW), (24 * HOUR, RED))
@@ -11,44 +12,74 @@ FOLDED_STEPS = (GREEN, (0.000001, YELLOW), (0.05, RED))
 # More than the month before is not bad in itself; much more asks for a look.
 CHANGE_STEPS = (GREEN, (0.1, YELLOW), (0.3, RED))
 USED_STEPS = (GREEN, (0.8, ORANGE), (1, RED))
+# A change of money: red costs more.
+MOVE_STEPS = (GREEN, (-0.5, GREY), (0.5, RED))
 
 OLDEST = "cloudspend_oldest_part_success_timestamp_seconds"
 DATA = "cloudspend_data_timestamp_seconds"
 FOLDED = "cloudspend_folded_cost_ratio"
 WITHHELD = "cloudspend_withheld_parts"
+MISSING_COST = "cloudspend_missing_cost_rows"
+EARLY = (
+    "In the first three days of a billing month a run rate says little: until then the provider's estimate stands here, or the month before where "
+    "there is none."
+)
 
 
-def trust(select_money):
-    """Failing accounts, the age of what is shown, what is folded, what has no exchange rate."""
+def trust(select_money, select_seats=None):
+    """Failing accounts, the age of what is shown, what is folded, what has no exchange rate: of the accounts that are about what is
+    chosen.
+    """
     nothing = "or vector(0)"
+    families = [(q.MTD, select_money), (q.QUANTITY, select_seats or q.SEATS), (q.SEATS_BOUGHT, select_seats or q.SEATS)]
+    chosen = q.about_chosen(families)
     failing = q.once("cloudspend_poll_success", q.ACCOUNT)
     panel = stats(
         "Can I trust it?",
-        "Failing: accounts whose last poll did not wholly succeed; their last good values are shown. Read: the longest time since "
+        "Failing: accounts whose last poll did not wholly succeed; their last good values are shown. Missing: accounts that showed money within three days and show none now. Read: the longest time since "
         "anything that is shown was read with success. Data: how far back the newest day or hour of the most belated account "
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
         "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
-        "or the month before that do not report the other, so that its sum lacks them. Stale values, and accounts that are "
-        "withdrawn, show up under Failing and Read.",
+        "or the month before that do not report the other, so that its sum lacks them. Rows: rows that lack a second cost, such as list cost, and are left out of it. Of the accounts that show what is chosen, and of those "
+        "that show nothing at present, which might.",
         [
-            Query(f"count({failing} == 0) {nothing}", "failing"),
-            Query(f"max(time() - {q.once(OLDEST, q.ACCOUNT)})", "read"),
-            Query(f"max(time() - {q.once(DATA, q.ACCOUNT)})", "data"),
-            Query(f"max({q.once(FOLDED, q.ACCOUNT)})", "in other"),
+            Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),
+            Query(f"count(count by (provider, account) ({q.missing(select_money)})) {nothing}", "missing"),
+            Query(f"max((time() - {q.once(OLDEST, q.ACCOUNT)}) {chosen}) / 3600", "read"),
+            Query(f"max((time() - {q.once(DATA, q.ACCOUNT)}) {chosen}) / 3600", "data"),
+            Query(f"max({q.once(FOLDED, q.ACCOUNT)} {chosen})", "in other"),
             Query(f"(count({q.without_rate('currency', select_money)}) and on () cloudspend_exchange_rate) {nothing}", "no rate"),
-            Query(f"sum({withheld('provider, account')})", "withheld"),
+            Query(f"sum({withheld('provider, account')} {chosen}) {nothing}", "withheld"),
+            Query(f"sum({rows_without_cost('provider, account')} {chosen}) {nothing}", "rows"),
         ],
         unit="none",
         steps=(GREEN, (1, RED)),
         no_value="unknown",
         tiles=True,
     )
-    panel.override_by_name("read", [prop("unit", "s"), prop("decimals", 0), threshold_prop(*AGE_STEPS)])
-    panel.override_by_name("data", [prop("unit", "s"), prop("decimals", 0), threshold_prop(*DATA_AGE_STEPS)])
-    panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), threshold_prop(*FOLDED_STEPS)])
-    for name in ("no rate", "withheld"):
-        panel.override_by_name(name, [threshold_prop(GREEN, (1, YELLOW))])
+    panel.override_by_name("read", hours(*AGE_STEPS))
+    panel.override_by_name("data", hours(*DATA_AGE_STEPS))
+    panel.override_by_name("in other", [prop("unit", "percentunit"), prop("decimals", 1), tile_steps(*FOLDED_STEPS)])
+    for name in ("no rate", "withheld", "rows"):
+        panel.override_by_name(name, [tile_steps(GREEN, (1, YELLOW))])
     return panel
+
+
+def missing(select):
+    """What no sum has any longer."""
+    return grid(
+        "Missing from these sums",
+        "Accounts that showed money within the last three days and show none now, with the month to date that they showed last: withdrawn as "
+        "stale, taken out of the configuration, or on an exporter that is down. Every sum lacks it.",
+        [Query(q.missing(select))],
+        [
+            Column("account", "Account", at_least=130, steps=(RED,)),
+            Column("currency", "Currency", width=75),
+            money_column("Value", "Last known", steps=(RED,)),
+        ],
+        sort=[("Last known", True)],
+        no_value="nothing missing",
+    )
 
 
 def withheld(by):
@@ -56,26 +87,41 @@ def withheld(by):
     return f"sum by ({by}) (min without (instance, pod) ({WITHHELD}{{{q.ACCOUNT}}}))"
 
 
+def rows_without_cost(by):
+    """Rows that lack a second cost basis, of all bases together."""
+    return f"sum by ({by}) (max without (instance, pod) ({MISSING_COST}{{{q.ACCOUNT}}}))"
+
+
 def spent_this_month(select):
     """Month to date by currency."""
     return by_currency(stats(
         "Spent this month",
-        "Billed cost of the running billing month so far, the running day included, by currency. A billing month turns at "
-        "midnight in the account's time zone.",
-        [Query(f"sort_desc({q.total('currency', q.MTD, select)})", "{{currency}}")],
-        no_value="no money here",
+        "Billed cost of the current billing month so far, the current day included, by currency, the one that is worth most first. A billing month "
+        "turns at midnight in the account's time zone.",
+        [Query(q.ranked(q.total("currency", q.MTD, select)), "{{currency}}")],
+        lines=True, no_value="no money here",
     ))
+
+
+def _early_in_grey(panel):
+    panel.override_by_regexp("/early estimate/", [prop("color", {"mode": "fixed", "fixedColor": GREY})])
+    return panel
 
 
 def whole_month(select):
-    """Our forecast by currency."""
-    return by_currency(stats(
+    """The expected month by currency, grey while it is an early estimate."""
+    expected, is_early = q.expected("currency", select), q.is_early("currency", select)
+    return _early_in_grey(by_currency(stats(
         "Whole month, forecast",
         "The exporter's own forecast of the whole billing month, by currency: what is closed, plus the daily rate times the days "
-        "that remain. One-time and recurring charges are counted and not extrapolated; what is paid in advance has no forecast.",
-        [Query(f"sort_desc({q.total('currency', q.FORECAST, select)})", "{{currency}}")],
-        no_value="no forecast yet",
-    ))
+        "that remain. One-time and recurring charges are counted and not extrapolated; what is paid in advance has no forecast. "
+        f"{EARLY}",
+        [
+            Query(q.ranked(f"({expected} unless on (currency) {is_early})"), "{{currency}}"),
+            Query(q.ranked(f"({expected} and on (currency) {is_early})"), "early estimate {{currency}}"),
+        ],
+        lines=True, no_value="no forecast yet",
+    )))
 
 
 def last_month(select):
@@ -83,8 +129,8 @@ def last_month(select):
     return by_currency(stats(
         "Last month",
         "Billed cost of the billing month before, by currency. It follows the provider's later corrections.",
-        [Query(f"sort_desc({q.total('currency', q.PREVIOUS_MONTH, select)})", "{{currency}}")],
-        no_value="no money here",
+        [Query(q.ranked(q.total("currency", q.PREVIOUS_MONTH, select)), "{{currency}}")],
+        lines=True, no_value="no money here",
     ))
 
 
@@ -92,39 +138,58 @@ def against_last_month(select):
     """Forecast over previous month by currency, of what has a forecast."""
     panel = stats(
         "Forecast against last month",
-        "How much more (+) or less (-) the whole month is forecast to cost than the billing month before, by currency.",
+        "How much more (+) or less (-) the whole month is forecast to cost than the billing month before, by currency; from the third day of the "
+        "billing month on.",
         [Query(f"sort_desc({forecast_over_last_month('currency', select)})", "{{currency}}")],
         unit="percentunit",
         steps=CHANGE_STEPS,
         decimals=1,
-        no_value="no forecast yet",
+        lines=True,
+        no_value="from the third day on",
     )
     return panel
 
 
 def forecast_over_last_month(by, select):
     """The relative change from the previous month to the forecast of this one, over accounts that have both."""
-    previous = f"sum by ({by}) ({q.once(q.PREVIOUS_MONTH, select)} and {q.SAME_ACCOUNT} {q.once(q.FORECAST, select)})"
-    return f"{q.ratio(q.total(by, q.FORECAST, select), previous, by)} - 1"
+    forecast = q.settled(q.by_account(by, q.FORECAST, select))
+    previous = q.added(by, f"({q.by_account(by, q.PREVIOUS_MONTH, select)} and {q.SAME_ACCOUNT} {forecast})")
+    return f"{q.ratio(q.added(by, forecast), previous, by)} - 1"
 
 
-def month_to_date(select):
-    """The running month, what it is forecast to be and what the one before was, one panel for each chosen currency."""
+def month_to_date(select, bounds=True):
+    """The current month, what it is forecast to be and what the one before was, one panel for each chosen currency. A customer has no
+    bounds.
+    """
+    # The bounds are an account's: they have no customer, project or product, so that they are gone where one is chosen.
+    lower, upper = (
+        q.added("currency", q.settled(q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select)))
+        for side in ("lower", "upper")
+    )
+    cone = [Query(lower, "lower {{currency}}"), Query(upper, "upper {{currency}}")] if bounds else []
+    of_cone = " Shaded: the bounds of the forecast, of accounts that have some and where no customer, project or product is chosen." if bounds else ""
     panel = by_currency(history(
         "Month to date, $currency",
-        "A saw tooth by nature: it starts at 0 when a billing month turns. The running month, its forecast (dotted) and the month before at "
-        "its full height (dashed).",
+        "A saw tooth by nature: it starts at 0 when a billing month turns. The current month, its forecast from the third day on (dotted), and the "
+        f"month before at its full height (dashed).{of_cone}",
         [
             Query(q.total("currency", q.MTD, select), "spent {{currency}}"),
-            Query(q.total("currency", q.FORECAST, select), "forecast {{currency}}"),
+            Query(q.added("currency", q.settled(q.by_account("currency", q.FORECAST, select))), "forecast {{currency}}"),
             Query(q.total("currency", q.PREVIOUS_MONTH, select), "last month {{currency}}"),
+            *cone,
         ],
+        interval="6h",
     ))
     colour = lambda name: prop("color", {"mode": "fixed", "fixedColor": name})
     panel.override_by_regexp("/^spent /", [colour("blue"), prop("custom.fillOpacity", 15)])
     panel.override_by_regexp("/^forecast /", [
         colour("purple"), prop("custom.lineStyle", {"fill": "dash", "dash": [2, 4]}),
     ])
+    panel.override_by_regexp("/^(lower|upper) /", [
+        colour("purple"), prop("custom.lineWidth", 0), prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}),
+    ])
+    for code in CURRENCIES if bounds else []:
+        panel.override_by_name(f"upper {code}", [prop("custom.fillBelowTo", f"lower {code}"), prop("custom.fillOpacity", 12)])
     panel.override_by_regexp("/^last month /", [
         colour("text"), prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]}), prop("custom.lineWidth", 1),
     ])
@@ -151,7 +216,7 @@ def days(title, by, legend, select, description, largest=None):
         ]
     panel = by_currency(history(
         title,
-        f"{description} A column holds what month to date gained in the 24 hours up to 18:00 of that day, also over the turn of "
+        f"{description} A column holds what month to date gained in the 24 hours up to 18:00 of that day, today up to now, also over the turn of "
         "a month. Money counts when the provider reports it, so late data stands in a later column. Below 0 where credits "
         "outweigh. No column: no values then or a day earlier.",
         queries,

@@ -153,6 +153,9 @@ pub(super) fn build(
         counters,
     };
     account.warn(loader);
+    if loader.advises {
+        account.advise(&entry, loader);
+    }
     Some(account)
 }
 
@@ -172,6 +175,30 @@ impl Account {
             loader
                 .warnings
                 .push(format!("{place}: the credential expired on {day}"));
+        }
+    }
+}
+
+impl Account {
+    /// Warns about what works, but brings nothing or ends unnoticed.
+    fn advise(&self, entry: &ProviderEntry, loader: &mut Loader<'_>) {
+        let place = join("accounts", &self.name);
+        if let Some(cached) = entry
+            .cached_for
+            .filter(|cached| self.poll.interval < *cached)
+        {
+            let cached = humantime::format_duration(cached);
+            loader.warnings.push(format!(
+                "{place}: interval is below {cached}, for which the API serves equal requests from a cache, so more requests bring nothing new"
+            ));
+        }
+        if let Some(days) = entry
+            .credential_days
+            .filter(|_| self.credential_expires.is_none())
+        {
+            loader.warnings.push(format!(
+                "{place}: credential_expires is not set: keys live {days} days by default, and without the date no alert fires before this one expires"
+            ));
         }
     }
 }

@@ -62,6 +62,7 @@ pub fn check(sources: &Sources, clock: &Clock) -> Report {
     let path = sources.path();
     let mut counters = |_: &str| Arc::default();
     let mut loader = Loader::new(clock, &mut counters, ProviderName::entry);
+    loader.advises = true;
     // The index comes from where it will run; the accounts of all shards are checked in any case.
     let mut sources = sources.clone();
     sources.shard = sources.shard.without_unknown_index(&sources.environment);
@@ -90,6 +91,8 @@ pub(super) struct Loader<'a> {
     pub(super) clock: &'a Clock,
     pub(super) counters: CountersOf<'a>,
     pub(super) entry_of: EntryOf,
+    /// Also warns about what works but is worth a thought, as `check-config` does.
+    pub(super) advises: bool,
 }
 
 impl<'a> Loader<'a> {
@@ -106,6 +109,7 @@ impl<'a> Loader<'a> {
             clock,
             counters,
             entry_of,
+            advises: false,
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct LogSection {
 pub(super) struct PollSection {
     /// Time from the start of one poll to the start of the next, and the deadline of one poll. At least 1s.
     interval: Option<Span>,
-    /// The deadline of one part.
+    /// How long a stream of rows may send nothing, and the deadline of any other request, its retries included.
     timeout: Option<Span>,
     /// A part without success for this long is stale.
     stale_after: Option<Span>,

@@ -16,7 +16,25 @@ use serde_json::{Value, json};
 use super::{
     server::{ApiState, Query, bearer, is_valid_token, json_response, text, token},
     setup,
+    world::licences::{Instance, LicenceCustomer},
 };
+
+/// How the API responds where its documents leave it open, or by the role of the credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact by itself that a test turns on"
+)]
+pub struct CloudCockpitOptions {
+    /// Whether the credential may read `v1/Customers/mca`.
+    pub lists_agreements: bool,
+    /// Whether the credential may read `v1/subscriptions`.
+    pub lists_subscriptions: bool,
+    /// The lists of pairs have `items: null`.
+    pub null_items: bool,
+    /// Every Microsoft instance reports the licences of the first one that a customer has.
+    pub same_tenant: bool,
+}
 
 /// How long a token is valid.
 const LIFETIME: Duration = Duration::from_secs(3599);
@@ -29,6 +47,8 @@ pub(super) fn router() -> Router<ApiState> {
             post(login),
         )
         .route("/v1/Customers", get(customers))
+        .route("/v1/Customers/mca", get(agreements))
+        .route("/v1/subscriptions", get(subscriptions))
         .route("/v1/Customers/{customer}", delete(reject))
         .route("/v1/Customers/{customer}/licenses", get(licenses))
         .route(
@@ -109,6 +129,90 @@ async fn customers(State(api_state): State<ApiState>, headers: HeaderMap, uri: U
     page(&headers, &query, items)
 }
 
+/// The pairs of a customer that is not deleted and an instance that it buys from.
+fn pairs(api_state: &ApiState) -> Vec<(&LicenceCustomer, &Instance)> {
+    let licences = &api_state.world.licences;
+    let customers = licences
+        .customers
+        .iter()
+        .filter(|customer| !customer.deleted);
+    customers
+        .flat_map(|customer| {
+            let instances = customer.instances.iter();
+            instances.map(move |at| (customer, &licences.instances[*at]))
+        })
+        .collect()
+}
+
+/// The customer agreements: Microsoft's alone, with personal data.
+async fn agreements(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
+    if let Err(error_response) = authorize(&api_state, &headers) {
+        return *error_response;
+    }
+    if !api_state.options.cloudcockpit.lists_agreements {
+        return json_response(StatusCode::FORBIDDEN, &Value::Null);
+    }
+    let microsoft = pairs(&api_state).into_iter().filter(|(_, at)| at.microsoft);
+    let items = microsoft
+        .map(|(customer, instance)| {
+            json!({
+                "customerId": customer.id,
+                "providerCustomerId": null,
+                "companyName": customer.name,
+                "providerInstanceId": instance.id,
+                "providerInstanceName": instance.alias,
+                "firstName": "Jane",
+                "lastName": "Doe",
+                "email": "jane.doe@example.com",
+                "phone": "+49 30 1234567",
+                "status": {"name": "agreementcreated"},
+            })
+        })
+        .collect();
+    list_of_pairs(&api_state, &headers, &uri, items)
+}
+
+async fn subscriptions(
+    State(api_state): State<ApiState>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if let Err(error_response) = authorize(&api_state, &headers) {
+        return *error_response;
+    }
+    if !api_state.options.cloudcockpit.lists_subscriptions {
+        return json_response(StatusCode::FORBIDDEN, &Value::Null);
+    }
+    let items = pairs(&api_state)
+        .into_iter()
+        .map(|(customer, instance)| {
+            json!({
+                "id": format!("{}-{}", customer.id, instance.id),
+                "customerId": customer.id,
+                "providerInstanceId": instance.id,
+                "resellerId": null,
+                "subscriptionName": "Microsoft 365",
+                "offerType": {"name": "License"},
+                "subscriptionStatus": {"name": "Active"},
+            })
+        })
+        .collect();
+    list_of_pairs(&api_state, &headers, &uri, items)
+}
+
+fn list_of_pairs(
+    api_state: &ApiState,
+    headers: &HeaderMap,
+    uri: &Uri,
+    items: Vec<Value>,
+) -> Response {
+    if api_state.options.cloudcockpit.null_items {
+        let empty = json!({"items": null, "totalPages": 0, "totalCount": 0, "hasNextPage": false});
+        return json_response(StatusCode::OK, &empty);
+    }
+    page(headers, &Query::of(uri), items)
+}
+
 async fn instances(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     if let Err(error_response) = authorize(&api_state, &headers) {
         return *error_response;
@@ -184,8 +288,15 @@ async fn licenses(
             "the customer does not belong to this provider instance",
         );
     }
+    let mut tenants = licences.customers[customer].instances.iter();
+    let first = tenants.find(|at| licences.instances[**at].microsoft);
+    let tenant = first.filter(|_| api_state.options.cloudcockpit.same_tenant);
     let rows: Vec<Value> = licences
-        .seats(customer, instance, api_state.clock.now())
+        .seats(
+            customer,
+            tenant.copied().unwrap_or(instance),
+            api_state.clock.now(),
+        )
         .into_iter()
         .map(|seats| {
             json!({

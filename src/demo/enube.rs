@@ -22,6 +22,17 @@ use super::{
     world::resale::{DISTRIBUTOR, RESELLER, Resale, Scope, UsageRow, View},
 };
 
+/// How the API responds where its documents leave it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EnubeOptions {
+    /// The filter `customer_id` is ignored: every customer has the subscriptions of all.
+    pub ignores_customer: bool,
+    /// The filter `catalog` is ignored: every catalog has the money of all.
+    pub ignores_catalog: bool,
+    /// Subscriptions name the reseller as their parent.
+    pub parent_is_reseller: bool,
+}
+
 /// How long a token is valid, and how long it could be refreshed.
 const LIFETIME: Duration = Duration::from_hours(24);
 const REFRESH_LIFETIME: Duration = Duration::from_hours(7 * 24);
@@ -108,7 +119,7 @@ async fn usages(
         let rows = query.rows(world, &cloud, view, at);
         Ok(rows
             .iter()
-            .map(|row| usage(&world.resale, row, &query.invoice_type))
+            .map(|row| usage(&world.resale, row, view, query))
             .collect())
     })
 }
@@ -166,7 +177,8 @@ fn respond(
             "Content-Type must be application/json",
         );
     }
-    match UsageQuery::read(body).and_then(|query| rows(&api_state.world, &query, now)) {
+    let query = UsageQuery::read(body).map(|query| query.with(api_state.options.enube));
+    match query.and_then(|query| rows(&api_state.world, &query, now)) {
         Ok(rows) => json_response(StatusCode::OK, &rows.into()),
         Err(message) => error_response(StatusCode::BAD_REQUEST, &message),
     }
@@ -196,9 +208,22 @@ struct UsageQuery {
     price: f64,
     /// The filters match nothing in this world.
     elsewhere: bool,
+    parent_is_reseller: bool,
 }
 
 impl UsageQuery {
+    /// The query as an API with these options understands it.
+    fn with(mut self, options: EnubeOptions) -> Self {
+        if options.ignores_customer {
+            self.customer.clear();
+        }
+        if options.ignores_catalog {
+            self.catalogs.clear();
+        }
+        self.parent_is_reseller = options.parent_is_reseller;
+        self
+    }
+
     fn read(body: &[u8]) -> Result<Self, String> {
         let body: Body = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let (mut from, mut to) = (None, None);
@@ -220,6 +245,7 @@ impl UsageQuery {
                     query.view = Some(match value.as_str() {
                         "customers" => View::Customers,
                         "subscriptions" => View::Subscriptions,
+                        "resellers" => View::Resellers,
                         _ => return Err("unknown view".to_owned()),
                     });
                 }
@@ -271,7 +297,22 @@ impl UsageQuery {
 }
 
 /// One row as it is sent.
-fn usage(resale: &Resale, row: &UsageRow, invoice_type: &str) -> Value {
+fn usage(resale: &Resale, row: &UsageRow, view: View, query: &UsageQuery) -> Value {
+    let invoice_type = query.invoice_type.as_str();
+    if view == View::Resellers {
+        return json!({
+            "id": RESELLER,
+            "parent_id": DISTRIBUTOR,
+            "resource_type": "resellers",
+            "type": invoice_type,
+            "name": "Reseller North",
+            "last": row.last,
+            "actual": row.actual,
+            "forecast": row.forecast,
+            "leaf": false,
+            "extra": {"alias": null, "estimate": row.estimate},
+        });
+    }
     let customer = &resale.customers[row.customer];
     let extra = json!({"alias": customer.alias, "estimate": row.estimate});
     match row.subscription {
@@ -289,7 +330,7 @@ fn usage(resale: &Resale, row: &UsageRow, invoice_type: &str) -> Value {
         }),
         Some(position) => json!({
             "id": resale.subscriptions[position].id,
-            "parent_id": customer.id,
+            "parent_id": if query.parent_is_reseller { RESELLER } else { customer.id.as_str() },
             "parent_name": customer.name,
             "resource_type": "subscriptions",
             "type": invoice_type,

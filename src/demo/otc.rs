@@ -6,7 +6,11 @@ use axum::{Router, body::Body, extract::State, response::Response, routing::get}
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, Uri};
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    Timestamp,
+    civil::Date,
+    tz::{Offset, TimeZone},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,6 +19,25 @@ use super::{
     setup,
     world::{days, otc::ConsumptionRow},
 };
+
+/// How the API responds where its documents leave it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact by itself that a test turns on"
+)]
+pub struct OtcOptions {
+    /// With `show_tag`, a row comes once for each of its tags, as the dashboard's own tables have them.
+    pub row_for_each_tag: bool,
+    /// Every time has the offset of winter, as in the documents' examples.
+    pub winter_offset: bool,
+    /// Filters are ignored.
+    pub ignores_filters: bool,
+    /// Consumption is sent with 203: a subset of the rows.
+    pub subset: bool,
+    /// Hourly rows have no cost before discounts.
+    pub no_list_cost: bool,
+}
 
 /// Rows are sent in batches of so many.
 const BATCH: usize = 1000;
@@ -57,10 +80,15 @@ fn consumption(api_state: &ApiState, headers: &HeaderMap, uri: &Uri, hourly: boo
         return error_response(StatusCode::UNAUTHORIZED, "Invalid API key");
     }
     let query = Query::of(uri);
-    let filter = match Filter::read(&query, hourly) {
+    let mut filter = match Filter::read(&query, hourly) {
         Ok(filter) => filter,
         Err((status, key)) => return error_response(status, key),
     };
+    let options = api_state.options.otc;
+    if options.ignores_filters {
+        filter.contract = None;
+        filter.texts.clear();
+    }
     let at = api_state.clock.now();
     let otc = &api_state.world.otc;
     let days = days(otc.begins, otc.date(at))
@@ -70,17 +98,19 @@ fn consumption(api_state: &ApiState, headers: &HeaderMap, uri: &Uri, hourly: boo
         world: api_state.world.clone(),
         filter,
         hourly,
+        options,
         at,
         days,
         rows: 0,
         lines: String::new(),
     };
     let body = stream::iter(batches.map(Ok::<_, Infallible>));
-    response(
-        StatusCode::OK,
-        "application/x-ndjson",
-        Body::from_stream(body),
-    )
+    let status = if options.subset {
+        StatusCode::NON_AUTHORITATIVE_INFORMATION
+    } else {
+        StatusCode::OK
+    };
+    response(status, "application/x-ndjson", Body::from_stream(body))
 }
 
 fn error_response(status: StatusCode, detail: &str) -> Response {
@@ -192,6 +222,7 @@ struct Batches {
     world: Arc<World>,
     filter: Filter,
     hourly: bool,
+    options: OtcOptions,
     at: Timestamp,
     days: VecDeque<Date>,
     /// How many rows wait in `lines`.
@@ -218,22 +249,25 @@ impl Iterator for Batches {
                     continue;
                 }
                 if time.0 != row.begin {
-                    let local = row.begin.to_zoned(self.world.otc.zone.clone());
+                    let written = row.begin.to_zoned(self.world.otc.zone.clone());
+                    let local = if self.options.winter_offset {
+                        // The time on the wall, whatever the season.
+                        let winter = TimeZone::fixed(Offset::constant(1));
+                        let on_the_wall = written.datetime().to_zoned(winter);
+                        on_the_wall.unwrap_or(written)
+                    } else {
+                        written
+                    };
                     time = (
                         row.begin,
                         local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
                     );
                 }
-                let line = line(
-                    &self.world,
-                    &row,
-                    &time.1,
-                    self.hourly,
-                    self.filter.show_tag,
-                );
-                self.lines.push_str(&line.to_string());
-                self.lines.push('\n');
-                self.rows += 1;
+                for line in self.lines_of(&row, &time.1) {
+                    self.lines.push_str(&line.to_string());
+                    self.lines.push('\n');
+                    self.rows += 1;
+                }
             }
         }
         if self.lines.is_empty() {
@@ -247,6 +281,31 @@ impl Iterator for Batches {
         let rest = self.lines.split_off(cut);
         self.rows = self.rows.saturating_sub(BATCH);
         Some(Bytes::from(std::mem::replace(&mut self.lines, rest)))
+    }
+}
+
+impl Batches {
+    /// A row as it is sent: one line, or one for each of its tags.
+    fn lines_of(&self, row: &ConsumptionRow, time: &str) -> Vec<Value> {
+        let show_tag = self.filter.show_tag;
+        let is_joined = show_tag && self.options.row_for_each_tag;
+        let mut line = line(&self.world, row, time, self.hourly, show_tag && !is_joined);
+        if self.options.no_list_cost
+            && let Some(fields) = line.as_object_mut()
+        {
+            fields.remove("amount_excluding_discount");
+        }
+        let tags = &self.world.otc.series[row.series].tags;
+        if !is_joined || tags.is_empty() {
+            return vec![line];
+        }
+        let joined = tags.iter().map(|(key, value)| {
+            let mut line = line.clone();
+            line["tag_key"] = (*key).into();
+            line["tag_value"] = (*value).into();
+            line
+        });
+        joined.collect()
     }
 }
 

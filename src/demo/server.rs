@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    World,
+    Options, World,
     export_delivery::Deliveries,
     fault::{self, Fault},
     response_cache::ResponseCache,
@@ -139,6 +139,7 @@ pub(super) struct ApiState {
     pub(super) clock: Clock,
     pub(super) api: Arc<SimulatedApi>,
     pub(super) requires_dates: bool,
+    pub(super) options: Options,
     pub(super) cache: Option<Arc<ResponseCache>>,
     pub(super) deliveries: Arc<Deliveries>,
 }

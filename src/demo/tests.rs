@@ -11,6 +11,7 @@ mod activeplatform;
 mod cloudcockpit;
 mod enube;
 mod mike;
+mod options;
 mod otc;
 mod s3;
 

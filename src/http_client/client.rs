@@ -25,7 +25,7 @@ use super::{
     response::Response,
     row_stream::{Fold, Folded, RowReader},
     settings::{Bounds, Settings},
-    status::{send_error, status_error},
+    status::{is_success, no_response, send_error, status_error},
 };
 use crate::{
     charge::SharedSink,
@@ -52,6 +52,8 @@ pub struct Http {
 /// The longest Retry-After that one request waits for; a longer one is left to the poller.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 const MAX_REDIRECTS: usize = 5;
+/// How long a response that is read whole may send nothing, at most. Half-open connections are found this way.
+const MAX_SILENCE: Duration = Duration::from_mins(5);
 
 impl Http {
     /// A client for the API below a base URL, whose path is kept as a prefix.
@@ -104,11 +106,25 @@ impl Http {
         request.read(&body)
     }
 
-    /// Sends a request and reads the whole body. A request whose body is cut off is retried.
+    /// Sends a request and reads the whole body. A request whose body is cut off is retried. All of that, a login
+    /// included, takes no longer than the timeout; half of it without a byte is reason enough for a retry.
     pub async fn body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let late = || no_whole_response(request);
+        let reading = Box::pin(self.whole_body(request));
+        deadline::within(self.settings.timeout, reading, late).await
+    }
+
+    /// How long a response that is read whole may send nothing.
+    fn silence_of_whole(&self) -> Duration {
+        (self.settings.timeout / 2).min(MAX_SILENCE)
+    }
+
+    async fn whole_body(&self, request: &Request) -> Result<Bytes, ProviderError> {
+        let silence = self.silence_of_whole();
         let mut attempt = 1;
         loop {
-            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            let sending = self.send_with_retries(request, attempt, silence);
+            let (mut response, spent) = sending.await?;
             attempt = spent;
             match response.whole(self.settings.bounds.body).await {
                 Ok(body) => return Ok(body),
@@ -122,7 +138,8 @@ impl Http {
     }
 
     /// Sends a request and folds each row of the body while more of it arrives, long responses on a blocking thread.
-    /// Memory use does not grow with the length of the body.
+    /// Memory use does not grow with the length of the body. There is no limit to its duration but that of the poll; it is
+    /// given up once nothing arrives for as long as the timeout.
     ///
     /// An error of `fold` becomes `malformed` and names the row. A bare body whose end cannot be known is `truncated`.
     /// A request whose body is cut off before any of it was folded is retried.
@@ -133,9 +150,11 @@ impl Http {
         sink: &SharedSink,
         fold: F,
     ) -> Result<Folded<F>, ProviderError> {
+        let silence = self.settings.timeout;
         let mut attempt = 1;
         let (mut response, mut batch) = loop {
-            let (mut response, spent) = self.send_with_retries(request, attempt).await?;
+            let sending = self.send_with_retries(request, attempt, silence);
+            let (mut response, spent) = sending.await?;
             if frame == Frame::Bare {
                 response.require_framing()?;
             }
@@ -162,11 +181,12 @@ impl Http {
     }
 
     /// Sends a request until a successful response begins, or it is given up. Also returns the number of the attempt
-    /// that succeeded.
+    /// that succeeded. `silence` is how long the provider may send nothing.
     async fn send_with_retries(
         &self,
         request: &Request,
         first_attempt: u32,
+        silence: Duration,
     ) -> Result<(Response, u32), ProviderError> {
         let mut attempt = first_attempt;
         let mut logged_in_again = false;
@@ -176,7 +196,7 @@ impl Http {
             } else {
                 self.session.credential(self, &self.settings.clock).await?
             };
-            let error = match self.send(request, credential.as_ref()).await {
+            let error = match self.send(request, credential.as_ref(), silence).await {
                 Ok(response) => {
                     deadline::responding();
                     return Ok((response, attempt));
@@ -252,6 +272,7 @@ impl Http {
         &self,
         request: &Request,
         credential: Option<&Credential>,
+        silence: Duration,
     ) -> Result<Response, ProviderError> {
         let permit = self.permit(request).await?;
         let correlation_id = request.new_correlation_id();
@@ -262,11 +283,12 @@ impl Http {
                 slot.map_err(|wait| paused(request, wait))?;
             }
             let response = self
-                .send_once(request, &url, credential, correlation_id)
+                .send_once(request, &url, credential, correlation_id, silence)
                 .await?;
             let status = response.status();
-            if matches!(status.as_u16(), 200 | 201 | 203 | 204) {
-                return Response::new(response, request.place(), correlation_id, permit);
+            if is_success(&request.method, status) {
+                let place = request.place();
+                return Response::new(response, place, correlation_id, permit, silence);
             }
             if status.as_u16() == 407
                 && let Some(proxy) = self.proxies.of(&url)
@@ -310,6 +332,7 @@ impl Http {
         url: &Url,
         credential: Option<&Credential>,
         correlation_id: Option<Uuid>,
+        silence: Duration,
     ) -> Result<reqwest::Response, ProviderError> {
         if let Some(error) = self.proxies.unusable_for(&request.place(), url) {
             return Err(error.with_correlation_id(correlation_id));
@@ -332,9 +355,14 @@ impl Http {
             reason = "the duration of a request is a metric"
         )]
         let sent = tokio::time::Instant::now();
-        let response = match builder.send().await {
-            Ok(response) => response,
-            Err(error) => {
+        let response = match tokio::time::timeout(silence, builder.send()).await {
+            Ok(Ok(response)) => response,
+            Err(_) => {
+                self.settings.counters.requested(Code::None, sent.elapsed());
+                let error = no_response(&request.place());
+                return Err(error.with_correlation_id(correlation_id));
+            }
+            Ok(Err(error)) => {
                 self.settings.counters.requested(Code::None, sent.elapsed());
                 let place = request.place();
                 let error = match self.proxies.explain(&place, url, &error, &trust).await {
@@ -366,6 +394,12 @@ fn paused(request: &Request, wait: Duration) -> ProviderError {
         request.place()
     );
     ProviderError::new(Reason::RateLimited, what).with_retry_after(Some(wait))
+}
+
+/// The error of a request whose whole response did not come within the timeout.
+fn no_whole_response(request: &Request) -> ProviderError {
+    let what = format!("{}: no complete response in time", request.place());
+    request.correlate(ProviderError::new(Reason::Timeout, what))
 }
 
 /// A URL below a base URL; an empty last segment gives a trailing slash.

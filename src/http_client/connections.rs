@@ -7,8 +7,6 @@ use http::{HeaderMap, HeaderValue, header};
 use super::{proxy::Proxies, tls::Trust};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a response may send nothing. Half-open connections are found this way.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The connections of an account, and the authorities that they trust.
 #[derive(Debug, Clone)]
@@ -20,7 +18,6 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(trust: Arc<Trust>, proxies: &Proxies, timeout: Duration) -> Self {
         let proxies = proxies.clone();
-        let read_timeout = (timeout / 2).min(READ_TIMEOUT);
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place where clients are made, with their limits"
@@ -37,8 +34,8 @@ impl Connections {
                 header::ACCEPT_ENCODING,
                 HeaderValue::from_static("gzip"),
             )]))
-            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT))
-            .read_timeout(read_timeout)
+            // Below what a whole response may be silent, so that its error says what was missing.
+            .connect_timeout((timeout * 2 / 5).min(CONNECT_TIMEOUT))
             .pool_idle_timeout(Duration::from_secs(30))
             .referer(false)
             .build()

@@ -1,7 +1,10 @@
 //! A deadline around requests: where it passes while the client waits for a retry, or tries again, the error is the
 //! cause of the retry, not the deadline.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -34,6 +37,21 @@ impl RetryCause {
     /// The error after which something was being tried again.
     pub fn take(&self) -> Option<ProviderError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Runs requests for at most so long. Where the limit passes first, the error is the cause of the retry that was being
+/// made, else `late`. A limit within another deadline shares its cause.
+pub(super) async fn within<T>(
+    limit: Duration,
+    requests: impl Future<Output = Result<T, ProviderError>>,
+    late: impl FnOnce() -> ProviderError,
+) -> Result<T, ProviderError> {
+    let cause = CAUSE.try_with(Clone::clone).unwrap_or_default();
+    let running = CAUSE.scope(cause.clone(), requests);
+    match tokio::time::timeout(limit, running).await {
+        Ok(result) => result,
+        Err(_) => Err(cause.take().unwrap_or_else(late)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A response whose body is still to be read, within its limits.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
@@ -8,6 +10,7 @@ use uuid::Uuid;
 use super::{
     body::Body,
     row_stream::{Batch, Source},
+    status::stalled,
 };
 use crate::error::{ProviderError, Reason};
 
@@ -21,6 +24,8 @@ pub(super) struct Response {
     empty: bool,
     place: String,
     correlation_id: Option<Uuid>,
+    /// How long it may send nothing.
+    silence: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -30,6 +35,7 @@ impl Response {
         place: String,
         correlation_id: Option<Uuid>,
         permit: OwnedSemaphorePermit,
+        silence: Duration,
     ) -> Result<Self, ProviderError> {
         Ok(Self {
             read: 0,
@@ -38,6 +44,7 @@ impl Response {
                 .map_err(|error| error.with_correlation_id(correlation_id))?,
             place,
             correlation_id,
+            silence,
             _permit: permit,
         })
     }
@@ -47,6 +54,7 @@ impl Response {
         response: reqwest::Response,
         place: String,
         permit: OwnedSemaphorePermit,
+        silence: Duration,
     ) -> Self {
         Self {
             read: 0,
@@ -54,6 +62,7 @@ impl Response {
             body: Body::as_stored(response, place.clone()),
             place,
             correlation_id: None,
+            silence,
             _permit: permit,
         }
     }
@@ -90,7 +99,8 @@ impl Source for Response {
         if self.empty {
             return Ok(None);
         }
-        let chunk = self.body.chunk().await;
+        let chunk = tokio::time::timeout(self.silence, self.body.chunk()).await;
+        let chunk = chunk.unwrap_or_else(|_| Err(stalled(&self.place)));
         chunk.map_err(|error| error.with_correlation_id(self.correlation_id))
     }
 

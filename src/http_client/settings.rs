@@ -38,7 +38,8 @@ pub struct Settings {
     pub requests_per_second: f64,
     /// The maximum number of requests at the same time.
     pub concurrency: usize,
-    /// The most time that one part may take. A response may send nothing for half of it, which leaves time to retry.
+    /// How long a stream of rows may send nothing, and the most time that any other request may take, its retries
+    /// included. Such a request may send nothing for half of it, which leaves time to retry.
     pub timeout: Duration,
     /// How often one request is sent, and how long to wait in between where the provider names no time.
     pub backoff: Backoff,

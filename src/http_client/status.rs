@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
+use http::{Method, StatusCode};
 use rustls::CertificateError;
 use secrecy::ExposeSecret;
 use url::Url;
@@ -23,6 +24,26 @@ const MAX_EXCERPT: usize = 200;
 /// How many bytes of an error's body are read for that, and for how long.
 const MAX_READ: usize = 8 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whether a status announces a response to read. Only 200 is a response with rows, 204 is one without any; 201 is how
+/// some servers confirm a POST, such as a login. 203 is not among them: where the provider documents it, it is a subset.
+pub(super) fn is_success(method: &Method, status: StatusCode) -> bool {
+    match status.as_u16() {
+        200 | 204 => true,
+        201 => *method == Method::POST,
+        _ => false,
+    }
+}
+
+/// No response began in time.
+pub(super) fn no_response(place: &str) -> ProviderError {
+    ProviderError::new(Reason::Timeout, format!("{place}: no response in time")).retryable()
+}
+
+/// A response began, and then nothing more of it came in time.
+pub(super) fn stalled(place: &str) -> ProviderError {
+    ProviderError::new(Reason::Timeout, format!("{place}: the response stalled")).retryable()
+}
 
 /// No response came.
 pub(super) fn send_error(place: &str, error: reqwest::Error, trust: &Trust) -> ProviderError {
@@ -57,10 +78,7 @@ pub(super) fn body_error(place: &str, error: reqwest::Error) -> ProviderError {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
         )
     });
-    let broken = if error.is_timeout() {
-        let what = "the response stalled";
-        ProviderError::new(Reason::Timeout, format!("{place}: {what}")).retryable()
-    } else if invalid {
+    let broken = if invalid {
         ProviderError::malformed(format!("{place}: the framing of the response is invalid"))
     } else {
         ProviderError::truncated(format!("{place}: the response was cut off"))
@@ -83,7 +101,7 @@ pub(super) async fn status_error(
 ) -> ProviderError {
     let status = response.status().as_u16();
     let (reason, what) = match status {
-        206 => (Reason::Truncated, "only a part of the response"),
+        203 | 206 => (Reason::Truncated, "only a part of the response"),
         200..=299 => (Reason::UpstreamError, "no data in the response"),
         300..=399 => (Reason::UpstreamError, "a redirect that is not followed"),
         401 => (Reason::Unauthorized, "the credential was refused"),

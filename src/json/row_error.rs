@@ -25,6 +25,9 @@ pub enum RowError {
     /// The ledger does not accept the charge.
     #[error(transparent)]
     Charge(#[from] ChargeError),
+    /// With it, what is kept of the response exceeds a limit.
+    #[error("{0}")]
+    TooLarge(String),
     /// It must not be in this place of a list.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -48,6 +51,14 @@ impl RowError {
         }
     }
 
+    /// The error of a request that is known only after its last row.
+    pub fn of_rows(self, place: &str) -> ProviderError {
+        match self {
+            Self::Field { .. } => ProviderError::malformed(format!("{place}: {self}")),
+            error => error.at(place, 0),
+        }
+    }
+
     /// The error of one row, counted from 1, of a request or page.
     pub fn at(self, place: &str, row: u64) -> ProviderError {
         match self {
@@ -59,6 +70,9 @@ impl RowError {
             }
             Self::Frame(error @ FrameError::Unexpected(..)) => {
                 ProviderError::malformed(format!("{place}: {error}"))
+            }
+            Self::TooLarge(what) => {
+                ProviderError::new(Reason::TooLarge, format!("{place}: {what}"))
             }
             Self::Page(error @ PageError::TooManyPages(_)) => {
                 ProviderError::new(Reason::TooLarge, format!("{place}: {error}"))

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, iter};
 
-use hashbrown::HashMap;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{
     Deserialize, Deserializer,
@@ -176,36 +175,6 @@ impl<'de> Deserialize<'de> for Streamed {
             }
         }
         deserializer.deserialize_seq(Reader)
-    }
-}
-
-/// The maximum number of dates in the cache: more than a month has hours.
-const MAX_CACHED_TIMES: usize = 1024;
-
-/// Parses dates as [`local_time`] does, with a cache: the rows of one response share a few.
-#[derive(Debug)]
-pub(crate) struct LocalTimes {
-    zone: TimeZone,
-    cache: HashMap<Box<str>, DateTime>,
-}
-
-impl LocalTimes {
-    pub(crate) fn new(zone: TimeZone) -> Self {
-        Self {
-            zone,
-            cache: HashMap::new(),
-        }
-    }
-
-    pub(crate) fn read(&mut self, text: &str) -> Option<DateTime> {
-        if let Some(&time) = self.cache.get(text) {
-            return Some(time);
-        }
-        let time = local_time(text, &self.zone)?;
-        if self.cache.len() < MAX_CACHED_TIMES {
-            self.cache.insert(text.into(), time);
-        }
-        Some(time)
     }
 }
 

@@ -1,23 +1,21 @@
 //! Turns the results of a poll into the account's next state, and logs what changed. It runs on a blocking thread where
 //! the account is large.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    charge::Month,
     clock::{Clock, add},
     error::{ProviderError, Reason},
-    ledger,
+    poller::results::{FetchResult, PartResult, judge_twins},
     provider::{Part, PollRequest},
     state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Growth, Restated},
     telemetry::error_chain::chain,
     view::view,
 };
-
-/// What fetching one part brought.
-pub(super) type PartResult = (Part, Result<ledger::PartTotals, ProviderError>);
 
 /// Ends each poll of one account.
 pub(super) struct PollCommit {
@@ -40,12 +38,11 @@ impl PollCommit {
     pub(super) fn commit(
         &self,
         mut state: AccountState,
-        results: Vec<PartResult>,
+        mut results: Vec<PartResult>,
         request: &PollRequest,
         mut retry_after: Duration,
         started: Instant,
     ) -> Duration {
-        let account = &self.handle.account;
         let mut rows = 0;
         let mut failed = Vec::new();
         let mut skipped = Vec::new();
@@ -53,43 +50,40 @@ impl PollCommit {
         state.status.sources.clear();
         let before = self.handle.state.load_full();
         let listed = results.len();
-        for (part, result) in results {
-            let result = result.and_then(|totals| {
-                rows += totals.rows;
-                if account.poll.plausibility {
-                    state
-                        .check_plausibility(&part.id, &totals, request)
-                        .map_err(|implausible| {
-                            ProviderError::new(Reason::Implausible, implausible.to_string())
-                        })?;
-                }
-                Ok(totals)
-            });
-            match result {
-                Ok(mut totals) => {
-                    state.status.remarks.append(&mut totals.remarks);
-                    let sources = totals.sources.drain(..);
-                    let sources = sources.map(|(month, source)| (part.id.clone(), month, source));
-                    state.status.sources.extend(sources);
-                    rows += state.rows_of_unchanged(&part.id, &totals.fetched);
-                    let restated = state.accept(&part.id, totals, request, &account.zone);
-                    self.log_restated(&part, &restated);
-                }
-                Err(error) => {
-                    let known = state.parts.get(&part.id);
-                    if error.is_not_applicable()
-                        && known.is_none_or(|known| known.last_success.is_none())
-                    {
-                        state.remove_part(&part.id);
-                        skipped.push((part.id, error));
-                        continue;
-                    }
-                    retry_after = retry_after.max(error.retry_after().unwrap_or_default());
-                    state.counts.record_failure(error.reason());
-                    state.record_failure(&part.id, failure(&error));
-                    failed.push((part.id, error));
-                }
+        judge_twins(&mut results, &mut state.status.remarks);
+        for (part, fetches) in results {
+            let known = state.parts.get(&part.id);
+            let last_success = known.and_then(|known| known.last_success);
+            let accepted = self.accept(&mut state, &part, fetches);
+            rows += accepted.rows;
+            let errors = accepted.errors;
+            let Some((_, first)) = errors.first() else {
+                continue;
+            };
+            if first.is_not_applicable() && accepted.months.is_empty() && last_success.is_none() {
+                state.remove_part(&part.id);
+                skipped.extend(errors.into_iter().next().map(|(_, error)| (part.id, error)));
+                continue;
             }
+            let requested = errors.iter().map(|(_, error)| error.retry_after());
+            retry_after = retry_after.max(requested.max().flatten().unwrap_or_default());
+            let reasons: BTreeSet<Reason> =
+                errors.iter().map(|(_, error)| error.reason()).collect();
+            for reason in reasons {
+                state.counts.record_failure(reason);
+            }
+            let mut failure = failure(first);
+            if !accepted.months.is_empty() {
+                // Appended: the advice for a failure goes by how its message begins.
+                let months = errors.iter().flat_map(|(months, _)| months);
+                failure.message = format!("{} (only {} failed)", failure.message, list(months));
+            }
+            state.record_failure(&part.id, failure, last_success);
+            failed.extend(
+                errors
+                    .into_iter()
+                    .map(|(_, error)| (part.id.clone(), error)),
+            );
         }
         self.log_skipped(&state, &skipped);
         self.record_skipped(&mut state, skipped, listed);
@@ -103,6 +97,49 @@ impl PollCommit {
             (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
         self.publish(state, request, rows, started.elapsed());
         retry_after
+    }
+
+    /// Accepts what is plausible of the fetches of one part, each by itself.
+    fn accept(&self, state: &mut AccountState, part: &Part, fetches: Vec<FetchResult>) -> Accepted {
+        let account = &self.handle.account;
+        let mut accepted = Accepted::default();
+        let totals = fetches
+            .iter()
+            .filter_map(|(_, result)| result.as_ref().ok());
+        let newest = totals.filter_map(|totals| totals.data_until).max();
+        for (request, result) in fetches {
+            let result = result.and_then(|totals| {
+                accepted.rows += totals.rows;
+                if account.poll.plausibility {
+                    state
+                        .check_plausibility(&part.id, &totals, &request)
+                        .map_err(|implausible| {
+                            ProviderError::new(Reason::Implausible, implausible.to_string())
+                        })?;
+                }
+                Ok(totals)
+            });
+            match result {
+                Ok(mut totals) => {
+                    state.status.remarks.append(&mut totals.remarks);
+                    let sources = totals.sources.drain(..);
+                    let sources = sources.map(|(month, source)| (part.id.clone(), month, source));
+                    state.status.sources.extend(sources);
+                    accepted.rows += state.rows_of_unchanged(&part.id, &totals.fetched);
+                    // Of a month that has just begun there may be no row yet.
+                    totals.data_until = newest;
+                    let restated = state.accept(&part.id, totals, &request, &account.zone);
+                    self.log_restated(part, &restated);
+                    accepted.months.extend(request.months);
+                }
+                // Where everything failed, one error says why.
+                Err(error) => accepted.errors.push((request.months, error)),
+            }
+        }
+        if accepted.months.is_empty() {
+            accepted.errors.truncate(1);
+        }
+        accepted
     }
 
     /// Counts and logs that the parts could not be listed.
@@ -235,11 +272,13 @@ impl PollCommit {
         let stale_after = account.poll.stale_after;
         let withdrawn = (state.parts.values()).all(|part| part.is_stale(now, stale_after));
         for (part, error) in failed {
-            let last_success = state.parts.get(part).and_then(|part| part.last_success);
+            let known = state.parts.get(part);
+            let last_success = known.and_then(|part| part.last_success);
+            let has_months = known.is_some_and(|part| !part.months.is_empty());
             let message = match last_success {
-                None => "Part failed, no values yet",
-                Some(_) if withdrawn => "Part failed, its values are too old to be served",
-                Some(_) => "Part failed, still serving values from its last success",
+                None if !has_months => "Part failed, no values yet",
+                _ if withdrawn => "Part failed, its values are too old to be served",
+                _ => "Part failed, still serving values from its last success",
             };
             tracing::warn!(
                 account = account.name,
@@ -280,6 +319,21 @@ impl PollCommit {
             );
         }
     }
+}
+
+/// What was accepted of the fetches of one part.
+#[derive(Debug, Default)]
+struct Accepted {
+    rows: u64,
+    months: Vec<Month>,
+    /// The errors of the others, with their months; a single one where nothing was accepted.
+    errors: Vec<(Vec<Month>, ProviderError)>,
+}
+
+/// Months in a row, for a message.
+fn list<'m>(months: impl Iterator<Item = &'m Month>) -> String {
+    let months: Vec<String> = months.map(ToString::to_string).collect();
+    months.join(", ")
 }
 
 fn failure(error: &ProviderError) -> Failure {

@@ -1,4 +1,4 @@
-//! Fetches an account's list of parts, and single parts, with retries within a part's timeout.
+//! Fetches an account's list of parts, and single parts, with retries before the poll's deadline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,7 +41,7 @@ impl PartFetcher {
         self
     }
 
-    /// Fetches the list of parts, within the timeout of one part and before a deadline.
+    /// Fetches the list of parts before a deadline; without one, within an interval.
     pub async fn parts(
         &self,
         request: &PollRequest,
@@ -53,8 +53,8 @@ impl PartFetcher {
         listed.unwrap_or_else(|| Err(overdue(&cause, "listing the parts")))
     }
 
-    /// Fetches one part of which these deliveries were accepted, with retries where they may help and its timeout allows
-    /// them.
+    /// Fetches one part of which these deliveries were accepted, with retries where they may help, before a deadline;
+    /// without one, within an interval.
     pub async fn fetch(
         &self,
         part: &Part,
@@ -128,14 +128,7 @@ impl PartFetcher {
 
     /// When one fetch must have ended.
     fn until(&self, deadline: Option<Instant>) -> Instant {
-        let poll = &self.account.poll;
-        let own = if self.account.provider.may_take_whole_poll() {
-            poll.interval.max(poll.timeout)
-        } else {
-            poll.timeout
-        };
-        let own = instant() + own;
-        deadline.map_or(own, |deadline| deadline.min(own))
+        deadline.unwrap_or_else(|| instant() + self.account.poll.interval)
     }
 }
 

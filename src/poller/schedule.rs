@@ -87,6 +87,23 @@ pub(super) fn poll_request(account: &Account, state: &AccountState, now: Timesta
     }
 }
 
+/// What is fetched of each part at once. Where each month is a request of its own, so is each fetch: it is retried, and
+/// accepted or rejected, by itself, so that a slow current month does not hold back a closed one.
+pub(super) fn fetches(account: &Account, request: &PollRequest) -> Vec<PollRequest> {
+    match account.provider.month_fetch() {
+        MonthFetch::Both | MonthFetch::EachIfChanged => vec![request.clone()],
+        MonthFetch::Each => {
+            let months = request.months.iter();
+            months
+                .map(|month| PollRequest {
+                    months: vec![*month],
+                    ..request.clone()
+                })
+                .collect()
+        }
+    }
+}
+
 /// Whether the closed month must be fetched again: it never was, it may be restated and was not fetched today (or is only
 /// read where it changed), or its last day has closed since.
 fn previous_is_due(

@@ -1,5 +1,8 @@
 //! What a poll does with parts that succeed, fail or disappear.
 
+mod months;
+mod twins;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{

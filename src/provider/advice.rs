@@ -44,7 +44,7 @@ impl Reason {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Timeout => {
-                "Increase timeout (one part) or interval (the whole poll), or request less with narrower filters. Check for a proxy that holds connections."
+                "Increase timeout (one request, or silence within a stream of rows) or interval (the whole poll), or request less with narrower filters. Check for a proxy that holds connections."
             }
             Self::Unreachable => {
                 "Check base_url and token_url, the DNS entry of the host, and that firewall, NetworkPolicy and proxy allow the port. Run curl -v against the same address from the same place to see which one fails."

@@ -49,6 +49,12 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
     /// the same money. Both values must be set, and have nothing in common.
     const SCOPE_KEYS: &'static [&'static str] = &[];
 
+    /// How long the API serves equal requests from a cache, if it does: a shorter interval brings nothing new.
+    const CACHED_FOR: Option<Duration> = None;
+
+    /// How many days a credential lives by default, if that is few enough to be watched.
+    const CREDENTIAL_DAYS: Option<u16> = None;
+
     /// Its keys that only say how something is fetched: sums that are known stay what they are when one changes.
     const FETCH_KEYS: &'static [&'static str] = &[];
 

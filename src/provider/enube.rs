@@ -1,4 +1,4 @@
-//! enube Rocket: Azure, AWS and GCP through a reseller, by customer or by subscription, one month at a time.
+//! enube Rocket: Azure, AWS and GCP through a reseller, by customer, subscription or reseller, one month at a time.
 //!
 //! Endpoint: POST `{azure,aws,gcp}/usages`, and `{azure,aws,gcp}/filters/customers` to find the customers. Source: the
 //! Rocket analytics v4 documentation of the partner portal. Refresh: not documented; every few hours is sensible.
@@ -11,7 +11,7 @@ mod responses;
 #[cfg(test)]
 mod tests;
 
-use std::sync::PoisonError;
+use std::{collections::BTreeSet, sync::PoisonError};
 
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -21,13 +21,14 @@ use crate::{
     error::ProviderError,
     http_client::Http,
     provider::{
-        Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+        Content, Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
+        Provider, Twins,
     },
 };
 
 pub use config::Config;
 
-use charges::{MonthScope, RowContext, UsageRows, customer_parts, decode};
+use charges::{MonthScope, RowContext, SAME_SUBSCRIPTIONS, UsageRows, customer_parts, decode};
 use config::Detail;
 use responses::{Filter, FiltersRequest};
 
@@ -77,7 +78,7 @@ impl Provider for Enube {
     ) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
         Box::pin(async move {
             match self.context.detail {
-                Detail::Customers => Ok(vec![Part::whole_account()]),
+                Detail::Customers | Detail::Resellers => Ok(vec![Part::whole_account()]),
                 Detail::Subscriptions => self.customers(poll).await,
             }
         })
@@ -91,12 +92,21 @@ impl Provider for Enube {
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
+            let mut ids = BTreeSet::new();
             for scope in MonthScope::of(poll) {
                 let responses = self.usages(part, scope.month).await?;
                 let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
                 decode(&responses, part, scope, &self.context, &mut *sink)?;
+                if self.context.detail == Detail::Subscriptions {
+                    ids.extend(responses.iter().flat_map(UsageRows::ids));
+                }
             }
-            Ok(Fetched::replaced())
+            // The API would report the same subscriptions for every customer if it ignored the filter.
+            let content = (!ids.is_empty()).then(|| Content {
+                hash: Content::hash(&ids),
+                twins: Twins::Refused(SAME_SUBSCRIPTIONS),
+            });
+            Ok(Fetched::replaced().with_content(content))
         })
     }
 }
@@ -124,7 +134,7 @@ impl Enube {
     /// What a part was charged in a month: one response for each catalog, or one for all.
     async fn usages(&self, part: &Part, month: Month) -> Result<Vec<UsageRows<'_>>, ProviderError> {
         let customer = match self.context.detail {
-            Detail::Customers => None,
+            Detail::Customers | Detail::Resellers => None,
             Detail::Subscriptions => Some(part.id.as_str()),
         };
         let catalogs: Vec<Option<&String>> = if self.catalogs.is_empty() {

@@ -1,6 +1,10 @@
 //! What a fetch brought of each month: new data, or word that the accepted delivery is still the newest.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -14,6 +18,35 @@ use crate::charge::Month;
 pub struct Fetched {
     /// The months of which deliveries are known.
     pub months: BTreeMap<Month, FetchedMonth>,
+    /// What must not be the same in two parts, where the provider knows it.
+    pub content: Option<Content>,
+}
+
+/// What a part reported, as far as two parts of one poll that have it in common are one and the same thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// A hash of it, by [`Content::hash`].
+    pub hash: u64,
+    /// What becomes of parts that have it in common.
+    pub twins: Twins,
+}
+
+/// What becomes of two parts with the same content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Twins {
+    /// It is the same money: both are `malformed`, with this text.
+    Refused(&'static str),
+    /// It may be an accident: both count, and this remark is made.
+    Remarked(&'static str),
+}
+
+impl Content {
+    /// The hash of a content, the same within one process.
+    pub fn hash(content: &impl Hash) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// What a fetch brought of one month of a part.
@@ -82,6 +115,13 @@ impl Fetched {
     /// Everything that was requested is replaced by what the sink has.
     pub fn replaced() -> Self {
         Self::default()
+    }
+
+    /// Adds the content that no other part may have, if there is any.
+    #[must_use]
+    pub fn with_content(mut self, content: Option<Content>) -> Self {
+        self.content = content;
+        self
     }
 
     /// Adds a month whose delivery the sink has.

@@ -97,10 +97,6 @@ impl Provider for Focus {
         MonthFetch::EachIfChanged
     }
 
-    fn may_take_whole_poll(&self) -> bool {
-        true
-    }
-
     fn parts<'a>(
         &'a self,
         poll: &'a PollRequest,

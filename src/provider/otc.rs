@@ -6,17 +6,24 @@
 
 mod charges;
 mod config;
+mod filters;
+mod repeats;
 mod responses;
+mod tags;
 #[cfg(test)]
 mod tests;
+mod times;
 
-use std::sync::Arc;
+use std::{
+    panic,
+    sync::{Arc, PoisonError},
+};
 
 use futures_util::future::BoxFuture;
 
 use crate::{
     charge::{Measure, Month, SharedSink},
-    error::ProviderError,
+    error::{ProviderError, Reason},
     http_client::{Frame, Http, Request},
     provider::{
         Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
@@ -35,7 +42,6 @@ struct Otc {
     http: Http,
     /// Pairs of the query, in the order of the documentation.
     filters: Vec<(&'static str, String)>,
-    show_tag: bool,
     dimensions: Vec<Dimension>,
     context: Arc<RowContext>,
 }
@@ -76,10 +82,7 @@ impl Provider for Otc {
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             for &month in &poll.months {
-                let rows = ConsumptionFold::new(month, Arc::clone(&self.context));
-                self.http
-                    .rows(&self.consumption(month), Frame::Bare, sink, rows)
-                    .await?;
+                self.month(month, sink).await?;
             }
             Ok(Fetched::replaced())
         })
@@ -95,6 +98,25 @@ impl Provider for Otc {
 }
 
 impl Otc {
+    /// Fetches one month.
+    async fn month(&self, month: Month, sink: &SharedSink) -> Result<(), ProviderError> {
+        let request = self.consumption(month);
+        let rows = ConsumptionFold::new(month, Arc::clone(&self.context));
+        let folded = self.http.rows(&request, Frame::Bare, sink, rows).await?;
+        let (rows, sink) = (folded.fold, SharedSink::clone(sink));
+        let is_long = rows.keeps_rows();
+        let finish = move || {
+            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            let finished = rows.finish(&mut *sink);
+            finished.map_err(|error| error.of_rows(&request.place()))
+        };
+        if is_long {
+            on_blocking_thread(finish).await
+        } else {
+            finish()
+        }
+    }
+
     /// The request for one month. It always names a period: without one, the response may contain all history.
     fn consumption(&self, month: Month) -> Request {
         let mut request = self
@@ -106,9 +128,23 @@ impl Otc {
         for (key, value) in &self.filters {
             request = request.query(key, value);
         }
-        if self.show_tag {
+        if self.context.show_tag {
             request = request.query("show_tag", "true");
         }
         request
     }
+}
+
+/// Charges rows that were kept, of which there may be a million, where no other task waits for it.
+async fn on_blocking_thread(
+    work: impl FnOnce() -> Result<(), ProviderError> + Send + 'static,
+) -> Result<(), ProviderError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => panic::resume_unwind(panic),
+        Err(_) => Err(ProviderError::new(
+            Reason::Timeout,
+            "the exporter is shutting down",
+        )),
+    })
 }

@@ -1,5 +1,7 @@
 //! The closed list of the providers, and the entry of each: all that the rest of the program uses of a provider.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use figment::value::Dict;
 use schemars::{Schema, SchemaGenerator};
@@ -69,6 +71,10 @@ pub struct ProviderEntry {
     pub offers: &'static [&'static str],
     /// The keys whose differing values keep two accounts apart, see [`ProviderConfig::SCOPE_KEYS`].
     pub scope_keys: &'static [&'static str],
+    /// How long the API serves equal requests from a cache, see [`ProviderConfig::CACHED_FOR`].
+    pub cached_for: Option<Duration>,
+    /// How many days a credential lives, see [`ProviderConfig::CREDENTIAL_DAYS`].
+    pub credential_days: Option<u16>,
     /// The keys that only say how something is fetched, see [`ProviderConfig::FETCH_KEYS`].
     pub fetch_keys: &'static [&'static str],
     /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
@@ -87,6 +93,8 @@ impl ProviderEntry {
             defaults: C::DEFAULTS,
             offers: C::OFFERS,
             scope_keys: C::SCOPE_KEYS,
+            cached_for: C::CACHED_FOR,
+            credential_days: C::CREDENTIAL_DAYS,
             fetch_keys: C::FETCH_KEYS,
             currency: C::CURRENCY,
             build: |values, context| {

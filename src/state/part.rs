@@ -13,7 +13,7 @@ use crate::{
     clock::add,
     ledger::{MonthMarks, PartTotals, Sums},
     provider::{Deliveries, Delivery, Fetched, FetchedMonth, Part, PollRequest},
-    state::{baseline::Baseline, plausibility::HeldResponse, status::Failure},
+    state::{baseline::Baseline, plausibility::HeldMonths, status::Failure},
 };
 
 /// The last accepted values of one part, and their age.
@@ -27,8 +27,8 @@ pub struct PartState {
     pub months: BTreeMap<Month, MonthState>,
     /// The closed month's costs when it was first read after it closed.
     pub baseline: Option<Baseline>,
-    /// A response that was implausibly small, until other responses confirm it.
-    pub held: Option<HeldResponse>,
+    /// Months of responses that were implausibly small, until other responses confirm them.
+    pub held: HeldMonths,
     /// Current values: levels, seats, forecasts.
     pub now: Option<NowState>,
     /// Seats that a response no longer listed, and the month in which it did not: they are 0 until that month ends.
@@ -48,7 +48,7 @@ impl PartState {
             listed: true,
             months: BTreeMap::new(),
             baseline: None,
-            held: None,
+            held: HeldMonths::new(),
             now: None,
             ended_seats: BTreeMap::new(),
             last_success: None,
@@ -57,9 +57,15 @@ impl PartState {
         }
     }
 
-    /// Whether its last success is too long ago.
+    /// Whether its last success is too long ago. While it had none, the newest of its months counts: a month that was
+    /// accepted by itself is served although another one fails.
     pub fn is_stale(&self, now: Timestamp, stale_after: Duration) -> bool {
+        let months = self.months.values().filter_map(|month| match month {
+            MonthState::Reported(month) => Some(month.polled),
+            MonthState::Withheld => None,
+        });
         self.last_success
+            .or_else(|| months.max())
             .is_none_or(|success| add(success, stale_after) <= now)
     }
 

@@ -71,42 +71,42 @@ impl ResponseSize {
     }
 }
 
-/// A response that was held back, and how many have confirmed it since.
+/// What a response that was held back has of one month, and how many have confirmed it since.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HeldResponse {
-    /// Its size for each month.
-    pub sizes: BTreeMap<Month, ResponseSize>,
+pub struct HeldMonth {
+    /// Its size.
+    pub size: ResponseSize,
     /// How many further responses agreed with it.
     pub confirmations: u32,
 }
 
-impl HeldResponse {
-    pub(super) fn of(totals: &PartTotals, request: &PollRequest, before: Option<&Self>) -> Self {
-        let sizes: BTreeMap<Month, ResponseSize> = request
-            .months
-            .iter()
-            .filter(|month| !totals.fetched.is_unchanged(**month))
-            .map(|month| (*month, size_of(totals, *month)))
-            .collect();
-        let confirmations = match before {
-            Some(before) if before.agrees(&sizes) => before.confirmations + 1,
-            _ => 0,
-        };
-        Self {
-            sizes,
-            confirmations,
-        }
-    }
+/// The months of the responses of a part that are held back. Months that were fetched by themselves are held back and
+/// confirmed by themselves.
+pub type HeldMonths = BTreeMap<Month, HeldMonth>;
 
-    /// Only months that both responses cover are compared.
-    fn agrees(&self, sizes: &BTreeMap<Month, ResponseSize>) -> bool {
-        let mut both = self
-            .sizes
-            .iter()
-            .filter_map(|(month, size)| Some((size, sizes.get(month)?)))
-            .peekable();
-        both.peek().is_some() && both.all(|(left, right)| left.agrees(right))
-    }
+/// The months of a response that is held back, after those that were held back before. It confirms them where all months
+/// that both have agree.
+pub(super) fn hold(totals: &PartTotals, request: &PollRequest, before: &HeldMonths) -> HeldMonths {
+    let months = request.months.iter();
+    let sizes: Vec<(Month, ResponseSize)> = months
+        .filter(|month| !totals.fetched.is_unchanged(**month))
+        .map(|month| (*month, size_of(totals, *month)))
+        .collect();
+    let both = || {
+        let known = sizes.iter();
+        known.filter_map(|(month, size)| Some((before.get(month)?, size)))
+    };
+    let agrees = both().all(|(held, size)| held.size.agrees(size));
+    let earlier = both().map(|(held, _)| held.confirmations).min();
+    let confirmations = earlier.filter(|_| agrees).map_or(0, |earlier| earlier + 1);
+    let held = sizes.into_iter().map(|(month, size)| {
+        let held = HeldMonth {
+            size,
+            confirmations,
+        };
+        (month, held)
+    });
+    held.collect()
 }
 
 /// What is implausibly small.

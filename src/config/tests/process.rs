@@ -58,7 +58,8 @@ fn check_reads_every_secret() {
         let folder = jail.directory().canonicalize().unwrap();
         let reported = reported.replace(&*folder.to_string_lossy(), "FOLDER");
         let reported = reported.replace(&*jail.directory().to_string_lossy(), "FOLDER");
-        let lines: Vec<_> = reported.lines().collect();
+        let lines = reported.lines();
+        let lines: Vec<_> = lines.filter(|line| !line.contains(": warning: ")).collect();
         assert_eq!(
             lines,
             [

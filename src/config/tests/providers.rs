@@ -67,3 +67,53 @@ fn all_errors_of_a_section_are_reported_together() {
     }
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn check_advises_on_interval_and_date_of_the_key() {
+    use std::io::Write as _;
+
+    let mut key = tempfile::NamedTempFile::new().unwrap();
+    key.write_all(b"key").unwrap();
+    let key = key.path().display();
+    let interval = "accounts.a: interval is below 1h, for which the API serves equal requests from a cache, so more requests bring nothing new";
+    let undated = "accounts.a: credential_expires is not set: keys live 90 days by default, and without the date no alert fires before this one expires";
+    for (keys, want) in [
+        (
+            format!("provider: otc, api_key_file: '{key}', interval: 59m"),
+            &[interval, undated][..],
+        ),
+        (
+            format!("provider: otc, api_key_file: '{key}', interval: 1h"),
+            &[undated],
+        ),
+        (
+            format!(
+                "provider: otc, api_key_file: '{key}', interval: 30m, credential_expires: 2027-01-31"
+            ),
+            &[interval],
+        ),
+        (
+            format!("provider: otc, api_key_file: '{key}', credential_expires: 2027-01-31"),
+            &[],
+        ),
+        (
+            format!("provider: mike, api_key_file: '{key}', interval: 30m"),
+            &[],
+        ),
+    ] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!("accounts: {{a: {{base_url: 'http://127.0.0.1', {keys}}}}}");
+        file.write_all(text.as_bytes()).unwrap();
+        let sources = Sources {
+            file: Some(file.path().to_owned()),
+            ..Sources::default()
+        };
+        let clock = Clock::from_fn(|| "2026-11-28T12:00:00Z".parse().unwrap());
+        let report = crate::config::check(&sources, &clock);
+        assert!(report.is_ok(), "{report}");
+        assert_eq!(report.warnings(), want, "{keys}");
+        // The program itself starts without a word of advice.
+        let config = crate::config::load(&sources, &clock, &mut |_| Arc::default()).unwrap();
+        assert_eq!(config.warnings, Vec::<String>::new(), "{keys}");
+    }
+}

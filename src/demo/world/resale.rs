@@ -54,6 +54,7 @@ pub(in crate::demo) struct Series {
 pub(in crate::demo) enum View {
     Customers,
     Subscriptions,
+    Resellers,
 }
 
 /// What is requested. An empty text means everything.
@@ -65,7 +66,7 @@ pub(in crate::demo) struct Scope<'a> {
     pub(in crate::demo) catalogs: Vec<&'a str>,
 }
 
-/// One customer or subscription over a period.
+/// One customer, subscription or reseller over a period.
 #[derive(Debug, Clone)]
 pub(in crate::demo) struct UsageRow {
     pub(in crate::demo) customer: usize,
@@ -169,9 +170,10 @@ impl Resale {
             if actual <= 0.0 && last <= 0.0 {
                 continue;
             }
-            let known = rows
-                .iter_mut()
-                .find(|row| row.customer == series.customer && row.subscription == subscription);
+            let known = rows.iter_mut().find(|row| {
+                let is_same = row.customer == series.customer && row.subscription == subscription;
+                view == View::Resellers || is_same
+            });
             if let Some(row) = known {
                 row.actual += actual;
                 row.last += last;

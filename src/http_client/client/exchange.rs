@@ -8,11 +8,11 @@ use futures_util::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::Http;
+use super::{Http, no_whole_response};
 use crate::{
     error::ProviderError,
     http_client::{
-        proxy,
+        deadline, proxy,
         redirect::retry_after,
         request::Request,
         response::Response,
@@ -65,9 +65,10 @@ impl Http {
         let request = complete(request)?;
         let mut attempt = 1;
         loop {
-            match self.exchange_once(&request, &refused).await {
+            let silence = self.settings.timeout;
+            match self.exchange_once(&request, &refused, silence).await {
                 Ok(exchange) => {
-                    super::deadline::responding();
+                    deadline::responding();
                     return Ok(exchange);
                 }
                 Err(error) => self.wait_before_retry(&request, error, attempt).await?,
@@ -84,17 +85,29 @@ impl Http {
         refused: impl Fn(&Refusal<'_>) -> ProviderError,
     ) -> Result<(HeaderMap, Bytes), ProviderError> {
         let request = complete(request)?;
+        let late = || no_whole_response(&request);
+        let reading = Box::pin(self.read_whole(&request, limit, refused));
+        deadline::within(self.settings.timeout, reading, late).await
+    }
+
+    async fn read_whole(
+        &self,
+        request: &Request,
+        limit: usize,
+        refused: impl Fn(&Refusal<'_>) -> ProviderError,
+    ) -> Result<(HeaderMap, Bytes), ProviderError> {
+        let silence = self.silence_of_whole();
         let mut attempt = 1;
         loop {
             let read = async {
-                let mut exchange = self.exchange_once(&request, &refused).await?;
-                super::deadline::responding();
+                let mut exchange = self.exchange_once(request, &refused, silence).await?;
+                deadline::responding();
                 let body = exchange.response.whole(limit).await?;
                 Ok((exchange.headers, body))
             };
             match read.await {
                 Ok(whole) => return Ok(whole),
-                Err(error) => self.wait_before_retry(&request, error, attempt).await?,
+                Err(error) => self.wait_before_retry(request, error, attempt).await?,
             }
             attempt += 1;
         }
@@ -104,16 +117,18 @@ impl Http {
         &self,
         request: &Request,
         refused: impl Fn(&Refusal<'_>) -> ProviderError,
+        silence: Duration,
     ) -> Result<Exchange, ProviderError> {
         let permit = self.permit(request).await?;
-        let response = self.send_once(request, &request.url, None, None).await?;
+        let sending = self.send_once(request, &request.url, None, None, silence);
+        let response = sending.await?;
         let status = response.status();
         let headers = response.headers().clone();
         if matches!(status.as_u16(), 200 | 206) {
             return Ok(Exchange {
                 status,
                 headers,
-                response: Response::as_stored(response, request.place(), permit),
+                response: Response::as_stored(response, request.place(), permit, silence),
             });
         }
         if status.as_u16() == 407

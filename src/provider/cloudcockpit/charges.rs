@@ -12,9 +12,28 @@ use crate::{
     provider::Part,
 };
 
+/// One licence and its counts, to compare those of two instances.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LicenceCounts {
+    sku: String,
+    /// Total, consumed, available and suspended, as the bits of the number.
+    counts: [Option<u64>; 4],
+}
+
+impl LicenceCounts {
+    /// Whether one of the counts is not 0.
+    pub(super) fn has_any(&self) -> bool {
+        self.counts.iter().flatten().any(|bits| *bits != 0)
+    }
+}
+
 /// Charges the seats of one licence, as sent. Only the total is required: a count that is not reported is not 0, and
 /// is left out.
-pub(super) fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result<(), RowError> {
+pub(super) fn charge(
+    raw: &RawValue,
+    part: &Part,
+    sink: &mut dyn Sink,
+) -> Result<LicenceCounts, RowError> {
     let row: LicenseResponse<'_> = scalars::row(raw.get().as_bytes())?;
     let total = row
         .total_licenses
@@ -48,5 +67,14 @@ pub(super) fn charge(raw: &RawValue, part: &Part, sink: &mut dyn Sink) -> Result
         ],
         amounts: &amounts,
     })?;
-    Ok(())
+    let counts = [
+        Some(total),
+        row.consumed_licenses,
+        row.available_licenses,
+        row.suspended_licenses,
+    ];
+    Ok(LicenceCounts {
+        sku: Text::or_empty(row.sku_id.as_ref()).to_ascii_lowercase(),
+        counts: counts.map(|count| count.map(|Number(value)| value.to_bits())),
+    })
 }

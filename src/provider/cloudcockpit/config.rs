@@ -44,6 +44,21 @@ pub struct Config {
     provider_instances: Option<Vec<Text>>,
     /// Id of a reseller: only its customers and the licences of that relationship. Default: none.
     reseller_id: Option<Text>,
+    /// Where the pairs of a customer and a provider instance come from: `mca` (customer agreements), `subscriptions`, `all` (every customer with every instance), or `auto`, which takes the first of these that the credential may read and that is not empty. Not asked where customers and provider instances are both configured. Default: auto.
+    discovery: Option<Discovery>,
+}
+
+/// Where the pairs of a customer and a provider instance come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    rename_all = "lowercase",
+    expecting = "auto, mca, subscriptions or all"
+)]
+pub(super) enum Discovery {
+    Auto,
+    Mca,
+    Subscriptions,
+    All,
 }
 
 impl ProviderConfig for Config {
@@ -101,6 +116,7 @@ impl ProviderConfig for Config {
             customers: customers?,
             instances: instances?,
             reseller_id: reseller_id?,
+            discovery: self.discovery.unwrap_or(Discovery::Auto),
             http: Http::new(base?, Auth::Login(Box::new(login)), context.http.clone()),
             dimensions: dimensions(),
         }))

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::discovery::Pair;
 use crate::{
     error::ProviderError,
     http_client::Request,
@@ -72,39 +73,151 @@ struct ListEntryResponse<'a> {
     deleted: Option<&'a RawValue>,
 }
 
+/// A row of one of the lists. Every list has personal data beside what is read here.
+pub(super) trait ListRow: Sized {
+    /// Reads a row; an error names what it lacks.
+    fn read(raw: &RawValue) -> Result<Self, RowError>;
+
+    /// What tells it from the other rows of its list.
+    fn key(&self) -> String;
+}
+
 /// A customer or a provider instance.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListEntry {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) deleted: bool,
 }
 
-/// The entries of one page of a list.
-pub(super) fn list_entries(
-    rows: &[&RawValue],
-    place: &str,
-) -> Result<Vec<ListEntry>, ProviderError> {
-    let read = |raw: &RawValue| -> Result<ListEntry, RowError> {
+impl ListRow for ListEntry {
+    fn read(raw: &RawValue) -> Result<Self, RowError> {
         let row: ListEntryResponse<'_> = scalars::row(raw.get().as_bytes())?;
-        let id = Text::or_empty(row.id.as_ref());
-        if id.is_empty() {
-            return Err(RowError::field("id", "is missing"));
-        }
         let name = row.company_name.as_ref().or(row.alias.as_ref());
         let deleted = [row.is_deleted, row.deleted]
             .into_iter()
             .flatten()
             .any(|flag| flag.get() == "true");
         Ok(ListEntry {
-            id: id.to_owned(),
+            id: required("id", row.id.as_ref())?,
             name: Text::or_empty(name).to_owned(),
             deleted,
         })
-    };
+    }
+
+    fn key(&self) -> String {
+        self.id.to_ascii_lowercase()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AgreementResponse<'a> {
+    #[serde(borrow)]
+    customer_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    company_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    provider_instance_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    provider_instance_name: Option<Text<'a>>,
+}
+
+/// The customer agreement of one customer at one provider instance.
+#[derive(Debug)]
+pub(super) struct AgreementRow {
+    pub(super) pair: Pair,
+}
+
+impl ListRow for AgreementRow {
+    fn read(raw: &RawValue) -> Result<Self, RowError> {
+        let row: AgreementResponse<'_> = scalars::row(raw.get().as_bytes())?;
+        let entry = |id: String, name: Option<&Text<'_>>| ListEntry {
+            id,
+            name: Text::or_empty(name).to_owned(),
+            deleted: false,
+        };
+        let customer = required("customerId", row.customer_id.as_ref())?;
+        let instance = required("providerInstanceId", row.provider_instance_id.as_ref())?;
+        Ok(Self {
+            pair: Pair {
+                customer: entry(customer, row.company_name.as_ref()),
+                instance: entry(instance, row.provider_instance_name.as_ref()),
+            },
+        })
+    }
+
+    fn key(&self) -> String {
+        let Pair { customer, instance } = &self.pair;
+        format!("{}/{}", customer.id, instance.id).to_ascii_lowercase()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscriptionResponse<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    customer_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    provider_instance_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    reseller_id: Option<Text<'a>>,
+}
+
+/// A subscription.
+#[derive(Debug)]
+pub(super) struct SubscriptionRow {
+    id: String,
+    /// Where it was bought; `None` where the row leaves out the customer or the instance.
+    pub(super) pair: Option<Pair>,
+    /// Empty where the customer has no reseller.
+    pub(super) reseller: String,
+}
+
+impl ListRow for SubscriptionRow {
+    fn read(raw: &RawValue) -> Result<Self, RowError> {
+        let row: SubscriptionResponse<'_> = scalars::row(raw.get().as_bytes())?;
+        let entry = |id: Option<&Text<'_>>| {
+            let id = Text::or_empty(id).to_owned();
+            (!id.is_empty()).then_some(ListEntry {
+                id,
+                name: String::new(),
+                deleted: false,
+            })
+        };
+        let customer = entry(row.customer_id.as_ref());
+        let instance = entry(row.provider_instance_id.as_ref());
+        let pair = customer.zip(instance);
+        Ok(Self {
+            id: required("id", row.id.as_ref())?,
+            pair: pair.map(|(customer, instance)| Pair { customer, instance }),
+            reseller: Text::or_empty(row.reseller_id.as_ref()).to_owned(),
+        })
+    }
+
+    fn key(&self) -> String {
+        self.id.to_ascii_lowercase()
+    }
+}
+
+/// A text that must not be missing or empty.
+fn required(field: &'static str, text: Option<&Text<'_>>) -> Result<String, RowError> {
+    match Text::or_empty(text) {
+        "" => Err(RowError::field(field, "is missing")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The rows of one page of a list.
+pub(super) fn list_rows<T: ListRow>(
+    rows: &[&RawValue],
+    place: &str,
+) -> Result<Vec<T>, ProviderError> {
     rows.iter()
         .zip(1..)
-        .map(|(raw, number)| read(raw).map_err(|error| error.at(place, number)))
+        .map(|(raw, number)| T::read(raw).map_err(|error| error.at(place, number)))
         .collect()
 }
 

@@ -43,8 +43,16 @@ pub(super) fn dimensions(detail: Detail) -> Vec<Dimension> {
         match detail {
             Detail::Customers => customer.description(ALIAS),
             Detail::Subscriptions => customer,
+            // Whom a distributor sells to.
+            Detail::Resellers => Dimension::new("reseller_name")
+                .id(CUSTOMER)
+                .shown_as(Slot::Customer)
+                .description(ALIAS),
         },
-        Dimension::new(CUSTOMER_ID),
+        match detail {
+            Detail::Customers | Detail::Subscriptions => Dimension::new(CUSTOMER_ID),
+            Detail::Resellers => Dimension::new("reseller_id"),
+        },
         Dimension::new("catalog").shown_as(Slot::Product),
         Dimension::new("cloud"),
         Dimension::new("alias"),
@@ -65,7 +73,7 @@ pub(super) fn dimensions(detail: Detail) -> Vec<Dimension> {
 /// out customers without usage.
 pub(super) fn identity(detail: Detail, catalogs: &[String]) -> Vec<usize> {
     let id = match detail {
-        Detail::Customers => CUSTOMER,
+        Detail::Customers | Detail::Resellers => CUSTOMER,
         Detail::Subscriptions => SUBSCRIPTION,
     };
     let catalog = (catalogs.len() > 1).then_some(CATALOG);
@@ -83,6 +91,15 @@ pub(super) struct UsageRows<'a> {
 }
 
 impl UsageRows<'_> {
+    /// The ids of the rows, in lower case.
+    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().filter_map(|raw| {
+            let row: UsageResponse<'_> = scalars::row(raw.get().as_bytes()).ok()?;
+            let id = Text::or_empty(row.id.as_ref());
+            (!id.is_empty()).then(|| id.to_lowercase())
+        })
+    }
+
     /// The request and its catalog, as errors show them.
     fn description(&self) -> String {
         match self.catalog {
@@ -153,6 +170,11 @@ pub(super) fn customer_parts(
 pub(super) const NO_LAST: &str =
     "rows without last leave what is known of the previous month as it is";
 
+pub(super) const OTHER_PARENT: &str =
+    "rows have a parent_id that is not the customer whose subscriptions were requested";
+/// The error of two parts that report the same subscriptions.
+pub(super) const SAME_SUBSCRIPTIONS: &str = "two customers have exactly the same subscriptions: the filter customer_id was ignored, and the same money would be counted twice";
+
 /// Turns the responses for one part and month into charges.
 ///
 /// A row without `actual` is an error. One without `last` reports nothing about the previous month. If no row has it,
@@ -220,28 +242,23 @@ fn usage(raw: &RawValue, detail: Detail) -> Result<UsageResponse<'_>, RowError> 
     Ok(row)
 }
 
-/// Whether two responses have the same rows with the same amounts, in any order. Rows without any amount are never the
-/// same money.
+/// Whether two responses have the same rows, in any order: the same ids with the same amounts of the previous month, of
+/// which some is not 0. The amounts of the current month move between two requests.
 fn is_same_money(one: &[UsageResponse<'_>], other: &[UsageResponse<'_>]) -> bool {
-    fn sorted<'a>(rows: &'a [UsageResponse<'_>]) -> Vec<(&'a str, u64, u64)> {
-        let bits = |amount: Option<Number>| amount.map_or(0.0, |Number(value)| value).to_bits();
-        let mut rows: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                let id = Text::or_empty(row.id.as_ref());
-                (id, bits(row.actual), bits(row.last))
-            })
-            .collect();
-        rows.sort_unstable();
-        rows
+    fn last(row: &UsageResponse<'_>) -> f64 {
+        row.last.map_or(0.0, |Number(value)| value)
     }
-    let has_money = |row: &UsageResponse<'_>| {
-        [row.actual, row.last]
-            .into_iter()
-            .flatten()
-            .any(|Number(value)| value != 0.0)
-    };
-    one.len() == other.len() && one.iter().any(has_money) && sorted(one) == sorted(other)
+    fn sorted<'a>(rows: &'a [UsageResponse<'_>]) -> Vec<(&'a str, u64)> {
+        let keys = rows.iter().map(|row| {
+            let id = Text::or_empty(row.id.as_ref());
+            (id, last(row).to_bits())
+        });
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_unstable();
+        keys
+    }
+    let has_money = one.iter().any(|row| last(row) != 0.0);
+    one.len() == other.len() && has_money && sorted(one) == sorted(other)
 }
 
 /// One row to its charges: the month, the previous month, and the provider's forecast and estimate.
@@ -258,7 +275,7 @@ fn charge(
     let alias = Text::or_empty(row.extra.as_ref().and_then(|extra| extra.alias.as_ref()));
     let cloud = context.cloud.as_str();
     let dimensions: &[&str] = match context.detail {
-        Detail::Customers => &[name, id, catalog, cloud, alias],
+        Detail::Customers | Detail::Resellers => &[name, id, catalog, cloud, alias],
         Detail::Subscriptions => &[
             part.attribute(NAME_FACT),
             &part.id,
@@ -294,6 +311,11 @@ fn charge(
     }
     if last.is_some() && row.last.is_none() {
         sink.remark(NO_LAST);
+    }
+    let parent = Text::or_empty(row.parent_id.as_ref());
+    let is_of_part = parent.is_empty() || parent.eq_ignore_ascii_case(&part.id);
+    if context.detail == Detail::Subscriptions && !is_of_part {
+        sink.remark(OTHER_PARENT);
     }
     Ok(())
 }

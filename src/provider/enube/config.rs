@@ -37,7 +37,7 @@ pub struct Config {
     password_env: Option<String>,
     /// Which cloud: azure, aws or gcp. Default: azure.
     cloud: Option<Cloud>,
-    /// What a row describes: `customers`, all in one request, or `subscriptions`, with a request for each customer. Default: customers.
+    /// What a row describes: `customers` or `resellers`, all in one request, or `subscriptions`, with a request for each customer. Default: customers.
     detail: Option<Detail>,
     /// Catalogs, one request each, shown as `product`. An empty list means one request and an empty `product`. Default: consumption and marketplace for azure, an empty list for aws and gcp.
     catalogs: Option<Vec<Text>>,
@@ -88,10 +88,14 @@ impl Cloud {
 
 /// What a row describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase", expecting = "customers or subscriptions")]
+#[serde(
+    rename_all = "lowercase",
+    expecting = "customers, subscriptions or resellers"
+)]
 pub(super) enum Detail {
     Customers,
     Subscriptions,
+    Resellers,
 }
 
 impl Detail {
@@ -100,6 +104,7 @@ impl Detail {
         match self {
             Self::Customers => "customers",
             Self::Subscriptions => "subscriptions",
+            Self::Resellers => "resellers",
         }
     }
 }
@@ -149,6 +154,8 @@ impl ProviderConfig for Config {
         "alias",
         "subscription_name",
         "subscription_id",
+        "reseller_name",
+        "reseller_id",
     ];
 
     const SCOPE_KEYS: &'static [&'static str] = &["cloud", "catalogs"];

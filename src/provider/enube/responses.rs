@@ -64,6 +64,9 @@ pub(super) struct UsageResponse<'a> {
     pub(super) id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
+    /// The id of what is one level up.
+    #[serde(borrow)]
+    pub(super) parent_id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) resource_type: Option<Text<'a>>,
     pub(super) actual: Option<Number>,

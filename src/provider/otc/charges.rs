@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use jiff::{
-    civil::{Date, DateTime, Time},
-    tz::TimeZone,
-};
-use serde_json::Value;
+use jiff::tz::TimeZone;
 
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, Sink},
     http_client::Fold,
     json::{
         RowError,
-        scalars::{LocalTimes, Number, Raw, Text},
+        scalars::{Number, Text},
     },
     provider::{Dimension, Slot},
 };
 
-use super::{config::Endpoint, responses::ConsumptionResponse};
+use super::{
+    config::{Endpoint, Offsets},
+    filters::{RowFilters, ignored},
+    repeats::{MAX_ROWS, RowId, TaggedRows},
+    responses::ConsumptionResponse,
+    tags::Tags,
+    times::RowTimes,
+};
 
 /// What reading a row depends on.
 #[derive(Debug)]
@@ -26,6 +29,11 @@ pub(super) struct RowContext {
     pub(super) endpoint: Endpoint,
     pub(super) currency: String,
     pub(super) zone: TimeZone,
+    /// How the offset of an hourly row is read.
+    pub(super) offsets: Offsets,
+    pub(super) filters: RowFilters,
+    /// Whether tags are requested, so that a row may come once for each of its tags.
+    pub(super) show_tag: bool,
     /// Keys of the tags that are dimensions.
     pub(super) tags: Vec<String>,
 }
@@ -61,21 +69,49 @@ pub(super) const NO_PROJECT: &str = "rows without project_id are counted with an
 pub(super) const NO_LIST_COST: &str =
     "rows without amount_excluding_discount are missing from list cost";
 pub(super) const UNKNOWN_TAGS: &str = "tags have an unknown form and are left empty";
+pub(super) const OTHER_OFFSET: &str = "hourly rows have an offset that the time zone does not have on their date; compare their hours with the dashboard, and see the key offsets";
+pub(super) const NOT_MIDNIGHT: &str =
+    "daily rows do not begin at midnight as written, so they may be shown on the wrong day";
 
 /// Turns the rows of the requested month into charges.
 pub(super) struct ConsumptionFold {
     month: Month,
     context: Arc<RowContext>,
-    times: LocalTimes,
+    times: RowTimes,
+    /// Where tags are requested.
+    tagged: Option<TaggedRows>,
+    without_list_cost: u64,
 }
 
 impl ConsumptionFold {
     pub(super) fn new(month: Month, context: Arc<RowContext>) -> Self {
+        let zone = context.zone.clone();
         Self {
             month,
-            times: LocalTimes::new(context.zone.clone()),
+            times: RowTimes::new(zone, month, context.endpoint, context.offsets),
+            tagged: context.show_tag.then(|| TaggedRows::new(MAX_ROWS)),
+            without_list_cost: 0,
             context,
         }
+    }
+
+    /// Whether rows wait for the end of the month.
+    pub(super) fn keeps_rows(&self) -> bool {
+        self.tagged.as_ref().is_some_and(TaggedRows::keeps_any)
+    }
+
+    /// Ends the month: charges the rows that waited for their tags.
+    pub(super) fn finish(self, sink: &mut dyn Sink) -> Result<(), RowError> {
+        if self.context.endpoint == Endpoint::Hourly {
+            sink.missing(self.month, Measure::ListCost, self.without_list_cost);
+        }
+        let Some(tagged) = self.tagged else {
+            return Ok(());
+        };
+        if !tagged.all_match() {
+            return Err(ignored(self.context.filters.tag_key()));
+        }
+        tagged.charge(sink)
     }
 }
 
@@ -87,7 +123,32 @@ impl Fold for ConsumptionFold {
         let Some(Number(billed)) = row.amount else {
             return Err(RowError::field("amount", "is missing"));
         };
-        let time = consumed_at(row.consumption_date.as_ref(), self.month, &mut self.times)?;
+        context.filters.check(&row)?;
+        let date = row.consumption_date.as_ref().map(|Text(date)| &**date);
+        let time = self.times.read(date)?;
+        if time.is_odd {
+            sink.remark(match context.endpoint {
+                Endpoint::Daily => NOT_MIDNIGHT,
+                Endpoint::Hourly => OTHER_OFFSET,
+            });
+        }
+        sink.rows(1);
+        let tags = context.tags_of(&row);
+        if matches!(tags, Tags::Unknown) {
+            sink.remark(UNKNOWN_TAGS);
+        }
+        let (field, id) = context.endpoint.id_of(&row);
+        let id = RowId {
+            field,
+            id,
+            amount: billed,
+            matches: context.filters.matches(&tags),
+        };
+        if let Some(tagged) = &mut self.tagged
+            && tagged.repeats(&id, &context.tags, &tags)?
+        {
+            return Ok(());
+        }
         let billed = Amount {
             measure: Measure::BilledCost,
             value: billed,
@@ -107,17 +168,19 @@ impl Fold for ConsumptionFold {
             });
         }
         let period = match context.endpoint {
-            Endpoint::Daily => Period::Day(time.date()),
+            Endpoint::Daily => Period::Day(time.at.date()),
             Endpoint::Hourly => {
-                match row.amount_excluding_discount {
-                    Some(Number(value)) => add(Amount {
+                if let Some(Number(value)) = row.amount_excluding_discount {
+                    add(Amount {
                         measure: Measure::ListCost,
                         value,
                         ..billed
-                    }),
-                    None => sink.remark(NO_LIST_COST),
+                    });
+                } else {
+                    self.without_list_cost += 1;
+                    sink.remark(NO_LIST_COST);
                 }
-                Period::Hour(time.date().at(time.hour(), 0, 0, 0))
+                Period::Hour(time.at.date().at(time.at.hour(), 0, 0, 0))
             }
         };
         if let Some(Number(value)) = row.quantity {
@@ -142,100 +205,39 @@ impl Fold for ConsumptionFold {
         if values[PROJECT_ID].is_empty() {
             sink.remark(NO_PROJECT);
         }
-        sink.rows(1);
-        let mut charge = Charge {
+        let charge = Charge {
             period,
             dimensions: &values,
             amounts: &amounts[..count],
         };
-        if context.tags.is_empty() {
-            return Ok(sink.charge(&charge)?);
+        match &mut self.tagged {
+            Some(tagged) if !context.tags.is_empty() => {
+                tagged.keep(id.id, &charge, &context.tags, &tags)
+            }
+            _ => Ok(sink.charge(&charge)?),
         }
-        let tags = tag_values(row.tags, &context.tags).unwrap_or_else(|| {
-            sink.remark(UNKNOWN_TAGS);
-            vec![String::new(); context.tags.len()]
-        });
-        let all: Vec<&str> = values
-            .into_iter()
-            .chain(tags.iter().map(String::as_str))
-            .collect();
-        charge.dimensions = &all;
-        Ok(sink.charge(&charge)?)
     }
 }
 
-/// When a row was consumed, in the account's zone.
-///
-/// A row belongs to the requested month if its date is in that month, in the account's zone or as written. If only the
-/// date as written is, the offset moved it across the edge of the month: it counts at that edge, so that it is neither
-/// lost nor counted in the neighbouring month. Any other row was not requested and is an error.
-pub(super) fn consumed_at(
-    text: Option<&Text<'_>>,
-    month: Month,
-    times: &mut LocalTimes,
-) -> Result<DateTime, RowError> {
-    const FIELD: &str = "consumption_date";
-    let text = text.ok_or_else(|| RowError::field(FIELD, "is missing"))?;
-    let time = times
-        .read(&text.0)
-        .ok_or_else(|| RowError::field(FIELD, "is not a date of the form YYYY-MM-DDTHH:MM:SS"))?;
-    if Month::of(time.date()) == month {
-        return Ok(time);
+impl RowContext {
+    /// The tags of a row, where something needs them.
+    fn tags_of<'a>(&self, row: &ConsumptionResponse<'a>) -> Tags<'a> {
+        if self.tags.is_empty() && !self.filters.has_tag() {
+            return Tags::None;
+        }
+        Tags::of(row)
     }
-    let as_written = text.0.get(..10).and_then(|date| date.parse::<Date>().ok());
-    if as_written.map(Month::of) != Some(month) {
-        return Err(RowError::field(
-            FIELD,
-            format!(
-                "is in {}, but {month} was requested",
-                Month::of(time.date())
+}
+
+impl Endpoint {
+    /// The id of a row and the field that holds it.
+    fn id_of<'r>(self, row: &'r ConsumptionResponse<'_>) -> (&'static str, &'r str) {
+        match self {
+            Self::Daily => (
+                "aggregation_id",
+                Text::or_empty(row.aggregation_id.as_ref()),
             ),
-        ));
-    }
-    Ok(if time.date() < month.first_day() {
-        month.first_day().to_datetime(Time::midnight())
-    } else {
-        month.last_day().at(23, 0, 0, 0)
-    })
-}
-
-/// The values of these tags, empty where there is none; `None` if the form is unknown. Known forms are a list of
-/// `{key, value}`, a map, and a list of `key: value` or `key=value`.
-fn tag_values(tags: Option<Raw<'_>>, keys: &[String]) -> Option<Vec<String>> {
-    let tags: Value = tags.map_or(Some(Value::Null), |tags| serde_json::from_str(tags.0).ok())?;
-    let known = match &tags {
-        Value::Null | Value::Object(_) => true,
-        Value::Array(list) => list
-            .iter()
-            .all(|tag| tag.is_string() || tag.get("key").is_some()),
-        _ => false,
-    };
-    known.then(|| {
-        keys.iter()
-            .map(|key| tag_value(&tags, key).unwrap_or_default())
-            .collect()
-    })
-}
-
-fn tag_value(tags: &Value, key: &str) -> Option<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    };
-    match tags {
-        Value::Object(map) => text(map.get(key)?),
-        Value::Array(list) => list.iter().find_map(|tag| match tag {
-            // Keys may contain colons, so the key is stripped instead of splitting at the first separator.
-            Value::String(pair) => pair
-                .strip_prefix(key)?
-                .trim_start()
-                .strip_prefix([':', '='])
-                .map(|value| value.trim().to_owned()),
-            pair => (text(pair.get("key")?)? == key)
-                .then(|| text(pair.get("value")?))
-                .flatten(),
-        }),
-        _ => None,
+            Self::Hourly => ("usage_id", Text::or_empty(row.usage_id.as_ref())),
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 use super::{
     Otc,
     charges::{RowContext, dimensions},
+    filters::RowFilters,
 };
 
 /// Open Telekom Cloud, Enterprise Dashboard (Financial Dashboard) API v2.
@@ -37,6 +38,16 @@ pub struct Config {
     filters: Filters,
     /// Whether tags are requested. A tag filter or a `tag:KEY` dimension requests them, too. Default: false.
     show_tag: Option<bool>,
+    /// How the offset of an hourly row is read: `convert` to the time zone, or `as_written`, for an API that writes the offset of winter all year. Daily rows belong to the date as written. Default: convert.
+    offsets: Option<Offsets>,
+}
+
+/// How the offset of an hourly row is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", expecting = "convert or as_written")]
+pub(super) enum Offsets {
+    Convert,
+    AsWritten,
 }
 
 /// The endpoint that consumption comes from.
@@ -115,7 +126,9 @@ impl ProviderConfig for Config {
         "tag:KEY",
     ];
 
-    const SCOPE_KEYS: &'static [&'static str] = &[];
+    const CACHED_FOR: Option<Duration> = Some(Duration::from_hours(1));
+
+    const CREDENTIAL_DAYS: Option<u16> = Some(90);
 
     const CURRENCY: Option<&'static str> = Some(DEFAULT_CURRENCY);
 
@@ -126,6 +139,10 @@ impl ProviderConfig for Config {
         let currency =
             context.currency(self.currency.unwrap_or_else(|| DEFAULT_CURRENCY.to_owned()));
         let filters = self.filters.query(context);
+        let endpoint = self.granularity.unwrap_or(Endpoint::Daily);
+        if self.offsets.is_some() && endpoint == Endpoint::Daily {
+            context.report("offsets", "is allowed with granularity: hourly only");
+        }
         if context.diagnostics.len() > errors_before {
             return None;
         }
@@ -142,15 +159,17 @@ impl ProviderConfig for Config {
                 },
                 context.http.clone(),
             ),
-            filters,
-            show_tag,
             dimensions: dimensions(&context.tags),
             context: Arc::new(RowContext {
-                endpoint: self.granularity.unwrap_or(Endpoint::Daily),
+                endpoint,
                 currency: currency?,
                 zone: context.zone.clone(),
+                offsets: self.offsets.unwrap_or(Offsets::Convert),
+                filters: RowFilters::new(&filters),
+                show_tag,
                 tags: context.tags.clone(),
             }),
+            filters,
         }))
     }
 }

@@ -39,7 +39,26 @@ pub(super) struct ConsumptionResponse<'a> {
     pub(super) consumption_type: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) external_priceplan: Option<Text<'a>>,
-    /// Their form is not documented, so they are parsed only where a dimension needs them.
+    /// The id of a daily row.
+    #[serde(borrow)]
+    pub(super) aggregation_id: Option<Text<'a>>,
+    /// The id of an hourly row.
+    #[serde(borrow)]
+    pub(super) usage_id: Option<Text<'a>>,
+    /// The key of one tag, where the API joins its table of tags (inferred). An alias is not possible: the reader of
+    /// rows knows fields by their number.
+    #[serde(borrow)]
+    pub(super) tag_key: Option<Text<'a>>,
+    /// The value of that tag.
+    #[serde(borrow)]
+    pub(super) tag_value: Option<Text<'a>>,
+    /// The same as `tag_key`, under the name that it has in the table of tags.
+    #[serde(borrow)]
+    pub(super) key: Option<Text<'a>>,
+    /// The same as `tag_value`.
+    #[serde(borrow)]
+    pub(super) value: Option<Text<'a>>,
+    /// Their form is not documented, so they are parsed only where something needs them.
     #[serde(borrow)]
     pub(super) tags: Option<Raw<'a>>,
 }

@@ -1,6 +1,7 @@
 //! Tests of the provider `otc`, by topic.
 
 mod charges;
+mod repeats;
 mod requests;
 
 use serde_json::Value;

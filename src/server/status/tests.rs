@@ -32,6 +32,7 @@ fn of_accounts(number: usize) -> String {
                 reason: Reason::Malformed,
                 message: "<".repeat(100_000),
             },
+            None,
         );
     }
     let handles = (0..number).map(|index| {

@@ -220,7 +220,7 @@ impl<'a> From<&'a PartState> for StoredPart<'a> {
                 .baseline
                 .as_ref()
                 .map(|baseline| (baseline.month.into(), (&*baseline.sums).into())),
-            held: state.held.as_ref().map(Into::into),
+            held: StoredHeldResponse::of(&state.held),
             now: state
                 .now
                 .as_ref()
@@ -275,7 +275,7 @@ impl StoredPart<'_> {
                     sums: Arc::new(sums.restore(keys)?),
                 })
             })?,
-            held: restored(self.held, StoredHeldResponse::restore)?,
+            held: restored(self.held, StoredHeldResponse::restore)?.unwrap_or_default(),
             now: restored(self.now, |(month, sums)| {
                 Some(NowState {
                     month: month.restore()?,

@@ -1,7 +1,10 @@
 //! Every query of every dashboard over a world whose past is known, at fixed moments; and the same answers whether one
 //! exporter, several shards or a pair of replicas show it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use cloudspend_exporter::demo::{Demo, Options};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -9,7 +12,7 @@ use regex::Regex;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Query, files, list, queries, rules, stem, text, variables, yaml};
+use super::{Query, alerts::record, files, list, queries, rules, stem, text, variables, yaml};
 use crate::support::{
     AccountFilter, Folder, History, ManualClock, config_yaml, repository,
     tools::{Server, load},
@@ -24,6 +27,8 @@ const SHARDS: &[(&str, AccountFilter)] = &[
     ("a:10190", |account| account.as_bytes()[0] % 2 == 0),
     ("b:10190", |account| account.as_bytes()[0] % 2 == 1),
 ];
+/// How many days before a moment something is scraped.
+const LOOKED_BACK: [i64; 8] = [31, 30, 15, 14, 8, 7, 2, 1];
 /// What is about an exporter and not about money, so that two of them are two.
 const OF_EXPORTERS: [&str; 6] = [
     "up ==",
@@ -55,19 +60,23 @@ impl World {
         let yaml = config_yaml(&demo, &folder);
         let mut history = History::of(&manual_clock, &folder, &yaml, &[]);
         let ago = |hours: i64| now - SignedDuration::from_hours(hours);
-        // Forecasts are noted after the 15th. Changes look back one, two, seven, fourteen and thirty days.
+        // Forecasts are noted after the 15th. Panels look back one, two, seven, eight, fourteen, fifteen, thirty
+        // and 31 days.
         let noted = today.first_of_month().yesterday().unwrap().with().day(16);
         let noted = noted.build().unwrap().at(10, 10, 0, 0);
         let noted = noted.to_zoned(TimeZone::UTC).unwrap().timestamp();
         let mut moments = BTreeSet::from([noted]);
-        moments.extend([30, 14, 7, 2, 1].map(|days| ago(24 * days)));
         let midnight = now.as_second() / 86_400 * 86_400;
         moments.extend((0..16).filter_map(|quarter| {
             let moment = Timestamp::from_second(midnight - 21_600 * quarter).ok()?;
             (moment < now).then_some(moment)
         }));
-        for moment in moments {
-            history.poll(moment, 1).await;
+        // Some minutes each, so that rules that are evaluated every two minutes see them.
+        let looked_back = LOOKED_BACK.map(|days| ago(24 * days) - SignedDuration::from_mins(3));
+        let mut polls: BTreeMap<Timestamp, i64> = moments.into_iter().map(|at| (at, 1)).collect();
+        polls.extend(looked_back.map(|at| (at, 4)));
+        for (moment, minutes) in polls {
+            history.poll(moment, minutes).await;
         }
         // Hours cost much more time to ask for and show list prices and the running day, too: at the end that is enough. Polls
         // between scrapes, so that counters are seen to count.
@@ -83,9 +92,31 @@ impl World {
 
     /// A Prometheus that has scraped it all of some exporters.
     async fn seen(&self, exporters: &[(&str, AccountFilter)]) -> Seen {
+        self.with(exporters, async |_| {}).await
+    }
+
+    /// The same with the recording rules evaluated wherever a panel that shows the present looks.
+    async fn recorded(&self, exporters: &[(&str, AccountFilter)]) -> Seen {
+        let now = self.now;
+        self.with(exporters, async |data| {
+            let days = LOOKED_BACK.into_iter().chain([0]);
+            let moments: Vec<_> = days
+                .map(|days| now - SignedDuration::from_hours(24 * days))
+                .collect();
+            record(data, &moments).await;
+        })
+        .await
+    }
+
+    async fn with(
+        &self,
+        exporters: &[(&str, AccountFilter)],
+        prepare: impl AsyncFnOnce(&Path),
+    ) -> Seen {
         let folder = Folder::with(&[("scraped.om", &self.history.text(exporters))]);
         let [scraped, data] = ["scraped.om", "data"].map(|name| folder.path().join(name));
         load(&scraped, &data).await;
+        prepare(&data).await;
         let server = Server::prometheus(&data, "global: {}\n").await;
         Seen {
             server,
@@ -201,7 +232,8 @@ fn chosen(expression: &str, customer: &str) -> String {
     let quoted = customer.replace('\\', r"\\").replace('"', r#"\""#);
     let expression = expression
         .replace("customer=\"$customer\"", &format!("customer=\"{quoted}\""))
-        .replace("$__rate_interval", "5m");
+        .replace("$__rate_interval", "5m")
+        .replace("${source}", "_");
     let variable = Regex::new(r#"=~"\$\w+""#).unwrap();
     variable.replace_all(&expression, "=~\".*\"").into_owned()
 }
@@ -328,6 +360,28 @@ async fn shards_and_a_pair_of_replicas_count_once() {
     ] {
         assert!(compared[dashboard] >= wanted, "{compared:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_sums_equal_the_raw_ones() {
+    let world = MID_MONTH.get_or_init(|| World::at(MOMENTS[0])).await;
+    let seen = world.recorded(PAIR).await;
+    let mut compared = 0;
+    for query in queries() {
+        if !query.instant || !query.expression.contains("${source}") {
+            continue;
+        }
+        let raw = seen.answers(&query, "").await.unwrap();
+        let recorded = Query {
+            expression: query.expression.replace("${source}", ":"),
+            ..query.clone()
+        };
+        let recorded = seen.answers(&recorded, "").await.unwrap();
+        let place = format!("{}, {}, {}", query.dashboard, query.panel, query.name);
+        assert!(same(&recorded, &raw), "{place}: {recorded:?}, not {raw:?}");
+        compared += usize::from(!raw.is_empty());
+    }
+    assert!(compared >= 30, "{compared}");
 }
 
 /// Whether two answers are equal but for the order in which was added.

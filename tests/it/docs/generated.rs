@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 /// What each request is for, by how its path ends.
-const PURPOSES: [(&str, &str); 12] = [
+const PURPOSES: [(&str, &str); 13] = [
     ("/consumption/", "cost and quantity of a month"),
     ("/auth/login", "a token for user name and password"),
     ("/usages", "cost of a month"),
@@ -24,6 +24,10 @@ const PURPOSES: [(&str, &str); 12] = [
         "a token for client id and client secret",
     ),
     ("/licenses", "seats of a customer in a provider instance"),
+    (
+        "/Customers/mca",
+        "the list of pairs with a customer agreement",
+    ),
     ("/Customers", "the list of customers"),
     ("/Providers/Instances", "the list of provider instances"),
     (

@@ -29,7 +29,7 @@ impl Version {
     }
 
     /// Their sum.
-    fn sum(self) -> f64 {
+    pub(crate) fn sum(self) -> f64 {
         match self {
             Self::One => 0.85,
             Self::Two => 1.55,

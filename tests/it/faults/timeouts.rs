@@ -1,5 +1,5 @@
-//! Answers that hang or drip: a part has its time, a poll has the interval, the others move on, and nothing is left
-//! behind. Time is paused: it moves only where everybody waits.
+//! Answers that hang or drip: a request has its time, a stream of rows may not fall silent for longer, a poll has the
+//! interval, the others move on, and nothing is left behind. Time is paused: it moves only where everybody waits.
 
 use std::time::Duration;
 
@@ -205,6 +205,97 @@ async fn silent_request_leaves_time_for_a_retry() {
             assert_eq!(account.failure(), None, "{}, {timeout}", case.name);
         }
     }
+}
+
+/// An account of OTC whose rows of the current month are sent by steps, with `timeout: 10s` and `interval: 1m`.
+async fn poll_rows(steps: impl Fn(&[u8]) -> Reply + Send + 'static) -> (TestAccount, Duration) {
+    let secret = secret("s3cret-of-the-account");
+    let server = Server::start(move |seen| {
+        let body = (OTC_LINES.answer)(seen, Version::One);
+        if (OTC_LINES.target)(seen) {
+            return steps(body.as_bytes());
+        }
+        Reply::good(body)
+    })
+    .await;
+    let mut section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
+    section["timeout"] = json!("10s");
+    section["interval"] = json!("1m");
+    let account = TestAccount::new(&section, RetryLimits::once());
+    let began = now();
+    account.poll().await;
+    (account, began.elapsed())
+}
+
+fn head_of(body: &[u8]) -> Reply {
+    let length = body.len();
+    Reply::raw(format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+    ))
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_may_take_longer_than_timeout() {
+    let (account, took) = poll_rows(|body| {
+        let mut reply = head_of(body).after(Duration::from_secs(9));
+        for piece in body.chunks(body.len() / 4 + 1) {
+            let wait = Step::Wait(Duration::from_secs(9));
+            reply = reply.then(wait).then(Step::Send(piece.to_vec()));
+        }
+        reply
+    })
+    .await;
+    assert_eq!(account.failure(), None);
+    assert!(took >= Duration::from_secs(45), "{took:?}");
+    let billed = account.total(Measure::BilledCost, Window::MonthToDate);
+    assert!((billed - Version::One.sum()).abs() < 1e-9, "{billed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_within_rows_is_bounded_by_timeout() {
+    for cut in [0, 20] {
+        let (account, took) = poll_rows(move |body| {
+            let begin = Step::Send(body[..cut].to_vec());
+            head_of(body).then(begin).then(Step::Hang)
+        })
+        .await;
+        assert_eq!(account.reason(), Some(Reason::Timeout), "{cut}");
+        assert!(took <= Duration::from_millis(10_100), "{cut}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_month_does_not_block_the_closed_one() {
+    let secret = secret("s3cret-of-the-account");
+    let server = Server::start(|seen| {
+        if (OTC_LINES.target)(seen) {
+            return Reply(vec![Step::Hang]);
+        }
+        Reply::good(r#"{"amount":5,"consumption_date":"2024-06-16","product":"a"}"#)
+    })
+    .await;
+    let mut section = (OTC_LINES.section)(&server.url(), secret.path().to_str().unwrap());
+    section["timeout"] = json!("10s");
+    section["concurrency"] = json!(1);
+    let account = TestAccount::new(&section, RetryLimits::once());
+    account.poll().await;
+    assert_eq!(account.reason(), Some(Reason::Timeout));
+    let (_, failure) = account.failure().unwrap();
+    assert!(failure.ends_with("(only 2024-07 failed)"), "{failure}");
+    let billed = account.total(Measure::BilledCost, Window::PreviousMonth);
+    assert!((billed - 5.0).abs() < 1e-9, "{billed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_rows_are_bounded_by_interval() {
+    let (account, took) = poll_rows(|body| {
+        let drops = Step::Trickle(Duration::from_secs(9));
+        head_of(&[body, &[b' '; 1000]].concat()).then(drops)
+    })
+    .await;
+    assert_eq!(account.reason(), Some(Reason::Timeout));
+    assert!(took >= Duration::from_secs(59), "{took:?}");
+    assert!(took <= Duration::from_millis(60_100), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{account, portal};
-use crate::provider::test_support::{error_text, poll_on};
+use crate::provider::test_support::{error_text, fetch, poll_on};
 
 /// The parts as `id: customer, instance`, and the requests without the login.
 async fn discover(
@@ -28,7 +28,7 @@ async fn discover(
 
 #[tokio::test]
 async fn pairs_leave_out_deleted_customers() {
-    let (parts, lines) = discover(json!({}), |line| {
+    let (parts, lines) = discover(json!({ "discovery": "all" }), |line| {
         let body = if line.starts_with("GET /v1/Customers?") {
             r#"{"items": [
                 {"id": "c1", "companyName": "Acme", "isDeleted": false},
@@ -62,19 +62,22 @@ async fn pairs_leave_out_deleted_customers() {
 
 /// Discovers the customers on these pages, with one instance: the number of pairs, and of requests.
 async fn list(pages: &'static [&'static str]) -> (Result<usize, String>, usize) {
-    let (parts, lines) = discover(json!({ "provider_instances": ["p1"] }), move |line| {
-        let Some(query) = line.strip_prefix("GET /v1/Customers?") else {
-            return (403, String::new());
-        };
-        let number: usize = url::form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == "pageNumber")
-            .unwrap()
-            .1
-            .parse()
-            .unwrap();
-        let page = pages.get(number - 1).unwrap_or(&r#"{"items": []}"#);
-        (200, (*page).to_owned())
-    })
+    let (parts, lines) = discover(
+        json!({ "provider_instances": ["p1"], "discovery": "all" }),
+        move |line| {
+            let Some(query) = line.strip_prefix("GET /v1/Customers?") else {
+                return (403, String::new());
+            };
+            let number: usize = url::form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == "pageNumber")
+                .unwrap()
+                .1
+                .parse()
+                .unwrap();
+            let page = pages.get(number - 1).unwrap_or(&r#"{"items": []}"#);
+            (200, (*page).to_owned())
+        },
+    )
     .await;
     (parts.map(|parts| parts.len()), lines.len() - 1)
 }
@@ -203,4 +206,212 @@ async fn configured_ids_get_names_from_readable_lists() {
         parts,
         Err("upstream_error: GET /v1/Customers: 409, the provider refused the request".to_owned())
     );
+}
+
+/// What a portal with two customers and two instances responds to a list, except to `refused`, which gets a status.
+fn lists(line: &str, refused: &[(&str, u16)]) -> (u16, String) {
+    if let Some((_, status)) = refused.iter().find(|(list, _)| line.contains(list)) {
+        return (*status, String::new());
+    }
+    let body = if line.starts_with("GET /v1/Customers/mca?") {
+        r#"{"items": [
+            {"customerId": "c1", "providerInstanceId": "p1", "companyName": "ACME SA",
+             "providerInstanceName": "CSP 1", "firstName": "Jane", "email": "jane@acme.example",
+             "status": {"name": "agreementcreated"}},
+            {"customerId": "C2", "providerInstanceId": "p1", "companyName": "Beta", "lastName": "Doe"},
+            {"customerId": "c3", "providerInstanceId": "p1", "companyName": "Gone"}
+        ], "totalCount": 3, "hasNextPage": false}"#
+    } else if line.starts_with("GET /v1/subscriptions?") {
+        r#"{"items": [
+            {"id": "s1", "customerId": "c1", "providerInstanceId": "p1", "resellerId": null},
+            {"id": "s2", "customerId": "c1", "providerInstanceId": "P1", "resellerId": "r1"},
+            {"id": "s3", "customerId": "c2", "providerInstanceId": "p2", "resellerId": "R1"},
+            {"id": "s4", "customerId": "c2", "providerInstanceId": null}
+        ], "totalPages": 1, "totalCount": 4}"#
+    } else if line.starts_with("GET /v1/Customers?") {
+        r#"{"items": [
+            {"id": "c1", "companyName": "Acme", "email": "jane@acme.example"}, {"id": "c2", "companyName": null},
+            {"id": "c3", "companyName": "Gone", "isDeleted": true}
+        ], "hasNextPage": false}"#
+    } else {
+        r#"{"items": [{"id": "p1", "alias": "Contoso"}, {"id": "p2", "alias": "Fabrikam"}], "totalPages": 1}"#
+    };
+    (200, body.to_owned())
+}
+
+#[tokio::test]
+async fn each_way_of_discovery_finds_its_pairs() {
+    const MCA: &str = "GET /v1/Customers/mca?sortPropertyName=CompanyName&ascendingOrder=true&pageNumber=1&pageSize=2000";
+    const SUBSCRIPTIONS: &str = "GET /v1/subscriptions?pageNumber=1&pageSize=2000";
+    let agreements = ["c1/p1: Acme, Contoso", "C2/p1: Beta, Contoso"];
+    let bought = ["c1/p1: Acme, Contoso", "c2/p2: , Fabrikam"];
+    let every = [
+        "c1/p1: Acme, Contoso",
+        "c1/p2: Acme, Fabrikam",
+        "c2/p1: , Contoso",
+        "c2/p2: , Fabrikam",
+    ];
+    for (discovery, refused, want, asked) in [
+        ("auto", &[][..], Ok(&agreements[..]), &[MCA][..]),
+        ("mca", &[], Ok(&agreements), &[MCA]),
+        ("auto", &["mca"], Ok(&bought), &[MCA, SUBSCRIPTIONS]),
+        ("subscriptions", &[], Ok(&bought), &[SUBSCRIPTIONS]),
+        (
+            "auto",
+            &["mca", "subscriptions"],
+            Ok(&every),
+            &[MCA, SUBSCRIPTIONS],
+        ),
+        ("all", &[], Ok(&every), &[]),
+        ("mca", &["mca"], Err("/v1/Customers/mca"), &[MCA]),
+        (
+            "subscriptions",
+            &["subscriptions"],
+            Err("/v1/subscriptions"),
+            &[SUBSCRIPTIONS],
+        ),
+    ] {
+        for status in [403, 404] {
+            let refused: Vec<(&str, u16)> = refused.iter().map(|list| (*list, status)).collect();
+            let (parts, lines) = discover(json!({ "discovery": discovery }), move |line| {
+                lists(line, &refused)
+            })
+            .await;
+            let place = format!("{discovery}, {asked:?}");
+            match (parts, want) {
+                (Ok(parts), Ok(want)) => {
+                    assert_eq!(parts, want, "{place}");
+                    assert_eq!(lines.len(), asked.len() + 2, "{place}");
+                }
+                (Err(error), Err(list)) => assert!(error.contains(list), "{place}: {error}"),
+                (parts, _) => panic!("{place}: {parts:?}"),
+            }
+            assert_eq!(lines[..asked.len()], *asked, "{place}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_lasting_refusal_changes_the_way() {
+    for status in [401, 409] {
+        let (parts, _) = discover(json!({}), move |line| lists(line, &[("mca", status)])).await;
+        assert!(parts.unwrap_err().contains("/v1/Customers/mca"), "{status}");
+    }
+    // Names come from the list of pairs where the other lists may not be read.
+    let (parts, _) = discover(json!({}), |line| {
+        lists(line, &[("Customers?", 403), ("Instances", 403)])
+    })
+    .await;
+    assert_eq!(
+        parts.unwrap(),
+        ["c1/p1: ACME SA, CSP 1", "C2/p1: Beta, ", "c3/p1: Gone, "]
+    );
+}
+
+#[tokio::test]
+async fn empty_list_of_pairs_is_no_answer() {
+    for items in ["null", "[]"] {
+        let (parts, _) = discover(json!({}), move |line| {
+            if line.contains("mca") {
+                return (200, format!(r#"{{"items": {items}, "totalCount": 0}}"#));
+            }
+            lists(line, &[])
+        })
+        .await;
+        assert_eq!(
+            parts.unwrap(),
+            ["c1/p1: Acme, Contoso", "c2/p2: , Fabrikam"],
+            "{items}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn configured_ids_and_reseller_narrow_the_pairs() {
+    for (section, want) in [
+        (json!({"customers": ["C1"]}), &["C1/p1: Acme, Contoso"][..]),
+        (
+            json!({"provider_instances": ["p1"]}),
+            &["c1/p1: Acme, Contoso", "C2/p1: Beta, Contoso"],
+        ),
+        // Ids that the list of pairs leaves out are tried all the same.
+        (
+            json!({"customers": ["c1", "c9"]}),
+            &[
+                "c1/p1: Acme, Contoso",
+                "c9/p1: , Contoso",
+                "c9/p2: , Fabrikam",
+            ],
+        ),
+        (
+            json!({"provider_instances": ["p2"]}),
+            &["c1/p2: Acme, Fabrikam", "c2/p2: , Fabrikam"],
+        ),
+        (
+            json!({"discovery": "subscriptions", "reseller_id": "r1"}),
+            &["c1/P1: Acme, Contoso", "c2/p2: , Fabrikam"],
+        ),
+    ] {
+        let (parts, _) = discover(section.clone(), |line| lists(line, &[])).await;
+        assert_eq!(parts.unwrap(), want, "{section}");
+    }
+    // The list of a reseller's customers decides which are its own.
+    let (parts, _) = discover(json!({"reseller_id": "r1"}), |line| {
+        if line.starts_with("GET /v1/Customers?") {
+            let body = r#"{"items": [{"id": "c1", "companyName": "Acme"}], "hasNextPage": false}"#;
+            return (200, body.to_owned());
+        }
+        lists(line, &[])
+    })
+    .await;
+    assert_eq!(parts.unwrap(), ["c1/p1: Acme, Contoso"]);
+}
+
+#[tokio::test]
+async fn personal_fields_are_in_no_error() {
+    for (list, key, name) in [
+        ("mca", "customerId", "Jane"),
+        ("subscriptions", "id", "Jane"),
+    ] {
+        let (parts, _) = discover(json!({ "discovery": list }), move |line| {
+            if line.contains(list) {
+                let body = format!(
+                    r#"{{"items": [{{"{key}": {{}}, "firstName": "{name}", "email": "jane@acme.example"}}]}}"#
+                );
+                return (200, body);
+            }
+            lists(line, &[])
+        })
+        .await;
+        let error = parts.unwrap_err();
+        assert!(error.starts_with("malformed: "), "{error}");
+        assert!(
+            !error.contains("Jane") && !error.contains("acme.example"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn configured_pair_is_never_skipped() {
+    for (section, skipped) in [
+        (json!({"customers": ["c1"]}), true),
+        (
+            json!({"customers": ["c1"], "provider_instances": ["p1"]}),
+            false,
+        ),
+    ] {
+        let api = portal(|line| {
+            if line.contains("/licenses") {
+                return (404, String::new());
+            }
+            lists(line, &[])
+        })
+        .await;
+        let provider = account(&api, section.clone());
+        let poll = poll_on("2024-05-10");
+        let parts = provider.parts(&poll).await.unwrap();
+        let error = fetch(&*provider, &parts[0], &poll).await.unwrap_err();
+        assert_eq!(error.is_not_applicable(), skipped, "{section}");
+    }
 }

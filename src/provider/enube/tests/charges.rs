@@ -8,7 +8,9 @@ use crate::{
         Part, PollRequest,
         enube::{
             NAME_FACT,
-            charges::{MonthScope, NO_LAST, RowContext, UsageRows, customer_parts, decode},
+            charges::{
+                MonthScope, NO_LAST, OTHER_PARENT, RowContext, UsageRows, customer_parts, decode,
+            },
             config::{Cloud, Detail},
         },
         test_support::{self, RecordingSink},
@@ -47,7 +49,7 @@ fn read(detail: Detail, responses: &[(&str, &str)]) -> Result<RecordingSink, Str
     };
     let mut sink = RecordingSink::default();
     let part = match detail {
-        Detail::Customers => Part::whole_account(),
+        Detail::Customers | Detail::Resellers => Part::whole_account(),
         Detail::Subscriptions => Part::new("c-1").with(NAME_FACT, "ACME"),
     };
     match decode(&responses, &part, scope, &context, &mut sink) {
@@ -90,6 +92,44 @@ fn subscription_belongs_to_the_requested_customer() {
             "2025-05 [ACME|c-1||azure|web|Datacap|s-1] BilledCost 1 BRL",
         ]
     );
+}
+
+#[test]
+fn resellers_are_a_view_of_their_own() {
+    let row = |view: &str| {
+        format!(
+            r#"[{{"id": "r-1", "name": "North", "parent_id": "d-1", "resource_type": "{view}",
+                 "actual": 2, "last": 1}}]"#
+        )
+    };
+    let sink = read(Detail::Resellers, &[("", &row("resellers"))]).unwrap();
+    assert_eq!(
+        sink.charges,
+        [
+            "2025-06 [North|r-1||azure|] BilledCost 2 BRL",
+            "2025-05 [North|r-1||azure|] BilledCost 1 BRL",
+        ]
+    );
+    assert!(sink.remarks.is_empty(), "{:?}", sink.remarks);
+    read(Detail::Resellers, &[("", &row("customers"))]).unwrap_err();
+}
+
+#[test]
+fn parent_of_another_customer_is_reported() {
+    for (parent, want) in [
+        (r#""c-1""#, &[][..]),
+        (r#""C-1""#, &[]),
+        ("null", &[]),
+        (r#""c-2""#, &[OTHER_PARENT]),
+        ("1153005", &[OTHER_PARENT]),
+    ] {
+        let rows = format!(r#"[{{"id": "s-1", "parent_id": {parent}, "actual": 2, "last": 1}}]"#);
+        let sink = read(Detail::Subscriptions, &[("", &rows)]).unwrap();
+        assert_eq!(sink.remarks, want, "{parent}");
+        assert_eq!(sink.charges.len(), 2);
+        let sink = read(Detail::Customers, &[("", &rows)]).unwrap();
+        assert_eq!(sink.remarks, [""; 0], "{parent}");
+    }
 }
 
 #[test]
@@ -174,10 +214,11 @@ fn month_without_any_last_is_withheld() {
 #[test]
 fn catalogs_with_the_same_money_are_rejected() {
     let one = r#"[{"id": 1, "actual": 1, "last": 2}, {"id": 2, "actual": 0, "last": 0}]"#;
+    // The current month moves between two requests.
     let turned =
-        r#"[{"id": "2", "actual": 0, "last": 0}, {"id": "1", "actual": 1.0, "last": "2"}]"#;
-    let other = r#"[{"id": 1, "actual": 1, "last": 2}, {"id": 2, "actual": 0.1, "last": 0}]"#;
-    let free = r#"[{"id": 1, "actual": 0, "last": 0}]"#;
+        r#"[{"id": "2", "actual": 0.1, "last": 0}, {"id": "1", "actual": 1.5, "last": "2"}]"#;
+    let other = r#"[{"id": 1, "actual": 1, "last": 2}, {"id": 2, "actual": 0, "last": 0.1}]"#;
+    let free = r#"[{"id": 1, "actual": 3, "last": 0}]"#;
     for (responses, rejected) in [
         ([one, one, free], true),
         ([one, turned, free], true),

@@ -196,3 +196,37 @@ async fn refusals_map_to_reasons_without_password() {
         assert!(!format!("{error:?}").contains("p4ssw0rd"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn resellers_are_requested_by_their_view() {
+    let api = rocket(|_| "[]").await;
+    let password = test_support::secret("p4ssw0rd");
+    let enube = account(
+        &api.url,
+        &password,
+        json!({"detail": "resellers", "catalogs": []}),
+    );
+    let poll = test_support::poll_on("2024-05-10");
+    let parts = enube.parts(&poll).await.unwrap();
+    assert_eq!(parts, [Part::whole_account()]);
+    test_support::fetch(&*enube, &parts[0], &poll)
+        .await
+        .unwrap();
+    let sent = sent(&api.seen()[1].body);
+    let views: Vec<&Value> = sent["filters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|filter| filter["key"] == "view")
+        .collect();
+    assert_eq!(views, [&json!({"key": "view", "value": "resellers"})]);
+    let shown: Vec<&str> = enube
+        .dimensions()
+        .iter()
+        .map(|dimension| dimension.name.as_str())
+        .collect();
+    assert_eq!(
+        shown,
+        ["reseller_name", "reseller_id", "catalog", "cloud", "alias"]
+    );
+}

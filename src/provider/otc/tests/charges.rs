@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use crate::{
     http_client::Fold,
-    json::{
-        RowError,
-        scalars::{self, LocalTimes, Text},
-    },
+    json::{RowError, scalars},
     provider::{
         otc::{
             charges::{
-                ConsumptionFold, NO_LIST_COST, NO_PROJECT, RowContext, UNKNOWN_TAGS, consumed_at,
+                ConsumptionFold, NO_LIST_COST, NO_PROJECT, NOT_MIDNIGHT, OTHER_OFFSET, RowContext,
+                UNKNOWN_TAGS,
             },
-            config::Endpoint,
+            config::{Endpoint, Offsets},
+            filters::RowFilters,
+            times::RowTimes,
         },
         test_support::RecordingSink,
     },
@@ -30,6 +30,9 @@ fn context(endpoint: Endpoint, tags: &[&str]) -> Arc<RowContext> {
         endpoint,
         currency: "EUR".to_owned(),
         zone: TimeZone::get("Europe/Berlin").unwrap(),
+        offsets: Offsets::Convert,
+        filters: RowFilters::default(),
+        show_tag: !tags.is_empty(),
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
     })
 }
@@ -42,8 +45,9 @@ fn read(json: &str, month: &str, context: &Arc<RowContext>) -> Result<RecordingS
     };
     let mut sink = RecordingSink::default();
     let row = row.to_string();
-    ConsumptionFold::new(month.parse().unwrap(), Arc::clone(context))
-        .fold(scalars::row(row.as_bytes())?, &mut sink)?;
+    let mut fold = ConsumptionFold::new(month.parse().unwrap(), Arc::clone(context));
+    fold.fold(scalars::row(row.as_bytes())?, &mut sink)?;
+    fold.finish(&mut sink)?;
     Ok(sink)
 }
 
@@ -141,33 +145,89 @@ fn unusable_row_names_its_field() {
     }
 }
 
+/// Local times as each endpoint and setting reads a date of July, and whether it is reported.
 #[test]
 fn offset_never_moves_a_row_out_of_its_month() {
-    for (date, want) in [
-        ("2024-07-16T00:00:00", Some("2024-07-16T00:00:00")),
-        ("2024-07-16", Some("2024-07-16T00:00:00")),
-        ("2024-07-16T00:00:00+01:00", Some("2024-07-16T01:00:00")),
-        ("2024-07-15T22:00:00Z", Some("2024-07-16T00:00:00")),
+    let daily = (Endpoint::Daily, Offsets::Convert);
+    let convert = (Endpoint::Hourly, Offsets::Convert);
+    let as_written = (Endpoint::Hourly, Offsets::AsWritten);
+    for (date, [day, converted, written]) in [
+        ("2024-07-16T00:00:00", ["16T00", "16T00", "16T00"]),
+        ("2024-07-16", ["16T00", "16T00", "16T00"]),
+        ("2024-07-16T00:00:00+02:00", ["16T00", "16T00", "16T00"]),
+        ("2024-07-16T05:00:00", ["16T05 odd", "16T05", "16T05"]),
+        // An offset that Berlin has in winter alone, as the documents have it.
+        (
+            "2024-07-16T00:00:00+01:00",
+            ["16T00", "16T01 odd", "16T00 odd"],
+        ),
+        (
+            "2024-07-16T23:00:00+01:00",
+            ["16T23 odd", "17T00 odd", "16T23 odd"],
+        ),
+        (
+            "2024-07-15T22:00:00Z",
+            ["15T22 odd", "16T00 odd", "15T22 odd"],
+        ),
         // The first hour of July in Berlin, written in UTC.
-        ("2024-06-30T22:00:00Z", Some("2024-07-01T00:00:00")),
-        // The last hour of July, written with an offset that Berlin has in winter alone.
-        ("2024-07-31T23:00:00+01:00", Some("2024-07-31T23:00:00")),
+        (
+            "2024-06-30T22:00:00Z",
+            ["01T00 odd", "01T00 odd", "01T00 odd"],
+        ),
+        // The last hour of July.
+        (
+            "2024-07-31T23:00:00+01:00",
+            ["31T23 odd", "31T23 odd", "31T23 odd"],
+        ),
         // The first hour of July for an offset east of Berlin.
-        ("2024-07-01T00:00:00+03:00", Some("2024-07-01T00:00:00")),
-        ("2024-06-30T21:00:00Z", None),
-        ("2024-08-01T00:00:00+02:00", None),
-        ("2023-07-16T00:00:00", None),
+        (
+            "2024-07-01T00:00:00+03:00",
+            ["01T00", "01T00 odd", "01T00 odd"],
+        ),
+        ("2024-06-30T21:00:00Z", ["error"; 3]),
+        ("2024-08-01T00:00:00+02:00", ["error"; 3]),
+        ("2023-07-16T00:00:00", ["error"; 3]),
+        ("16.07.2024", ["error"; 3]),
     ] {
-        let text = Text(date.into());
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let mut times = LocalTimes::new(zone);
-        let got = consumed_at(Some(&text), "2024-07".parse().unwrap(), &mut times);
-        assert_eq!(
-            got.ok().map(|time| time.to_string()).as_deref(),
-            want,
-            "{date}"
-        );
+        for ((endpoint, offsets), want) in
+            [(daily, day), (convert, converted), (as_written, written)]
+        {
+            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let month = "2024-07".parse().unwrap();
+            let mut times = RowTimes::new(zone, month, endpoint, offsets);
+            // The second reading comes from the cache.
+            for _ in 0..2 {
+                let got = match times.read(Some(date)) {
+                    Ok(time) if time.is_odd => time.at.strftime("%dT%H odd").to_string(),
+                    Ok(time) => time.at.strftime("%dT%H").to_string(),
+                    Err(_) => "error".to_owned(),
+                };
+                assert_eq!(got, want, "{date}, {endpoint:?}, {offsets:?}");
+            }
+        }
     }
+}
+
+#[test]
+fn odd_times_are_reported() {
+    let row = |date: &str| {
+        format!(
+            r#"{{"amount": 1, "amount_excluding_discount": 1, "project_id": "p", "consumption_date": "{date}"}}"#
+        )
+    };
+    let remarks = |endpoint, date| {
+        let sink = read(&row(date), "2024-07", &context(endpoint, &[])).unwrap();
+        sink.remarks
+    };
+    let winter = "2024-07-16T03:00:00+01:00";
+    let summer = "2024-07-16T03:00:00+02:00";
+    assert_eq!(remarks(Endpoint::Hourly, winter), [OTHER_OFFSET]);
+    assert_eq!(remarks(Endpoint::Hourly, summer), [""; 0]);
+    assert_eq!(remarks(Endpoint::Daily, summer), [NOT_MIDNIGHT]);
+    assert_eq!(
+        remarks(Endpoint::Daily, "2024-07-16T00:00:00+01:00"),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -186,13 +246,16 @@ fn every_form_of_tags_is_read() {
             r#"["environment: x", "env: prod", "aws:by=me=you"]"#,
             "prod|me=you",
         ),
+        (r#"{"key": "env", "value": "prod"}"#, "prod|"),
+        (r#"null, "key": "aws:by", "value": 7"#, "|7"),
+        (r#"null, "tag_key": "env", "tag_value": "prod""#, "prod|"),
         (r#"["env=", "aws:by"]"#, "|"),
         ("[]", "|"),
         ("{}", "|"),
         ("null", "|"),
     ] {
         let row = format!(
-            r#"{{"amount": 1, "consumption_date": "2024-07-16", "project_id": "p", "tags": {tags}}}"#
+            r#"{{"amount": 1, "consumption_date": "2024-07-16", "project_id": "p", "aggregation_id": 1, "tags": {tags}}}"#
         );
         let sink = read(&row, "2024-07", &context).unwrap();
         assert_eq!(
@@ -204,7 +267,7 @@ fn every_form_of_tags_is_read() {
     }
     for tags in ["5", "\"env: prod\"", "[[\"env\", \"prod\"]]"] {
         let row = format!(
-            r#"{{"amount": 1, "consumption_date": "2024-07-16", "project_id": "p", "tags": {tags}}}"#
+            r#"{{"amount": 1, "consumption_date": "2024-07-16", "project_id": "p", "aggregation_id": 1, "tags": {tags}}}"#
         );
         let sink = read(&row, "2024-07", &context).unwrap();
         assert_eq!(sink.remarks, [UNKNOWN_TAGS], "{tags}");

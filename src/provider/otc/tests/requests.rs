@@ -6,7 +6,7 @@ use crate::provider::{
     Part, PollRequest,
     otc::tests::built,
     registry::ProviderName,
-    test_support::{self, Api, RecordingSink},
+    test_support::{self, Api},
 };
 
 const HEALTH: &str = include_str!("../../../../tests/fixtures/otc/health.json");
@@ -35,7 +35,7 @@ async fn one_request_per_month_with_filters_and_key() {
     let parts = otc.parts(&poll).await.unwrap();
     assert_eq!(parts, [Part::whole_account()]);
     let sink = test_support::fetch(&*otc, &parts[0], &poll).await.unwrap();
-    assert_eq!(sink, RecordingSink::default());
+    assert_eq!((sink.rows, sink.charges.len()), (0, 0));
     let filters = "contract=1000012345&project_name=eu-de&consumption_type=EL&tag_value=a%26b";
     assert_eq!(
         api.lines(),
@@ -144,6 +144,34 @@ async fn refusals_map_to_reasons_without_retry() {
         assert!(text.starts_with(want), "{status} {body}: {text}");
         assert!(!text.contains("k3y"), "{text}");
         assert_eq!(api.lines().len(), 1, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn only_200_has_rows() {
+    let key = test_support::secret("k3y");
+    let row = r#"{"amount": 1, "consumption_date": "2024-08-01", "project_id": "p"}"#;
+    for (status, want) in [
+        (200, Ok(1)),
+        (204, Ok(0)),
+        (201, Err("upstream_error: ")),
+        (202, Err("upstream_error: ")),
+        (203, Err("truncated: ")),
+        (206, Err("truncated: ")),
+        (300, Err("upstream_error: ")),
+    ] {
+        let api = Api::start(move |_| (status, row.to_owned())).await;
+        let otc = built(json!({"base_url": api.url, "api_key_file": key.path()})).unwrap();
+        let poll = poll_for(&["2024-08"]);
+        let got = test_support::fetch(&*otc, &Part::whole_account(), &poll).await;
+        match (got, want) {
+            (Ok(sink), Ok(rows)) => assert_eq!(sink.rows, rows, "{status}"),
+            (Err(error), Err(reason)) => {
+                let text = test_support::error_text(&error);
+                assert!(text.starts_with(reason), "{status}: {text}");
+            }
+            (got, _) => panic!("{status}: {got:?}"),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ fn example() -> AccountState {
         }
     }
     let parts = || state.parts.values();
-    assert!(parts().any(|part| part.held.is_some()));
+    assert!(parts().any(|part| !part.held.is_empty()));
     assert!(parts().any(|part| part.baseline.is_some()));
     assert!(parts().any(|part| !part.ended_seats.is_empty()));
     assert!(parts().any(|part| part.failure.is_some()));

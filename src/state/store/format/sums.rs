@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     charge::{Measure, Month},
     ledger::{Column, Sums},
-    state::{CONFIRMATIONS_NEEDED, HeldResponse, ResponseSize},
+    state::{CONFIRMATIONS_NEEDED, HeldMonth, HeldMonths, ResponseSize},
 };
 
 /// The measures, by their number in the file: new ones are added at the end, and none is ever removed.
@@ -153,8 +153,10 @@ impl StoredColumn<'_> {
     }
 }
 
-impl<'a> From<&'a HeldResponse> for StoredHeldResponse<'a> {
-    fn from(held: &'a HeldResponse) -> Self {
+impl<'a> StoredHeldResponse<'a> {
+    /// The months that are held back, if there are any. The fewest confirmations of them count for all: after a restart
+    /// it takes one more response at most.
+    pub(super) fn of(held: &'a HeldMonths) -> Option<Self> {
         let size = |size: &'a ResponseSize| StoredSize {
             rows: size.rows,
             gross: size
@@ -167,20 +169,22 @@ impl<'a> From<&'a HeldResponse> for StoredHeldResponse<'a> {
                 })
                 .collect(),
         };
-        Self {
-            sizes: held
-                .sizes
-                .iter()
-                .map(|(month, of)| ((*month).into(), size(of)))
+        let confirmations = held.values().map(|month| month.confirmations).min()?;
+        let months = held.iter();
+        Some(Self {
+            sizes: months
+                .map(|(month, held)| ((*month).into(), size(&held.size)))
                 .collect(),
-            confirmations: held.confirmations,
-        }
+            confirmations,
+        })
     }
-}
 
-impl StoredHeldResponse<'_> {
-    pub(super) fn restore(self) -> Option<HeldResponse> {
-        let mut sizes = BTreeMap::new();
+    pub(super) fn restore(self) -> Option<HeldMonths> {
+        // With one more it would have been accepted.
+        if self.confirmations >= CONFIRMATIONS_NEEDED {
+            return None;
+        }
+        let mut months = HeldMonths::new();
         for (month, StoredSize { rows, gross }) in self.sizes {
             let mut size = ResponseSize {
                 rows,
@@ -190,13 +194,13 @@ impl StoredHeldResponse<'_> {
                 let of = (form.measure, form.unit.into());
                 size.gross.insert(of, finite(form.gross)?);
             }
-            sizes.insert(month.restore()?, size);
+            let held = HeldMonth {
+                size,
+                confirmations: self.confirmations,
+            };
+            months.insert(month.restore()?, held);
         }
-        // With one more it would have been accepted.
-        (self.confirmations < CONFIRMATIONS_NEEDED).then_some(HeldResponse {
-            sizes,
-            confirmations: self.confirmations,
-        })
+        Some(months)
     }
 }
 

@@ -155,16 +155,20 @@ pub(in crate::state::store) fn play(polls: &[Poll]) -> (Account, AccountState, T
             .close(Fetched::replaced());
         state.status.rows = Some(totals.rows);
         match failure {
-            Some(failure) => state.record_failure(id, failure),
+            Some(failure) => {
+                let last_success = state.parts.get(id).and_then(|part| part.last_success);
+                state.record_failure(id, failure, last_success);
+            }
             None => match state.check_plausibility(id, &totals, &request) {
                 Ok(()) => drop(state.accept(id, totals, &request, &account.zone)),
-                Err(implausible) => state.record_failure(
-                    id,
-                    Failure {
+                Err(implausible) => {
+                    let failure = Failure {
                         reason: Reason::Implausible,
                         message: implausible.to_string(),
-                    },
-                ),
+                    };
+                    let last_success = state.parts[id].last_success;
+                    state.record_failure(id, failure, last_success);
+                }
             },
         }
         state.record_forecasts(&request, BTreeMap::from([("EUR".into(), 12.5)]));

@@ -104,7 +104,7 @@ async fn enube_row_is_known_by_id_and_catalog() {
         };
         let november = of(
             vec![row("A", 500.0, 9.0), row("B", 300.0, 9.0)],
-            vec![row("A", 150.0, 9.0), row("B", 50.0, 9.0)],
+            vec![row("A", 150.0, 10.0), row("B", 50.0, 8.0)],
         );
         month_end.poll(LAST_MINUTE, november).await;
         assert_eq!(month_end.months(), [Some(1000.0), Some(36.0)], "{labels}");
