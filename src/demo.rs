@@ -18,6 +18,7 @@ pub use self::{
     fleet::Fleet,
     otc::OtcOptions,
     server::SimulatedApi,
+    skew::Skew,
     setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
     world::{Total, World},
 };
@@ -37,6 +38,7 @@ mod s3;
 mod s3_signature;
 mod server;
 mod setup;
+mod skew;
 mod world;
 
 type MakeRouter = fn() -> Router<server::ApiState>;

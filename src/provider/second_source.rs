@@ -137,34 +137,47 @@ impl Totals {
     }
 }
 
-/// Receives the charges of a second source and adds one measure of them, by day.
+/// Adds up one measure of what a second source charges in one month, by day.
 #[derive(Debug)]
-pub(super) struct TotalsSink {
+pub(super) struct MonthTotals(Arc<Mutex<TotalsSink>>);
+
+#[derive(Debug)]
+struct TotalsSink {
     measure: Measure,
+    month: Month,
     days: BTreeMap<Option<Date>, Totals>,
-    /// The month that is not reported, if there is one.
-    withheld: Option<Month>,
+    withheld: bool,
 }
 
-impl TotalsSink {
-    /// Runs a fetch into a sink; returns the totals of each day, or of no day where charges are those of a month.
-    pub(super) async fn collect(
-        measure: Measure,
-        fetch: impl AsyncFnOnce(&SharedSink) -> Result<(), ProviderError>,
-    ) -> Result<BTreeMap<Option<Date>, Totals>, ProviderError> {
-        let collected = Arc::new(Mutex::new(Self {
+impl MonthTotals {
+    /// Nothing yet.
+    pub(super) fn new(measure: Measure, month: Month) -> Self {
+        Self(Arc::new(Mutex::new(TotalsSink {
             measure,
+            month,
             days: BTreeMap::new(),
-            withheld: None,
-        }));
-        let sink: SharedSink = Arc::clone(&collected) as SharedSink;
-        fetch(&sink).await?;
-        let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(month) = collected.withheld {
-            let message = format!("{month} is not reported");
+            withheld: false,
+        })))
+    }
+
+    /// Where to send charges. Those of other months and other measures are left out.
+    pub(super) fn sink(&self) -> SharedSink {
+        Arc::clone(&self.0) as SharedSink
+    }
+
+    /// The totals of each day; of no day where charges are those of the month. An error if the month was withheld.
+    pub(super) fn days(&self) -> Result<BTreeMap<Option<Date>, Totals>, ProviderError> {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sums.withheld {
+            let message = format!("{} is not reported", sums.month);
             return Err(ProviderError::new(Reason::NotFound, message));
         }
-        Ok(std::mem::take(&mut collected.days))
+        Ok(std::mem::take(&mut sums.days))
+    }
+
+    /// The totals of all days.
+    pub(super) fn total(&self) -> Result<Totals, ProviderError> {
+        Ok(self.days()?.into_values().collect())
     }
 }
 
@@ -198,6 +211,9 @@ impl Sink for TotalsSink {
             Period::Month(_) => None,
             Period::Now => return Ok(()),
         };
+        if period.month() != Some(self.month) {
+            return Ok(());
+        }
         for amount in amounts {
             if amount.measure == self.measure {
                 let totals = self.days.entry(day).or_default();
@@ -210,7 +226,7 @@ impl Sink for TotalsSink {
     fn rows(&mut self, _: u64) {}
 
     fn withhold(&mut self, month: Month) {
-        self.withheld = Some(month);
+        self.withheld |= month == self.month;
     }
 
     fn report(&mut self, _: Month) {}

@@ -59,13 +59,14 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
     let mut state = AccountState::new(LabelMapping::of(&account).width());
     let mut failures = Vec::new();
     let listed = with_pauses(&account, async || fetcher.parts(&poll, None).await).await;
-    let parts: Vec<Part> = listed.unwrap_or_else(|error| {
+    let mut parts: Vec<Part> = listed.unwrap_or_else(|error| {
         failures.push(("discovery".to_owned(), error));
         Vec::new()
     });
     state.set_listed_parts(&parts);
     let known = Deliveries::default();
     let mut rows = 0;
+    let mut not_applicable = Vec::new();
     for part in &parts {
         let fetched = with_pauses(&account, async || {
             fetcher.fetch(part, &poll, &known, None).await
@@ -76,9 +77,12 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
                 rows += fetched.rows;
                 state.accept(&part.id, fetched, &poll, &zone);
             }
+            // A part that cannot have data, such as a subscription of another product.
+            Err(error) if error.is_not_applicable() => not_applicable.push(part.id.clone()),
             Err(error) => failures.push((part.id.clone(), error)),
         }
     }
+    parts.retain(|part| !not_applicable.contains(&part.id));
     let measure = main_measure(&account);
     let mut totals = Totals::default();
     let mut withheld = Vec::new();
