@@ -1,4 +1,4 @@
-//! Simulated provider APIs on loopback: the five of them, as documented, over one simulated world. The `demo` command
+//! Simulated provider APIs on loopback: the six of them, as documented, over one simulated world. The `demo` command
 //! serves them, and integration tests use the same ones.
 //!
 //! They are written from the providers' documents and share no code with `provider`, so that the two meet only
@@ -44,12 +44,13 @@ mod world;
 type MakeRouter = fn() -> Router<server::ApiState>;
 
 /// The simulated API of each provider.
-const ROUTERS: [(ProviderName, MakeRouter); 5] = [
+const ROUTERS: [(ProviderName, MakeRouter); 6] = [
     (ProviderName::Otc, otc::router),
     (ProviderName::Enube, enube::router),
     (ProviderName::CloudCockpit, cloudcockpit::router),
     (ProviderName::ActivePlatform, activeplatform::router),
     (ProviderName::Mike, mike::router),
+    (ProviderName::Focus, s3::router),
 ];
 
 /// What a demo is started with.
@@ -85,19 +86,18 @@ impl Default for Options {
     }
 }
 
-/// Five running APIs. They stop when it is dropped.
+/// Six running APIs. They stop when it is dropped.
 #[derive(Debug)]
 pub struct Demo {
     world: Arc<World>,
     start: Date,
     apis: Vec<(ProviderName, Arc<SimulatedApi>)>,
-    store: Arc<SimulatedApi>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl Demo {
-    /// Starts all five, each on a free port of 127.0.0.1. Errors where no port can be had.
+    /// Starts all six, each on a free port of 127.0.0.1. Errors where no port can be had.
     pub async fn start(clock: Clock, options: Options) -> io::Result<Self> {
         let start = options
             .start
@@ -106,12 +106,7 @@ impl Demo {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         let mut apis = Vec::new();
-        let routers = ROUTERS.map(|(provider, router)| (Some(provider), router));
-        let mut store = None;
-        for (provider, router) in routers
-            .into_iter()
-            .chain([(None, s3::router as MakeRouter)])
-        {
+        for (provider, router) in ROUTERS {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let root = format!("http://{}/", listener.local_addr()?);
             let api = Arc::new(SimulatedApi::new(
@@ -133,17 +128,12 @@ impl Demo {
                     let _ = stopped.wait_for(|stop| *stop).await;
                 });
             tasks.push(tokio::spawn(async move { served.await }));
-            match provider {
-                Some(provider) => apis.push((provider, api)),
-                None => store = Some(api),
-            }
+            apis.push((provider, api));
         }
-        let store = store.ok_or_else(|| io::Error::other("there is no store"))?;
         Ok(Self {
             world,
             start,
             apis,
-            store,
             stop,
             tasks,
         })
@@ -157,7 +147,15 @@ impl Demo {
 
     /// The simulated object store with its exports.
     pub fn store(&self) -> &SimulatedApi {
-        &self.store
+        self.api(ProviderName::Focus)
+    }
+
+    /// The label `provider` of a provider's accounts in [`Demo::config_yaml`].
+    pub fn label(provider: ProviderName) -> &'static str {
+        match provider {
+            ProviderName::Focus => "aws",
+            provider => provider.as_str(),
+        }
     }
 
     /// The world that they report about.

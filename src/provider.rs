@@ -22,7 +22,7 @@ mod fetched;
     unused_imports,
     reason = "no account can use it before its entry is in the registry"
 )]
-mod focus;
+pub mod focus;
 pub mod mike;
 pub mod otc;
 pub mod registry;

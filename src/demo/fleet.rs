@@ -8,7 +8,7 @@ use crate::provider::registry::ProviderName;
 /// How many accounts and parts there are, and how often they are polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fleet {
-    /// How many accounts there are; each fifth belongs to the same provider.
+    /// How many accounts there are; each sixth belongs to the same provider.
     pub accounts: usize,
     /// How many parts `ActivePlatform`'s accounts have, together. `CloudCockpit`'s have 13 each, all others one.
     pub subscriptions: usize,
@@ -33,6 +33,7 @@ impl Fleet {
             .sum();
         let accounts = |provider| self.of(provider).count();
         accounts(ProviderName::Otc)
+            + accounts(ProviderName::Focus)
             + accounts(ProviderName::Enube)
             + accounts(ProviderName::Mike)
             + accounts(ProviderName::CloudCockpit) * pairs
@@ -121,6 +122,18 @@ impl Demo {
                     base(ProviderName::Mike, "api/consumption"),
                     file("mike"),
                     self.world.mike.meters[0].project,
+                ),
+            ),
+            (
+                ProviderName::Focus,
+                format!(
+                    "location: 's3://{}/{}/focus-labs', layout: aws, region: {}, endpoint: {}, access_key_id_file: {}, secret_access_key_file: {}",
+                    setup::S3_BUCKET,
+                    setup::S3_PREFIX,
+                    setup::S3_REGION,
+                    base(ProviderName::Focus, ""),
+                    file("s3-id"),
+                    file("s3-key"),
                 ),
             ),
         ];

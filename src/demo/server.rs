@@ -221,7 +221,7 @@ async fn count_and_inject(
     response
 }
 
-/// A path with its ids left out.
+/// A path with its ids and months left out.
 fn pattern(path: &str) -> String {
     path.split('/')
         .map(|segment| {
@@ -229,6 +229,8 @@ fn pattern(path: &str) -> String {
                 !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
             if is_number || uuid::Uuid::try_parse(segment).is_ok() {
                 "{id}"
+            } else if segment.starts_with("BILLING_PERIOD") {
+                "{period}"
             } else {
                 segment
             }

@@ -27,21 +27,23 @@ pub const S3_ACCESS_KEY_ID: &str = "DEMOKEYID0000000EXPORT";
 pub const S3_SECRET_ACCESS_KEY: &str = "demo-s3-secret/access+key";
 
 /// The secrets' file names and contents. They open nothing but the demo.
-const SECRETS: [(&str, &str); 5] = [
+const SECRETS: [(&str, &str); 7] = [
     ("otc", OTC_KEY),
     ("enube", ENUBE_PASSWORD),
     ("cloudcockpit", CLIENT_SECRET),
     ("activeplatform", ACTIVEPLATFORM_TOKEN),
     ("mike", MIKE_KEY),
+    ("s3-id", S3_ACCESS_KEY_ID),
+    ("s3-key", S3_SECRET_ACCESS_KEY),
 ];
 
 impl Demo {
     /// The names and contents of the files that [`Demo::config_yaml`] refers to.
-    pub fn secrets() -> [(&'static str, &'static str); 5] {
+    pub fn secrets() -> [(&'static str, &'static str); 7] {
         SECRETS
     }
 
-    /// A configuration with six accounts over the five APIs, two budgets and exchange rates. The secrets are
+    /// A configuration with seven accounts over the six APIs, two budgets and exchange rates. The secrets are
     /// expected in a folder, in the files that [`Demo::secrets`] names.
     pub fn config_yaml(&self, secrets: &Path) -> String {
         let file = |name: &str| yaml(&secrets.join(name));
@@ -97,6 +99,17 @@ accounts:
     base_url: {mike}
     api_key_file: {mike_key}
     log: list
+  aws-exports:
+    provider: focus
+    provider_label: {label}
+    location: s3://{S3_BUCKET}/{S3_PREFIX}
+    layout: aws
+    endpoint: {store}
+    region: {S3_REGION}
+    access_key_id_file: {store_id}
+    secret_access_key_file: {store_key}
+    costs: [billed, effective, list, contracted]
+    quantities: pricing
 budgets:
   azure-angstrom:
     match: {{provider: enube, account: azure-resale, customer: "Ångström.*"}}
@@ -125,6 +138,10 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
             activeplatform_token = file("activeplatform"),
             mike = base(ProviderName::Mike, "api/consumption"),
             mike_key = file("mike"),
+            label = Self::label(ProviderName::Focus),
+            store = base(ProviderName::Focus, ""),
+            store_id = file("s3-id"),
+            store_key = file("s3-key"),
         )
     }
 
@@ -192,6 +209,13 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
                 format!(
                     "curl -H 'dhi-open-api-key: {MIKE_KEY}' -H 'Content-Type: application/json' -d '{{\"from\":\"{first}T00:00:00Z\",\"aggregateBy\":{{\"Time\":\"day\",\"OperationId\":\"all\"}},\"limit\":10}}' '{}'",
                     at(ProviderName::Mike, "api/consumption/log/list"),
+                ),
+            ),
+            (
+                ProviderName::Focus,
+                format!(
+                    "curl -s --aws-sigv4 'aws:amz:{S3_REGION}:s3' --user '{S3_ACCESS_KEY_ID}:{S3_SECRET_ACCESS_KEY}' '{}?list-type=2&prefix={S3_PREFIX}%2F'",
+                    at(ProviderName::Focus, S3_BUCKET),
                 ),
             ),
         ]

@@ -158,7 +158,11 @@ async fn config_has_every_provider_and_no_secret() {
         let account = accounts
             .values()
             .find(|account| account["provider"] == provider.as_str());
-        let base = account.unwrap()["base_url"].as_str().unwrap();
+        let key = match provider {
+            ProviderName::Focus => "endpoint",
+            _ => "base_url",
+        };
+        let base = account.unwrap()[key].as_str().unwrap();
         let url = demo.api(provider).url().as_str();
         assert!(base.starts_with(url.trim_end_matches('/')), "{base}");
     }

@@ -43,7 +43,7 @@ pub struct Total {
     /// Whose API.
     pub provider: ProviderName,
     /// Which view of it: `daily` or `hourly` for otc, `azure customers` or `azure subscriptions` (and so on) for
-    /// enube, `licences`, `analytics` and `log` for the rest.
+    /// enube, `licences`, `analytics`, `log` and `exports` for the rest.
     pub kind: String,
     /// The family without its prefix, such as `billed_cost_month_to_date`.
     pub family: String,

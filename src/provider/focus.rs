@@ -47,7 +47,7 @@ use crate::{
     },
 };
 
-pub(in crate::provider) use config::Config;
+pub use config::Config;
 
 use claims::{Claims, Scope};
 use context::RowContext;

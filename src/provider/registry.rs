@@ -9,10 +9,10 @@ use schemars::{Schema, SchemaGenerator};
 use super::{
     Provider, activeplatform, cloudcockpit,
     config::{BuildContext, Defaults, ProviderConfig},
-    enube, mike, otc,
+    enube, focus, mike, otc,
 };
 
-/// The five providers: the values of the label `provider`, in lower case.
+/// The six providers: the values of the label `provider`, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 #[value(rename_all = "lower")]
 pub enum ProviderName {
@@ -26,6 +26,8 @@ pub enum ProviderName {
     ActivePlatform,
     /// DHI MIKE Cloud: consumption log.
     Mike,
+    /// FOCUS exports in object stores and folders.
+    Focus,
 }
 
 impl ProviderName {
@@ -52,6 +54,7 @@ impl ProviderName {
             Self::CloudCockpit => ProviderEntry::of::<cloudcockpit::Config>(),
             Self::ActivePlatform => ProviderEntry::of::<activeplatform::Config>(),
             Self::Mike => ProviderEntry::of::<mike::Config>(),
+            Self::Focus => ProviderEntry::of::<focus::Config>(),
         }
     }
 }
@@ -115,7 +118,14 @@ mod tests {
         let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
         assert_eq!(
             names,
-            ["otc", "enube", "cloudcockpit", "activeplatform", "mike"]
+            [
+                "otc",
+                "enube",
+                "cloudcockpit",
+                "activeplatform",
+                "mike",
+                "focus"
+            ]
         );
         for provider in ProviderName::all() {
             assert_eq!(ProviderName::named(provider.as_str()), Some(provider));

@@ -83,6 +83,21 @@ accounts:
     filters: {}
     level_metric_types: [TotalStorageUsage]
     api_version: null
+  aws:
+    provider: focus
+    provider_label: aws
+    location: s3://billing-bucket/exports
+    layout: auto
+    region: eu-central-1
+    credentials: keys
+    access_key_id_file: /run/secrets/aws-id
+    secret_access_key_file: /run/secrets/aws-key
+    costs: [billed, effective]
+    quantities: none
+    exclude_charge_categories: []
+    columns: {}
+    filters: {}
+    currency: null
 budgets:
   acme-azure:
     match: {provider: enube, customer: "ACME.*"}
@@ -128,7 +143,8 @@ fn accounts(config: &Config) -> Vec<(&str, &str)> {
         .collect()
 }
 
-const FIVE: [(&str, &str); 5] = [
+const SIX: [(&str, &str); 6] = [
+    ("aws", "focus"),
     ("azure-enube", "enube"),
     ("licences", "cloudcockpit"),
     ("operator", "activeplatform"),
@@ -140,9 +156,9 @@ const FIVE: [(&str, &str); 5] = [
 fn documented_file_loads_without_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let config = load(&documented(&folder)).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(accounts(&config), FIVE);
+    assert_eq!(accounts(&config), SIX);
     assert_eq!(config.warnings, Vec::<String>::new());
-    let otc = &config.accounts[3];
+    let otc = &config.accounts[4];
     assert_eq!(
         otc.labels.names(),
         ["customer", "project", "product", "cloud_region"]
@@ -168,7 +184,7 @@ fn documented_file_loads_without_warnings() {
 fn example_file_loads_without_warnings() {
     let config = load(&file(at("config/cloudspend.example.yml")))
         .unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(accounts(&config), FIVE);
+    assert_eq!(accounts(&config), SIX);
     assert_eq!(config.warnings, Vec::<String>::new());
 }
 
@@ -340,17 +356,25 @@ fn unknown_label_lists_the_offered_dimensions() {
         let offers = account.provider_name.entry().offers;
         for dimension in account.provider.dimensions() {
             let name = dimension.name.as_str();
-            let known = offers.contains(&name) || name.starts_with("tag:");
+            let known =
+                offers.contains(&name) || name.starts_with("tag:") || name.starts_with("column:");
             assert!(known, "{}: {name}", account.provider_name.as_str());
         }
     }
 }
 
 #[test]
-fn providers_are_the_documented_five() {
+fn providers_are_the_documented_six() {
     let names: Vec<_> = ProviderName::all().map(ProviderName::as_str).collect();
     assert_eq!(
         names,
-        ["otc", "enube", "cloudcockpit", "activeplatform", "mike"]
+        [
+            "otc",
+            "enube",
+            "cloudcockpit",
+            "activeplatform",
+            "mike",
+            "focus"
+        ]
     );
 }

@@ -14,6 +14,8 @@ use object_store::{
 };
 
 mod duckdb;
+mod fixture;
+mod moto;
 
 /// A client of a store at an address.
 fn client(url: &str) -> AmazonS3 {

@@ -64,6 +64,7 @@ impl World {
             self.operator_totals(at),
         );
         push(ProviderName::Mike, "log", self.mike_totals(at));
+        push(ProviderName::Focus, "exports", self.export_totals(at));
         totals
     }
 

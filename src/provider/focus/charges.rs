@@ -19,6 +19,7 @@ use super::{
     reading::{FileSummary, OtherMonths, Reading},
     scopes::Scopes,
     settings::ChargeCategory,
+    tags,
     values::quoted,
 };
 
@@ -31,6 +32,7 @@ const LONGEST_DAY: i64 = 25 * 3600;
 /// Remarks on the rows of a month, as `explain` and the status page show them.
 const UNKNOWN_CATEGORY: &str =
     "rows have a ChargeCategory that the standard does not have; they count like usage";
+const UNKNOWN_TAGS: &str = "tags that are no JSON object are left empty";
 const UNCLEAR_PURCHASES: &str = "list and contracted cost are withheld: without EffectiveCost, purchases that cover later usage cannot be told from others";
 
 /// What the texts of a row say.
@@ -72,6 +74,7 @@ struct Counts {
     /// Rows without a cost of a basis, in the order of the context's.
     missing: Vec<u64>,
     has_unknown_category: bool,
+    has_unknown_tags: bool,
 }
 
 /// How many billing periods are remembered: an export has one a month.
@@ -85,6 +88,7 @@ impl RowFold {
             rows: 0,
             missing: vec![0; context.costs.len()],
             has_unknown_category: false,
+            has_unknown_tags: false,
         });
         Self {
             months: months.collect(),
@@ -142,7 +146,7 @@ impl RowFold {
             return Err(RowError::cell(RowContext::time_name(PERIOD_START), problem));
         };
         let charged = required_time(cells, CHARGE_START)?;
-        let Some(billed) = self.number(cells, BILLED)? else {
+        let Some(billed) = number(&self.context, cells, BILLED)? else {
             return Err(RowError::cell(self.context.number_name(BILLED), "is null"));
         };
         let profile = self.profile(cells, at, sink)?;
@@ -156,7 +160,7 @@ impl RowFold {
         if let Some(scope) = profile.scope {
             self.scopes.see(scope, at, self.months.len());
         }
-        let effective = self.number(cells, EFFECTIVE)?;
+        let effective = number(&self.context, cells, EFFECTIVE)?;
         let covers = profile
             .is_purchase
             .then(|| effective.map(|cost| cost == 0.0));
@@ -223,6 +227,9 @@ impl RowFold {
             if counts.has_unknown_category {
                 sink.month_remark(counts.month, UNKNOWN_CATEGORY);
             }
+            if counts.has_unknown_tags {
+                sink.month_remark(counts.month, UNKNOWN_TAGS);
+            }
             if counts.rows > 0 {
                 for name in &self.table.absent {
                     sink.month_remark(counts.month, &format!("the export has no column {name}"));
@@ -259,10 +266,6 @@ impl RowFold {
             self.periods.push(((start, end), found));
         }
         Ok(found)
-    }
-
-    fn number(&self, cells: &mut impl Cells, slot: usize) -> Result<Option<f64>, RowError> {
-        number(&self.context, cells, slot)
     }
 
     /// What the texts of a row say. Rows of the same texts are asked once, where the format knows them.
@@ -341,10 +344,9 @@ impl RowFold {
                 Some(scope.map_err(RowError::TooManyAccounts)?)
             }
         };
-        if !context.tags.is_empty() {
-            cells
-                .tags(&context.tags, &mut self.tags)
-                .map_err(|CellError(problem)| RowError::cell("Tags", problem))?;
+        if cells.tags(&context.tags, &mut self.tags).is_err() {
+            tags::clear(&context.tags, &mut self.tags);
+            self.months[month].has_unknown_tags = true;
         }
         let mut values = Vec::with_capacity(context.origins.len());
         for origin in &context.origins {

@@ -35,7 +35,7 @@ use crate::{
 /// FOCUS (`FinOps` Open Cost and Usage Specification) 1.0 to 1.4 exports in an object store or a local folder.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(in crate::provider) struct Config {
+pub struct Config {
     /// Where the exports are: `s3://BUCKET/PREFIX` or `file:///FOLDER`. With layout `files`, `{month}` in it stands for the month, YYYY-MM. Required.
     location: Option<String>,
     /// How the exports are laid out: `aws` (AWS Data Exports), `files` (all files below the location), or `auto`, which decides by manifests. Default: auto.

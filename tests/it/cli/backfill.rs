@@ -45,7 +45,13 @@ fn written(demo: &Demo, folder: &Path) -> PathBuf {
         std::fs::write(folder.join(name), content).unwrap();
     }
     let file = folder.join("cloudspend.yml");
-    std::fs::write(&file, demo.config_yaml(folder)).unwrap();
+    // The days of all accounts are closed, so that one command writes them all.
+    let yaml = demo.config_yaml(folder);
+    let yaml = yaml.replace(
+        "    quantities: pricing\n",
+        "    quantities: pricing\n    day_closes_after: 6h\n",
+    );
+    std::fs::write(&file, yaml).unwrap();
     file
 }
 
@@ -227,13 +233,21 @@ async fn only_flows_were_written(database: &Database) {
             want.push(format!("cloudspend_{measure}_{window}"));
         }
     }
+    for measure in ["effective_cost", "contracted_cost", "pricing_quantity"] {
+        for window in ["month_to_date", "previous_day", "previous_month"] {
+            want.push(format!("cloudspend_{measure}_{window}"));
+        }
+    }
     want.push("cloudspend_billing_period_end_timestamp_seconds".to_owned());
     want.push("cloudspend_billing_period_start_timestamp_seconds".to_owned());
     want.sort();
     assert_eq!(families.into_keys().collect::<Vec<_>>(), want);
     let query = "count by (account) (last_over_time(cloudspend_billed_cost_month_to_date[12h]))";
     let accounts = database.values(query, "account", at).await;
-    assert_eq!(accounts.into_keys().collect::<Vec<_>>(), ["otc-platform"]);
+    assert_eq!(
+        accounts.into_keys().collect::<Vec<_>>(),
+        ["aws-exports", "otc-platform"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn all_five_providers_are_served_until_sigterm() {
+async fn all_six_providers_are_served_until_sigterm() {
     let mut demo = Program::exporter(&["demo", "--web.listen-address=127.0.0.1:0"]);
     let url = demo.says("  curl http://127.0.0.1:").await;
     let url = format!("http://127.0.0.1:{}", url.trim_end_matches("/metrics"));
@@ -30,8 +30,8 @@ async fn all_five_providers_are_served_until_sigterm() {
         let shown = scrape(&format!("{url}/metrics"), OPEN_METRICS).await?;
         let polled = shown.samples("cloudspend_poll_success");
         match polled.filter(|sample| sample.value > 0.0).count() {
-            6 => Ok(shown),
-            polled => Err(format!("{polled} of 6 accounts")),
+            7 => Ok(shown),
+            polled => Err(format!("{polled} of 7 accounts")),
         }
     })
     .await;
@@ -41,7 +41,9 @@ async fn all_five_providers_are_served_until_sigterm() {
             .iter()
             .filter(|family| family.help.ends_with("Cached from the last poll."))
             .flat_map(|family| &family.samples)
-            .filter(|sample| sample.label("provider") == provider.as_str() && sample.value > 0.0)
+            .filter(|sample| {
+                sample.label("provider") == Demo::label(provider) && sample.value > 0.0
+            })
             .count();
         assert!(charged > 0, "nothing of {}", provider.as_str());
     }
@@ -59,6 +61,7 @@ async fn all_five_providers_are_served_until_sigterm() {
         "licences",
         "operator",
         "simulations",
+        "aws-exports",
     ] {
         assert!(
             page.text().contains(account),
@@ -109,7 +112,7 @@ async fn only_reading_requests_are_sent() {
             .map(String::as_str)
             .collect();
         let wanted: &[&str] = match provider {
-            ProviderName::Otc | ProviderName::ActivePlatform => &[],
+            ProviderName::Otc | ProviderName::ActivePlatform | ProviderName::Focus => &[],
             ProviderName::Enube => &[
                 "POST /rocketsvc/api/v4/auth/login",
                 "POST /rocketsvc/api/v4/aws/usages",

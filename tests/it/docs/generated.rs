@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use cloudspend_exporter::{
     config,
+    demo::Demo,
     exposition::{FAMILIES, reference},
     provider::registry::ProviderName,
 };
@@ -14,7 +15,7 @@ use crate::support::{
 };
 
 /// What each request is for, by how its path ends.
-const PURPOSES: [(&str, &str); 13] = [
+const PURPOSES: [(&str, &str); 17] = [
     ("/consumption/", "cost and quantity of a month"),
     ("/auth/login", "a token for user name and password"),
     ("/usages", "cost of a month"),
@@ -37,13 +38,10 @@ const PURPOSES: [(&str, &str); 13] = [
     ("/subscriptions", "the list of subscriptions"),
     ("/resellers/{id}", "the reseller's currency"),
     ("/log/list", "usage by day, and levels"),
-];
-
-/// The families that only exports have. The label `provider` of such an account does not name the provider.
-const EXPORTED: [&str; 3] = [
-    "cloudspend_effective_cost_",
-    "cloudspend_contracted_cost_",
-    "cloudspend_pricing_quantity_",
+    ("/demo-billing", "a listing of the bucket, `list-type=2`"),
+    ("-Manifest.json", "which files make a month"),
+    (".csv.gz", "the rows of a month"),
+    (".parquet", "the rows of a month, in ranges"),
 ];
 
 /// Compares the text between two marks of a page with the generated text, or writes it.
@@ -69,12 +67,9 @@ fn check(page: &str, what: &str, generated: &str) {
     assert_eq!(there, generated, "{page}: `run `make golden`");
 }
 
-/// The providers that report a family, as text: those with series of it in the demo, where each of the five has an
+/// The providers that report a family, as text: those with series of it in the demo, where each of them has an
 /// account with every feature. Families that the demo cannot have are looked up by a related one.
 fn providers(golden: &Exposition, family: &str) -> Option<String> {
-    if EXPORTED.iter().any(|begin| family.starts_with(begin)) {
-        return Some("`focus`".to_owned());
-    }
     let family = match family {
         "cloudspend_forecast_error_ratio"
         | "cloudspend_budget_spent"
@@ -87,18 +82,16 @@ fn providers(golden: &Exposition, family: &str) -> Option<String> {
         }
         family => family,
     };
-    let names: Vec<&str> = ProviderName::all().map(ProviderName::as_str).collect();
-    let having: Vec<String> = names
-        .iter()
-        .filter(|name| {
-            let of_it = |sample: &Sample| sample.label("provider") == **name;
+    let having: Vec<String> = ProviderName::all()
+        .filter(|provider| {
+            let of_it = |sample: &Sample| sample.label("provider") == Demo::label(*provider);
             golden.samples(family).any(of_it)
         })
-        .map(|name| format!("`{name}`"))
+        .map(|provider| format!("`{}`", provider.as_str()))
         .collect();
     match having.len() {
         0 => None,
-        all if all == names.len() => Some("all".to_owned()),
+        all if all == ProviderName::all().len() => Some("all".to_owned()),
         _ => Some(having.join(", ")),
     }
 }

@@ -17,13 +17,14 @@ use jiff::Timestamp;
 use crate::support::{Folder, OPEN_METRICS, Program, eventually, scrape};
 
 /// The demo's accounts, and how the world calls what each of them sees.
-const ACCOUNTS: [(&str, ProviderName, &str); 6] = [
+const ACCOUNTS: [(&str, ProviderName, &str); 7] = [
     ("otc-platform", ProviderName::Otc, "daily"),
     ("azure-resale", ProviderName::Enube, "azure subscriptions"),
     ("aws-resale", ProviderName::Enube, "aws customers"),
     ("licences", ProviderName::CloudCockpit, "licences"),
     ("operator", ProviderName::ActivePlatform, "analytics"),
     ("simulations", ProviderName::Mike, "log"),
+    ("aws-exports", ProviderName::Focus, "exports"),
 ];
 
 /// The sums of one account by family and unit.
@@ -216,6 +217,8 @@ fn is_compared(family: &str) -> bool {
     let of_apis = [
         "billed_cost_",
         "list_cost_",
+        "effective_cost_",
+        "contracted_cost_",
         "consumed_quantity_",
         "stored_quantity",
         "provider_",

@@ -135,13 +135,14 @@ impl Prometheus {
 }
 
 /// Which account of the demo shows which view of an API.
-const ACCOUNTS: [(&str, &str); 6] = [
+const ACCOUNTS: [(&str, &str); 7] = [
     ("hourly", "otc-platform"),
     ("azure subscriptions", "azure-resale"),
     ("aws customers", "aws-resale"),
     ("licences", "licences"),
     ("analytics", "operator"),
     ("log", "simulations"),
+    ("exports", "aws-exports"),
 ];
 
 /// The families that no row tells: the exporter's own findings.
@@ -161,7 +162,7 @@ fn wanted(demo: &Demo) -> BTreeMap<String, BTreeMap<Key, f64>> {
             continue;
         };
         let key = (
-            total.provider.as_str().to_owned(),
+            Demo::label(total.provider).to_owned(),
             (*account).to_owned(),
             total.unit,
         );
@@ -278,6 +279,7 @@ async fn check_health(prometheus: &Prometheus, selected: &str, moment: &str, sho
         ("cloudcockpit", "cloudspend_license_assigned_seats"),
         ("activeplatform", "cloudspend_billed_cost_previous_month"),
         ("mike", "cloudspend_stored_quantity"),
+        ("aws", "cloudspend_effective_cost_previous_day"),
     ] {
         let here = shown
             .samples(family)

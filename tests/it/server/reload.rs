@@ -30,7 +30,8 @@ mod settings;
 const LOADED: &str = "cloudspend_config_last_reload_successful";
 const LOADED_AT: &str = "cloudspend_config_last_reload_success_timestamp_seconds";
 const POLLS: &str = "cloudspend_polls_total";
-const ACCOUNTS: [&str; 6] = [
+const ACCOUNTS: [&str; 7] = [
+    "aws-exports",
     "aws-resale",
     "azure-resale",
     "licences",

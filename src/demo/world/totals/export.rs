@@ -19,7 +19,7 @@ const CLOSES: SignedDuration = SignedDuration::from_hours(48);
 impl World {
     /// The sums of both organisations, as they were delivered at a time. Purchases that cover later usage are in
     /// billed cost alone: their list and contracted costs come again with what they cover.
-    pub fn export_totals(&self, at: Timestamp) -> Sums {
+    pub(super) fn export_totals(&self, at: Timestamp) -> Sums {
         let current = Month::at(at, &TimeZone::UTC);
         let mut sums = Sums::new();
         let months =
