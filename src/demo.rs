@@ -18,8 +18,8 @@ pub use self::{
     fleet::Fleet,
     otc::OtcOptions,
     server::SimulatedApi,
-    skew::Skew,
     setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
+    skew::Skew,
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};

@@ -72,7 +72,10 @@ pub(super) const SECTIONS: [Section; 4] = [
                 "POD_INDEX, POD_NAME, HOSTNAME",
                 "the index of a shard where --shard.index is not given",
             ),
-            ("NO_COLOR, TERM", "whether explain and reconcile print colours"),
+            (
+                "NO_COLOR, TERM",
+                "whether explain and reconcile print colours",
+            ),
         ],
     },
     Section {

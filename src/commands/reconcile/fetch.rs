@@ -68,14 +68,14 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
     let mut rows = 0;
     let mut not_applicable = Vec::new();
     for part in &parts {
-        let fetched = with_pauses(&account, async || {
+        let result = with_pauses(&account, async || {
             fetcher.fetch(part, &poll, &known, None).await
         })
         .await;
-        match fetched {
-            Ok(fetched) => {
-                rows += fetched.rows;
-                state.accept(&part.id, fetched, &poll, &zone);
+        match result {
+            Ok(totals) => {
+                rows += totals.rows;
+                state.accept(&part.id, totals, &poll, &zone);
             }
             // A part that cannot have data, such as a subscription of another product.
             Err(error) if error.is_not_applicable() => not_applicable.push(part.id.clone()),

@@ -163,7 +163,13 @@ fn write_checks(text: &mut String, account: &AccountReport, paint: Paint) {
     let mut lines: Vec<[TableCell; 2]> = account
         .checks
         .iter()
-        .map(|check| [TableCell::plain(check.check.as_str()), result(check)])
+        .map(|check| {
+            let is_count = account.measure.is_none();
+            [
+                TableCell::plain(check.check.as_str()),
+                result(check, is_count),
+            ]
+        })
         .collect();
     if let Some(invoice) = &account.invoice {
         let (total, amount) = (number(invoice.total), number(invoice.amount));
@@ -186,7 +192,14 @@ fn write_checks(text: &mut String, account: &AccountReport, paint: Paint) {
     write_table(text, &[("CHECK", false), ("RESULT", false)], &lines, paint);
 }
 
-fn result(check: &CheckReport) -> TableCell {
+fn result(check: &CheckReport, is_count: bool) -> TableCell {
+    let number = |value: f64| {
+        if is_count {
+            format!("{value:.0}")
+        } else {
+            number(value)
+        }
+    };
     let (Some(first), Some(second), Some(difference)) =
         (check.first, check.second, check.difference)
     else {

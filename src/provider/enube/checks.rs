@@ -49,11 +49,14 @@ impl Enube {
             }));
         }
         if self.catalogs.len() > 1 {
-            checks.push(Check::new("catalogs apart against catalogs together", async move {
-                let together = [self.catalogs.as_slice()];
-                let read = self.total(at, alone, month.parts, own, &together).await?;
-                Ok(known.compare(&read.totals))
-            }));
+            checks.push(Check::new(
+                "catalogs apart against catalogs together",
+                async move {
+                    let together = [self.catalogs.as_slice()];
+                    let read = self.total(at, alone, month.parts, own, &together).await?;
+                    Ok(known.compare(&read.totals))
+                },
+            ));
         }
         checks.push(Check::new(
             "actual of the month against last of the next",

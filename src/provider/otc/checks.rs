@@ -75,11 +75,7 @@ impl Otc {
 }
 
 /// Compares what is known with another source, in the order of the check's name.
-fn in_order(
-    known_is_first: bool,
-    known: &Totals,
-    other: &Totals,
-) -> Vec<Comparison> {
+fn in_order(known_is_first: bool, known: &Totals, other: &Totals) -> Vec<Comparison> {
     if known_is_first {
         known.compare(other)
     } else {

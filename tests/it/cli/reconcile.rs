@@ -156,7 +156,11 @@ async fn everything_agrees_over_the_demo() {
     let totals = reconciling.demo.world().totals(reconciling.clock.now());
     for (account, kind, family) in [
         ("otc-platform", "daily", "billed_cost_previous_month"),
-        ("azure-resale", "azure subscriptions", "billed_cost_previous_month"),
+        (
+            "azure-resale",
+            "azure subscriptions",
+            "billed_cost_previous_month",
+        ),
         ("operator", "analytics", "billed_cost_previous_month"),
         ("simulations", "log", "consumed_quantity_previous_month"),
     ] {
@@ -168,14 +172,18 @@ async fn everything_agrees_over_the_demo() {
         for want in totals.iter().filter(of_family) {
             let of_unit = report.totals.iter().find(|total| total.unit == want.unit);
             let got = of_unit.unwrap().total;
-            assert!((got - want.value).abs() < 1e-6, "{account}: {got}, {want:?}");
+            assert!(
+                (got - want.value).abs() < 1e-6,
+                "{account}: {got}, {want:?}"
+            );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_second_source_that_differs_is_reported() {
-    let catalogs = r#"{"key":"catalog","value":"consumption"},{"key":"catalog","value":"marketplace"}"#;
+    let catalogs =
+        r#"{"key":"catalog","value":"consumption"},{"key":"catalog","value":"marketplace"}"#;
     let customers = r#"{"key":"view","value":"customers"}"#;
     let consumption = r#"{"key":"catalog","value":"consumption"}"#;
     let next_month = r#"{"key":"start_time","value":"2025-06-01"}"#;
@@ -244,8 +252,10 @@ async fn each_second_source_that_differs_is_reported() {
         api.skew(skew.clone());
         // The configured way of discovery would be the one that differs.
         if account == "licences" {
-            let yaml = config_yaml(&reconciling.demo, &reconciling.folder)
-                .replace("provider: cloudcockpit", "provider: cloudcockpit\n    discovery: subscriptions");
+            let yaml = config_yaml(&reconciling.demo, &reconciling.folder).replace(
+                "provider: cloudcockpit",
+                "provider: cloudcockpit\n    discovery: subscriptions",
+            );
             std::fs::write(reconciling.folder.path().join("cloudspend.yml"), yaml).unwrap();
         }
         let found = reconciling.run(&["--account", account]).await.unwrap();
@@ -269,7 +279,9 @@ async fn each_second_source_that_differs_is_reported() {
         let all = found.accounts.iter().flat_map(|account| &account.checks);
         let others = all.filter(|other| other.check != check);
         assert!(
-            others.into_iter().all(|other| other.outcome == Outcome::Agrees),
+            others
+                .into_iter()
+                .all(|other| other.outcome == Outcome::Agrees),
             "{check}:\n{text}"
         );
         assert!(text.contains("differs by"), "{text}");
@@ -277,7 +289,10 @@ async fn each_second_source_that_differs_is_reported() {
     // All catalogs at once.
     let api = reconciling.demo.api(ProviderName::Enube);
     api.skew(Skew::new("actual", 0.25).on("/usages").on(catalogs));
-    let found = reconciling.run(&["--account", "azure-resale"]).await.unwrap();
+    let found = reconciling
+        .run(&["--account", "azure-resale"])
+        .await
+        .unwrap();
     let [line] = checks(&found, "azure-resale", CHECKS[4].1)[..] else {
         panic!("{}", found.text(false));
     };
@@ -294,7 +309,12 @@ async fn each_second_source_that_differs_is_reported() {
 async fn missing_second_source_is_not_available() {
     let reconciling = Reconciling::start().await;
     for (provider, account, path, check) in [
-        (ProviderName::Enube, "aws-resale", "/indicators", CHECKS[2].1),
+        (
+            ProviderName::Enube,
+            "aws-resale",
+            "/indicators",
+            CHECKS[2].1,
+        ),
         (
             ProviderName::ActivePlatform,
             "operator",
@@ -332,7 +352,11 @@ async fn program_exits_with_0_1_and_2() {
     assert_eq!(good.status.code(), Some(0), "{good:?}");
     assert_eq!(good.stderr, "");
     assert!(!good.stdout.contains('\x1b'), "{}", good.stdout);
-    assert!(good.stdout.contains("No difference in 3 comparisons."), "{}", good.stdout);
+    assert!(
+        good.stdout.contains("No difference in 3 comparisons."),
+        "{}",
+        good.stdout
+    );
     let json = reconciling
         .program(&["--account", "aws-resale", "--json"])
         .await;
@@ -341,19 +365,30 @@ async fn program_exits_with_0_1_and_2() {
     for (amount, code) in [(total * 1.0005, 0), (total * 1.19, 1)] {
         let amount = amount.to_string();
         let line = [
-            "--account", "aws-resale", "--invoice", &amount, "--currency", "USD",
+            "--account",
+            "aws-resale",
+            "--invoice",
+            &amount,
+            "--currency",
+            "USD",
         ];
         let ended = reconciling.program(&line).await;
         assert_eq!(ended.status.code(), Some(code), "{ended:?}");
     }
     let this_month = reconciling.clock.now().strftime("%Y-%m").to_string();
     for (line, sentence) in [
-        (&["--invoice", "12"][..], "--invoice needs --account and --currency"),
+        (
+            &["--invoice", "12"][..],
+            "--invoice needs --account and --currency",
+        ),
         (
             &["--invoice", "12", "--account", "operator"],
             "--invoice needs --account and --currency",
         ),
-        (&["--account", "nobody"], "there is no account nobody; accounts are"),
+        (
+            &["--account", "nobody"],
+            "there is no account nobody; accounts are",
+        ),
         (
             &["--account", "operator", "--month", &this_month],
             "so it cannot be compared yet",
@@ -385,7 +420,14 @@ async fn json_has_the_documented_keys() {
     let reconciling = Reconciling::start().await;
     let mut printed = BTreeSet::new();
     let line = [
-        "--account", "aws-resale", "--invoice", "1", "--currency", "USD", "--by", "product",
+        "--account",
+        "aws-resale",
+        "--invoice",
+        "1",
+        "--currency",
+        "USD",
+        "--by",
+        "product",
     ];
     let api = reconciling.demo.api(ProviderName::Enube);
     api.fail(Fault::status(StatusCode::NOT_FOUND).on("/indicators"));
@@ -406,7 +448,9 @@ async fn json_has_the_documented_keys() {
     let mut documented = BTreeSet::new();
     for row in rows {
         let cells: Vec<&str> = row.split('|').collect();
-        let named = in_code.captures_iter(cells[1]).map(|found| found[1].to_owned());
+        let named = in_code
+            .captures_iter(cells[1])
+            .map(|found| found[1].to_owned());
         documented.extend(named);
         for list in in_braces.captures_iter(cells[2]) {
             documented.extend(list[1].split(", ").map(str::to_owned));
