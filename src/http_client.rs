@@ -8,6 +8,7 @@ mod body;
 mod client;
 mod connections;
 pub mod deadline;
+mod exchange;
 pub(crate) mod gzip;
 mod pagination;
 mod proxy;
@@ -24,7 +25,8 @@ mod tls;
 
 pub use crate::json::row_splitter::Frame;
 pub use auth::{Auth, Login, Token};
-pub use client::{Exchange, Http, Refusal};
+pub use client::Http;
+pub use exchange::{Exchange, Refusal};
 pub use pagination::{PageContent, Pages};
 pub use request::Request;
 pub use row_stream::{Fold, Folded};

@@ -66,9 +66,18 @@ impl Overlaps {
 impl View {
     fn overlaps(&self, other: &Self) -> bool {
         self.provider == other.provider
-            && self.base_url == other.base_url
+            && is_same_place(&self.base_url, &other.base_url)
             && !apart(self.scope_keys, &self.written, &other.written)
     }
+}
+
+/// Whether two URLs are the same, or one location of files is below the other.
+fn is_same_place(one: &str, other: &str) -> bool {
+    let is_below = |path: &str, folder: &str| {
+        let rest = path.strip_prefix(folder);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    one == other || (!one.starts_with("http") && (is_below(one, other) || is_below(other, one)))
 }
 
 /// Whether the values of one of the keys, or of one filter, have nothing in common.
@@ -112,6 +121,21 @@ fn values(value: &Value) -> BTreeSet<&str> {
 mod tests {
     use super::*;
     use crate::{config::yaml::Layer, diagnostics::Diagnostics};
+
+    #[test]
+    fn locations_below_each_other_are_one_place() {
+        for (one, other, want) in [
+            ("https://a.example/v1", "https://a.example/v1", true),
+            ("https://a.example", "https://a.example/v1", false),
+            ("s3://billing/exports", "s3://billing/exports/aws", true),
+            ("s3://billing", "s3://billing/exports/aws", true),
+            ("s3://billing/exports", "s3://billing/exports2", false),
+            ("file:///srv/a", "s3://srv/a", false),
+        ] {
+            assert_eq!(is_same_place(one, other), want, "{one} {other}");
+            assert_eq!(is_same_place(other, one), want, "{other} {one}");
+        }
+    }
 
     #[test]
     fn disjoint_scopes_or_filters_keep_accounts_apart() {

@@ -59,8 +59,11 @@ impl Skew {
     fn shorten(&self, body: &str) -> Option<String> {
         let mut page: Value = serde_json::from_str(body).ok()?;
         let items = page.get_mut("items")?.as_array_mut()?;
-        let kept = (items.len() as f64 - self.amount).max(0.0) as usize;
-        items.truncate(kept);
+        let mut left = self.amount;
+        while left >= 1.0 && items.pop().is_some() {
+            left -= 1.0;
+        }
+        let kept = items.len();
         page["totalCount"] = kept.into();
         Some(page.to_string())
     }

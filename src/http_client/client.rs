@@ -1,7 +1,5 @@
 //! The client of one account: sends requests with its credential, within its limits, and retries what may succeed.
 
-mod exchange;
-
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -36,17 +34,15 @@ use crate::{
     telemetry::error_chain::chain,
 };
 
-pub use exchange::{Exchange, Refusal};
-
 /// The client of one account's API.
 #[derive(Debug)]
 pub struct Http {
-    connections: Mutex<Connections>,
-    base: Url,
-    session: Session,
-    rate_limiter: RateLimiter,
-    proxies: Proxies,
-    settings: Settings,
+    pub(super) connections: Mutex<Connections>,
+    pub(super) base: Url,
+    pub(super) session: Session,
+    pub(super) rate_limiter: RateLimiter,
+    pub(super) proxies: Proxies,
+    pub(super) settings: Settings,
 }
 
 /// The longest Retry-After that one request waits for; a longer one is left to the poller.
@@ -115,7 +111,7 @@ impl Http {
     }
 
     /// How long a response that is read whole may send nothing.
-    fn silence_of_whole(&self) -> Duration {
+    pub(super) fn silence_of_whole(&self) -> Duration {
         (self.settings.timeout / 2).min(MAX_SILENCE)
     }
 
@@ -223,7 +219,7 @@ impl Http {
     /// Waits with full jitter, and at least as long as the provider requested. Returns the error where a retry does not
     /// help, the attempts are used up, or the provider requested a longer wait than a request may take: then the poller
     /// does not retry at once, either.
-    async fn wait_before_retry(
+    pub(super) async fn wait_before_retry(
         &self,
         request: &Request,
         error: ProviderError,
@@ -259,7 +255,10 @@ impl Http {
     }
 
     /// Waits until a request may be sent.
-    async fn permit(&self, request: &Request) -> Result<OwnedSemaphorePermit, ProviderError> {
+    pub(super) async fn permit(
+        &self,
+        request: &Request,
+    ) -> Result<OwnedSemaphorePermit, ProviderError> {
         if let Some(wait) = self.rate_limiter.pause_left() {
             deadline::retrying(paused(request, wait));
         }
@@ -326,7 +325,7 @@ impl Http {
     }
 
     /// Sends one HTTP request, counts it and logs its status.
-    async fn send_once(
+    pub(super) async fn send_once(
         &self,
         request: &Request,
         url: &Url,
@@ -397,7 +396,7 @@ fn paused(request: &Request, wait: Duration) -> ProviderError {
 }
 
 /// The error of a request whose whole response did not come within the timeout.
-fn no_whole_response(request: &Request) -> ProviderError {
+pub(super) fn no_whole_response(request: &Request) -> ProviderError {
     let what = format!("{}: no complete response in time", request.place());
     request.correlate(ProviderError::new(Reason::Timeout, what))
 }

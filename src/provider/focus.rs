@@ -254,9 +254,8 @@ impl Focus {
         let delivered = &reading.delivered;
         let of_month = |summary: &FileSummary| summary.rows_by_month.get(&month).copied();
         let rows: u64 = summaries.iter().filter_map(of_month).sum();
-        let excluded: u64 = summaries.iter().map(|summary| summary.excluded).sum();
         // A manifest says that the month was delivered; files alone may not have got to it yet.
-        if rows == 0 && excluded == 0 && delivered.manifest.is_none() {
+        if rows == 0 && delivered.manifest.is_none() {
             self.remember_without_rows(month, reading.hash);
             self.withhold(part, month, delivered, sink);
             return Ok(fetched);
@@ -321,7 +320,9 @@ impl Focus {
 
     fn withhold(&self, part: &Part, month: Month, delivered: &Delivered, sink: &SharedSink) {
         let mut source = self.source_of(part, delivered, Some(0));
-        source.ignored.push("no row is of this month".to_owned());
+        source
+            .ignored
+            .push("no row is of this month, or filters leave all of them out".to_owned());
         let mut sink = lock(sink);
         sink.withhold(month);
         sink.source(month, source);

@@ -139,7 +139,7 @@ mod tests {
             let entry = provider.entry();
             let schema = (entry.schema)(&mut SchemaGenerator::default());
             let keys = schema.get("properties").unwrap();
-            for key in entry.scope_keys {
+            for key in entry.scope_keys.iter().chain(entry.fetch_keys) {
                 assert!(keys.get(key).is_some(), "{}: no key {key}", entry.name);
             }
         }

@@ -214,13 +214,7 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
     if details.is_empty() {
         return;
     }
-    if !account.remarks.is_empty() || !account.withheld.is_empty() {
-        details.push((
-            "compare",
-            "",
-            format!("`cloudspend-exporter reconcile --account {}` compares a closed month with the provider's other figures", escape(&account.account)),
-        ));
-    }
+    details.extend(compare(account).map(|line| ("compare", "", line)));
     let _ = writeln!(text, "\n{}", paint.with(BOLD, &escape(&account.account)));
     for (head, colour, line) in details {
         let _ = writeln!(
@@ -229,6 +223,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// How to compare a month of an account that has something doubtful.
+fn compare(account: &AccountReport) -> Option<String> {
+    let is_doubtful = !account.remarks.is_empty() || !account.withheld.is_empty();
+    is_doubtful.then(|| {
+        format!(
+            "`cloudspend-exporter reconcile --account {}` compares a closed month with the provider's other figures",
+            escape(&account.account)
+        )
+    })
 }
 
 /// The sources of the months, the first ones, and how many more there are.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    charge::Measure,
+    charge::{Measure, MonthSource},
     config::{Config, LogSettings},
-    provider::{Granularity, MonthFetch},
+    provider::{Fetched, Granularity, MonthFetch},
     telemetry::LogLevel,
     test_support::{Scripted, account, at, cost, month},
 };
@@ -118,6 +118,44 @@ async fn withheld_month_is_named_and_counted() {
         json["accounts"][0]["withheld_parts"],
         serde_json::json!({"month_to_date": 0, "previous_month": 1})
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn source_of_each_month_is_listed() {
+    let measures = [(Measure::BilledCost, Granularity::Month)];
+    let provider = Scripted::new(&measures, MonthFetch::Both);
+    provider.returns("account", vec![cost(month("2025-03"), "ACME", 5.0)]);
+    provider.says(|poll, _, sink| {
+        let delivered = MonthSource {
+            name: "s3://billing/exports/exp".to_owned(),
+            delivery: "run-1\u{1b}".to_owned(),
+            delivered: Some(at("2025-03-10T06:00:00Z")),
+            files: 2,
+            bytes: 1234,
+            rows: Some(7),
+            ignored: vec!["3 files that the manifest does not name".to_owned()],
+        };
+        sink.source(poll.current, delivered);
+        let nothing = MonthSource {
+            name: "s3://billing/exports/exp".to_owned(),
+            ..MonthSource::default()
+        };
+        sink.source(poll.current.previous(), nothing);
+        Fetched::replaced()
+    });
+    let explained = explained_of(account(provider, "UTC")).await;
+    let text = explained.text(false);
+    for line in [
+        "  source       2025-02 from s3://billing/exports/exp: nothing was delivered yet\n",
+        "  source       2025-03 from s3://billing/exports/exp, execution run-1\\u{1b}, delivered 2025-03-10T06:00:00Z, 2 files, 7 rows, 1234 bytes\n",
+        "  ignored      2025-03: 3 files that the manifest does not name\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&explained.json()).unwrap();
+    let sources = &json["accounts"][0]["sources"];
+    assert_eq!(sources[1]["rows"], 7);
+    assert_eq!(sources[0]["delivered"], serde_json::Value::Null);
 }
 
 #[tokio::test(start_paused = true)]

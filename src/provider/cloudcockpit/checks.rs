@@ -68,19 +68,17 @@ impl CloudCockpit {
         let mut count = 0;
         for pair in pairs {
             let id = pair.id.to_ascii_lowercase();
-            let has_licences = match known.get(&id) {
-                Some(has_licences) => *has_licences,
-                None => {
-                    let ignored = MonthTotals::new(Measure::Seats, month.month());
-                    let has_licences = match self.licenses(pair, &ignored.sink()).await {
-                        Ok(content) => content.is_some(),
-                        Err(error) if error.is_not_applicable() => false,
-                        Err(error) => return Err(error),
-                    };
-                    known.insert(id, has_licences);
-                    has_licences
-                }
+            if let Some(has_licences) = known.get(&id) {
+                count += usize::from(*has_licences);
+                continue;
+            }
+            let ignored = MonthTotals::new(Measure::Seats, month.month());
+            let has_licences = match self.licenses(pair, &ignored.sink()).await {
+                Ok(content) => content.is_some(),
+                Err(error) if error.is_not_applicable() => false,
+                Err(error) => return Err(error),
             };
+            known.insert(id, has_licences);
             count += usize::from(has_licences);
         }
         Ok(count)

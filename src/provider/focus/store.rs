@@ -1,7 +1,10 @@
 //! Where the files of an export are: an object store, or a local folder. Files are listed and read, nothing else.
 
+mod credentials;
 mod local;
+mod refusal;
 mod s3;
+mod service;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -12,8 +15,9 @@ use jiff::Timestamp;
 use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
 
+pub(super) use credentials::Keys;
 pub(super) use local::LocalStore;
-pub(super) use s3::{Keys, S3Settings, S3Store};
+pub(super) use s3::{S3Settings, S3Store};
 
 /// The maximum number of files of one month.
 pub(super) const MAX_FILES: usize = 10_000;

@@ -1,10 +1,6 @@
 //! S3 and stores that speak its protocol: listing and reading through `object_store`, which signs the requests; they are
 //! sent by the account's own client.
 
-mod credentials;
-mod refusal;
-mod service;
-
 use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
@@ -17,7 +13,11 @@ use object_store::{
     path::Path,
 };
 
-use super::{Counted, Keep, Listed, Listing, MAX_PAGES, Store, Version};
+use super::{
+    Counted, Keep, Listed, Listing, MAX_PAGES, Store, Version,
+    credentials::Keys,
+    service::{Carried, Service},
+};
 use crate::{
     error::{ProviderError, Reason},
     http_client::Http,
@@ -26,9 +26,6 @@ use crate::{
         location::is_data_file,
     },
 };
-
-pub(in crate::provider::focus) use credentials::Keys;
-use service::{Carried, Service};
 
 /// How a bucket is reached.
 #[derive(Debug)]
@@ -92,7 +89,7 @@ impl S3Store {
 
     async fn list_all(&self, path: &str, keep: &Keep) -> Result<Listing, ProviderError> {
         let mut listing = Listing::default();
-        // A folder, or exactly one file.
+        // A folder, or one file.
         let (prefix, folder) = if is_data_file(path) {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             (path.to_owned(), folder)
@@ -113,7 +110,12 @@ impl S3Store {
             let page = page.map_err(|error| error_of(error, &place))?;
             for object in page.result.objects {
                 let key = object.location.as_ref();
-                let name = if is_data_file(path) && key != path {
+                // Jobs write folders with names such as `costs.parquet`, too.
+                let is_other = is_data_file(path)
+                    && !key
+                        .strip_prefix(path)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                let name = if is_other {
                     None
                 } else if folder.is_empty() {
                     Some(key)

@@ -101,6 +101,32 @@ async fn location_may_be_one_file() {
 }
 
 #[tokio::test]
+async fn folder_may_be_named_like_a_file() {
+    let server = Server::start().await;
+    let rows = csv(&[("2026-05", "web", 2.0)]);
+    server.put("costs.csv/part-0.csv", rows, EARLY);
+    server.put("costs.csv2/part-0.csv", "x", EARLY);
+    let more = json!({"layout": "files", "location": "s3://billing/exports/costs.csv"});
+    let fetch = poll(&*account(&server, &more), &Deliveries::default())
+        .await
+        .unwrap();
+    assert_eq!(fetch.total(), "2");
+}
+
+#[tokio::test]
+async fn filtered_month_is_withheld_and_not_0() {
+    let server = Server::start().await;
+    let rows = csv(&[("2026-04", "web", 1.0), ("2026-05", "shop", 2.0)]);
+    server.put("a.csv", rows, EARLY);
+    let more = json!({"layout": "files", "filters": {"sub_account_id": "web"}});
+    let fetch = poll(&*account(&server, &more), &Deliveries::default())
+        .await
+        .unwrap();
+    assert_eq!(fetch.total(), "1");
+    assert_eq!(fetch.sink.withheld, ["2026-05"]);
+}
+
+#[tokio::test]
 async fn marks_are_ignored_and_empty_data_is_not() {
     let server = Server::start().await;
     server.put("2026", "", EARLY);

@@ -8,18 +8,16 @@ use futures_util::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::{Http, no_whole_response};
-use crate::{
-    error::ProviderError,
-    http_client::{
-        deadline, proxy,
-        redirect::retry_after,
-        request::Request,
-        response::Response,
-        row_stream::Source,
-        status::{error_body, is_retryable},
-    },
+use super::{
+    client::{Http, no_whole_response},
+    deadline, proxy,
+    redirect::retry_after,
+    request::Request,
+    response::Response,
+    row_stream::Source,
+    status::{error_body, is_retryable},
 };
+use crate::error::ProviderError;
 
 /// A successful response: its head, and its body, which is still to be read.
 #[derive(Debug)]
