@@ -175,14 +175,12 @@ async fn everything_agrees_over_the_demo() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_second_source_that_differs_is_reported() {
-    let catalogs =
-        r#"{"key":"catalog","value":"consumption"},{"key":"catalog","value":"marketplace"}"#;
+/// What differs in a provider's responses: the account and the check that find it.
+fn differences() -> Vec<(ProviderName, &'static str, &'static str, Skew)> {
     let customers = r#"{"key":"view","value":"customers"}"#;
     let consumption = r#"{"key":"catalog","value":"consumption"}"#;
     let next_month = r#"{"key":"start_time","value":"2025-06-01"}"#;
-    let cases = [
+    vec![
         (
             ProviderName::Otc,
             "otc-platform",
@@ -228,9 +226,13 @@ async fn each_second_source_that_differs_is_reported() {
             CHECKS[7].1,
             Skew::new("items", 2.0).on("/v1/Customers/mca"),
         ),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_second_source_that_differs_is_reported() {
     let reconciling = Reconciling::start().await;
-    for (provider, account, check, skew) in cases {
+    for (provider, account, check, skew) in differences() {
         let api = reconciling.demo.api(provider);
         api.skew(skew.clone());
         // The configured way of discovery would be the one that differs.
@@ -269,7 +271,13 @@ async fn each_second_source_that_differs_is_reported() {
         );
         assert!(text.contains("differs by"), "{text}");
     }
-    // All catalogs at once.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catalogs_that_differ_together_are_reported() {
+    let catalogs =
+        r#"{"key":"catalog","value":"consumption"},{"key":"catalog","value":"marketplace"}"#;
+    let reconciling = Reconciling::start().await;
     let api = reconciling.demo.api(ProviderName::Enube);
     api.skew(Skew::new("actual", 0.25).on("/usages").on(catalogs));
     let found = reconciling
