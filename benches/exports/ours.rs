@@ -22,13 +22,15 @@ use crate::common::process::{Run, Used};
 
 /// When the polls are: the rows' month is almost over.
 const NOW: &str = "2026-05-31T20:00:00Z";
+/// When an unchanged export is polled: the month before may still change.
+const MID_MONTH: &str = "2026-05-15T20:00:00Z";
 /// How many polls of an unchanged export are counted: the system counts CPU in hundredths of a second.
 const POLLS: u32 = 100;
 
 /// Polls the files of a folder and says what that took.
 pub(crate) fn poll(folder: &Path) -> anyhow::Result<()> {
     let location = format!("file://{}", folder.display());
-    let exporter = Exporter::new(&json!({"location": location, "layout": "files"}))?;
+    let exporter = Exporter::new(&json!({"location": location, "layout": "files"}), NOW)?;
     Run::this(
         || exporter.polled(),
         |state| {
@@ -47,11 +49,14 @@ pub(crate) fn poll(folder: &Path) -> anyhow::Result<()> {
 pub(crate) fn unchanged(port: u16) -> anyhow::Result<()> {
     let mut secret = NamedTempFile::new()?;
     secret.write_all(b"bench")?;
-    let exporter = Exporter::new(&json!({
-        "location": format!("s3://{}/{}", serve::BUCKET, serve::PREFIX), "layout": "aws", "region": "us-east-1",
-        "endpoint": format!("http://127.0.0.1:{port}"), "access_key_id_file": secret.path(),
-        "secret_access_key_file": secret.path(),
-    }))?;
+    let exporter = Exporter::new(
+        &json!({
+            "location": format!("s3://{}/{}", serve::BUCKET, serve::PREFIX), "layout": "aws", "region": "us-east-1",
+            "endpoint": format!("http://127.0.0.1:{port}"), "access_key_id_file": secret.path(),
+            "secret_access_key_file": secret.path(),
+        }),
+        MID_MONTH,
+    )?;
     exporter.polled()?;
     let before = Used::by_this()?.cpu;
     Run::this(
@@ -72,12 +77,12 @@ struct Exporter {
 }
 
 impl Exporter {
-    fn new(keys: &Value) -> anyhow::Result<Self> {
+    fn new(keys: &Value, now: &'static str) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let handle = Arc::new(AccountHandle::new(Arc::new(account(keys)?)));
-        let poller = Poller::new(Arc::clone(&handle), clock(), Arc::new(Notify::new()));
+        let handle = Arc::new(AccountHandle::new(Arc::new(account(keys, now)?)));
+        let poller = Poller::new(Arc::clone(&handle), clock(now), Arc::new(Notify::new()));
         Ok(Self {
             runtime,
             handle,
@@ -97,7 +102,7 @@ impl Exporter {
     }
 }
 
-fn account(keys: &Value) -> anyhow::Result<Account> {
+fn account(keys: &Value, now: &'static str) -> anyhow::Result<Account> {
     let mut account = json!({
         "provider": "focus", "timeout": "1h", "interval": "2h", "requests_per_second": 10_000,
     });
@@ -111,12 +116,12 @@ fn account(keys: &Value) -> anyhow::Result<Account> {
         file: Some(file.path().to_owned()),
         ..Sources::default()
     };
-    let config = config::load(&sources, &clock(), &mut |_| Arc::default())
+    let config = config::load(&sources, &clock(now), &mut |_| Arc::default())
         .map_err(|report| anyhow::anyhow!("{report}"))?;
     config.accounts.into_iter().next().context("no account")
 }
 
-fn clock() -> Clock {
-    let now: Timestamp = NOW.parse().expect("it is written as a timestamp");
+fn clock(now: &str) -> Clock {
+    let now: Timestamp = now.parse().expect("it is written as a timestamp");
     Clock::from_fn(move || now)
 }

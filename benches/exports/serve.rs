@@ -125,7 +125,7 @@ async fn list(
         }
         let _ = write!(
             contents,
-            "<Contents><Key>{key}</Key><LastModified>2026-05-31T18:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
+            "<Contents><Key>{key}</Key><LastModified>2026-05-15T18:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
             etag(content),
             content.len(),
         );
@@ -161,7 +161,7 @@ async fn object(
         (header::ETAG, etag(content)),
         (
             header::LAST_MODIFIED,
-            "Sun, 31 May 2026 18:00:00 GMT".to_owned(),
+            "Fri, 15 May 2026 18:00:00 GMT".to_owned(),
         ),
     ] {
         if let Ok(value) = value.parse() {

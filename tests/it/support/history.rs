@@ -50,6 +50,11 @@ pub(crate) fn config_yaml(demo: &Demo, folder: &Folder) -> String {
         .replace("interval: 30s", "interval: 10m")
         .replace("timeout: 20s", "timeout: 2m")
         .replace("stale_after: 10m", "stale_after: 26h")
+        // Days of all accounts are closed in the morning, so that one command writes their past.
+        .replace(
+            "    quantities: pricing\n",
+            "    quantities: pricing\n    day_closes_after: 6h\n",
+        )
 }
 
 /// Which accounts an exporter shows: all of them, or a shard's.
