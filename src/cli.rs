@@ -295,7 +295,7 @@ impl Command {
 
 /// The flags that a command uses, by its name; its help shows these alone. All commands accept all of them, since they
 /// may come before the command.
-const USED_FLAGS: [(&str, &[&str]); 9] = [
+const USED_FLAGS: [(&str, &[&str]); 10] = [
     ("serve", ALL_FLAGS),
     (
         "check-config",
@@ -308,6 +308,7 @@ const USED_FLAGS: [(&str, &[&str]); 9] = [
     ),
     ("explain", POLL_ONCE_FLAGS),
     ("backfill", POLL_ONCE_FLAGS),
+    ("reconcile", POLL_ONCE_FLAGS),
     ("demo", DEMO_FLAGS),
     ("schema", &[]),
     ("completions", &[]),

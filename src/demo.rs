@@ -20,6 +20,7 @@ pub use self::{
     server::SimulatedApi,
     setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
     skew::Skew,
+    switches::{ActivePlatformOptions, Drafts, MikeOptions},
     world::{Total, World},
 };
 use crate::{clock::Clock, provider::registry::ProviderName};
@@ -36,9 +37,11 @@ mod otc;
 mod response_cache;
 mod s3;
 mod s3_signature;
+mod second_sources;
 mod server;
 mod setup;
 mod skew;
+mod switches;
 mod world;
 
 type MakeRouter = fn() -> Router<server::ApiState>;
@@ -60,14 +63,16 @@ pub struct Options {
     pub seed: u64,
     /// The day that ends 90 days of history. Default: today in UTC.
     pub start: Option<Date>,
-    /// Whether `ActivePlatform` requires dates, and returns 422 without them.
-    pub activeplatform_requires_dates: bool,
     /// How the Enterprise Dashboard responds.
     pub otc: OtcOptions,
     /// How Rocket responds.
     pub enube: EnubeOptions,
     /// How `CloudCockpit` responds.
     pub cloudcockpit: CloudCockpitOptions,
+    /// How `ActivePlatform` answers.
+    pub activeplatform: ActivePlatformOptions,
+    /// How MIKE Cloud answers.
+    pub mike: MikeOptions,
     /// Whether the same request gets its first response again. Only for a clock that stands still.
     pub replays_responses: bool,
 }
@@ -77,10 +82,11 @@ impl Default for Options {
         Self {
             seed: 7,
             start: None,
-            activeplatform_requires_dates: false,
             otc: OtcOptions::default(),
             enube: EnubeOptions::default(),
             cloudcockpit: CloudCockpitOptions::default(),
+            activeplatform: ActivePlatformOptions::default(),
+            mike: MikeOptions::default(),
             replays_responses: false,
         }
     }
@@ -116,7 +122,6 @@ impl Demo {
                 world: world.clone(),
                 clock: clock.clone(),
                 api: api.clone(),
-                requires_dates: options.activeplatform_requires_dates,
                 options,
                 cache: options.replays_responses.then(Arc::default),
                 deliveries: Arc::default(),

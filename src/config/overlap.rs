@@ -18,6 +18,8 @@ struct View {
     provider: ProviderName,
     /// The keys beside `filters` that keep two accounts of the provider apart.
     scope_keys: &'static [&'static str],
+    /// Pairs of such a key and the switch that widens it.
+    scope_wideners: &'static [(&'static str, &'static str)],
     base_url: String,
     written: Dict,
 }
@@ -35,6 +37,7 @@ impl Overlaps {
             name: name.to_owned(),
             provider,
             scope_keys: entry.scope_keys,
+            scope_wideners: entry.scope_wideners,
             base_url: url.as_str().trim_end_matches('/').to_owned(),
             written,
         }));
@@ -67,7 +70,11 @@ impl View {
     fn overlaps(&self, other: &Self) -> bool {
         self.provider == other.provider
             && is_same_place(&self.base_url, &other.base_url)
-            && !apart(self.scope_keys, &self.written, &other.written)
+            && !apart(
+                (self.scope_keys, self.scope_wideners),
+                &self.written,
+                &other.written,
+            )
     }
 }
 
@@ -81,13 +88,18 @@ fn is_same_place(one: &str, other: &str) -> bool {
 }
 
 /// Whether the values of one of the keys, or of one filter, have nothing in common.
-fn apart(scope_keys: &[&str], one: &Dict, other: &Dict) -> bool {
+fn apart((scope_keys, wideners): (&[&str], &[(&str, &str)]), one: &Dict, other: &Dict) -> bool {
+    let is_widened = |key: &str| {
+        let mut wideners = wideners.iter().filter(|(widened, _)| *widened == key);
+        wideners.any(|(_, switch)| [one, other].iter().any(|written| is_on(written, switch)))
+    };
     let differ = |key: &str, one: &Dict, other: &Dict| {
         one.get(key)
             .zip(other.get(key))
             .is_some_and(|(one, other)| disjoint(one, other))
     };
-    if scope_keys.iter().any(|key| differ(key, one, other)) {
+    let mut narrow = scope_keys.iter().filter(|key| !is_widened(key));
+    if narrow.any(|key| differ(key, one, other)) {
         return true;
     }
     let (Some(Value::Dict(_, one)), Some(Value::Dict(_, other))) =
@@ -101,6 +113,14 @@ fn apart(scope_keys: &[&str], one: &Dict, other: &Dict) -> bool {
         "tag_value" => one.get("tag_key") == other.get("tag_key") && differ(key, one, other),
         key => differ(key, one, other),
     })
+}
+
+fn is_on(written: &Dict, switch: &str) -> bool {
+    match written.get(switch) {
+        Some(Value::Bool(_, is_on)) => *is_on,
+        Some(Value::String(_, text)) => text == "true",
+        _ => false,
+    }
 }
 
 /// Whether two values have nothing in common. An empty value means everything.
@@ -167,11 +187,23 @@ mod tests {
                 false,
             ),
             ("{granularity: daily}", "{granularity: hourly}", false),
+            ("{reseller_id: 1}", "{reseller_id: 2}", true),
+            (
+                "{reseller_id: 1, downstream: true}",
+                "{reseller_id: 2}",
+                false,
+            ),
+            (
+                "{reseller_id: 1, downstream: false}",
+                "{reseller_id: 2}",
+                true,
+            ),
         ] {
             let read = |text| Layer::yaml("test", text, &mut Diagnostics::default()).values;
-            let keys = ["cloud", "subscriptions"];
+            let keys = ["cloud", "subscriptions", "reseller_id"];
+            let keys = (&keys[..], &[("reseller_id", "downstream")][..]);
             for (one, other) in [(one, other), (other, one)] {
-                let apart = apart(&keys, &read(one), &read(other));
+                let apart = apart(keys, &read(one), &read(other));
                 assert_eq!(apart, want, "{one} {other}");
             }
         }

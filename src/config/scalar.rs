@@ -1,6 +1,6 @@
-//! Scalars with a format of their own: durations and calendar days.
+//! Scalars with a format of their own: durations, which providers have too, and calendar days.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,47 +9,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-/// A duration as humantime reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span(pub(super) Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl Visitor<'_> for Reader {
-            type Value = Span;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration such as 30m or 1h 30m")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-                humantime::parse_duration(text)
-                    .map(Span)
-                    .map_err(|_| E::custom("must be a duration such as 30m or 1h 30m"))
-            }
-        }
-        deserializer.deserialize_str(Reader)
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^\s*([0-9]+(\.[0-9]+)?\s*[A-Za-zµ]+\s*)+$|^0$",
-            "examples": ["30m", "1h 30m"],
-        })
-    }
-}
+pub(super) use crate::provider::config::Span;
 
 /// A calendar day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

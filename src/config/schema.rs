@@ -82,6 +82,8 @@ fn account(name: ProviderName, entry: &ProviderEntry, generator: &mut SchemaGene
         json!(entry.defaults.requests_per_second),
     );
     put_default(&mut poll, "concurrency", json!(entry.defaults.concurrency));
+    let restatement = entry.defaults.restatement.as_secs() / (24 * 60 * 60);
+    put_default(&mut poll, "restatement", json!(format!("{restatement}d")));
     put_default(&mut common, "timezone", json!(entry.defaults.timezone));
     let closes = humantime::format_duration(entry.defaults.day_closes_after);
     put_default(&mut common, "day_closes_after", json!(closes.to_string()));

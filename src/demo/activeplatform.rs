@@ -1,4 +1,4 @@
-//! The simulated `ActivePlatform` API: monthly analytics of a subscription, a reseller and its subscriptions.
+//! The simulated `ActivePlatform` API: final months and drafts of a subscription, resellers and their subscriptions.
 
 use axum::{
     Router,
@@ -7,13 +7,17 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, StatusCode, Uri};
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{
+    Drafts, second_sources,
     server::{ApiState, Query, response, text},
     setup,
-    world::operator::{CURRENCY, RESELLER},
+    world::{
+        days,
+        operator::{DOWNSTREAM, Operator, RESELLER, Subscription},
+    },
 };
 use crate::charge::Month;
 
@@ -24,28 +28,70 @@ const MAX_PERIODS: usize = 120;
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/api/v3/analytics_monthly", get(monthly))
+        .route("/api/v3/analytics_daily_drafts", get(drafts))
         .route("/api/v3/resellers/{reseller}", get(reseller))
+        .route(
+            "/api/v3/resellers/{reseller}/reseller_analytics",
+            get(second_sources::reseller_analytics),
+        )
+        .route(
+            "/api/v3/resellers/{reseller}/child_resellers",
+            get(child_resellers),
+        )
+        .route(
+            "/api/v3/resellers/{reseller}/child_reseller_subscriptions",
+            get(child_subscriptions),
+        )
         .route(
             "/api/v3/resellers/{reseller}/subscriptions",
             get(subscriptions),
         )
 }
 
+/// A subscription and the requested periods, as both methods of analytics take them.
+fn requested<'s>(
+    api_state: &'s ApiState,
+    headers: &HeaderMap,
+    query: &Query,
+) -> Result<(&'s Subscription, RequestedPeriods), Box<Response>> {
+    authorize(headers)?;
+    let requires_dates = api_state.options.activeplatform.requires_dates;
+    let requested = periods(query, requires_dates)?;
+    let wanted = query.text("subscription_id");
+    if wanted.is_empty() {
+        let detail = "subscription_id is required";
+        return Err(Box::new(error_response(StatusCode::BAD_REQUEST, detail)));
+    }
+    let id = wanted.parse().ok();
+    let known = id.and_then(|id| api_state.world.operator.subscription(id));
+    let known = known.ok_or_else(|| {
+        Box::new(error_response(
+            StatusCode::NOT_FOUND,
+            "no such subscription",
+        ))
+    })?;
+    Ok((known, requested))
+}
+
+/// Whether a day of the month after this one has come.
+fn has_come(month: Month, day: i8, today: Date) -> bool {
+    let days = i64::from(day) - 1;
+    today >= month.next().first_day().saturating_add(days.days())
+}
+
+fn today(api_state: &ApiState) -> Date {
+    api_state.clock.now().to_zoned(TimeZone::UTC).date()
+}
+
 async fn monthly(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     let query = Query::of(&uri);
-    let requested = authorize(&headers).and_then(|()| periods(&query, api_state.requires_dates));
-    let (months, dates) = match requested {
+    let (subscription, (mut months, dates)) = match requested(&api_state, &headers, &query) {
         Ok(requested) => requested,
         Err(error_response) => return *error_response,
     };
-    let wanted = query.text("subscription_id");
-    if wanted.is_empty() {
-        return error_response(StatusCode::BAD_REQUEST, "subscription_id is required");
+    if let Some(day) = api_state.options.activeplatform.final_from_day {
+        months.retain(|month| has_come(*month, day, today(&api_state)));
     }
-    let id = wanted.parse().ok();
-    let Some(subscription) = id.and_then(|id| api_state.world.operator.subscription(id)) else {
-        return error_response(StatusCode::NOT_FOUND, "no such subscription");
-    };
     let now = api_state.clock.now();
     let mut items = Vec::new();
     for month in &months {
@@ -64,7 +110,34 @@ async fn monthly(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri
     let months: Vec<_> = months.iter().map(ToString::to_string).collect();
     document(&json!({
         "billing_periods": months,
-        "subscription": {"id": wanted, "items": items},
+        "subscription": {"id": query.text("subscription_id"), "items": items},
+    }))
+}
+
+async fn drafts(State(api_state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
+    let options = api_state.options.activeplatform;
+    if let Drafts::Refused(status) = options.drafts {
+        return error_response(status, "no drafts for this token");
+    }
+    let query = Query::of(&uri);
+    let (subscription, (months, (from, to))) = match requested(&api_state, &headers, &query) {
+        Ok(requested) => requested,
+        Err(error_response) => return *error_response,
+    };
+    let (now, today) = (api_state.clock.now(), today(&api_state));
+    let mut items = Vec::new();
+    for day in days(from, to.min(today)) {
+        let month = Month::of(day);
+        let is_deleted = has_come(month, options.drafts_until_day, today);
+        if !months.contains(&month) || is_deleted || subscription.resources.is_empty() {
+            continue;
+        }
+        let totals = subscription.resources.iter();
+        let total = totals.map(|one| one.total(month, (day, day), now)).sum();
+        items.push(json!({"billed_day": day.to_string(), "total": decimal(total)}));
+    }
+    document(&json!({
+        "subscription": {"id": query.text("subscription_id"), "items": items},
     }))
 }
 
@@ -73,19 +146,65 @@ async fn reseller(
     Path(reseller): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(error_response) = authorize(&headers).and_then(|()| is_known(&reseller)) {
-        return *error_response;
-    }
+    let known = authorize(&headers).and_then(|()| currency(&reseller));
+    let currency = match known {
+        Ok(currency) => currency,
+        Err(error_response) => return *error_response,
+    };
     document(&json!({
         "data": {
             "id": reseller,
             "type": "resellers",
             "attributes": {
                 "name": "Demo Reseller",
-                "general": {"currency": CURRENCY, "language": "en"},
+                "general": {"currency": currency, "language": "en"},
             },
         },
     }))
+}
+
+async fn child_resellers(
+    State(api_state): State<ApiState>,
+    Path(reseller): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if !api_state.options.activeplatform.lists_resellers {
+        return error_response(StatusCode::NOT_FOUND, "no such method");
+    }
+    if let Err(error_response) = authorize(&headers).and_then(|()| is_top(&reseller)) {
+        return *error_response;
+    }
+    page(
+        &Query::of(&uri),
+        DOWNSTREAM.iter(),
+        |(id, parent, currency)| {
+            json!({
+                "id": id.to_string(),
+                "type": "resellers",
+                "attributes": {
+                    "parent_id": parent.to_string(),
+                    "general": {"name": format!("Reseller {id}"), "currency": currency},
+                },
+            })
+        },
+    )
+}
+
+async fn child_subscriptions(
+    State(api_state): State<ApiState>,
+    Path(reseller): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if !api_state.options.activeplatform.lists_subscriptions {
+        return error_response(StatusCode::NOT_FOUND, "no such method");
+    }
+    if let Err(error_response) = authorize(&headers).and_then(|()| is_top(&reseller)) {
+        return *error_response;
+    }
+    let all = api_state.world.operator.downstream.iter();
+    page(&Query::of(&uri), all, |known| listed(&api_state, known))
 }
 
 async fn subscriptions(
@@ -94,10 +213,54 @@ async fn subscriptions(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if let Err(error_response) = authorize(&headers).and_then(|()| is_known(&reseller)) {
+    if let Err(error_response) = authorize(&headers).and_then(|()| currency(&reseller)) {
         return *error_response;
     }
     let query = Query::of(&uri);
+    let among = |key: &str, value: &str| {
+        let list = query.text(key);
+        list.is_empty() || list.split(',').any(|wanted| wanted.trim() == value)
+    };
+    let operator = &api_state.world.operator;
+    let of_reseller = operator
+        .subscriptions
+        .iter()
+        .chain(&operator.downstream)
+        .filter(|known| {
+            known.reseller.to_string() == reseller
+                && among("filter[status]", known.status)
+                && among("filter[account_id]", &known.account.to_string())
+        });
+    page(&query, of_reseller, |known| listed(&api_state, known))
+}
+
+/// A subscription as a list has it.
+fn listed(api_state: &ApiState, known: &Subscription) -> Value {
+    let mut item = json!({
+        "id": known.id.to_string(),
+        "type": "subscriptions",
+        "attributes": {
+            "created_at": "2024-03-01T09:12:44.120+03:00",
+            "updated_at": "2025-01-15T17:02:03.004+03:00",
+            "plan_id": 12,
+            "account_id": known.account,
+            "name": known.name,
+            "trial": false,
+            "status": known.status,
+        },
+    });
+    if api_state.options.activeplatform.names_reseller {
+        item["attributes"]["reseller_id"] = json!(known.reseller);
+    }
+    item
+}
+
+/// The requested page of a list.
+fn page<'a, T: 'a>(
+    query: &Query,
+    all: impl Iterator<Item = &'a T>,
+    item: impl Fn(&T) -> Value,
+) -> Response {
     let (Ok(number), Ok(size)) = (
         query.parsed::<usize>("page[number]"),
         query.parsed::<usize>("page[size]"),
@@ -108,42 +271,13 @@ async fn subscriptions(
     if number == 0 || size == 0 {
         return error_response(StatusCode::BAD_REQUEST, "no such page");
     }
-    let among = |key: &str, value: &str| {
-        let list = query.text(key);
-        list.is_empty() || list.split(',').any(|wanted| wanted.trim() == value)
-    };
-    let data: Vec<Value> = api_state
-        .world
-        .operator
-        .subscriptions
-        .iter()
-        .filter(|known| {
-            among("filter[status]", known.status)
-                && among("filter[account_id]", &known.account.to_string())
-        })
-        .skip((number - 1).saturating_mul(size))
-        .take(size)
-        .map(|known| {
-            json!({
-                "id": known.id.to_string(),
-                "type": "subscriptions",
-                "attributes": {
-                    "created_at": "2024-03-01T09:12:44.120+03:00",
-                    "updated_at": "2025-01-15T17:02:03.004+03:00",
-                    "plan_id": 12,
-                    "account_id": known.account,
-                    "name": known.name,
-                    "trial": false,
-                    "status": known.status,
-                },
-            })
-        })
-        .collect();
+    let before = (number - 1).saturating_mul(size);
+    let data: Vec<Value> = all.skip(before).take(size).map(item).collect();
     document(&json!({"data": data}))
 }
 
 /// The token and the two media types that every request needs.
-fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
+pub(super) fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
     if text(headers, "x-api-token") != setup::ACTIVEPLATFORM_TOKEN {
         return Err(Box::new(error_response(
             StatusCode::UNAUTHORIZED,
@@ -159,14 +293,22 @@ fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
     Ok(())
 }
 
-fn is_known(reseller: &str) -> Result<(), Box<Response>> {
+/// The currency of a reseller that there is.
+pub(super) fn currency(reseller: &str) -> Result<&'static str, Box<Response>> {
+    let currency = reseller.parse().ok().and_then(Operator::currency);
+    currency.ok_or_else(no_such_reseller)
+}
+
+/// Only the reseller at the top has others below it.
+fn is_top(reseller: &str) -> Result<(), Box<Response>> {
     if reseller == RESELLER.to_string() {
         return Ok(());
     }
-    Err(Box::new(error_response(
-        StatusCode::NOT_FOUND,
-        "no such reseller",
-    )))
+    Err(no_such_reseller())
+}
+
+fn no_such_reseller() -> Box<Response> {
+    Box::new(error_response(StatusCode::NOT_FOUND, "no such reseller"))
 }
 
 /// The requested billing periods, and the days that bound them.
@@ -224,11 +366,11 @@ fn decimal(total: f64) -> String {
     }
 }
 
-fn document(body: &Value) -> Response {
+pub(super) fn document(body: &Value) -> Response {
     response(StatusCode::OK, MEDIA_TYPE, body.to_string())
 }
 
-fn error_response(status: StatusCode, detail: &str) -> Response {
+pub(super) fn error_response(status: StatusCode, detail: &str) -> Response {
     let body = json!({"errors": [{
         "status": status.as_u16().to_string(),
         "title": status.canonical_reason(),

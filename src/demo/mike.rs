@@ -39,6 +39,13 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
             "Content-Type must be application/json",
         );
     }
+    let options = api_state.options.mike;
+    if let Some(name) = options
+        .required_header
+        .filter(|name| !headers.contains_key(*name))
+    {
+        return error_response(StatusCode::BAD_REQUEST, &format!("{name} is missing"));
+    }
     let query = match serde_json::from_slice::<LogQuery>(body) {
         Ok(query) => query,
         Err(error) => return error_response(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -50,8 +57,11 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
         .logs(first, date(now), now)
         .iter()
         .map(|log| LogRow::of(mike, log))
-        .filter(|row| query.matches(row) && (!own || row.own))
+        .filter(|row| query.matches(row) && (!own || row.own) && !options.is_empty)
         .collect();
+    if options.hides_projects {
+        rows.iter_mut().for_each(|row| row.project = None);
+    }
     if !query.aggregate_by.is_empty() {
         rows = match query.aggregate(rows) {
             Ok(rows) => rows,
@@ -61,10 +71,15 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
     if let Err(detail) = query.sort(&mut rows) {
         return error_response(StatusCode::BAD_REQUEST, &detail);
     }
-    let limit = if query.limit == 0 {
-        usize::MAX
+    let limit = match (query.limit, options.max_limit) {
+        (0, max) => max.unwrap_or(usize::MAX),
+        (limit, max) => max.map_or(limit, |max| max.min(limit)),
+    };
+    let echoed_limit = options.max_limit.map_or(query.limit, |_| limit);
+    let echoed_offset = if options.echoes_no_offset {
+        0
     } else {
-        query.limit
+        query.offset
     };
     let data: Vec<Value> = rows
         .iter()
@@ -74,7 +89,7 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
         .collect();
     json_response(
         StatusCode::OK,
-        &json!({"offset": query.offset, "limit": query.limit, "data": data}),
+        &json!({"offset": echoed_offset, "limit": echoed_limit, "data": data}),
     )
 }
 

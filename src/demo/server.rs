@@ -152,7 +152,6 @@ pub(super) struct ApiState {
     pub(super) world: Arc<World>,
     pub(super) clock: Clock,
     pub(super) api: Arc<SimulatedApi>,
-    pub(super) requires_dates: bool,
     pub(super) options: Options,
     pub(super) cache: Option<Arc<ResponseCache>>,
     pub(super) deliveries: Arc<Deliveries>,

@@ -80,8 +80,9 @@ impl Pages {
         self.received
     }
 
-    /// Checks the key of the next row of a page whose rows have no id: two equal ones on one page are two rows. True if the row is to be used; false if it repeats one of a first page
-    /// that is longer than requested, so that the server has no paging.
+    /// Checks the key of the next row of a page whose rows have no id: two equal ones on one page are two rows. True if
+    /// the row is to be used; false if it repeats one of a first page that is longer than requested, so that the server
+    /// has no paging.
     pub fn row<K: Hash>(&mut self, key: K) -> Result<bool, PageError> {
         let key = self.hasher.hash_one(key);
         let number = self.next_number();
@@ -107,6 +108,12 @@ impl Pages {
             Entry::Occupied(entry) if *entry.get() != number => Err(PageError::OnEarlierPage),
             Entry::Occupied(_) => Ok(true),
         }
+    }
+
+    /// Whether the page whose rows came last only repeats a first one that is longer than requested: the server has no
+    /// paging.
+    pub fn is_unpaged(&self) -> bool {
+        self.page.repeats
     }
 
     /// Ends a page. False if the list ends with it: it was empty, or repeated the first one.

@@ -58,6 +58,13 @@ impl Request {
         self
     }
 
+    /// Sets a header that the operator named. It was checked with the configuration.
+    #[must_use]
+    pub fn configured_header(mut self, name: &HeaderName, value: &HeaderValue) -> Self {
+        self.headers.insert(name.clone(), value.clone());
+        self
+    }
+
     /// Sends a JSON body.
     #[must_use]
     pub fn json(mut self, body: &impl Serialize) -> Self {

@@ -63,6 +63,12 @@ impl Sums {
         }
     }
 
+    /// Whether any amount is of the month as a whole, so that what its days cost is not known.
+    pub fn has_whole_month(&self) -> bool {
+        let mut days = self.columns.iter().map(Column::day_totals);
+        days.any(|days| days.first().is_some_and(|(day, _)| *day == 0))
+    }
+
     /// The columns of one measure, one for each unit.
     pub fn columns_of(&self, measure: Measure) -> impl Iterator<Item = &Column> {
         self.columns

@@ -1,50 +1,48 @@
-//! `ActivePlatform`, monthly expenses: GET `/api/v3/analytics_monthly` for each subscription.
+//! `ActivePlatform`, expenses of subscriptions: GET `/api/v3/analytics_monthly` for final data, and for months that it does
+//! not name GET `/api/v3/analytics_daily_drafts`.
 //!
 //! Source: the reseller API reference at docs.activeplatform.com. Refresh: not documented; hourly is plenty.
 //! Permission: the API token of a manager, who must see the subscriptions, and the reseller where they are
 //! discovered. Amounts are in the reseller's currency and leave the partner's discounts out; negative ones are refunds.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+    second_source::{Check, ClosedMonth},
 };
 use crate::{
-    charge::{Measure, Month, SharedSink, currency::is_currency},
+    charge::{Measure, Month, SharedSink},
     error::ProviderError,
-    http_client::{Folded, Frame, Http, PageContent, Pages, Request},
+    http_client::{Fold, Folded, Frame, Http, Request},
 };
 
 pub use self::config::Config;
 use self::{
     charges::Expenses,
-    config::PeriodMode,
-    responses::{AnalyticsResponse, ResellerResponse, SubscriptionsResponse, subscriptions},
+    config::{CurrentMonth, PeriodMode},
+    discovery::{Currencies, Scope},
+    drafts::DraftsOff,
+    responses::AnalyticsResponse,
 };
 
 mod charges;
+mod checks;
 mod config;
+mod discovery;
+mod drafts;
 mod responses;
 #[cfg(test)]
 mod tests;
-
-/// The documented default, which every server must support.
-const PAGE_SIZE: usize = 50;
-/// How long a reseller's currency is cached.
-const CURRENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-
-/// Whose expenses are fetched.
-#[derive(Debug)]
-enum Scope {
-    Subscriptions(Vec<String>),
-    Reseller(String),
-}
 
 /// One account's connection to one installation.
 #[derive(Debug)]
@@ -54,12 +52,33 @@ struct ActivePlatform {
     /// As configured; `None` for the reseller's.
     currency: Option<String>,
     period_mode: PeriodMode,
-    /// Whether the last successful request needed dates.
-    dates_needed: AtomicBool,
-    /// The reseller's currency and when it was read.
-    cached_currency: Mutex<Option<(Timestamp, String)>>,
+    current_month: CurrentMonth,
+    /// Final data: months, with resources.
+    monthly: Method,
+    /// Drafts: days, with totals only.
+    daily_drafts: Method,
+    drafts_off: DraftsOff,
+    currencies: Currencies,
     dimensions: Vec<Dimension>,
     tags: Vec<String>,
+}
+
+/// A method that reports months of a subscription.
+#[derive(Debug)]
+struct Method {
+    /// The last segment of its path.
+    name: &'static str,
+    /// Whether the last successful request needed dates.
+    dates_needed: AtomicBool,
+}
+
+impl Method {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            dates_needed: AtomicBool::new(false),
+        }
+    }
 }
 
 fn dimensions(tags: &[String]) -> Vec<Dimension> {
@@ -83,7 +102,12 @@ impl Provider for ActivePlatform {
     }
 
     fn measures(&self) -> Vec<(Measure, Granularity)> {
-        vec![(Measure::BilledCost, Granularity::Month)]
+        // Final data has months, drafts have days: a month of a part has either.
+        let granularity = match self.current_month {
+            CurrentMonth::Analytics => Granularity::Month,
+            CurrentMonth::Auto | CurrentMonth::Drafts => Granularity::Day,
+        };
+        vec![(Measure::BilledCost, granularity)]
     }
 
     fn month_fetch(&self) -> MonthFetch {
@@ -97,7 +121,9 @@ impl Provider for ActivePlatform {
         Box::pin(async move {
             match &self.scope {
                 Scope::Subscriptions(ids) => Ok(ids.iter().map(Part::new).collect()),
-                Scope::Reseller(id) => self.discover(id, poll.now).await,
+                Scope::Reseller { id, downstream } => {
+                    self.discover(id, *downstream, poll.now).await
+                }
             }
         })
     }
@@ -110,16 +136,13 @@ impl Provider for ActivePlatform {
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
-            let read = self.expenses(part, poll, sink).await;
-            let read = read.map_err(|error| match &self.scope {
-                // A reseller also lists subscriptions for which there are no expenses, such as those of other products.
-                Scope::Reseller(_) if matches!(error.status(), Some(404 | 422)) => {
-                    error.not_applicable()
-                }
-                _ => error,
-            });
-            read.map(|()| Fetched::replaced())
+            self.expenses(part, poll, sink).await?;
+            Ok(Fetched::replaced())
         })
+    }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
     }
 }
 
@@ -132,124 +155,119 @@ enum PeriodParameters {
 }
 
 impl ActivePlatform {
-    /// The reseller's subscriptions in every state: one that has stopped still has cost. Each part has the currency,
-    /// so that it can be fetched while the reseller cannot be read.
-    async fn discover(&self, reseller: &str, now: Timestamp) -> Result<Vec<Part>, ProviderError> {
-        let currency = match &self.currency {
-            Some(currency) => currency.clone(),
-            None => self.reseller_currency(reseller, now).await?,
-        };
-        let mut parts = Vec::new();
-        let mut pages = Pages::new(PAGE_SIZE, self.http.bounds().pages);
-        loop {
-            let number = pages.next_number();
-            let request = self
-                .get(&["api", "v3", "resellers", reseller, "subscriptions"])
-                .query("page[number]", &number.to_string())
-                .query("page[size]", &PAGE_SIZE.to_string());
-            let body = self.http.body(&request).await?;
-            let page: SubscriptionsResponse<'_> = request.read(&body)?;
-            let place = format!("{}: page {number}", request.place());
-            let mut parts_of_page = subscriptions(&page.data, &currency, &place)?;
-            let content =
-                pages.retain_new(&request.place(), &mut parts_of_page, |part| part.id.clone())?;
-            parts.extend(parts_of_page);
-            let is_last = match content {
-                PageContent::New => page.links.is_some_and(|links| links.is_last()),
-                PageContent::Repeated => !page.links.is_some_and(|links| links.has_next()),
-                PageContent::Empty => true,
-            };
-            if is_last {
-                return Ok(parts);
-            }
-        }
-    }
-
-    /// The reseller's currency, read once a day.
-    async fn reseller_currency(
-        &self,
-        reseller: &str,
-        now: Timestamp,
-    ) -> Result<String, ProviderError> {
-        let cached = self
-            .cached_currency
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some((read, currency)) = cached
-            && now.duration_since(read) < CURRENCY_LIFETIME
-        {
-            return Ok(currency);
-        }
-        let request = self.get(&["api", "v3", "resellers", reseller]);
-        let response: ResellerResponse = self.http.json(&request).await?;
-        let currency = response.data.attributes.general.currency;
-        if !is_currency(&currency) {
-            return Err(ProviderError::malformed(format!(
-                "{}: field currency: must be three capital letters",
-                request.place()
-            )));
-        }
-        *self
-            .cached_currency
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some((now, currency.clone()));
-        Ok(currency)
-    }
-
-    /// The expenses of one subscription, all months in one request.
+    /// The expenses of one subscription: final data for the months that it names, drafts for the current and the previous
+    /// month otherwise. What neither names is withheld.
     async fn expenses(
         &self,
         part: &Part,
         poll: &PollRequest,
         sink: &SharedSink,
     ) -> Result<(), ProviderError> {
-        let (Some(&first), Some(&last)) = (poll.months.iter().min(), poll.months.iter().max())
-        else {
-            return Ok(());
+        let currency = self.currency_of(part, poll.now).await?;
+        let is_final =
+            |month: &Month| self.current_month != CurrentMonth::Drafts || *month != poll.current;
+        let requested: Vec<Month> = poll.months.iter().copied().filter(is_final).collect();
+        let named = self
+            .final_expenses(part, poll, requested, &currency, sink)
+            .await?;
+        let unnamed: BTreeSet<Month> = poll
+            .months
+            .iter()
+            .copied()
+            .filter(|month| !named.contains(month))
+            .collect();
+        let drafted = match self.current_month {
+            CurrentMonth::Analytics => BTreeSet::new(),
+            CurrentMonth::Auto | CurrentMonth::Drafts => {
+                self.drafts(part, poll, &unnamed, &currency, sink).await?
+            }
         };
-        let currency = match (&self.currency, part.attribute("currency"), &self.scope) {
-            (Some(currency), ..) => currency.clone(),
-            (None, "", Scope::Reseller(id)) => self.reseller_currency(id, poll.now).await?,
-            (None, currency, _) => currency.to_owned(),
+        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+        for &month in &unnamed {
+            if drafted.contains(&month) {
+                sink.report(month);
+                sink.provisional(month);
+            } else {
+                sink.withhold(month);
+            }
+        }
+        Ok(())
+    }
+
+    /// The currency of a part's amounts: each part that was discovered has it, so that it can be fetched while the
+    /// reseller cannot be read.
+    async fn currency_of(&self, part: &Part, now: Timestamp) -> Result<String, ProviderError> {
+        match (&self.currency, part.attribute("currency"), &self.scope) {
+            (Some(currency), ..) => Ok(currency.clone()),
+            (None, "", Scope::Reseller { id, .. }) => self.reseller_currency(id, now).await,
+            (None, currency, _) => Ok(currency.to_owned()),
+        }
+    }
+
+    /// Final data of one subscription, all months in one request. Returns the months that it names.
+    async fn final_expenses(
+        &self,
+        part: &Part,
+        poll: &PollRequest,
+        months: Vec<Month>,
+        currency: &str,
+        sink: &SharedSink,
+    ) -> Result<Vec<Month>, ProviderError> {
+        let (Some(&first), Some(&last)) = (months.iter().min(), months.iter().max()) else {
+            return Ok(Vec::new());
         };
         let collector = || Expenses {
             part: part.clone(),
-            months: poll.months.clone(),
-            currency: currency.clone(),
+            months: months.clone(),
+            currency: currency.to_owned(),
             tags: self.tags.clone(),
             rows: 0,
             first_rows: Vec::new(),
         };
         let (request, read) = self
-            .request_months(&part.id, (first, last), poll, sink, collector)
-            .await?;
+            .request_months(
+                &self.monthly,
+                &part.id,
+                (first, last),
+                poll,
+                sink,
+                collector,
+            )
+            .await
+            .map_err(|error| match &self.scope {
+                // A reseller also lists subscriptions for which there are no expenses, such as those of other products.
+                Scope::Reseller { .. } if matches!(error.status(), Some(404 | 422)) => {
+                    error.not_applicable()
+                }
+                _ => error,
+            })?;
         let response: AnalyticsResponse<'_> = request.read(&read.envelope)?;
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
         read.fold.finish(&response, &request.place(), &mut *sink)
     }
 
     /// Requests with the parameters that worked last, and with the others if those are refused.
-    async fn request_months(
+    async fn request_months<F: Fold>(
         &self,
+        method: &Method,
         subscription: &str,
         (first, last): (Month, Month),
         poll: &PollRequest,
         sink: &SharedSink,
-        collector: impl Fn() -> Expenses,
-    ) -> Result<(Request, Folded<Expenses>), ProviderError> {
+        collector: impl Fn() -> F,
+    ) -> Result<(Request, Folded<F>), ProviderError> {
         const ROWS: Frame = Frame::Inside(&["subscription", "items"]);
         let (parameters, fallback) = match self.period_mode {
             PeriodMode::Periods => (PeriodParameters::Periods, None),
             PeriodMode::Dates => (PeriodParameters::Dates, None),
-            PeriodMode::Auto if self.dates_needed.load(Ordering::Relaxed) => {
+            PeriodMode::Auto if method.dates_needed.load(Ordering::Relaxed) => {
                 (PeriodParameters::Both, Some(PeriodParameters::Periods))
             }
             PeriodMode::Auto => (PeriodParameters::Periods, Some(PeriodParameters::Both)),
         };
         let build_request = |parameters: PeriodParameters| {
             let mut request = self
-                .get(&["api", "v3", "analytics_monthly"])
+                .get(&["api", "v3", method.name])
                 .query("subscription_id", subscription);
             if parameters != PeriodParameters::Dates {
                 request = request
@@ -274,7 +292,8 @@ impl ActivePlatform {
         };
         let request = build_request(fallback);
         let read = self.http.rows(&request, ROWS, sink, collector()).await?;
-        self.dates_needed
+        method
+            .dates_needed
             .store(fallback == PeriodParameters::Both, Ordering::Relaxed);
         Ok((request, read))
     }

@@ -2,13 +2,17 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    fmt,
     path::PathBuf,
     time::Duration,
 };
 
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error, Visitor},
+};
 use url::Url;
 
 use crate::{
@@ -54,6 +58,10 @@ pub trait ProviderConfig: DeserializeOwned + JsonSchema {
 
     /// How many days a credential lives by default, if that is few enough to be watched.
     const CREDENTIAL_DAYS: Option<u16> = None;
+
+    /// Pairs of a key of [`Self::SCOPE_KEYS`] and a switch that widens it to what other values of the key stand for, so
+    /// that differing values no longer keep two accounts apart.
+    const SCOPE_WIDENERS: &'static [(&'static str, &'static str)] = &[];
 
     /// Its keys that only say how something is fetched: sums that are known stay what they are when one changes.
     const FETCH_KEYS: &'static [&'static str] = &[];
@@ -245,5 +253,47 @@ impl JsonSchema for Text {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+/// A duration as humantime reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as 30m or 1h 30m")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+                humantime::parse_duration(text)
+                    .map(Span)
+                    .map_err(|_| E::custom("must be a duration such as 30m or 1h 30m"))
+            }
+        }
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": r"^\s*([0-9]+(\.[0-9]+)?\s*[A-Za-zµ]+\s*)+$|^0$",
+            "examples": ["30m", "1h 30m"],
+        })
     }
 }

@@ -7,16 +7,23 @@
 use std::sync::PoisonError;
 
 use futures_util::future::BoxFuture;
-use jiff::{ToSpan, civil::Date, tz::TimeZone};
+use http::{HeaderName, HeaderValue};
+use jiff::{
+    SignedDuration, ToSpan,
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
 use serde_json::json;
 
 use super::{
     Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+    second_source::{Check, ClosedMonth},
 };
 use crate::{
     charge::{Measure, SharedSink},
     error::{ProviderError, Reason},
-    http_client::{Frame, Http, Pages},
+    http_client::{Frame, Http, Pages, Request},
+    json::scalars::Number,
 };
 
 pub use self::config::Config;
@@ -27,13 +34,12 @@ use self::{
 };
 
 mod charges;
+mod checks;
 mod config;
 mod responses;
 #[cfg(test)]
 mod tests;
 
-/// How many rows a page is requested to have.
-const PAGE_SIZE: usize = 1000;
 /// The field of the metric type, in requests and rows.
 const METRIC_TYPE: &str = "metricType";
 
@@ -47,6 +53,12 @@ struct Mike {
     /// The metric types that are levels.
     levels: Vec<String>,
     api_version: Option<String>,
+    /// How many rows a page is requested to have.
+    page_size: usize,
+    /// What the operator adds to every request.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// A level that is this much older than the newest one no longer counts.
+    level_max_age: SignedDuration,
     dimensions: Vec<Dimension>,
 }
 
@@ -95,15 +107,30 @@ impl Provider for Mike {
             Ok(Fetched::replaced())
         })
     }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
+    }
 }
 
 /// One query of the log, apart from the configured filters, which every query has.
 #[derive(Clone, Copy)]
 struct Query<'a> {
-    from: Date,
-    to: Date,
+    from: DateTime,
+    to: DateTime,
     metric_type: Option<&'a str>,
-    by_day: bool,
+    aggregation: Aggregation,
+}
+
+/// How the API adds up rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aggregation {
+    /// Not at all.
+    None,
+    /// Rows of one day that are the same in everything else.
+    Day,
+    /// All rows of a tenant, metric type and unit.
+    All,
 }
 
 impl Mike {
@@ -112,6 +139,7 @@ impl Mike {
         let Some((from, to)) = date_range(poll) else {
             return Ok(());
         };
+        let mut seen = Seen::default();
         let filter = self
             .filters
             .iter()
@@ -119,63 +147,95 @@ impl Mike {
             .map(|(_, value)| value.as_str());
         if filter.is_none_or(|metric_type| !self.is_level(metric_type)) {
             let query = Query {
-                from,
-                to,
+                from: midnight(from),
+                to: midnight(to),
                 metric_type: filter,
-                by_day: true,
+                aggregation: Aggregation::Day,
             };
             let months = poll.months.clone();
             let levels = self.levels.clone();
-            self.read_log(query, sink, Collector::Flows { months, levels })
+            let read = self
+                .read_log(query, sink, Collector::Flows { months, levels })
                 .await?;
-        }
-        if !poll.months.contains(&poll.current) {
-            return Ok(());
+            seen.add(&read);
         }
         let is_selected =
             |level: &&String| filter.is_none_or(|metric_type| is_same(metric_type, level));
-        for level in self.levels.iter().filter(is_selected) {
-            let query = Query {
-                from,
-                to,
-                metric_type: Some(level),
-                by_day: false,
-            };
-            let months = poll.months.clone();
-            let readings = Readings::default();
-            let collected = self
-                .read_log(query, sink, Collector::Levels { months, readings })
+        if poll.months.contains(&poll.current) {
+            let levels = self.levels.iter().filter(is_selected);
+            self.read_levels(levels, (from, to), sink, &mut seen)
                 .await?;
-            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-            collected
-                .charge(&mut *sink)
-                .map_err(|error| error.at(level, 0))?;
+        }
+        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(remark) = seen.remark(self.log) {
+            sink.remark(remark);
         }
         Ok(())
+    }
+
+    /// Reads each level in a query of its own, with every reading, and charges the newest of each resource.
+    async fn read_levels(
+        &self,
+        levels: impl Iterator<Item = &String> + Send,
+        (from, to): (Date, Date),
+        sink: &SharedSink,
+        seen: &mut Seen,
+    ) -> Result<(), ProviderError> {
+        // A reading that may still count may be older than the previous month.
+        let oldest = to
+            .saturating_sub(EDGE.days())
+            .saturating_sub(self.level_max_age);
+        let days = from.saturating_add(MARGIN.days()).min(oldest)..=to;
+        let mut readings = Readings::of(days);
+        for level in levels {
+            let query = Query {
+                from: midnight(from.min(oldest.saturating_sub(MARGIN.days()))),
+                to: midnight(to),
+                metric_type: Some(level),
+                aggregation: Aggregation::None,
+            };
+            let read = self
+                .read_log(query, sink, Collector::Levels(readings))
+                .await?;
+            seen.add(&read);
+            let Collector::Levels(read) = read.collector else {
+                return Ok(());
+            };
+            readings = read;
+        }
+        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+        readings
+            .charge(self.level_max_age, &mut *sink)
+            .map_err(|error| error.at("levels", 0))
     }
 
     fn is_level(&self, metric_type: &str) -> bool {
         contains(&self.levels, metric_type)
     }
 
-    /// Reads the rows of one query page by page, each as it arrives, and returns the collector that received them.
+    /// Reads the rows of one query page by page, each as it arrives.
     async fn read_log(
         &self,
         query: Query<'_>,
         sink: &SharedSink,
         collector: Collector,
-    ) -> Result<Collector, ProviderError> {
+    ) -> Result<LogRows, ProviderError> {
         let mut rows = LogRows {
             metric_type: query.metric_type.map(str::to_owned),
-            pages: Pages::new(PAGE_SIZE, self.http.bounds().pages),
+            pages: Pages::new(self.page_size, self.http.bounds().pages),
+            has_project: false,
             collector,
         };
         loop {
+            let offset = rows.pages.received();
             let mut request = self
                 .http
                 .post(&["log", self.log.as_str()])
                 .page(rows.pages.next_number())
-                .json(&self.body(query, rows.pages.received()));
+                .json(&self.body(query, offset));
+            for (name, value) in &self.headers {
+                request = request.configured_header(name, value);
+            }
             if let Some(version) = &self.api_version {
                 request = request.header("api-version", version);
             }
@@ -184,22 +244,64 @@ impl Mike {
                 .rows(&request, Frame::Inside(&["data"]), sink, rows)
                 .await
                 .map_err(|error| self.explain_forbidden(error))?;
-            let _: PageResponse = request.read(&read.envelope)?;
+            let page: PageResponse = request.read(&read.envelope)?;
             rows = read.fold;
-            if !rows.pages.end(&request.place())? {
-                return Ok(rows.collector);
+            let is_unpaged = rows.pages.is_unpaged();
+            let has_next = rows.pages.end(&request.place())?;
+            if !is_unpaged {
+                self.check_echo(&page, offset, &request, sink)?;
+            }
+            if !has_next {
+                return Ok(rows);
             }
         }
+    }
+
+    /// Compares what a page repeats of its request. Rows from another offset would be counted twice or be missing. With
+    /// another limit the pages are complete, since offsets follow the rows that came.
+    fn check_echo(
+        &self,
+        page: &PageResponse,
+        offset: u64,
+        request: &Request,
+        sink: &SharedSink,
+    ) -> Result<(), ProviderError> {
+        if let Some(Number(echoed)) = page.offset
+            && (echoed - offset as f64).abs() >= 1.0
+        {
+            return Err(ProviderError::malformed(format!(
+                "{}: field offset: the page begins at {echoed}, {offset} was requested",
+                request.place()
+            )));
+        }
+        if let Some(Number(echoed)) = page.limit
+            && (echoed - self.page_size as f64).abs() >= 1.0
+        {
+            let remark = format!(
+                "the API answers with the limit {echoed} in place of page_size: {}",
+                self.page_size
+            );
+            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            sink.remark(&remark);
+        }
+        Ok(())
     }
 
     /// The body of a request. What `aggregateBy` does not name is not aggregated, so that every dimension is reported.
     fn body(&self, query: Query<'_>, offset: u64) -> serde_json::Value {
         let mut body = json!({
-            "from": format!("{}T00:00:00Z", query.from),
-            "to": format!("{}T00:00:00Z", query.to),
+            "from": format!("{}Z", query.from),
+            "to": format!("{}Z", query.to),
         });
-        if query.by_day {
-            body["aggregateBy"] = json!({ "Time": "day" });
+        match query.aggregation {
+            Aggregation::None => {}
+            Aggregation::Day => body["aggregateBy"] = json!({ "Time": "day" }),
+            Aggregation::All => {
+                body["aggregateBy"] = json!({
+                    "Time": "all", "ProjectId": "all", "ResourceId": "all", "OperationId": "all",
+                    "BillingReference": "all",
+                });
+            }
         }
         for (field, value) in &self.filters {
             body[*field] = json!(value);
@@ -209,10 +311,14 @@ impl Mike {
         }
         // Oldest first, so that rows logged meanwhile come last and move no row to another page. An aggregated row
         // has no id.
-        body["sortBy"] = json!(if query.by_day { "ValidFrom" } else { "Id" });
+        body["sortBy"] = json!(match query.aggregation {
+            Aggregation::None => "Id",
+            Aggregation::Day => "ValidFrom",
+            Aggregation::All => "MetricType",
+        });
         body["sortOrder"] = json!("Asc");
         body["offset"] = json!(offset);
-        body["limit"] = json!(PAGE_SIZE);
+        body["limit"] = json!(self.page_size);
         body
     }
 
@@ -229,6 +335,45 @@ impl Mike {
     }
 }
 
+fn midnight(day: Date) -> DateTime {
+    day.to_datetime(Time::midnight())
+}
+
+/// What all queries of one poll found.
+#[derive(Default)]
+struct Seen {
+    rows: u64,
+    has_project: bool,
+}
+
+impl Seen {
+    fn add(&mut self, read: &LogRows) {
+        self.rows += read.pages.received();
+        self.has_project |= read.has_project;
+    }
+
+    /// What an operator should check: a key without rights can log in and sees nothing, or no projects.
+    fn remark(&self, log: Log) -> Option<&'static str> {
+        match (self.rows, log) {
+            (0, Log::List) => Some(
+                "the consumption log is empty, which does not prove that nothing was used: the API account of the key must be an Owner of the site to read the log of all, and each project must be shared with it",
+            ),
+            (0, Log::MyList) => Some(
+                "the consumption log is empty, which does not prove that nothing was used: `my-list` has what the key itself consumed, in projects that are shared with its API account",
+            ),
+            _ if !self.has_project => Some(
+                "no row of the consumption log names a project: share each project with the API account of the key, as Contributor or more",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The API leaves out a row that touches an edge, so that queries begin this many days before the first that counts.
+const MARGIN: i64 = 7;
+/// How many days after the last that counts a query of the current month ends.
+const EDGE: i64 = 2;
+
 /// From seven days before the first month to the end of tomorrow, or to seven days after the last month where that is
 /// over, in UTC; `None` if no month is requested. The API leaves out a row that touches an edge, so both edges are well
 /// outside the requested months.
@@ -237,9 +382,9 @@ fn date_range(poll: &PollRequest) -> Option<(Date, Date)> {
     let last = poll.months.iter().max()?.last_day();
     let today = poll.now.to_zoned(TimeZone::UTC).date();
     Some((
-        first.saturating_sub(7.days()),
+        first.saturating_sub(MARGIN.days()),
         today
-            .saturating_add(2.days())
+            .saturating_add(EDGE.days())
             .min(last.saturating_add(8.days())),
     ))
 }

@@ -78,6 +78,8 @@ pub struct ProviderEntry {
     pub cached_for: Option<Duration>,
     /// How many days a credential lives, see [`ProviderConfig::CREDENTIAL_DAYS`].
     pub credential_days: Option<u16>,
+    /// The switches that widen a scope, see [`ProviderConfig::SCOPE_WIDENERS`].
+    pub scope_wideners: &'static [(&'static str, &'static str)],
     /// The keys that only say how something is fetched, see [`ProviderConfig::FETCH_KEYS`].
     pub fetch_keys: &'static [&'static str],
     /// The currency of accounts that name none, see [`ProviderConfig::CURRENCY`].
@@ -98,6 +100,7 @@ impl ProviderEntry {
             scope_keys: C::SCOPE_KEYS,
             cached_for: C::CACHED_FOR,
             credential_days: C::CREDENTIAL_DAYS,
+            scope_wideners: C::SCOPE_WIDENERS,
             fetch_keys: C::FETCH_KEYS,
             currency: C::CURRENCY,
             build: |values, context| {
@@ -139,7 +142,16 @@ mod tests {
             let entry = provider.entry();
             let schema = (entry.schema)(&mut SchemaGenerator::default());
             let keys = schema.get("properties").unwrap();
-            for key in entry.scope_keys.iter().chain(entry.fetch_keys) {
+            let wideners = entry
+                .scope_wideners
+                .iter()
+                .flat_map(|(key, switch)| [key, switch]);
+            for key in entry
+                .scope_keys
+                .iter()
+                .chain(entry.fetch_keys)
+                .chain(wideners)
+            {
                 assert!(keys.get(key).is_some(), "{}: no key {key}", entry.name);
             }
         }

@@ -69,6 +69,12 @@ pub(super) fn add_flow<'a>(
     // A month that was never requested is 0 so far only if it has just begun.
     let is_current = range.month() == time.month;
     match part.months.get(&range.month()) {
+        // What the days of such a month cost is not known, which is not 0.
+        Some(MonthState::Reported(month))
+            if !range.is_whole_month() && month.sums.has_whole_month() =>
+        {
+            return;
+        }
         Some(MonthState::Reported(_)) => {}
         None if is_current => {}
         None | Some(MonthState::Withheld) => return,

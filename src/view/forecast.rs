@@ -1,8 +1,8 @@
 //! The exporter's own forecast of the whole month. It is linear in the charges, so forecasts of series add up.
 //!
 //! If the provider reports days: the cost of closed days, plus the series' daily rate over the newest closed days times
-//! the remaining days, each weighted by the account's weekday pattern. If it reports months: the current month, scaled
-//! from the elapsed days to all its days. One-time and subscription charges count but are not extrapolated.
+//! the remaining days, each weighted by the account's weekday pattern. If it reports months, or a part of it does: the
+//! current month, scaled from the elapsed days to all its days. One-time and subscription charges count but are not extrapolated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 
 use crate::{
     charge::{Measure, Month},
-    ledger::{Column, Sum},
+    ledger::{Column, Sum, Sums},
     state::{AccountState, PartState},
 };
 
@@ -35,6 +35,8 @@ pub struct ForecastModel {
     closed: Option<Date>,
     zone: TimeZone,
     by_unit: BTreeMap<Arc<str>, Seasonality>,
+    /// Whether some part reports the current month as a whole, so that the scatter of its days is not known.
+    has_months: bool,
 }
 
 /// The 80 % prediction interval of an account's forecast in one currency.
@@ -57,13 +59,24 @@ impl ForecastModel {
             closed,
             zone: zone.clone(),
             by_unit: BTreeMap::new(),
+            has_months: (state.parts.values()).any(|part| is_whole(part, month)),
         };
         let Some(closed) = closed else {
             return model;
         };
+        // Where final data has replaced the days of the previous month of some parts, those of other parts would read
+        // like a change of level.
+        let has_lost_days = |part: &PartState| {
+            let has_days = part.sums_of(month).is_some_and(|sums| sums.rows > 0);
+            is_whole(part, month.previous()) && has_days && !is_whole(part, month)
+        };
+        let mut months = vec![month];
+        if !state.parts.values().any(|part| has_lost_days(part)) {
+            months.insert(0, month.previous());
+        }
         let mut days: BTreeMap<Arc<str>, BTreeMap<Date, Sum>> = BTreeMap::new();
         for part in state.parts.values() {
-            for charged in [month.previous(), month] {
+            for &charged in &months {
                 for (sign, column) in usage(part, charged) {
                     let days = days.entry(Arc::clone(&column.unit)).or_default();
                     for (day, value) in days_of(charged, column) {
@@ -89,7 +102,7 @@ impl ForecastModel {
             .flat_map(|sums| sums.columns_of(Measure::PrepaidCost))
             .flat_map(|column| column.iter().map(|daily| daily.key))
             .collect();
-        let mut forecasts = if self.closed.is_some() {
+        let mut forecasts = if self.closed.is_some() && !is_whole(part, self.month) {
             self.by_days(part)
         } else {
             self.by_month(part)
@@ -145,7 +158,7 @@ impl ForecastModel {
 
     /// The bounds around the forecast of a whole account in one currency; `None` without enough days.
     pub fn bounds(&self, unit: &str, forecast: f64) -> Option<Bounds> {
-        let seasonality = self.by_unit.get(unit)?;
+        let seasonality = self.by_unit.get(unit).filter(|_| !self.has_months)?;
         let remaining = seasonality.remaining as f64;
         // Forecasts are mostly wrong because the level changes, which affects all remaining days alike. With independent
         // days, most months would end outside the interval. The rate itself is estimated from few days.
@@ -156,6 +169,11 @@ impl ForecastModel {
             upper: forecast + margin,
         })
     }
+}
+
+/// Whether a part reports a month as a whole, without its days.
+fn is_whole(part: &PartState, month: Month) -> bool {
+    part.sums_of(month).is_some_and(Sums::has_whole_month)
 }
 
 /// The extrapolated costs: columns of billed cost, minus columns of fixed cost.

@@ -2,4 +2,5 @@
 
 mod cost_bases;
 mod forecasts;
+mod months_and_days;
 mod windows;

@@ -1,15 +1,15 @@
 //! Windows of time: which days and months each one covers, and when the next one begins.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use crate::{
     charge::{Month, start_of_day},
     clock::add,
-    ledger::DailySums,
+    ledger::{DailySums, Sums},
     provider::Granularity,
-    state::{AccountState, Growth, MonthState},
+    state::{AccountState, Growth, MonthState, PartState},
 };
 
 /// The time over which a family adds values.
@@ -68,6 +68,11 @@ impl DateRange {
         }
     }
 
+    /// Whether it can be taken from a month that was reported as a whole.
+    pub(super) fn is_whole_month(self) -> bool {
+        matches!(self, Self::Month(_))
+    }
+
     pub(super) fn sum_of(self, daily: &DailySums<'_>) -> f64 {
         match self {
             Self::Month(_) => daily.total,
@@ -107,8 +112,9 @@ pub(super) fn windows(granularity: Granularity, time: &ViewTime) -> Vec<(Window,
     .collect()
 }
 
-/// The newest day that was closed when each part was last polled, or its data was delivered. It must also be closed now, in case the clock was set
-/// back since.
+/// The newest day that was closed when each part with charges of days was last polled, or its data was delivered. It must
+/// also be closed now, in case the clock was set back since. Without such charges it is that of all parts, unless a part
+/// reports whole months.
 pub(super) fn newest_closed_day(
     state: &AccountState,
     now: Timestamp,
@@ -116,22 +122,40 @@ pub(super) fn newest_closed_day(
     closes_after: Duration,
 ) -> Option<Date> {
     let today = now.to_zoned(zone.clone()).date();
-    state
-        .parts
-        .values()
-        .filter(|part| part.listed && !part.months.is_empty())
-        .map(|part| {
-            std::iter::successors(Some(today), |day| day.yesterday().ok())
-                .take_while(|day| Month::of(*day) >= Month::of(today).previous())
-                .find(|day| match part.months.get(&Month::of(*day)) {
-                    Some(MonthState::Reported(month)) => {
-                        day_closes(*day, zone, closes_after) <= now.min(month.as_of())
-                    }
-                    Some(MonthState::Withheld) | None => false,
-                })
+    let listed = || state.parts.values().filter(|part| part.listed);
+    let known = || listed().filter(|part| !part.months.is_empty());
+    let has_days = |part: &&Arc<PartState>| reports(part, |sums| !sums.has_whole_month());
+    let newest = |part: &Arc<PartState>| newest_closed_day_of(part, today, now, zone, closes_after);
+    if listed().any(|part| has_days(&part)) {
+        return listed().filter(has_days).map(newest).min().flatten();
+    }
+    let has_months = listed().any(|part| reports(part, Sums::has_whole_month));
+    known().map(newest).min().flatten().filter(|_| !has_months)
+}
+
+/// Whether a part has charges in a month whose sums are like this.
+fn reports(part: &PartState, is_so: impl Fn(&Sums) -> bool) -> bool {
+    part.months.values().any(|month| match month {
+        MonthState::Reported(month) => !month.sums.columns.is_empty() && is_so(&month.sums),
+        MonthState::Withheld => false,
+    })
+}
+
+fn newest_closed_day_of(
+    part: &PartState,
+    today: Date,
+    now: Timestamp,
+    zone: &TimeZone,
+    closes_after: Duration,
+) -> Option<Date> {
+    std::iter::successors(Some(today), |day| day.yesterday().ok())
+        .take_while(|day| Month::of(*day) >= Month::of(today).previous())
+        .find(|day| match part.months.get(&Month::of(*day)) {
+            Some(MonthState::Reported(month)) if !month.sums.has_whole_month() => {
+                day_closes(*day, zone, closes_after) <= now.min(month.as_of())
+            }
+            Some(_) | None => false,
         })
-        .min()
-        .flatten()
 }
 
 /// When the next window begins, the next part becomes stale, or growth is no longer reported.

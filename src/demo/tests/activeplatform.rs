@@ -1,6 +1,9 @@
 //! Monthly analytics of `ActivePlatform`.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::demo::{ActivePlatformOptions, Drafts};
 
 const MEDIA_TYPE: &str = "application/vnd.api+json";
 
@@ -69,7 +72,10 @@ async fn reseller_has_a_currency() {
 #[tokio::test]
 async fn dates_are_required_if_so_configured() {
     let options = Options {
-        activeplatform_requires_dates: true,
+        activeplatform: ActivePlatformOptions {
+            requires_dates: true,
+            ..ActivePlatformOptions::default()
+        },
         ..Options::default()
     };
     let demo = demo_at(NOW, options).await;
@@ -113,4 +119,117 @@ async fn headers_subscription_and_period_are_required() {
         let path = format!("api/v3/analytics_monthly?{query}");
         assert_eq!(send(get(&demo, &path)).await.0, want, "{query}");
     }
+}
+
+/// A demo with these switches at a moment.
+async fn demo_with(moment: &str, activeplatform: ActivePlatformOptions) -> Demo {
+    let options = Options {
+        activeplatform,
+        start: Some("2025-06-18".parse().unwrap()),
+        ..Options::default()
+    };
+    demo_at(moment, options).await
+}
+
+/// Which months final data names, and the totals of the drafts by month, both for June and July.
+async fn periods(demo: &Demo) -> (Value, BTreeMap<String, f64>) {
+    let query = "subscription_id=53840&period_from=2025-06&period_to=2025-07";
+    let (_, months) = send(get(demo, &format!("api/v3/analytics_monthly?{query}"))).await;
+    let (_, drafts) = send(get(demo, &format!("api/v3/analytics_daily_drafts?{query}"))).await;
+    assert_eq!(drafts["subscription"]["id"], "53840");
+    let mut sums = BTreeMap::new();
+    for item in drafts["subscription"]["items"].as_array().unwrap() {
+        assert_eq!(keys(item), ["billed_day", "total"]);
+        let month = item["billed_day"].as_str().unwrap()[..7].to_owned();
+        let total: f64 = item["total"].as_str().unwrap().parse().unwrap();
+        *sums.entry(month).or_default() += total;
+    }
+    (months["billing_periods"].clone(), sums)
+}
+
+#[tokio::test]
+async fn periods_move_from_drafts_to_final() {
+    let azure_plan = ActivePlatformOptions {
+        final_from_day: Some(8),
+        ..ActivePlatformOptions::default()
+    };
+    for (moment, named, drafted) in [
+        ("2025-06-18T10:30:00Z", json!([]), &["2025-06"][..]),
+        ("2025-07-03T10:30:00Z", json!([]), &["2025-06", "2025-07"]),
+        ("2025-07-08T00:00:00Z", json!(["2025-06"]), &["2025-07"]),
+    ] {
+        let (months, drafts) = periods(&demo_with(moment, azure_plan).await).await;
+        assert_eq!(months, named, "{moment}");
+        assert!(drafts.keys().eq(drafted), "{moment}: {drafts:?}");
+    }
+    // Deleted before final data is there, and still there when it is.
+    for (drafts_until_day, drafted) in [(2, &["2025-07"][..]), (9, &["2025-06", "2025-07"])] {
+        let options = ActivePlatformOptions {
+            drafts_until_day,
+            ..azure_plan
+        };
+        let (_, drafts) = periods(&demo_with("2025-07-08T00:00:00Z", options).await).await;
+        assert!(drafts.keys().eq(drafted), "{drafts_until_day}: {drafts:?}");
+    }
+    let (months, _) =
+        periods(&demo_with("2025-07-03T10:30:00Z", ActivePlatformOptions::default()).await).await;
+    assert_eq!(months, json!(["2025-06", "2025-07"]));
+}
+
+#[tokio::test]
+async fn drafts_and_final_data_of_a_month_agree() {
+    let options = ActivePlatformOptions {
+        drafts_until_day: 31,
+        ..ActivePlatformOptions::default()
+    };
+    let demo = demo_with("2025-07-03T10:30:00Z", options).await;
+    let (_, drafts) = periods(&demo).await;
+    let query = "subscription_id=53840&period_from=2025-06&period_to=2025-06";
+    let (_, months) = send(get(&demo, &format!("api/v3/analytics_monthly?{query}"))).await;
+    let items = months["subscription"]["items"].as_array().unwrap();
+    let totals = items.iter().map(|item| item["total"].as_str().unwrap());
+    let sum: f64 = totals.map(|total| total.parse::<f64>().unwrap()).sum();
+    assert!((drafts["2025-06"] - sum).abs() < 1e-3, "{drafts:?} {sum}");
+}
+
+#[tokio::test]
+async fn drafts_can_be_refused() {
+    for status in [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN] {
+        let options = ActivePlatformOptions {
+            drafts: Drafts::Refused(status),
+            ..ActivePlatformOptions::default()
+        };
+        let demo = demo_with(NOW, options).await;
+        let path = "api/v3/analytics_daily_drafts?subscription_id=53840&period_from=2025-06";
+        assert_eq!(send(get(&demo, path)).await.0, status.as_u16());
+    }
+}
+
+#[tokio::test]
+async fn downstream_lists_can_be_absent() {
+    let list = async |demo: &Demo, name: &str| {
+        let (status, body) = send(get(demo, &format!("api/v3/resellers/77/{name}"))).await;
+        (status, body["data"].as_array().map_or(0, Vec::len), body)
+    };
+    let demo = demo_with(NOW, ActivePlatformOptions::default()).await;
+    let (status, count, body) = list(&demo, "child_resellers").await;
+    assert_eq!((status, count), (200, 2));
+    assert_eq!(body["data"][1]["attributes"]["parent_id"], "770");
+    assert_eq!(body["data"][1]["attributes"]["general"]["currency"], "KZT");
+    let (status, count, body) = list(&demo, "child_reseller_subscriptions").await;
+    assert_eq!((status, count), (200, 4));
+    assert_eq!(body["data"][0]["attributes"].get("reseller_id"), None);
+    let options = ActivePlatformOptions {
+        lists_resellers: false,
+        lists_subscriptions: false,
+        names_reseller: true,
+        ..ActivePlatformOptions::default()
+    };
+    let demo = demo_with(NOW, options).await;
+    for name in ["child_resellers", "child_reseller_subscriptions"] {
+        assert_eq!(list(&demo, name).await.0, 404, "{name}");
+    }
+    let (status, body) = send(get(&demo, "api/v3/resellers/771/subscriptions")).await;
+    assert_eq!((status, body["data"].as_array().unwrap().len()), (200, 2));
+    assert_eq!(body["data"][0]["attributes"]["reseller_id"], 771);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::demo::MikeOptions;
 
 async fn fetch(demo: &Demo, log: &str, body: Value) -> (u16, Value) {
     let url = demo
@@ -205,4 +206,45 @@ async fn wrong_key_and_unknown_values_are_rejected() {
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn limit_offset_header_and_projects_have_switches() {
+    let with = async |mike: MikeOptions| {
+        let options = Options {
+            mike,
+            ..Options::default()
+        };
+        let demo = demo_at(NOW, options).await;
+        let body = json!({"from": "2025-06-15T00:00:00Z", "offset": 2, "limit": 50});
+        fetch(&demo, "list", body).await
+    };
+    let (status, usual) = with(MikeOptions::default()).await;
+    assert_eq!(status, 200);
+    assert_eq!((&usual["offset"], &usual["limit"]), (&json!(2), &json!(50)));
+    assert_eq!(usual["data"].as_array().unwrap().len(), 50);
+    assert!(usual["data"][0]["projectId"].is_string());
+    let capped = MikeOptions {
+        max_limit: Some(7),
+        echoes_no_offset: true,
+        hides_projects: true,
+        ..MikeOptions::default()
+    };
+    let (_, capped) = with(capped).await;
+    assert_eq!(
+        (&capped["offset"], &capped["limit"]),
+        (&json!(0), &json!(7))
+    );
+    assert_eq!(capped["data"].as_array().unwrap().len(), 7);
+    assert_eq!(capped["data"][0].get("projectId"), None);
+    let refused = MikeOptions {
+        required_header: Some("dhi-project-id"),
+        ..MikeOptions::default()
+    };
+    assert_eq!(with(refused).await.0, 400);
+    let empty = MikeOptions {
+        is_empty: true,
+        ..MikeOptions::default()
+    };
+    assert_eq!(with(empty).await.1["data"], json!([]));
 }

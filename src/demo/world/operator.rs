@@ -9,6 +9,13 @@ use crate::charge::Month;
 pub(in crate::demo) const RESELLER: u64 = 77;
 /// The reseller's currency.
 pub(in crate::demo) const CURRENCY: &str = "USD";
+/// The resellers below it, of all levels: id, parent and currency.
+pub(in crate::demo) const DOWNSTREAM: [(u64, u64, &str); 2] =
+    [(770, RESELLER, "EUR"), (771, 770, "KZT")];
+/// The id of the first subscription of a downstream reseller.
+const FIRST_DOWNSTREAM_ID: u64 = 77_000;
+/// How many subscriptions each downstream reseller has.
+const DOWNSTREAM_EACH: usize = 2;
 /// From this id on there are as many more subscriptions as are requested, none of them listed; each costs what one of
 /// the listed does.
 pub(in crate::demo) const FIRST_FLEET_ID: u64 = 10_000_000;
@@ -18,10 +25,13 @@ const RESOURCES_EACH: usize = 12;
 #[derive(Debug)]
 pub(in crate::demo) struct Operator {
     pub(in crate::demo) subscriptions: Vec<Subscription>,
+    /// Those of the downstream resellers.
+    pub(in crate::demo) downstream: Vec<Subscription>,
 }
 
 #[derive(Debug)]
 pub(in crate::demo) struct Subscription {
+    pub(in crate::demo) reseller: u64,
     pub(in crate::demo) id: u64,
     pub(in crate::demo) account: u64,
     pub(in crate::demo) name: &'static str,
@@ -50,6 +60,7 @@ impl Operator {
                 let fresh = index + 1 == names::SUBSCRIPTIONS.len();
                 let resources = if fresh { 0 } else { RESOURCES_EACH };
                 Subscription {
+                    reseller: RESELLER,
                     id: 53_840 + key(index) * 17,
                     account: 929 + key(index % 6),
                     name,
@@ -69,13 +80,34 @@ impl Operator {
                 }
             })
             .collect();
-        Self { subscriptions }
+        let downstream = (0..DOWNSTREAM.len() * DOWNSTREAM_EACH).map(|index| Subscription {
+            reseller: DOWNSTREAM[index / DOWNSTREAM_EACH].0,
+            id: FIRST_DOWNSTREAM_ID + key(index),
+            account: 9290 + key(index),
+            name: "Azure Plan",
+            status: "active",
+            resources: (0..2)
+                .map(|nth| resource(scenario, 100 + index, nth))
+                .collect(),
+        });
+        Self {
+            downstream: downstream.collect(),
+            subscriptions,
+        }
+    }
+
+    /// The currency of a reseller, if there is such a one.
+    pub(in crate::demo) fn currency(reseller: u64) -> Option<&'static str> {
+        let mut downstream = DOWNSTREAM.iter().filter(|(id, ..)| *id == reseller);
+        let below = downstream.next().map(|(.., currency)| *currency);
+        below.or((reseller == RESELLER).then_some(CURRENCY))
     }
 
     /// The subscription with an id, if there is one.
     pub(in crate::demo) fn subscription(&self, id: u64) -> Option<&Subscription> {
         let Some(number) = id.checked_sub(FIRST_FLEET_ID) else {
-            return self.subscriptions.iter().find(|known| known.id == id);
+            let mut all = self.subscriptions.iter().chain(&self.downstream);
+            return all.find(|known| known.id == id);
         };
         let with_costs = self.subscriptions.len().saturating_sub(1);
         let position = usize::try_from(number).ok()?.checked_rem(with_costs)?;

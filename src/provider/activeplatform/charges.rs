@@ -2,7 +2,7 @@
 
 use super::responses::{AnalyticsResponse, ExpenseResponse};
 use crate::{
-    charge::{Amount, Charge, Measure, Month, Period, Sink},
+    charge::{Amount, Charge, ChargeError, Measure, Month, Period, Sink},
     error::ProviderError,
     http_client::Fold,
     json::{
@@ -60,40 +60,65 @@ impl Fold for Expenses {
                 .find(|(key, _)| key == wanted)
                 .map_or("", |(_, value)| value)
         }));
-        let amount = |measure| Amount {
-            measure,
-            value: total,
-            unit: &self.currency,
-        };
-        let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
-        let prepaid = self.part.attribute("payment_model") == "prepay";
         sink.rows(1);
-        sink.charge(&Charge {
-            period: Period::Month(month),
-            dimensions: &dimensions,
-            amounts: if prepaid { &amounts } else { &amounts[..1] },
-        })?;
+        charge(
+            &self.part,
+            Period::Month(month),
+            &dimensions,
+            (total, &self.currency),
+            sink,
+        )?;
         Ok(())
     }
 }
 
+/// Charges an amount of a subscription. What was paid in advance is no rate that a forecast may continue.
+pub(super) fn charge(
+    part: &Part,
+    period: Period,
+    dimensions: &[&str],
+    (value, currency): (f64, &str),
+    sink: &mut dyn Sink,
+) -> Result<(), ChargeError> {
+    let amount = |measure| Amount {
+        measure,
+        value,
+        unit: currency,
+    };
+    let amounts = [amount(Measure::BilledCost), amount(Measure::PrepaidCost)];
+    let is_prepaid = part.attribute("payment_model") == "prepay";
+    sink.charge(&Charge {
+        period,
+        dimensions,
+        amounts: if is_prepaid { &amounts } else { &amounts[..1] },
+    })
+}
+
+/// Checks that a response is for the requested subscription, if it names one.
+pub(super) fn check_subscription(
+    id: Option<&Text<'_>>,
+    part: &Part,
+    place: &str,
+) -> Result<(), ProviderError> {
+    match id {
+        Some(Text(id)) if *id != part.id => Err(ProviderError::malformed(format!(
+            "{place}: field id: the response is for another subscription"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 impl Expenses {
-    /// Checks the rows against the rest of the response. A month in `billing_periods` is reported, with or without
-    /// rows. Any other month is withheld: it is unknown, not 0. A row of such a month makes the response malformed, as
+    /// Checks the rows against the rest of the response, and returns the months in `billing_periods`: they are reported,
+    /// with or without rows. Any other month is unknown, not 0. A row of such a month makes the response malformed, as
     /// the other rows cannot be trusted either.
     pub(super) fn finish(
         &self,
         response: &AnalyticsResponse<'_>,
         place: &str,
         sink: &mut dyn Sink,
-    ) -> Result<(), ProviderError> {
-        if let Some(Text(id)) = &response.subscription.id
-            && *id != self.part.id
-        {
-            return Err(ProviderError::malformed(format!(
-                "{place}: field id: the response is for another subscription"
-            )));
-        }
+    ) -> Result<Vec<Month>, ProviderError> {
+        check_subscription(response.subscription.id.as_ref(), &self.part, place)?;
         let named = response
             .billing_periods
             .iter()
@@ -108,14 +133,14 @@ impl Expenses {
                 return Err(RowError::field("billing_period", problem).at(place, *row));
             }
         }
-        for month in &self.months {
-            if named.contains(month) {
-                sink.report(*month);
-            } else {
-                sink.withhold(*month);
-            }
-        }
-        Ok(())
+        let reported: Vec<Month> = self
+            .months
+            .iter()
+            .copied()
+            .filter(|month| named.contains(month))
+            .collect();
+        reported.iter().for_each(|month| sink.report(*month));
+        Ok(reported)
     }
 }
 

@@ -1,16 +1,12 @@
 //! What the operator writes for an account of `ActivePlatform`, and building the provider from it.
 
-use std::{
-    path::PathBuf,
-    sync::{Mutex, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ActivePlatform, Scope, dimensions};
+use super::{ActivePlatform, Currencies, DraftsOff, Method, Scope, dimensions};
 use crate::{
     http_client::{Auth, Http},
     provider::{
@@ -38,6 +34,26 @@ pub struct Config {
     period_mode: Option<PeriodMode>,
     /// Currency of the amounts (ISO 4217). Required with `subscriptions`; default with `reseller_id`: the reseller's.
     currency: Option<String>,
+    /// Where the current month comes from, and the previous one until final data names it: from final data (`analytics`),
+    /// from provisional daily totals of pay-as-you-go subscriptions (`drafts`), or `auto`, which takes drafts for a month
+    /// that final data does not name. Default: `auto`.
+    current_month: Option<CurrentMonth>,
+    /// Whether the subscriptions of downstream resellers are discovered, too, each in its reseller's currency. Needs
+    /// `reseller_id`, and no `currency`. Default: false.
+    downstream: Option<bool>,
+}
+
+/// Where the current month comes from, and the previous one until final data names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CurrentMonth {
+    /// From drafts where final data does not name it.
+    #[default]
+    Auto,
+    /// From final data alone.
+    Analytics,
+    /// The current month from drafts, whether or not final data names it.
+    Drafts,
 }
 
 /// How months are requested.
@@ -58,12 +74,16 @@ impl ProviderConfig for Config {
 
     const SCOPE_KEYS: &'static [&'static str] = &["subscriptions", "reseller_id"];
 
+    const SCOPE_WIDENERS: &'static [(&'static str, &'static str)] =
+        &[("reseller_id", "downstream")];
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
-        day_closes_after: Duration::ZERO,
-        restatement: Duration::from_hours(10 * 24),
+        // How late a day of drafts is complete is not documented.
+        day_closes_after: Duration::from_hours(6),
         requests_per_second: 2.0,
         concurrency: 2,
+        restatement: Duration::from_hours(20 * 24),
     };
     const OFFERS: &'static [&'static str] = &[
         "account_id",
@@ -79,6 +99,16 @@ impl ProviderConfig for Config {
         let base = context.url("base_url", self.base_url);
         let token = context.secret("api_token", self.api_token_file, self.api_token_env);
         let subscriptions = self.subscriptions.filter(|ids| !ids.is_empty());
+        let downstream = self.downstream.unwrap_or_default();
+        if downstream && self.reseller_id.is_none() {
+            context.report("downstream", "needs reseller_id");
+            return None;
+        }
+        if downstream && self.currency.is_some() {
+            let message = "must not be set with downstream: each reseller has its own";
+            context.report("currency", message);
+            return None;
+        }
         let currency = match self.currency {
             Some(currency) => context.currency(currency).map(Some),
             None if self.reseller_id.is_some() => Some(None),
@@ -91,7 +121,7 @@ impl ProviderConfig for Config {
             (Some(ids), None) => context.ids("subscriptions", ids).map(Scope::Subscriptions),
             (None, Some(id)) => context
                 .required_text("reseller_id", Some(id))
-                .map(Scope::Reseller),
+                .map(|id| Scope::Reseller { id, downstream }),
             (None, None) => {
                 context.report(
                     "subscriptions",
@@ -117,8 +147,11 @@ impl ProviderConfig for Config {
             scope: scope?,
             currency: currency?,
             period_mode: self.period_mode.unwrap_or_default(),
-            dates_needed: AtomicBool::new(false),
-            cached_currency: Mutex::new(None),
+            current_month: self.current_month.unwrap_or_default(),
+            monthly: Method::new("analytics_monthly"),
+            daily_drafts: Method::new("analytics_daily_drafts"),
+            drafts_off: DraftsOff::default(),
+            currencies: Currencies::default(),
             dimensions: dimensions(&context.tags),
             tags: context.tags.clone(),
         }))

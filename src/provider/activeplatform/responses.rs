@@ -1,10 +1,11 @@
-//! Responses of `ActivePlatform`'s API: a reseller, its subscriptions, the expenses of a subscription.
+//! Responses of `ActivePlatform`'s API: a reseller, lists of resellers and subscriptions, the expenses and the drafts of a
+//! subscription.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{
-    error::ProviderError,
+    charge::currency::is_currency,
     json::{
         RowError,
         scalars::{self, Number, Raw, Streamed, Text},
@@ -32,8 +33,9 @@ pub(super) struct ResellerGeneral {
     pub(super) currency: String,
 }
 
+/// One page of a list.
 #[derive(Deserialize)]
-pub(super) struct SubscriptionsResponse<'a> {
+pub(super) struct ListResponse<'a> {
     #[serde(borrow)]
     pub(super) data: Vec<&'a RawValue>,
     #[serde(borrow)]
@@ -82,38 +84,95 @@ struct SubscriptionAttributes<'a> {
     account_id: Option<Text<'a>>,
     #[serde(borrow)]
     payment_model: Option<Text<'a>>,
+    /// Not documented, but the only way to tell whose a downstream subscription is without asking each reseller.
+    #[serde(borrow)]
+    reseller_id: Option<Text<'a>>,
 }
 
-/// The parts of one page of subscriptions.
-pub(super) fn subscriptions(
-    rows: &[&RawValue],
-    currency: &str,
-    place: &str,
-) -> Result<Vec<Part>, ProviderError> {
-    let read = |raw: &RawValue| -> Result<Part, RowError> {
+/// One subscription of a list.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) id: String,
+    /// The reseller that it belongs to, if it is named.
+    pub(super) reseller: Option<String>,
+    /// What a part has beside its currency.
+    attributes: Vec<(&'static str, String)>,
+}
+
+impl Subscription {
+    pub(super) fn read(raw: &RawValue) -> Result<Self, RowError> {
         let row: SubscriptionResponse<'_> = scalars::row(raw.get().as_bytes())?;
-        let id = Text::or_empty(row.id.as_ref());
-        if id.is_empty() {
-            return Err(RowError::field("id", "is missing"));
-        }
         let attributes = row.attributes.unwrap_or_default();
-        let attributes = [
-            ("name", attributes.name),
-            ("account_id", attributes.account_id),
-            ("payment_model", attributes.payment_model),
+        let reseller = Text::or_empty(attributes.reseller_id.as_ref());
+        let named = [
+            ("name", attributes.name.as_ref()),
+            ("account_id", attributes.account_id.as_ref()),
+            ("payment_model", attributes.payment_model.as_ref()),
         ];
-        let part = Part::new(id).with("currency", currency);
-        Ok(attributes
-            .into_iter()
-            .fold(part, |part, (name, value)| match value {
-                Some(Text(value)) => part.with(name, value),
-                None => part,
-            }))
-    };
-    rows.iter()
-        .zip(1..)
-        .map(|(raw, number)| read(raw).map_err(|error| error.at(place, number)))
-        .collect()
+        Ok(Self {
+            id: id(row.id.as_ref())?,
+            reseller: (!reseller.is_empty()).then(|| reseller.to_owned()),
+            attributes: named
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, Text::or_empty(Some(value?)).to_owned())))
+                .collect(),
+        })
+    }
+
+    pub(super) fn part(&self, currency: &str) -> Part {
+        let part = Part::new(&self.id).with("currency", currency);
+        let attributes = self.attributes.iter();
+        attributes.fold(part, |part, (name, value)| part.with(name, value))
+    }
+}
+
+/// One reseller of a list.
+#[derive(Debug)]
+pub(super) struct Reseller {
+    pub(super) id: String,
+    /// `None` where it is not a currency: it matters only if the reseller has subscriptions.
+    pub(super) currency: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListedResellerResponse<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    attributes: Option<ListedResellerAttributes<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ListedResellerAttributes<'a> {
+    #[serde(borrow)]
+    general: Option<ListedResellerGeneral<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ListedResellerGeneral<'a> {
+    #[serde(borrow)]
+    currency: Option<Text<'a>>,
+}
+
+impl Reseller {
+    pub(super) fn read(raw: &RawValue) -> Result<Self, RowError> {
+        let row: ListedResellerResponse<'_> = scalars::row(raw.get().as_bytes())?;
+        let general = row.attributes.and_then(|attributes| attributes.general);
+        let currency = general.and_then(|general| general.currency);
+        Ok(Self {
+            id: id(row.id.as_ref())?,
+            currency: currency
+                .map(|Text(currency)| currency.into_owned())
+                .filter(|currency| is_currency(currency)),
+        })
+    }
+}
+
+fn id(id: Option<&Text<'_>>) -> Result<String, RowError> {
+    match Text::or_empty(id) {
+        "" => Err(RowError::field("id", "is missing")),
+        id => Ok(id.to_owned()),
+    }
 }
 
 /// The response without its rows.
@@ -149,4 +208,45 @@ pub(super) struct ExpenseResponse<'a> {
     #[serde(borrow)]
     pub(super) period: Option<Text<'a>>,
     pub(super) total: Option<Number>,
+}
+
+/// The response with drafts, without its rows. A subscription without drafts may have no list.
+#[derive(Deserialize)]
+pub(super) struct DraftsResponse<'a> {
+    #[serde(borrow)]
+    pub(super) subscription: SubscriptionDrafts<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SubscriptionDrafts<'a> {
+    #[serde(borrow)]
+    pub(super) id: Option<Text<'a>>,
+    #[serde(rename = "items")]
+    _items: Option<Streamed>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct DraftResponse<'a> {
+    #[serde(borrow)]
+    pub(super) billed_day: Option<Text<'a>>,
+    pub(super) total: Option<Number>,
+}
+
+/// The analytics of a reseller: what each subscription costs in each billing period.
+#[derive(Deserialize)]
+pub(super) struct ResellerAnalyticsResponse<'a> {
+    #[serde(borrow)]
+    pub(super) expenses: Vec<ResellerExpenseResponse<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ResellerExpenseResponse<'a> {
+    pub(super) total: Number,
+    #[serde(borrow)]
+    pub(super) period: Option<Text<'a>>,
+    /// The name of the same field in another table of the documents.
+    #[serde(borrow)]
+    pub(super) billing_period: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) subscription_id: Text<'a>,
 }

@@ -10,6 +10,8 @@ use crate::provider::{
 };
 
 mod discovery;
+mod downstream;
+mod drafts;
 mod expenses;
 
 const EXAMPLE: &str = include_str!("../../../tests/fixtures/activeplatform/analytics_monthly.json");

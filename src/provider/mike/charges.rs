@@ -3,15 +3,20 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, btree_map::Entry},
+    ops::RangeInclusive,
 };
 
-use jiff::{SignedDuration, civil::DateTime};
+use jiff::{
+    SignedDuration,
+    civil::{Date, DateTime},
+};
 
 use super::{METRIC_TYPE, responses::LogResponse};
 use crate::{
     charge::{Amount, Charge, Measure, Month, Period, Sink},
     http_client::{Fold, Pages},
     json::{RowError, scalars::Text},
+    provider::second_source::Totals,
 };
 
 const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -21,6 +26,8 @@ pub(super) struct LogRows {
     /// The requested metric type, if the query has one.
     pub(super) metric_type: Option<String>,
     pub(super) pages: Pages,
+    /// Whether any row names a project.
+    pub(super) has_project: bool,
     pub(super) collector: Collector,
 }
 
@@ -31,11 +38,10 @@ pub(super) enum Collector {
         months: Vec<Month>,
         levels: Vec<String>,
     },
-    /// The newest reading of each resource is a charge once all rows are read.
-    Levels {
-        months: Vec<Month>,
-        readings: Readings,
-    },
+    /// The newest reading of each resource is a charge once all levels are read.
+    Levels(Readings),
+    /// Rows are added up by unit, whenever they were, except for levels.
+    Totals { totals: Totals, levels: Vec<String> },
 }
 
 impl Fold for LogRows {
@@ -52,24 +58,19 @@ impl Fold for LogRows {
             return Ok(());
         }
         sink.rows(1);
+        self.has_project |= row.has_project();
         match &mut self.collector {
-            Collector::Flows { levels, .. }
+            Collector::Flows { levels, .. } | Collector::Totals { levels, .. }
                 if contains(levels, Text::or_empty(row.metric_type.as_ref())) =>
             {
                 Ok(())
             }
             Collector::Flows { months, .. } => charge_flow(&row, months, sink),
-            Collector::Levels { months, readings } => readings.add(&row, months),
-        }
-    }
-}
-
-impl Collector {
-    /// Charges what was collected until the last row.
-    pub(super) fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowError> {
-        match self {
-            Self::Flows { .. } => Ok(()),
-            Self::Levels { readings, .. } => readings.charge(sink),
+            Collector::Levels(readings) => readings.add(&row),
+            Collector::Totals { totals, .. } => {
+                totals.add(Text::or_empty(row.unit.as_ref()), row.value()?);
+                Ok(())
+            }
         }
     }
 }
@@ -112,8 +113,12 @@ fn charge_flow(
 }
 
 /// The newest reading of each resource.
-#[derive(Debug, Default)]
-pub(super) struct Readings(BTreeMap<Resource, Reading>);
+#[derive(Debug)]
+pub(super) struct Readings {
+    /// The first and the last UTC day whose readings count.
+    days: RangeInclusive<Date>,
+    newest: BTreeMap<Resource, Reading>,
+}
 
 /// What a level is measured of. Operation and billing reference are not part of it: another operation, or a new
 /// reference, does not make a second resource.
@@ -135,12 +140,20 @@ struct Reading {
 }
 
 impl Readings {
+    /// No readings yet; those of other days are dropped.
+    pub(super) fn of(days: RangeInclusive<Date>) -> Self {
+        Self {
+            days,
+            newest: BTreeMap::new(),
+        }
+    }
+
     /// Adds a reading unless a newer one of its resource is known.
-    fn add(&mut self, row: &LogResponse<'_>, months: &[Month]) -> Result<(), RowError> {
+    fn add(&mut self, row: &LogResponse<'_>) -> Result<(), RowError> {
         let value = row.value()?;
         let begin = row.begin()?;
         let end = row.end()?;
-        if !months.contains(&Month::of(begin.date())) {
+        if !self.days.contains(&begin.date()) {
             return Ok(());
         }
         let dimensions = row.dimensions().map(str::to_owned);
@@ -157,7 +170,7 @@ impl Readings {
             end,
             values: BTreeMap::from([(dimensions, value)]),
         };
-        match self.0.entry(resource) {
+        match self.newest.entry(resource) {
             Entry::Vacant(entry) => {
                 entry.insert(reading);
             }
@@ -173,8 +186,25 @@ impl Readings {
         Ok(())
     }
 
-    fn charge(&self, sink: &mut dyn Sink) -> Result<(), RowError> {
-        for (resource, reading) in &self.0 {
+    /// Charges the newest readings. One that is this much older than the newest of all no longer counts: its resource
+    /// was deleted.
+    pub(super) fn charge(
+        &self,
+        max_age: SignedDuration,
+        sink: &mut dyn Sink,
+    ) -> Result<(), RowError> {
+        let newest = self.newest.values().map(|reading| reading.begin).max();
+        let is_outdated = |reading: &Reading| {
+            newest.is_some_and(|newest| newest.duration_since(reading.begin) >= max_age)
+        };
+        let outdated = self.newest.values().filter(|&one| is_outdated(one)).count();
+        if outdated > 0 {
+            sink.remark(&format!(
+                "levels whose newest reading is too old to count (level_max_age): {outdated}"
+            ));
+        }
+        let current = self.newest.iter().filter(|(_, one)| !is_outdated(one));
+        for (resource, reading) in current {
             for (dimensions, value) in &reading.values {
                 sink.charge(&Charge {
                     period: Period::Now,

@@ -1,8 +1,9 @@
 //! What the operator writes for an account of DHI MIKE Cloud, and building the provider from it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,13 +12,21 @@ use crate::{
     http_client::{Auth, Http},
     provider::{
         Provider,
-        config::{BuildContext, Defaults, ProviderConfig, Text},
+        config::{BuildContext, Defaults, ProviderConfig, Span, Text},
     },
 };
 
 const BASE_URL: &str = "https://api.mike-cloud.com/api/consumption";
 /// The one metric type that is documented as a level.
 const DEFAULT_LEVEL: &str = "TotalStorageUsage";
+
+/// How many rows a page is requested to have.
+const DEFAULT_PAGE_SIZE: usize = 1000;
+const PAGE_SIZES: std::ops::RangeInclusive<usize> = 1..=100_000;
+/// Longer than the longest month, so that a level that is read once a month always counts.
+const DEFAULT_LEVEL_MAX_AGE: Duration = Duration::from_hours(35 * 24);
+const LEVEL_MAX_AGES: std::ops::RangeInclusive<Duration> =
+    Duration::from_hours(1)..=Duration::from_hours(366 * 24);
 
 /// Usage from the consumption log of DHI MIKE Cloud.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -37,6 +46,14 @@ pub struct Config {
     level_metric_types: Option<Vec<Text>>,
     /// Value of the header `api-version`. Default: none is sent.
     api_version: Option<Text>,
+    /// How many rows a page is requested to have: the `limit` of a request. Default: 1000.
+    #[schemars(range(min = *PAGE_SIZES.start(), max = *PAGE_SIZES.end()))]
+    page_size: Option<usize>,
+    /// Headers that are sent with every request, such as `dhi-project-id`. Never a secret: they are shown on the status
+    /// page. Default: none.
+    headers: Option<BTreeMap<String, Text>>,
+    /// A level whose newest reading is this much older than the account's newest one no longer counts. Default: 35d.
+    level_max_age: Option<Span>,
 }
 
 /// Which log is read.
@@ -83,6 +100,8 @@ struct Filters {
 impl ProviderConfig for Config {
     const NAME: &'static str = "mike";
 
+    const FETCH_KEYS: &'static [&'static str] = &["page_size"];
+
     const DEFAULTS: Defaults = Defaults {
         timezone: "UTC",
         day_closes_after: Duration::from_hours(1),
@@ -121,17 +140,35 @@ impl ProviderConfig for Config {
             }
             version => Some(version.map(|Text(version)| version)),
         };
+        let page_size = self.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
+        if !PAGE_SIZES.contains(&page_size) {
+            let (least, most) = (PAGE_SIZES.start(), PAGE_SIZES.end());
+            context.report("page_size", format!("must be from {least} to {most}"));
+        }
+        let level_max_age = self
+            .level_max_age
+            .map_or(DEFAULT_LEVEL_MAX_AGE, |Span(age)| age);
+        if !LEVEL_MAX_AGES.contains(&level_max_age) {
+            context.report("level_max_age", "must be from 1h to 366days");
+        }
+        let headers = headers(context, self.headers.unwrap_or_default());
         let auth = Auth::Header {
             name: HeaderName::from_static("dhi-open-api-key"),
             prefix: "",
             secret: key?,
         };
+        if !PAGE_SIZES.contains(&page_size) || !LEVEL_MAX_AGES.contains(&level_max_age) {
+            return None;
+        }
         Some(Box::new(Mike {
             http: Http::new(base?, auth, context.http.clone()),
             log: self.log.unwrap_or_default(),
             filters: filters?,
             levels: levels?,
             api_version: api_version?,
+            page_size,
+            headers: headers?,
+            level_max_age: SignedDuration::try_from(level_max_age).ok()?,
             dimensions: dimensions(),
         }))
     }
@@ -168,4 +205,78 @@ fn filters(
     .collect::<Vec<_>>()
     .into_iter()
     .collect()
+}
+
+/// The headers that the exporter or the protocol sets itself.
+const RESERVED_HEADERS: [&str; 16] = [
+    "accept",
+    "accept-encoding",
+    "api-version",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "dhi-open-api-key",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Words in the name of a header that holds a secret. `dhi-recursive-token` is a switch.
+const SECRET_WORDS: [&str; 7] = [
+    "auth",
+    "cookie",
+    "credential",
+    "key",
+    "password",
+    "secret",
+    "token",
+];
+
+/// The configured headers. The configuration is shown to users, so that a secret must not be among them.
+fn headers(
+    context: &mut BuildContext<'_>,
+    headers: BTreeMap<String, Text>,
+) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    headers
+        .into_iter()
+        .map(|(name, Text(value))| {
+            let header = name.parse::<HeaderName>().ok();
+            let is_secret = |header: &HeaderName| {
+                header != "dhi-recursive-token"
+                    && SECRET_WORDS
+                        .iter()
+                        .any(|word| header.as_str().contains(word))
+            };
+            let problem = match &header {
+                None => "must be the name of a header",
+                Some(header) if RESERVED_HEADERS.contains(&header.as_str()) => {
+                    "is set by the exporter or has a key of its own"
+                }
+                Some(header) if is_secret(header) => {
+                    "looks like the header of a secret, which must not be in this file"
+                }
+                Some(_) if !is_visible(&value) => {
+                    "must consist of visible ASCII characters and spaces"
+                }
+                Some(_) => return Some((header?, HeaderValue::from_str(&value).ok()?)),
+            };
+            context.report(&format!("headers.{name}"), problem);
+            None
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect()
+}
+
+fn is_visible(value: &str) -> bool {
+    !value.trim().is_empty()
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }

@@ -8,9 +8,11 @@ use crate::json::{
     scalars::{Number, Streamed, Text, local_time},
 };
 
-/// The response without its rows.
+/// The response without its rows. Offset and limit are those of the request, as the server understood them.
 #[derive(Deserialize)]
 pub(super) struct PageResponse {
+    pub(super) offset: Option<Number>,
+    pub(super) limit: Option<Number>,
     #[serde(rename = "data")]
     _data: Streamed,
 }
@@ -73,6 +75,11 @@ impl LogResponse<'_> {
             Text::or_empty(self.valid_from.as_ref()),
             Text::or_empty(self.valid_to.as_ref()),
         ]
+    }
+
+    /// Whether it names a project.
+    pub(super) fn has_project(&self) -> bool {
+        !Text::or_empty(self.project_id.as_ref()).is_empty()
     }
 
     /// The values of the provider's dimensions, in their order.

@@ -10,6 +10,7 @@ use crate::provider::{
     test_support::{Api, Seen, build, error_text, fetch, poll_on, secret},
 };
 
+mod keys;
 mod pages;
 mod rows;
 
@@ -20,9 +21,10 @@ fn account(api: &Api, mut section: Value) -> BuiltProvider {
     BuiltProvider::new(build(ProviderName::Mike, section, &[]).unwrap(), secret)
 }
 
-/// A page with these rows.
-fn page(rows: &[Value]) -> String {
-    json!({ "offset": 0, "limit": 0, "data": rows }).to_string()
+/// A page with these rows, which repeats the offset and the limit of its request.
+fn page(seen: &Seen, rows: &[Value]) -> String {
+    let body: Value = serde_json::from_str(&seen.body).unwrap();
+    json!({ "offset": body["offset"], "limit": body["limit"], "data": rows }).to_string()
 }
 
 /// An API with these rows: it separates flows from levels, and has pages.
@@ -35,7 +37,7 @@ async fn log(flows: Vec<Value>, levels: Vec<Value>) -> Api {
             &levels
         };
         let offset = usize::try_from(body["offset"].as_u64().unwrap()).unwrap();
-        (200, page(&rows[offset.min(rows.len())..]))
+        (200, page(seen, &rows[offset.min(rows.len())..]))
     })
     .await
 }

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::support::{Ended, Folder, MOMENT, Program, config_yaml, repository, stopped_at};
 
 /// The providers' second sources, check by check: the account, and its check.
-const CHECKS: [(&str, &str); 11] = [
+const CHECKS: [(&str, &str); 13] = [
     ("aws-resale", "actual of the month against last of the next"),
     ("aws-resale", "customers against subscriptions"),
     ("aws-resale", "rows against indicators"),
@@ -41,7 +41,12 @@ const CHECKS: [(&str, &str); 11] = [
         "pairs as configured against every customer with every instance",
     ),
     ("licences", "pairs as configured against subscriptions"),
+    ("operator", "subscriptions against the reseller's analytics"),
     ("otc-platform", "daily rows against hourly rows"),
+    (
+        "simulations",
+        "usage by day against usage of the whole period",
+    ),
 ];
 /// Further checks of otc.
 const OTC_CHECKS: [&str; 2] = [
@@ -184,7 +189,7 @@ fn differences() -> Vec<(ProviderName, &'static str, &'static str, Skew)> {
         (
             ProviderName::Otc,
             "otc-platform",
-            CHECKS[10].1,
+            CHECKS[11].1,
             Skew::new("amount", 12.5).on("/hourly/"),
         ),
         (
@@ -219,6 +224,18 @@ fn differences() -> Vec<(ProviderName, &'static str, &'static str, Skew)> {
             "aws-resale",
             CHECKS[0].1,
             Skew::new("last", 12.5).on("/usages").on(next_month),
+        ),
+        (
+            ProviderName::ActivePlatform,
+            "operator",
+            CHECKS[10].1,
+            Skew::new("total", 12.5).on("/reseller_analytics"),
+        ),
+        (
+            ProviderName::Mike,
+            "simulations",
+            CHECKS[12].1,
+            Skew::new("value", 12.5).on(r#""Time":"all""#),
         ),
         (
             ProviderName::CloudCockpit,
@@ -305,6 +322,12 @@ async fn missing_second_source_is_not_available() {
             "aws-resale",
             "/indicators",
             CHECKS[2].1,
+        ),
+        (
+            ProviderName::ActivePlatform,
+            "operator",
+            "/reseller_analytics",
+            CHECKS[10].1,
         ),
         (
             ProviderName::CloudCockpit,

@@ -237,7 +237,8 @@ pub(crate) const MIKE_FIRST_PAGE: Case = Case {
             })
             .collect();
         let first = is_first_page(seen);
-        json!({"data": if first { rows } else { Vec::new() }, "offset": 0}).to_string()
+        let offset = &requested(seen)["offset"];
+        json!({"data": if first { rows } else { Vec::new() }, "offset": offset}).to_string()
     },
     target: is_first_page,
     family: (Measure::ConsumedQuantity, Window::MonthToDate),
@@ -254,7 +255,10 @@ pub(crate) const MIKE_LAST_PAGE: Case = Case {
     ..MIKE_FIRST_PAGE
 };
 
+fn requested(seen: &RecordedRequest) -> Value {
+    serde_json::from_str(&seen.body).unwrap()
+}
+
 fn is_first_page(seen: &RecordedRequest) -> bool {
-    let body: Value = serde_json::from_str(&seen.body).unwrap();
-    body["offset"] == json!(0)
+    requested(seen)["offset"] == json!(0)
 }

@@ -13,10 +13,11 @@ use tempfile::NamedTempFile;
 
 use super::{
     account::{RetryLimits, TestAccount, secret},
-    apis::{ACTIVEPLATFORM, ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES},
+    apis::{ENUBE, LICENCES, MIKE_FIRST_PAGE, OTC_LINES},
     server::{RecordedRequest, Reply, Server},
 };
 
+mod activeplatform;
 mod enube;
 
 const LAST_MINUTE: &str = "2024-11-30T23:59:00Z";
@@ -117,71 +118,6 @@ fn catalogs(rows: impl Fn(&str) -> Vec<Value>) -> impl FnMut(&RecordedRequest) -
             return json!({"token": "t", "expiresAt": 4_000_000_000_u64}).to_string();
         }
         json!(rows(&seen.body)).to_string()
-    }
-}
-
-/// An answer of ActivePlatform: the periods that it names, and the rows of each.
-fn expenses(
-    named: &[&str],
-    rows: &[(&str, &str)],
-) -> impl FnMut(&RecordedRequest) -> String + use<> {
-    let items: Vec<_> = rows
-        .iter()
-        .zip(0..)
-        .map(|((period, total), number)| {
-            json!({"category": format!("c{number}"), "billing_period": period, "total": total})
-        })
-        .collect();
-    let answer = json!({
-        "billing_periods": named,
-        "subscription": {"id": "7", "items": items},
-    });
-    move |_| answer.to_string()
-}
-
-#[tokio::test]
-async fn activeplatform_named_period_is_replaced_whole() {
-    // Few rows, and so many that the plausibility guard looks at them.
-    for count in [2_u8, 40] {
-        let month_end = MonthChange::new(ACTIVEPLATFORM.section, &json!({})).await;
-        let each = (1000.0 / f64::from(count)).to_string();
-        let november = vec![("2024-11", each.as_str()); usize::from(count)];
-        month_end
-            .poll(LAST_MINUTE, expenses(&["2024-10", "2024-11"], &november))
-            .await;
-        assert_eq!(month_end.months(), [Some(1000.0), Some(0.0)]);
-        month_end.account.at(FIRST_MINUTE);
-        assert_eq!(month_end.months(), [Some(0.0), Some(1000.0)]);
-
-        month_end.poll(FIRST_MINUTE, expenses(&[], &[])).await;
-        assert_eq!(month_end.months(), [None, Some(1000.0)]);
-        assert!(!month_end.account.view().spend.complete);
-        month_end
-            .poll(LATER, expenses(&["2024-12"], &[("2024-12", "4")]))
-            .await;
-        assert_eq!(month_end.months(), [Some(4.0), Some(1000.0)]);
-        assert!(month_end.account.view().spend.complete);
-        // The running month that is not named any more is kept, too, and a budget knows that it is.
-        month_end
-            .poll("2024-12-01T03:00:00Z", expenses(&["2024-11"], &november))
-            .await;
-        assert_eq!(month_end.months(), [Some(4.0), Some(1000.0)]);
-        assert!(!month_end.account.view().spend.complete);
-        month_end
-            .poll(
-                "2024-12-01T04:00:00Z",
-                expenses(&["2024-11", "2024-12"], &november[1..]),
-            )
-            .await;
-        assert_eq!(
-            month_end.months(),
-            [Some(0.0), Some(1000.0 - 1000.0 / f64::from(count))]
-        );
-        if count == 2 {
-            let december = expenses(&["2024-11", "2024-12"], &[("2024-12", "3")]);
-            month_end.poll("2024-12-01T05:00:00Z", december).await;
-            assert_eq!(month_end.months(), [Some(3.0), Some(0.0)]);
-        }
     }
 }
 

@@ -315,7 +315,8 @@ fn mike(row: fn() -> Value) -> Router {
         if flows && body["offset"] == 0 {
             json_text(row().to_string())
         } else {
-            json_text(json!({"offset": 1, "limit": 1000, "data": []}).to_string())
+            let page = json!({"offset": body["offset"], "limit": body["limit"], "data": []});
+            json_text(page.to_string())
         }
     }
     let handler =

@@ -133,9 +133,9 @@ async fn newest_reading_of_each_resource_counts() {
         ),
         reading("a", "2024-05-08T00:00:00Z", 9.0),
         reading("b", "2024-03-31T00:00:00Z", 20.0),
-        reading("c", "2024-04-01T00:00:00Z", 30.0),
+        reading("c", "2024-04-06T00:00:00Z", 30.0),
         with(
-            reading("c", "2024-04-02T00:00:00Z", 31.0),
+            reading("c", "2024-04-07T00:00:00Z", 31.0),
             "resourceId",
             "hot",
         ),
@@ -175,6 +175,110 @@ async fn newest_reading_of_each_resource_counts() {
         ]
     );
     assert_eq!(notes.rows, 12);
+}
+
+/// The remarks about these rows, and the levels that are charged, with these keys of the account.
+async fn levels(section: Value, today: &str, levels: Vec<Value>) -> (Vec<String>, Vec<String>) {
+    let flow = row(
+        "p",
+        "2024-05-01T00:00:00Z",
+        "2024-05-02T00:00:00Z",
+        &json!(1),
+    );
+    let api = log(vec![flow], levels).await;
+    let notes = fetch(
+        &*account(&api, section),
+        &Part::whole_account(),
+        &poll_on(today),
+    )
+    .await
+    .unwrap();
+    let charges = notes.charges.into_iter();
+    let stored = charges.filter(|charge| charge.contains("StoredQuantity"));
+    (stored.collect(), notes.remarks)
+}
+
+#[tokio::test]
+async fn level_older_than_its_max_age_no_longer_counts() {
+    let rows = || {
+        vec![
+            reading("new", "2024-05-10T00:00:00Z", 1.0),
+            reading("old", "2024-04-05T00:00:00Z", 2.0),
+            reading("older", "2024-04-04T00:00:00Z", 3.0),
+            // Of a project that was shared later: nothing is newer than this.
+            reading("within", "2024-04-05T00:00:01Z", 4.0),
+        ]
+    };
+    let charge = |project: &str, value: u8| {
+        format!("now [|{project}|TotalStorageUsage||||] StoredQuantity {value} GB")
+    };
+    let (stored, remarks) = levels(json!({}), "2024-05-10", rows()).await;
+    assert_eq!(stored, [charge("new", 1), charge("within", 4)]);
+    assert_eq!(
+        remarks,
+        ["levels whose newest reading is too old to count (level_max_age): 2"]
+    );
+    let (stored, remarks) = levels(json!({ "level_max_age": "60d" }), "2024-05-10", rows()).await;
+    assert_eq!((stored.len(), remarks.len()), (4, 0));
+    // The newest reading decides, not today: a log that has stopped keeps its levels.
+    let (stored, _) = levels(json!({}), "2024-05-10", rows().split_off(1)).await;
+    assert_eq!(stored.len(), 3);
+}
+
+#[tokio::test]
+async fn level_before_the_previous_month_may_count() {
+    let rows = || {
+        vec![
+            reading("new", "2024-04-30T00:00:00Z", 1.0),
+            reading("old", "2024-03-29T00:00:00Z", 2.0),
+        ]
+    };
+    let (stored, _) = levels(json!({}), "2024-05-01", rows()).await;
+    assert_eq!(stored.len(), 2);
+    let (stored, _) = levels(json!({ "level_max_age": "7d" }), "2024-05-01", rows()).await;
+    assert_eq!(stored.len(), 1);
+}
+
+#[tokio::test]
+async fn missing_rows_or_projects_are_reported() {
+    let without_project = || {
+        let mut row = row(
+            "",
+            "2024-05-10T00:00:00Z",
+            "2024-05-11T00:00:00Z",
+            &json!(1),
+        );
+        row["projectId"] = Value::Null;
+        row
+    };
+    let level = reading("p", "2024-05-10T00:00:00Z", 1.0);
+    for (log_key, flows, levels, want) in [
+        ("list", vec![], vec![], Some("must be an Owner of the site")),
+        (
+            "my-list",
+            vec![],
+            vec![],
+            Some("what the key itself consumed"),
+        ),
+        (
+            "list",
+            vec![without_project()],
+            vec![],
+            Some("names a project"),
+        ),
+        ("list", vec![without_project()], vec![level], None),
+    ] {
+        let api = log(flows, levels).await;
+        let provider = account(&api, json!({ "log": log_key }));
+        let notes = fetch(&*provider, &Part::whole_account(), &poll_on("2024-05-10"))
+            .await
+            .unwrap();
+        match want {
+            Some(want) => assert!(notes.remarks[0].contains(want), "{:?}", notes.remarks),
+            None => assert_eq!(notes.remarks, [""; 0]),
+        }
+        assert!(notes.remarks.len() <= 1);
+    }
 }
 
 #[tokio::test]
