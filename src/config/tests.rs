@@ -1,4 +1,4 @@
-//! Whole files over a provider of the tests' own, so that what every account has is tested apart from the five.
+//! Whole files over a provider of the tests' own, so that what every account has is tested apart from the six.
 
 use std::{sync::Arc, time::Duration};
 

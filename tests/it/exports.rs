@@ -13,9 +13,20 @@ use object_store::{
     path::Path as Key,
 };
 
+use crate::support::Folder;
+
 mod duckdb;
+mod faults;
 mod fixture;
 mod moto;
+
+/// The configuration of one account over the exports in a store, with all costs. The secrets are in the folder.
+fn account_over(folder: &Folder, endpoint: &str) -> String {
+    let (id, key) = (folder.yaml("s3-id"), folder.yaml("s3-key"));
+    format!(
+        "accounts:\n  main: {{provider: focus, interval: 2s, location: 's3://{S3_BUCKET}/{S3_PREFIX}', endpoint: '{endpoint}', region: {S3_REGION}, access_key_id_file: {id}, secret_access_key_file: {key}, costs: [billed, effective, list, contracted], quantities: pricing}}\n"
+    )
+}
 
 /// A client of a store at an address.
 fn client(url: &str) -> AmazonS3 {

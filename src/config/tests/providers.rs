@@ -1,4 +1,4 @@
-//! The five providers: all errors of a section are reported together, each with its key and what is allowed.
+//! The six providers: all errors of a section are reported together, each with its key and what is allowed.
 
 use super::*;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cloudspend_exporter::demo::{Demo, S3_BUCKET, S3_PREFIX, S3_REGION};
+use cloudspend_exporter::demo::{Demo, S3_BUCKET, S3_REGION};
 use http::StatusCode;
 
-use super::objects;
+use super::{account_over, objects};
 use crate::support::{
     Exporter, Exposition, Folder, MOMENT, PLAIN, Program, answer, demo_at, stopped_at, tool,
 };
@@ -32,10 +32,7 @@ async fn moto_with(demo: &Demo) -> (Program, String) {
 /// What an account over a store shows of costs and quantities of whole months, by family and labels.
 async fn shown(endpoint: &str) -> BTreeMap<String, f64> {
     let folder = Folder::with(&Demo::secrets());
-    let (id, key) = (folder.yaml("s3-id"), folder.yaml("s3-key"));
-    let yaml = format!(
-        "accounts:\n  main: {{provider: focus, location: 's3://{S3_BUCKET}/{S3_PREFIX}', endpoint: '{endpoint}', region: {S3_REGION}, access_key_id_file: {id}, secret_access_key_file: {key}, costs: [billed, effective, list, contracted], quantities: pricing}}\n"
-    );
+    let yaml = account_over(&folder, endpoint);
     let exporter = Exporter::start(folder, &yaml, stopped_at(MOMENT)).await;
     let shown: Exposition = exporter.polled().await;
     exporter.stop().await;
