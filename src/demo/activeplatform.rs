@@ -296,7 +296,7 @@ pub(super) fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
 /// The currency of a reseller that there is.
 pub(super) fn currency(reseller: &str) -> Result<&'static str, Box<Response>> {
     let currency = reseller.parse().ok().and_then(Operator::currency);
-    currency.ok_or_else(no_such_reseller)
+    currency.ok_or_else(|| Box::new(no_such_reseller()))
 }
 
 /// Only the reseller at the top has others below it.
@@ -304,11 +304,11 @@ fn is_top(reseller: &str) -> Result<(), Box<Response>> {
     if reseller == RESELLER.to_string() {
         return Ok(());
     }
-    Err(no_such_reseller())
+    Err(Box::new(no_such_reseller()))
 }
 
-fn no_such_reseller() -> Box<Response> {
-    Box::new(error_response(StatusCode::NOT_FOUND, "no such reseller"))
+fn no_such_reseller() -> Response {
+    error_response(StatusCode::NOT_FOUND, "no such reseller")
 }
 
 /// The requested billing periods, and the days that bound them.

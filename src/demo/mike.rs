@@ -60,7 +60,9 @@ fn list(api_state: &ApiState, headers: &HeaderMap, body: &Bytes, own: bool) -> R
         .filter(|row| query.matches(row) && (!own || row.own) && !options.is_empty)
         .collect();
     if options.hides_projects {
-        rows.iter_mut().for_each(|row| row.project = None);
+        for row in &mut rows {
+            row.project = None;
+        }
     }
     if !query.aggregate_by.is_empty() {
         rows = match query.aggregate(rows) {

@@ -4,6 +4,10 @@ use http::StatusCode;
 
 /// How the simulated `ActivePlatform` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact by itself that a test turns on"
+)]
 pub struct ActivePlatformOptions {
     /// Whether dates are required, with 422 where they are not sent.
     pub requires_dates: bool,

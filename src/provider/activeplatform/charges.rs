@@ -139,7 +139,9 @@ impl Expenses {
             .copied()
             .filter(|month| named.contains(month))
             .collect();
-        reported.iter().for_each(|month| sink.report(*month));
+        for month in &reported {
+            sink.report(*month);
+        }
         Ok(reported)
     }
 }

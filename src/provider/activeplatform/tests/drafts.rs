@@ -46,7 +46,11 @@ impl Answers {
     }
 }
 
+/// The drafts of a period, or the status of a refusal.
+type DraftsOf = fn(&str) -> Result<Value, u16>;
+
 /// Drafts of April and May 2024, a period each.
+#[expect(clippy::unnecessary_wraps, reason = "drafts may be refused")]
 fn two_months(period: &str) -> Result<Value, u16> {
     Ok(match period {
         "2024-04" => json!([{ "billed_day": "2024-04-30", "total": "3.10" }]),
@@ -201,7 +205,7 @@ async fn drafts_are_requested_by_period_as_documented() {
 
 #[tokio::test]
 async fn month_that_neither_names_is_withheld() {
-    let nothing: [fn(&str) -> Result<Value, u16>; 3] = [
+    let nothing: [DraftsOf; 3] = [
         |_| Ok(json!([])),
         |_| Ok(Value::Null),
         |_| Ok(json!([{ "billed_day": "2024-03-31", "total": 1 }])),

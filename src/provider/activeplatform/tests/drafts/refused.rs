@@ -66,8 +66,7 @@ async fn refused_drafts_do_not_end_those_of_others() {
 
 #[tokio::test]
 async fn drafts_in_neither_form_depend_on_the_mode() {
-    let refusals: [(u16, fn(&str) -> Result<Value, u16>); 2] =
-        [(400, |_| Err(400)), (422, |_| Err(422))];
+    let refusals: [(u16, DraftsOf); 2] = [(400, |_| Err(400)), (422, |_| Err(422))];
     for (status, drafts) in refusals {
         let answers = Answers {
             named: &["2024-04"],
@@ -92,7 +91,7 @@ async fn drafts_in_neither_form_depend_on_the_mode() {
 
 #[tokio::test]
 async fn unreadable_drafts_fail_the_part() {
-    let cases: [(fn(&str) -> Result<Value, u16>, &str); 6] = [
+    let cases: [(DraftsOf, &str); 6] = [
         (
             |_| Ok(json!([{ "total": 1 }])),
             "row 1: field billed_day: must be a day as YYYY-MM-DD",
