@@ -9,8 +9,10 @@ use jiff::{
 
 pub mod currency;
 mod month;
+mod sum;
 
 pub use month::{Month, ParseMonthError, start_of_day};
+pub use sum::Sum;
 
 /// What is measured: a closed set, since the exposition has a metric for each.
 ///

@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use clap_complete::Shell;
 use jiff::civil::Date;
 use url::Url;
@@ -14,10 +16,13 @@ mod manual;
 pub use address::{DEFAULT_PORT, ListenAddress, NotAnAddress};
 pub use manual::{completions, manual};
 
-use crate::telemetry::{LogFormat, LogLevel, version};
+use crate::{
+    charge::Month,
+    telemetry::{LogFormat, LogLevel, version},
+};
 
 /// Exports cloud spend, usage and licences from billing APIs to Prometheus.
-#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[derive(Debug, Clone, PartialEq, Parser)]
 #[command(name = "cloudspend-exporter", version = version::FULL, disable_help_subcommand = true)]
 pub struct Cli {
     /// The command; `serve` where none is given.
@@ -29,7 +34,7 @@ pub struct Cli {
 }
 
 /// A command.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// Poll the accounts and serve their metrics (the default)
     Serve,
@@ -39,6 +44,8 @@ pub enum Command {
     Explain(Explain),
     /// Write past days as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`
     Backfill(Backfill),
+    /// Read a closed month again and compare it with the provider's other figures and with an invoice; exit 1 if anything differs
+    Reconcile(Reconcile),
     /// Serve metrics over simulated provider APIs, all on loopback; needs no account and no network
     Demo(Demo),
     /// Print the JSON schema of the configuration file
@@ -104,6 +111,39 @@ pub struct Backfill {
     pub output: Option<PathBuf>,
 }
 
+/// The options of `reconcile`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Reconcile {
+    /// Reconcile only this account [default: all that report months]
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// The month, YYYY-MM; it must be closed [default: the previous month in the time zone of each account]
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    pub month: Option<Month>,
+    /// Total of the invoice, to be compared with the month; needs --account and --currency
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_hyphen_values = true)]
+    pub invoice: Option<f64>,
+    /// Currency of the invoice, such as EUR
+    #[arg(long, value_name = "CURRENCY")]
+    pub currency: Option<String>,
+    /// Largest difference that still agrees, as a ratio of the larger amount [default: 1e-9 between two sources, 0.001 against the invoice]
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub tolerance: Option<f64>,
+    /// Print the totals by this, too
+    #[arg(long, value_name = "LABEL")]
+    pub by: Option<ReconcileBy>,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A further table of totals of `reconcile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReconcileBy {
+    /// By the label `product`.
+    Product,
+}
+
 /// A label that is added to every series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
@@ -146,6 +186,28 @@ fn day(text: &str) -> Result<Date, &'static str> {
         .ok()
         .filter(|day: &Date| day.to_string() == text)
         .ok_or("must be a day, YYYY-MM-DD")
+}
+
+/// A month in the same format as everywhere.
+fn month(text: &str) -> Result<Month, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|month: &Month| month.to_string() == text)
+        .ok_or("must be a month, YYYY-MM")
+}
+
+fn amount(text: &str) -> Result<f64, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|amount: &f64| amount.is_finite())
+        .ok_or("must be a number, such as 1234.56")
+}
+
+fn ratio(text: &str) -> Result<f64, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|ratio: &f64| (0.0..=1.0).contains(ratio))
+        .ok_or("must be a ratio from 0 to 1, such as 0.001")
 }
 
 fn step(text: &str) -> Result<Duration, &'static str> {
@@ -233,7 +295,7 @@ impl Command {
 
 /// The flags that a command uses, by its name; its help shows these alone. All commands accept all of them, since they
 /// may come before the command.
-const USED_FLAGS: [(&str, &[&str]); 9] = [
+const USED_FLAGS: [(&str, &[&str]); 10] = [
     ("serve", ALL_FLAGS),
     (
         "check-config",
@@ -246,6 +308,7 @@ const USED_FLAGS: [(&str, &[&str]); 9] = [
     ),
     ("explain", POLL_ONCE_FLAGS),
     ("backfill", POLL_ONCE_FLAGS),
+    ("reconcile", POLL_ONCE_FLAGS),
     ("demo", DEMO_FLAGS),
     ("schema", &[]),
     ("completions", &[]),

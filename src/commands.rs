@@ -13,8 +13,11 @@ mod demo;
 pub mod explain;
 pub mod health;
 mod output;
+mod pauses;
+pub mod reconcile;
 mod runtime;
 pub mod serve;
+mod table;
 
 pub use output::{INVALID_CONFIG, exit_code, print, print_err};
 use runtime::block_on;
@@ -36,6 +39,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig => check_config::command(&flags, &sources),
         Command::Explain(options) => block_on(explain::command(&flags, &sources, options)),
         Command::Backfill(options) => block_on(backfill::command(&flags, &sources, options)),
+        Command::Reconcile(options) => block_on(reconcile::command(&flags, &sources, options)),
         Command::Demo(options) => block_on(demo::command(flags, sources, &options)),
         Command::Health(options) => block_on(health::command(&flags, options)),
         Command::Schema => print(&format!("{:#}", config::schema())),

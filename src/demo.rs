@@ -19,6 +19,7 @@ pub use self::{
     otc::OtcOptions,
     server::SimulatedApi,
     setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
+    skew::Skew,
     switches::{ActivePlatformOptions, Drafts, MikeOptions},
     world::{Total, World},
 };
@@ -36,8 +37,10 @@ mod otc;
 mod response_cache;
 mod s3;
 mod s3_signature;
+mod second_sources;
 mod server;
 mod setup;
+mod skew;
 mod switches;
 mod world;
 

@@ -21,10 +21,12 @@ mod label_table;
 mod month_marks;
 mod open_month;
 mod part_totals;
-mod sum;
+
 mod sums;
 
 use self::open_month::OpenMonth;
+
+pub use crate::charge::Sum;
 
 pub use self::{
     column::{Column, DailySums},
@@ -32,7 +34,6 @@ pub use self::{
     label_table::{LabelTable, Value},
     month_marks::MonthMarks,
     part_totals::PartTotals,
-    sum::Sum,
     sums::Sums,
 };
 

@@ -5,6 +5,7 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 
+use self::second_source::{Check, ClosedMonth};
 use crate::{
     charge::{Measure, Month, SharedSink},
     error::ProviderError,
@@ -25,6 +26,7 @@ pub mod focus;
 pub mod mike;
 pub mod otc;
 pub mod registry;
+pub mod second_source;
 #[cfg(test)]
 pub(crate) mod test_support;
 
@@ -206,5 +208,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The health that the provider reports, for `explain` only; `None` if it has no such endpoint.
     fn health(&self) -> Option<BoxFuture<'_, Result<String, ProviderError>>> {
         None
+    }
+
+    /// The comparisons of a closed month with second sources of the API, for `reconcile` only.
+    fn checks<'a>(&'a self, _: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        Vec::new()
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     provider::{
         Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
         registry::ProviderName,
+        second_source::{Check, ClosedMonth, Comparison},
     },
     state::AccountState,
 };
@@ -75,6 +76,9 @@ impl TestCharge {
 pub(crate) type Response =
     Box<dyn Fn(&PollRequest) -> Result<Vec<TestCharge>, ProviderError> + Send + Sync>;
 
+/// The scripted result of comparing a closed month with a second source.
+pub(crate) type ScriptedCheck = fn() -> Result<Vec<Comparison>, ProviderError>;
+
 /// What is scripted of a fetch beside its charges: what it says to the sink, and of each month. It is given the
 /// deliveries that were accepted.
 pub(crate) type Says =
@@ -94,6 +98,7 @@ pub(crate) struct Scripted {
     pub(crate) withheld: Mutex<Vec<Month>>,
     pub(crate) says: Mutex<Option<Says>>,
     pub(crate) requests: Mutex<Vec<(String, PollRequest)>>,
+    pub(crate) checks: Mutex<Vec<(&'static str, ScriptedCheck)>>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -130,6 +135,7 @@ impl Scripted {
             withheld: Mutex::default(),
             says: Mutex::default(),
             requests: Mutex::default(),
+            checks: Mutex::default(),
         })
     }
 
@@ -229,6 +235,14 @@ impl Provider for Scripted {
             }
             Ok(fetched)
         })
+    }
+
+    fn checks<'a>(&'a self, _: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        let checks = self.checks.lock().unwrap();
+        checks
+            .iter()
+            .map(|&(name, check)| Check::new(name, async move { check() }))
+            .collect()
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) const SECTIONS: [Section; 4] = [
                 "poll one account once and see what comes, or why nothing does",
             ),
             (
+                "cloudspend-exporter reconcile --config.file cloudspend.yml --account otc-main --invoice 1234.56 --currency EUR",
+                "compare last month with the provider's other figures and an invoice",
+            ),
+            (
                 "cloudspend-exporter backfill --config.file cloudspend.yml --from 2025-01-01 --to 2025-04-01 --output past.om",
                 "write past days for Prometheus",
             ),
@@ -68,7 +72,10 @@ pub(super) const SECTIONS: [Section; 4] = [
                 "POD_INDEX, POD_NAME, HOSTNAME",
                 "the index of a shard where --shard.index is not given",
             ),
-            ("NO_COLOR, TERM", "whether explain prints colours"),
+            (
+                "NO_COLOR, TERM",
+                "whether explain and reconcile print colours",
+            ),
         ],
     },
     Section {
@@ -77,7 +84,7 @@ pub(super) const SECTIONS: [Section; 4] = [
             ("0", "success"),
             (
                 "1",
-                "failed: an account of explain, a port, a file, a signal during backfill",
+                "failed: an account of explain, a difference that reconcile finds, a port, a file, a signal during backfill",
             ),
             (
                 "2",

@@ -12,6 +12,9 @@ use crate::diagnostics::Report;
 /// The exit code where the configuration has errors: no restart mends it.
 pub const INVALID_CONFIG: u8 = 3;
 
+/// The exit code where a command was used wrongly, as of clap.
+pub(super) const WRONG_USAGE: u8 = 2;
+
 /// The exit code of an error.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     if error.is::<Report>() {

@@ -11,7 +11,7 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{
-    Drafts,
+    Drafts, second_sources,
     server::{ApiState, Query, response, text},
     setup,
     world::{
@@ -30,6 +30,10 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/api/v3/analytics_monthly", get(monthly))
         .route("/api/v3/analytics_daily_drafts", get(drafts))
         .route("/api/v3/resellers/{reseller}", get(reseller))
+        .route(
+            "/api/v3/resellers/{reseller}/reseller_analytics",
+            get(second_sources::reseller_analytics),
+        )
         .route(
             "/api/v3/resellers/{reseller}/child_resellers",
             get(child_resellers),
@@ -273,7 +277,7 @@ fn page<'a, T: 'a>(
 }
 
 /// The token and the two media types that every request needs.
-fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
+pub(super) fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
     if text(headers, "x-api-token") != setup::ACTIVEPLATFORM_TOKEN {
         return Err(Box::new(error_response(
             StatusCode::UNAUTHORIZED,
@@ -290,7 +294,7 @@ fn authorize(headers: &HeaderMap) -> Result<(), Box<Response>> {
 }
 
 /// The currency of a reseller that there is.
-fn currency(reseller: &str) -> Result<&'static str, Box<Response>> {
+pub(super) fn currency(reseller: &str) -> Result<&'static str, Box<Response>> {
     let currency = reseller.parse().ok().and_then(Operator::currency);
     currency.ok_or_else(|| Box::new(no_such_reseller()))
 }
@@ -362,11 +366,11 @@ fn decimal(total: f64) -> String {
     }
 }
 
-fn document(body: &Value) -> Response {
+pub(super) fn document(body: &Value) -> Response {
     response(StatusCode::OK, MEDIA_TYPE, body.to_string())
 }
 
-fn error_response(status: StatusCode, detail: &str) -> Response {
+pub(super) fn error_response(status: StatusCode, detail: &str) -> Response {
     let body = json!({"errors": [{
         "status": status.as_u16().to_string(),
         "title": status.canonical_reason(),

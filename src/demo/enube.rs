@@ -42,6 +42,7 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/rocketsvc/api/v4/auth/login", post(login))
         .route("/api/v1/oauth2/token", get(basic))
         .route("/rocketsvc/api/v4/{cloud}/usages", post(usages))
+        .route("/rocketsvc/api/v4/{cloud}/indicators", post(indicators))
         .route(
             "/rocketsvc/api/v4/{cloud}/filters/{list}",
             post(filter_values),
@@ -124,6 +125,29 @@ async fn usages(
     })
 }
 
+/// The totals of what is requested, made from the world and not from the rows of a view.
+async fn indicators(
+    State(api_state): State<ApiState>,
+    Path(cloud): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    respond(&api_state, &cloud, &headers, &body, |world, query, at| {
+        let rows = query.rows(world, &cloud, View::Resellers, at);
+        let total = |of: fn(&UsageRow) -> f64| rows.iter().map(of).sum::<f64>();
+        Ok(json!({
+            "type": query.invoice_type,
+            "last": total(|row| row.last),
+            "lastExchangeRate": null,
+            "actual": total(|row| row.actual),
+            "exchangeRate": null,
+            "forecast": total(|row| row.forecast),
+            "last_quantity": 0,
+            "actual_quantity": 0,
+        }))
+    })
+}
+
 async fn filter_values(
     State(api_state): State<ApiState>,
     Path((cloud, list)): Path<(String, String)>,
@@ -162,7 +186,7 @@ fn respond(
     cloud: &str,
     headers: &HeaderMap,
     body: &[u8],
-    rows: impl Fn(&World, &UsageQuery, Timestamp) -> Result<Vec<Value>, String>,
+    find: impl Fn(&World, &UsageQuery, Timestamp) -> Result<Value, String>,
 ) -> Response {
     let now = api_state.clock.now();
     if !is_valid_token(setup::ENUBE_PASSWORD, bearer(headers), now) {
@@ -178,8 +202,8 @@ fn respond(
         );
     }
     let query = UsageQuery::read(body).map(|query| query.with(api_state.options.enube));
-    match query.and_then(|query| rows(&api_state.world, &query, now)) {
-        Ok(rows) => json_response(StatusCode::OK, &rows.into()),
+    match query.and_then(|query| find(&api_state.world, &query, now)) {
+        Ok(found) => json_response(StatusCode::OK, &found),
         Err(message) => error_response(StatusCode::BAD_REQUEST, &message),
     }
 }

@@ -27,6 +27,7 @@ use super::{
     export_delivery::Deliveries,
     fault::{self, Fault},
     response_cache::ResponseCache,
+    skew::{self, Skew},
 };
 use crate::clock::Clock;
 
@@ -36,6 +37,7 @@ pub struct SimulatedApi {
     url: Url,
     seen: Mutex<Seen>,
     faults: Mutex<Vec<Fault>>,
+    skews: Mutex<Vec<Skew>>,
     /// When exports stopped being delivered, if they have.
     stopped: Mutex<Option<Timestamp>>,
     /// How often exports were delivered again out of turn.
@@ -54,6 +56,7 @@ impl SimulatedApi {
             url,
             seen: Mutex::default(),
             faults: Mutex::default(),
+            skews: Mutex::default(),
             stopped: Mutex::default(),
             redeliveries: AtomicU64::default(),
         }
@@ -86,9 +89,20 @@ impl SimulatedApi {
         }
     }
 
-    /// Removes all faults; exports are delivered again, if they had stopped.
+    /// Makes some responses differ in one amount.
+    pub fn skew(&self, skew: Skew) {
+        lock(&self.skews).push(skew);
+    }
+
+    /// Everything by which responses differ.
+    pub(super) fn skews(&self) -> Vec<Skew> {
+        lock(&self.skews).clone()
+    }
+
+    /// Removes all faults and differences; exports are delivered again, if they had stopped.
     pub fn heal(&self) {
         lock(&self.faults).clear();
+        lock(&self.skews).clear();
         *lock(&self.stopped) = None;
     }
 
@@ -145,10 +159,12 @@ pub(super) struct ApiState {
 
 impl ApiState {
     async fn respond(&self, request: Request, next: Next) -> Response {
-        match &self.cache {
+        let (request, skews) = skew::matching(self.api.skews(), request).await;
+        let response = match &self.cache {
             Some(cache) => cache.respond(request, next).await,
             None => next.run(request).await,
-        }
+        };
+        skew::apply(&skews, response).await
     }
 }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each switch is one open question of the documents"
+    reason = "each is a fact by itself that a test turns on"
 )]
 pub struct ActivePlatformOptions {
     /// Whether dates are required, with 422 where they are not sent.

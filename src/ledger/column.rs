@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{charge::Measure, ledger::sum::Sum};
+use crate::charge::{Measure, Sum};
 
 /// How many day numbers there are: 0 is the whole month (or now), 1 to 31 are its days.
 const DAYS: u8 = 32;

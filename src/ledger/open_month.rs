@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    charge::{Amount, Measure},
+    charge::{Amount, Measure, Sum},
     ledger::{
         column::{Column, Entry},
-        sum::Sum,
         sums::Sums,
     },
 };

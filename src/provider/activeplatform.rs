@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 use super::{
     Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+    second_source::{Check, ClosedMonth},
 };
 use crate::{
     charge::{Measure, Month, SharedSink},
@@ -35,6 +36,7 @@ use self::{
 };
 
 mod charges;
+mod checks;
 mod config;
 mod discovery;
 mod drafts;
@@ -137,6 +139,10 @@ impl Provider for ActivePlatform {
             self.expenses(part, poll, sink).await?;
             Ok(Fetched::replaced())
         })
+    }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
     }
 }
 

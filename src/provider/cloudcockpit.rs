@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use super::{
     Content, Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
     Slot, Twins,
+    second_source::{Check, ClosedMonth},
 };
 use crate::{
     charge::{Measure, SharedSink},
@@ -25,6 +26,7 @@ use self::{
 };
 
 mod charges;
+mod checks;
 mod config;
 mod discovery;
 mod login;
@@ -90,7 +92,7 @@ impl Provider for CloudCockpit {
     }
 
     fn parts<'a>(&'a self, _: &'a PollRequest) -> BoxFuture<'a, Result<Vec<Part>, ProviderError>> {
-        Box::pin(self.discover())
+        Box::pin(self.discover(self.discovery))
     }
 
     fn fetch<'a>(
@@ -104,6 +106,10 @@ impl Provider for CloudCockpit {
             let content = self.licenses(part, sink).await?;
             Ok(Fetched::replaced().with_content(content))
         })
+    }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
     }
 }
 

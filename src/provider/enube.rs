@@ -5,6 +5,7 @@
 //! Permission: a user whose profile reaches the customers; the profile is the default scope of every request.
 
 mod charges;
+mod checks;
 mod config;
 mod login;
 mod responses;
@@ -23,6 +24,7 @@ use crate::{
     provider::{
         Content, Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
         Provider, Twins,
+        second_source::{Check, ClosedMonth},
     },
 };
 
@@ -109,6 +111,10 @@ impl Provider for Enube {
             Ok(Fetched::replaced().with_content(content))
         })
     }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
+    }
 }
 
 impl Enube {
@@ -133,28 +139,42 @@ impl Enube {
 
     /// What a part was charged in a month: one response for each catalog, or one for all.
     async fn usages(&self, part: &Part, month: Month) -> Result<Vec<UsageRows<'_>>, ProviderError> {
-        let customer = match self.context.detail {
+        let catalogs = self.each_catalog();
+        self.usages_of(self.context.detail, part, month, &catalogs)
+            .await
+    }
+
+    /// The catalogs of each request.
+    fn each_catalog(&self) -> Vec<&[String]> {
+        if self.catalogs.is_empty() {
+            return vec![&[]];
+        }
+        self.catalogs.chunks(1).collect()
+    }
+
+    /// The same in a view and with these catalogs, of which one request may name several.
+    async fn usages_of<'s>(
+        &'s self,
+        detail: Detail,
+        part: &Part,
+        month: Month,
+        catalogs: &[&'s [String]],
+    ) -> Result<Vec<UsageRows<'s>>, ProviderError> {
+        let customer = match detail {
             Detail::Customers | Detail::Resellers => None,
             Detail::Subscriptions => Some(part.id.as_str()),
         };
-        let catalogs: Vec<Option<&String>> = if self.catalogs.is_empty() {
-            vec![None]
-        } else {
-            self.catalogs.iter().map(Some).collect()
-        };
         let mut responses = Vec::with_capacity(catalogs.len());
-        for catalog in catalogs {
-            let filters = self.filters(
-                (month, month),
-                self.context.detail,
-                customer,
-                catalog.into_iter(),
-            );
+        for catalogs in catalogs {
+            let filters = self.filters((month, month), detail, customer, catalogs.iter());
             let path = [self.context.cloud.as_str(), "usages"];
             let request = self.http.post(&path).json(&filters);
             let rows: Option<Vec<Box<RawValue>>> = self.http.json(&request).await?;
             responses.push(UsageRows {
-                catalog: catalog.map_or("", String::as_str),
+                catalog: match catalogs {
+                    [catalog] => catalog,
+                    _ => "",
+                },
                 place: request.place(),
                 rows: rows.unwrap_or_default(),
             });

@@ -8,11 +8,16 @@ use std::sync::PoisonError;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
-use jiff::{SignedDuration, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{
+    SignedDuration, ToSpan,
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
 use serde_json::json;
 
 use super::{
     Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider, Slot,
+    second_source::{Check, ClosedMonth},
 };
 use crate::{
     charge::{Measure, SharedSink},
@@ -29,6 +34,7 @@ use self::{
 };
 
 mod charges;
+mod checks;
 mod config;
 mod responses;
 #[cfg(test)]
@@ -101,15 +107,30 @@ impl Provider for Mike {
             Ok(Fetched::replaced())
         })
     }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
+    }
 }
 
 /// One query of the log, apart from the configured filters, which every query has.
 #[derive(Clone, Copy)]
 struct Query<'a> {
-    from: Date,
-    to: Date,
+    from: DateTime,
+    to: DateTime,
     metric_type: Option<&'a str>,
-    by_day: bool,
+    aggregation: Aggregation,
+}
+
+/// How the API adds up rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aggregation {
+    /// Not at all.
+    None,
+    /// Rows of one day that are the same in everything else.
+    Day,
+    /// All rows of a tenant, metric type and unit.
+    All,
 }
 
 impl Mike {
@@ -126,10 +147,10 @@ impl Mike {
             .map(|(_, value)| value.as_str());
         if filter.is_none_or(|metric_type| !self.is_level(metric_type)) {
             let query = Query {
-                from,
-                to,
+                from: midnight(from),
+                to: midnight(to),
                 metric_type: filter,
-                by_day: true,
+                aggregation: Aggregation::Day,
             };
             let months = poll.months.clone();
             let levels = self.levels.clone();
@@ -168,10 +189,10 @@ impl Mike {
         let mut readings = Readings::of(days);
         for level in levels {
             let query = Query {
-                from: from.min(oldest.saturating_sub(MARGIN.days())),
-                to,
+                from: midnight(from.min(oldest.saturating_sub(MARGIN.days()))),
+                to: midnight(to),
                 metric_type: Some(level),
-                by_day: false,
+                aggregation: Aggregation::None,
             };
             let read = self
                 .read_log(query, sink, Collector::Levels(readings))
@@ -269,11 +290,18 @@ impl Mike {
     /// The body of a request. What `aggregateBy` does not name is not aggregated, so that every dimension is reported.
     fn body(&self, query: Query<'_>, offset: u64) -> serde_json::Value {
         let mut body = json!({
-            "from": format!("{}T00:00:00Z", query.from),
-            "to": format!("{}T00:00:00Z", query.to),
+            "from": format!("{}Z", query.from),
+            "to": format!("{}Z", query.to),
         });
-        if query.by_day {
-            body["aggregateBy"] = json!({ "Time": "day" });
+        match query.aggregation {
+            Aggregation::None => {}
+            Aggregation::Day => body["aggregateBy"] = json!({ "Time": "day" }),
+            Aggregation::All => {
+                body["aggregateBy"] = json!({
+                    "Time": "all", "ProjectId": "all", "ResourceId": "all", "OperationId": "all",
+                    "BillingReference": "all",
+                });
+            }
         }
         for (field, value) in &self.filters {
             body[*field] = json!(value);
@@ -283,7 +311,11 @@ impl Mike {
         }
         // Oldest first, so that rows logged meanwhile come last and move no row to another page. An aggregated row
         // has no id.
-        body["sortBy"] = json!(if query.by_day { "ValidFrom" } else { "Id" });
+        body["sortBy"] = json!(match query.aggregation {
+            Aggregation::None => "Id",
+            Aggregation::Day => "ValidFrom",
+            Aggregation::All => "MetricType",
+        });
         body["sortOrder"] = json!("Asc");
         body["offset"] = json!(offset);
         body["limit"] = json!(self.page_size);
@@ -301,6 +333,10 @@ impl Mike {
         }
         error
     }
+}
+
+fn midnight(day: Date) -> DateTime {
+    day.to_datetime(Time::midnight())
 }
 
 /// What all queries of one poll found.

@@ -5,6 +5,7 @@
 //! the API caches equal requests for an hour. Permission: a Grafana API key with the role Admin.
 
 mod charges;
+mod checks;
 mod config;
 mod filters;
 mod repeats;
@@ -20,6 +21,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use jiff::civil::Date;
 
 use crate::{
     charge::{Measure, Month, SharedSink},
@@ -27,6 +29,7 @@ use crate::{
     http_client::{Frame, Http, Request},
     provider::{
         Deliveries, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest, Provider,
+        second_source::{Check, ClosedMonth},
     },
 };
 
@@ -82,7 +85,8 @@ impl Provider for Otc {
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             for &month in &poll.months {
-                self.month(month, sink).await?;
+                let requested = Requested::Month(month);
+                self.rows(requested, &self.context, sink).await?;
             }
             Ok(Fetched::replaced())
         })
@@ -95,13 +99,38 @@ impl Provider for Otc {
             Ok(health.status)
         }))
     }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
+    }
+}
+
+/// The period of a request. It always names one: without it, the response may contain all history.
+#[derive(Debug, Clone, Copy)]
+enum Requested {
+    Month(Month),
+    Day(Date),
+}
+
+impl Requested {
+    fn month(self) -> Month {
+        match self {
+            Self::Month(month) => month,
+            Self::Day(day) => Month::of(day),
+        }
+    }
 }
 
 impl Otc {
-    /// Fetches one month.
-    async fn month(&self, month: Month, sink: &SharedSink) -> Result<(), ProviderError> {
-        let request = self.consumption(month);
-        let rows = ConsumptionFold::new(month, Arc::clone(&self.context));
+    /// Fetches the rows of one period, as the context says.
+    async fn rows(
+        &self,
+        requested: Requested,
+        context: &Arc<RowContext>,
+        sink: &SharedSink,
+    ) -> Result<(), ProviderError> {
+        let request = self.consumption(requested, context);
+        let rows = ConsumptionFold::new(requested.month(), Arc::clone(context));
         let folded = self.http.rows(&request, Frame::Bare, sink, rows).await?;
         let (rows, sink) = (folded.fold, SharedSink::clone(sink));
         let is_long = rows.keeps_rows();
@@ -117,18 +146,21 @@ impl Otc {
         }
     }
 
-    /// The request for one month. It always names a period: without one, the response may contain all history.
-    fn consumption(&self, month: Month) -> Request {
+    fn consumption(&self, requested: Requested, context: &RowContext) -> Request {
         let mut request = self
             .http
-            .get(&["v2", self.context.endpoint.path(), "consumption", ""])
-            .header("accept", "application/x-ndjson")
-            .query("year", &month.year().to_string())
-            .query("month", &month.month().to_string());
+            .get(&["v2", context.endpoint.path(), "consumption", ""])
+            .header("accept", "application/x-ndjson");
+        request = match requested {
+            Requested::Month(month) => request
+                .query("year", &month.year().to_string())
+                .query("month", &month.month().to_string()),
+            Requested::Day(day) => request.query("date", &day.to_string()),
+        };
         for (key, value) in &self.filters {
             request = request.query(key, value);
         }
-        if self.context.show_tag {
+        if context.show_tag {
             request = request.query("show_tag", "true");
         }
         request

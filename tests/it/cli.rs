@@ -5,4 +5,5 @@ mod demo;
 mod explain;
 mod logs;
 mod output;
+mod reconcile;
 mod shell;

@@ -11,7 +11,7 @@ use crate::{
     charge::{Month, start_of_day},
     cli,
     clock::add,
-    error::ProviderError,
+    commands::pauses::with_pauses,
     ledger::{self, LabelMapping},
     poller::PartFetcher,
     provider::{Deliveries, Part, PollRequest},
@@ -19,10 +19,6 @@ use crate::{
     telemetry::progress::Progress,
     view::PastView,
 };
-
-/// The longest pause that is waited for, and the most in a row.
-const MAX_PAUSE: Duration = Duration::from_mins(15);
-const MAX_PAUSES: u32 = 8;
 
 /// Fetches all months of one account that its samples need: those of the days and the one before the first, one month
 /// per request. A month that is fetched alone is complete and counted once with every provider.
@@ -101,33 +97,6 @@ async fn fetch<'a>(
             month: request.months[0],
             source: Box::new(source),
         }),
-    }
-}
-
-/// Retries after a pause that the provider requests by Retry-After. In `serve` the next poll would wait for it.
-async fn with_pauses<T>(
-    account: &Account,
-    mut request: impl AsyncFnMut() -> Result<T, ProviderError>,
-) -> Result<T, ProviderError> {
-    let mut pauses = 0;
-    loop {
-        let error = match request().await {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
-        };
-        match error.retry_after() {
-            Some(pause) if pause <= MAX_PAUSE && pauses < MAX_PAUSES => {
-                let wait_seconds = pause.as_secs_f64();
-                tracing::info!(
-                    account = account.name,
-                    wait_seconds,
-                    "Waiting as the provider requested (Retry-After)"
-                );
-                tokio::time::sleep(pause).await;
-                pauses += 1;
-            }
-            _ => return Err(error),
-        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use unicode_width::UnicodeWidthStr;
-
 use crate::{
-    commands::explain::report::{
-        AccountReport, Explanation, Failure, Health, Outcome, SharedName, Source, Total,
+    commands::{
+        explain::report::{
+            AccountReport, Explanation, Failure, Health, Outcome, SharedName, Source, Total,
+        },
+        table::{BOLD, GREEN, Paint, RED, TableCell, YELLOW, number, write_table},
     },
     telemetry::terminal::escape,
 };
@@ -15,18 +16,6 @@ use crate::{
 const MAX_ROWS_SHOWN: usize = 5;
 /// The months of so many sources are listed.
 const MAX_SOURCES_SHOWN: usize = 20;
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const GREEN: &str = "\x1b[32m";
-const PLAIN: &str = "\x1b[0m";
-
-/// One cell of the table: its text, and its colour on a terminal.
-#[derive(Default)]
-struct TableCell {
-    text: String,
-    colour: &'static str,
-}
 
 /// The columns, and whether they are aligned to the right.
 const COLUMNS: [(&str, bool); 9] = [
@@ -40,7 +29,6 @@ const COLUMNS: [(&str, bool); 9] = [
     ("MONTH TO DATE", true),
     ("PREVIOUS MONTH", true),
 ];
-const STATE: usize = 2;
 
 impl Explanation {
     /// All results as text that is safe for a terminal, with colours where they are wanted.
@@ -52,7 +40,7 @@ impl Explanation {
             let _ = writeln!(text, "{} {warning}", paint.with(YELLOW, "configuration:"));
         }
         let lines: Vec<_> = self.accounts.iter().flat_map(lines).collect();
-        write_table(&mut text, &lines, paint);
+        write_table(&mut text, &COLUMNS, &lines, paint);
         for account in &self.accounts {
             write_details(&mut text, account, paint);
         }
@@ -70,19 +58,6 @@ impl Explanation {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn with(self, colour: &str, text: &str) -> String {
-        if self.0 && !colour.is_empty() {
-            format!("{colour}{text}{PLAIN}")
-        } else {
-            text.to_owned()
-        }
-    }
-}
-
 /// The lines of one account: one for each currency or unit, the first one with all other columns.
 fn lines(account: &AccountReport) -> Vec<[TableCell; COLUMNS.len()]> {
     let money = || {
@@ -97,7 +72,7 @@ fn lines(account: &AccountReport) -> Vec<[TableCell; COLUMNS.len()]> {
     } else {
         account.totals.iter().collect()
     };
-    let cell = |text: String| TableCell { text, colour: "" };
+    let cell = TableCell::plain;
     let parts = match account.failing_parts {
         0 => account.parts.to_string(),
         failing => format!("{} of {}", account.parts - failing, account.parts),
@@ -147,38 +122,6 @@ fn lines(account: &AccountReport) -> Vec<[TableCell; COLUMNS.len()]> {
         line
     });
     std::iter::once(first).chain(more).collect()
-}
-
-fn write_table(text: &mut String, lines: &[[TableCell; COLUMNS.len()]], paint: Paint) {
-    let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
-        let cells = lines.iter().map(|line| line[column].text.width());
-        cells.chain([COLUMNS[column].0.width()]).max().unwrap_or(0)
-    });
-    let mut write = |cells: &[(&str, &str); COLUMNS.len()]| {
-        let mut line = String::new();
-        for (column, (cell, colour)) in cells.iter().enumerate() {
-            let gap = " ".repeat(widths[column].saturating_sub(cell.width()));
-            let between = if column == 0 { "" } else { "  " };
-            let painted = paint.with(colour, cell);
-            if COLUMNS[column].1 {
-                let _ = write!(line, "{between}{gap}{painted}");
-            } else {
-                let _ = write!(line, "{between}{painted}{gap}");
-            }
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    };
-    write(&COLUMNS.map(|(name, _)| (name, BOLD)));
-    for line in lines {
-        write(&std::array::from_fn(|column| {
-            let colour = if column == STATE {
-                line[column].colour
-            } else {
-                ""
-            };
-            (line[column].text.as_str(), colour)
-        }));
-    }
 }
 
 /// The details of an account; nothing where all is well.
@@ -271,6 +214,7 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
     if details.is_empty() {
         return;
     }
+    details.extend(compare(account).map(|line| ("compare", "", line)));
     let _ = writeln!(text, "\n{}", paint.with(BOLD, &escape(&account.account)));
     for (head, colour, line) in details {
         let _ = writeln!(
@@ -279,6 +223,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// How to compare a month of an account that has something doubtful.
+fn compare(account: &AccountReport) -> Option<String> {
+    let is_doubtful = !account.remarks.is_empty() || !account.withheld.is_empty();
+    is_doubtful.then(|| {
+        format!(
+            "`cloudspend-exporter reconcile --account {}` compares a closed month with the provider's other figures",
+            escape(&account.account)
+        )
+    })
 }
 
 /// The sources of the months, the first ones, and how many more there are.
@@ -377,49 +332,4 @@ fn some<T>(
         lines.push((head, YELLOW, format!("and {more} more; --json lists all")));
     }
     lines
-}
-
-/// A number with thousands separators and two decimals, or six where two would show 0.
-fn number(value: f64) -> String {
-    let places = if value != 0.0 && value.abs() < 0.005 {
-        6
-    } else {
-        2
-    };
-    let text = format!("{:.places$}", value.abs());
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let mut grouped = String::new();
-    for (position, digit) in whole.chars().enumerate() {
-        if position > 0 && (whole.len() - position) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let sign = if value < 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-        "-"
-    } else {
-        ""
-    };
-    format!("{sign}{grouped}.{fraction}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_small_ones_visible() {
-        for (value, want) in [
-            (0.0, "0.00"),
-            (-0.0, "0.00"),
-            (1.0, "1.00"),
-            (999.999, "1,000.00"),
-            (1_234_567.891, "1,234,567.89"),
-            (-1234.5, "-1,234.50"),
-            (0.000_123, "0.000123"),
-            (-0.000_000_01, "0.000000"),
-        ] {
-            assert_eq!(number(value), want, "{value}");
-        }
-    }
 }

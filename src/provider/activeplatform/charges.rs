@@ -139,8 +139,8 @@ impl Expenses {
             .copied()
             .filter(|month| named.contains(month))
             .collect();
-        for &month in &reported {
-            sink.report(month);
+        for month in &reported {
+            sink.report(*month);
         }
         Ok(reported)
     }

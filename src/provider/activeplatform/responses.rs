@@ -231,3 +231,22 @@ pub(super) struct DraftResponse<'a> {
     pub(super) billed_day: Option<Text<'a>>,
     pub(super) total: Option<Number>,
 }
+
+/// The analytics of a reseller: what each subscription costs in each billing period.
+#[derive(Deserialize)]
+pub(super) struct ResellerAnalyticsResponse<'a> {
+    #[serde(borrow)]
+    pub(super) expenses: Vec<ResellerExpenseResponse<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ResellerExpenseResponse<'a> {
+    pub(super) total: Number,
+    #[serde(borrow)]
+    pub(super) period: Option<Text<'a>>,
+    /// The name of the same field in another table of the documents.
+    #[serde(borrow)]
+    pub(super) billing_period: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) subscription_id: Text<'a>,
+}

@@ -36,13 +36,18 @@ fn is_lasting(error: &ProviderError) -> bool {
 }
 
 impl CloudCockpit {
-    /// The pairs to request licences of.
-    pub(super) async fn discover(&self) -> Result<Vec<Part>, ProviderError> {
-        let is_explicit = !self.customers.is_empty() && !self.instances.is_empty();
+    /// Whether the configuration names the pairs.
+    pub(super) fn is_explicit(&self) -> bool {
+        !self.customers.is_empty() && !self.instances.is_empty()
+    }
+
+    /// The pairs to request licences of, found in one way.
+    pub(super) async fn discover(&self, way: Discovery) -> Result<Vec<Part>, ProviderError> {
+        let is_explicit = self.is_explicit();
         let pairs = if is_explicit {
             None
         } else {
-            self.listed_pairs().await?
+            self.listed_pairs(way).await?
         };
         // Without a list of pairs, these lists are all that there is; with one, or with configured ids, they only have
         // the names.
@@ -79,8 +84,8 @@ impl CloudCockpit {
     }
 
     /// The pairs that the portal lists; `None` where every customer is combined with every instance.
-    async fn listed_pairs(&self) -> Result<Option<Vec<Pair>>, ProviderError> {
-        match self.discovery {
+    async fn listed_pairs(&self, way: Discovery) -> Result<Option<Vec<Pair>>, ProviderError> {
+        match way {
             Discovery::All => Ok(None),
             Discovery::Mca => self.agreements().await.map(Some),
             Discovery::Subscriptions => self.subscriptions().await.map(Some),

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// What reading a row depends on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RowContext {
     pub(super) cloud: Cloud,
     pub(super) detail: Detail,

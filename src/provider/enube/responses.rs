@@ -83,3 +83,9 @@ pub(super) struct Extra<'a> {
     pub(super) alias: Option<Text<'a>>,
     pub(super) estimate: Option<Number>,
 }
+
+/// The response of `indicators`: totals of the rows that `usages` has.
+#[derive(Debug, Deserialize)]
+pub(super) struct IndicatorsResponse {
+    pub(super) actual: Number,
+}

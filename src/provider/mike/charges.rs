@@ -16,6 +16,7 @@ use crate::{
     charge::{Amount, Charge, Measure, Month, Period, Sink},
     http_client::{Fold, Pages},
     json::{RowError, scalars::Text},
+    provider::second_source::Totals,
 };
 
 const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -39,6 +40,8 @@ pub(super) enum Collector {
     },
     /// The newest reading of each resource is a charge once all levels are read.
     Levels(Readings),
+    /// Rows are added up by unit, whenever they were, except for levels.
+    Totals { totals: Totals, levels: Vec<String> },
 }
 
 impl Fold for LogRows {
@@ -57,13 +60,17 @@ impl Fold for LogRows {
         sink.rows(1);
         self.has_project |= row.has_project();
         match &mut self.collector {
-            Collector::Flows { levels, .. }
+            Collector::Flows { levels, .. } | Collector::Totals { levels, .. }
                 if contains(levels, Text::or_empty(row.metric_type.as_ref())) =>
             {
                 Ok(())
             }
             Collector::Flows { months, .. } => charge_flow(&row, months, sink),
             Collector::Levels(readings) => readings.add(&row),
+            Collector::Totals { totals, .. } => {
+                totals.add(Text::or_empty(row.unit.as_ref()), row.value()?);
+                Ok(())
+            }
         }
     }
 }

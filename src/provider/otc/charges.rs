@@ -24,7 +24,7 @@ use super::{
 };
 
 /// What reading a row depends on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RowContext {
     pub(super) endpoint: Endpoint,
     pub(super) currency: String,

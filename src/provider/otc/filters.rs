@@ -6,14 +6,14 @@ use crate::json::{RowError, scalars::Text};
 use super::{responses::ConsumptionResponse, tags::Tags};
 
 /// What a row must have: pairs of the query.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct RowFilters {
     texts: Vec<(&'static str, String)>,
     tag: Option<TagFilter>,
 }
 
 /// The tag that a resource must have.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct TagFilter {
     key: Option<String>,
     value: Option<String>,

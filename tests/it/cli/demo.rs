@@ -189,8 +189,8 @@ fn account(folder: &Folder, more: &str) -> String {
 async fn good_configuration_passes_check() {
     let folder = Folder::with(&[("key", "the key")]);
     let file = folder.path().join("good.yml");
-    let expires = "    credential_expires: 2099-12-31\n";
-    std::fs::write(&file, account(&folder, expires)).unwrap();
+    let yaml = account(&folder, "    credential_expires: 2999-01-31\n");
+    std::fs::write(&file, yaml).unwrap();
     let flag = format!("--config.file={}", file.display());
     let ended = Program::exporter(&["check-config", &flag]).end().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
@@ -254,7 +254,8 @@ async fn every_configuration_error_has_file_and_line() {
 async fn unreadable_secret_fails_check() {
     let folder = Folder::with(&[]);
     let file = folder.path().join("no-secret.yml");
-    std::fs::write(&file, account(&folder, "")).unwrap();
+    let yaml = account(&folder, "    credential_expires: 2999-01-31\n");
+    std::fs::write(&file, yaml).unwrap();
     let flag = format!("--config.file={}", file.display());
     let ended = Program::exporter(&["check-config", &flag]).end().await;
     assert_eq!(ended.status.code(), Some(3));

@@ -89,7 +89,7 @@ impl FreshClone {
         let program = env!("CARGO_BIN_EXE_cloudspend-exporter");
         let exporter = format!(
             "#!/bin/sh\nfor word; do case $word in\n\
-             check-config|schema|backfill|explain|health|--version|--help|--web.listen-address*) exec {program} \"$@\";;\n\
+             check-config|schema|backfill|explain|reconcile|health|--version|--help|--web.listen-address*) exec {program} \"$@\";;\n\
              esac; done\nexec {program} \"$@\" --web.listen-address=127.0.0.1:{}\n",
             self.port("10190")
         );

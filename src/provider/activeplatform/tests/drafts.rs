@@ -19,7 +19,7 @@ const PLACE: &str = "GET /api/v3/analytics_daily_drafts";
 #[derive(Clone)]
 struct Answers {
     named: &'static [&'static str],
-    drafts: DraftsOf,
+    drafts: fn(&str) -> Result<Value, u16>,
 }
 
 impl Answers {
@@ -46,11 +46,11 @@ impl Answers {
     }
 }
 
-/// What the method of drafts answers for a period: the days, or a status.
+/// The drafts of a period, or the status of a refusal.
 type DraftsOf = fn(&str) -> Result<Value, u16>;
 
 /// Drafts of April and May 2024, a period each.
-#[expect(clippy::unnecessary_wraps, reason = "one of several answers")]
+#[expect(clippy::unnecessary_wraps, reason = "drafts may be refused")]
 fn two_months(period: &str) -> Result<Value, u16> {
     Ok(match period {
         "2024-04" => json!([{ "billed_day": "2024-04-30", "total": "3.10" }]),
