@@ -5,7 +5,7 @@ use crate::{
     error::{ProviderError, Reason},
 };
 
-/// The cells of one row, whatever its format. Positions are those of [`Table`].
+/// The cells of one row, whatever its format. Positions are those of [`Table`](super::context::Table).
 pub(super) trait Cells {
     /// A finite number; `None` for null and for a column that the file does not have.
     fn number(&mut self, slot: usize) -> Result<Option<f64>, CellError>;

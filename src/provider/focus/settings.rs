@@ -35,7 +35,7 @@ impl Cost {
         }
     }
 
-    /// The position of its column among [`Table::numbers`].
+    /// The position of its column among [`Table::numbers`](super::context::Table::numbers).
     pub(super) fn number(self) -> usize {
         match self {
             Self::Billed => BILLED,
