@@ -210,7 +210,7 @@ pub trait Sink: Send {
     /// sums. It is kept with the month. A count of 0 says that the month was looked at.
     fn missing(&mut self, month: Month, measure: Measure, rows: u64);
 
-    /// Leaves a measure out of what this fetch reports: it cannot be told, although rows have it. It is not 0.
+    /// Leaves a measure out of what this fetch reports: it cannot be determined, although rows have it. It is not 0.
     fn withhold_measure(&mut self, measure: Measure);
 
     /// Marks what is reported of a month as provisional: another source will name the final amounts. It is served like

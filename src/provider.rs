@@ -17,11 +17,6 @@ pub mod cloudcockpit;
 pub mod config;
 pub mod enube;
 mod fetched;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "no account can use it before its entry is in the registry"
-)]
 pub mod focus;
 pub mod mike;
 pub mod otc;

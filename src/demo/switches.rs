@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-/// How the simulated `ActivePlatform` answers.
+/// How the simulated `ActivePlatform` responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -15,7 +15,7 @@ pub struct ActivePlatformOptions {
     pub final_from_day: Option<i8>,
     /// The day of the next month from which on the drafts of a month are deleted.
     pub drafts_until_day: i8,
-    /// What the method of drafts answers.
+    /// What the method of drafts responds with.
     pub drafts: Drafts,
     /// Whether the downstream resellers can be listed; otherwise 404.
     pub lists_resellers: bool,
@@ -25,7 +25,7 @@ pub struct ActivePlatformOptions {
     pub names_reseller: bool,
 }
 
-/// What the method of drafts answers.
+/// What the method of drafts responds with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drafts {
     /// The drafts.
@@ -48,7 +48,7 @@ impl Default for ActivePlatformOptions {
     }
 }
 
-/// How the simulated log of MIKE Cloud answers.
+/// How the simulated log of MIKE Cloud responds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MikeOptions {
     /// The most rows of a page, whatever is requested; it is echoed as the limit.

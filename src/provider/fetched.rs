@@ -68,7 +68,7 @@ pub enum FetchedMonth {
 /// One delivery of a month: what the source of an export wrote last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// What tells it from every other delivery.
+    /// What distinguishes it from every other delivery.
     pub fingerprint: Fingerprint,
     /// When the source wrote it. The month counts as read at this time, or when the poll began if that was earlier:
     /// previous day, forecast and `cloudspend_data_timestamp_seconds` go by it, so that an export that has stopped does
@@ -80,7 +80,7 @@ pub struct Delivery {
 /// everything must be read, as in `explain` and `backfill`.
 pub type Deliveries = BTreeMap<Month, Delivery>;
 
-/// What tells one delivery from another, such as a hash over names, `ETags` and sizes. Only the provider that made it
+/// What distinguishes one delivery from another, such as a hash over names, `ETags` and sizes. Only the provider that made it
 /// understands it; it is stored with the month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {

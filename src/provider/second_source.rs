@@ -40,7 +40,7 @@ impl ClosedMonth<'_> {
 pub struct Check<'a> {
     /// What is compared with what: `daily rows against hourly rows`.
     pub name: &'static str,
-    /// Reads what is compared. An error that tells that the API has no such source, or of another shape, means that the
+    /// Reads what is compared. An error that shows that the API has no such source, or of another shape, means that the
     /// comparison is not available.
     pub run: BoxFuture<'a, Result<Vec<Comparison>, ProviderError>>,
 }

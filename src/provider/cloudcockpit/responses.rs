@@ -78,7 +78,7 @@ pub(super) trait ListRow: Sized {
     /// Reads a row; an error names what it lacks.
     fn read(raw: &RawValue) -> Result<Self, RowError>;
 
-    /// What tells it from the other rows of its list.
+    /// What distinguishes it from the other rows of its list.
     fn key(&self) -> String;
 }
 

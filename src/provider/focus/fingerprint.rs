@@ -1,4 +1,4 @@
-//! What tells one delivery of a month from another: names, versions and sizes of its files. The scopes that were read
+//! What distinguishes one delivery of a month from another: names, versions and sizes of its files. The scopes that were read
 //! in it are kept with it, since an unchanged month is not read again.
 
 use std::collections::BTreeSet;

@@ -111,7 +111,7 @@ impl Location {
         }
     }
 
-    /// The same as a URL, which tells two accounts with one location.
+    /// The same as a URL, which shows that two accounts have one location.
     pub(super) fn url(&self) -> Option<Url> {
         Url::parse(&self.to_string()).ok()
     }

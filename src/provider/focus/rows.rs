@@ -10,7 +10,6 @@ use crate::{
 pub(super) use super::{
     context::RowContext,
     reading::{FileSummary, OtherMonths},
-    settings::{ChargeCategory, Cost, FilterKey, Quantities, RowSettings},
 };
 
 use super::{csv, file::ExportFile, parquet, reading::Reading, source::FileSource};
@@ -59,7 +58,7 @@ const MAGIC: usize = 4;
 
 /// Reads one file and emits the charges of `months` to the sink. Memory use does not grow with the number of rows.
 ///
-/// The format is told by the first bytes and must be what the name's ending says; CSV may be compressed where the name
+/// The format is recognised by the first bytes and must be what the name's ending says; CSV may be compressed where the name
 /// does not say so. What is known of months, rows and sub accounts afterwards is in the summary: the sink is told only of
 /// charges, of rows that miss a cost, and of remarks.
 pub(super) async fn read(

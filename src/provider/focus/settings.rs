@@ -102,17 +102,6 @@ pub(super) enum FilterKey {
 }
 
 impl FilterKey {
-    /// Its key in the configuration.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::BillingAccountId => "billing_account_id",
-            Self::SubAccountId => "sub_account_id",
-            Self::ServiceName => "service_name",
-            Self::RegionId => "region_id",
-            Self::ChargeCategory => "charge_category",
-        }
-    }
-
     pub(super) fn field(self) -> Field {
         match self {
             Self::BillingAccountId => Field::BillingAccountId,

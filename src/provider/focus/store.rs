@@ -89,13 +89,13 @@ pub(super) struct Listed {
     pub(super) size: u64,
     /// When it was written.
     pub(super) modified: Timestamp,
-    /// What tells it from another file of the same name.
+    /// What distinguishes it from another file of the same name.
     pub(super) version: Version,
     /// Why it cannot be opened, if so.
     pub(super) problem: Option<&'static str>,
 }
 
-/// What tells a file from a later one of the same name.
+/// What distinguishes a file from a later one of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Version {
     /// An `ETag` in its normal form: without quotes and weak mark.

@@ -20,7 +20,8 @@ use crate::{
 
 use super::{
     file::{ExportFile, FileBytes},
-    rows::{Cost, FileSummary, OtherMonths, RowContext, RowSettings, read},
+    rows::{FileSummary, OtherMonths, RowContext, read},
+    settings::{Cost, RowSettings},
 };
 
 /// A file in memory.

@@ -43,7 +43,7 @@ struct SeenRow {
     amount: f64,
     /// Its position among the kept rows, if it is kept.
     kept: Option<u32>,
-    /// Whether it has the tag that is filtered by, or tells nothing about its tags.
+    /// Whether it has the tag that is filtered by, or does not report its tags.
     matches: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct RowId<'a> {
     pub(super) field: &'static str,
     pub(super) id: &'a str,
     pub(super) amount: f64,
-    /// Whether it has the tag that is filtered by, or tells nothing about its tags.
+    /// Whether it has the tag that is filtered by, or does not report its tags.
     pub(super) matches: bool,
 }
 
@@ -85,7 +85,7 @@ impl TaggedRows {
         }
     }
 
-    /// Notes a row by its id. True if it came before: then it only tells another tag. An error where it has no id, or
+    /// Notes a row by its id. True if it came before: then it only reports another tag. An error where it has no id, or
     /// repeats one with another amount: then it is neither the same row nor another one.
     pub(super) fn repeats(
         &mut self,
@@ -161,7 +161,7 @@ impl TaggedRows {
         self.add_tags(position, keys, tags)
     }
 
-    /// Adds what a row tells of the tags of a kept one. The first value of a tag counts.
+    /// Adds what a row reports of the tags of a kept one. The first value of a tag counts.
     fn add_tags(
         &mut self,
         position: u32,

@@ -3,7 +3,8 @@
 mod columns;
 
 use super::super::{
-    rows::{ChargeCategory, Cost, FilterKey, OtherMonths, Quantities, RowSettings},
+    rows::OtherMonths,
+    settings::{ChargeCategory, Cost, FilterKey, Quantities, RowSettings},
     test_support::{
         Changes, Found, MemoryFile, amounts, csv, dimensions, read_file, read_months, settings,
     },

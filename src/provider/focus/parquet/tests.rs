@@ -32,7 +32,8 @@ use crate::{
     provider::{
         focus::{
             file::ExportFile,
-            rows::{Cost, OtherMonths, Quantities, RowContext, RowSettings, read},
+            rows::{OtherMonths, RowContext, read},
+            settings::{Cost, Quantities, RowSettings},
             test_support::{
                 Changes, MemoryFile, amounts, csv, dimensions, read_file, settings, table, totals,
             },
