@@ -34,6 +34,7 @@ mod values;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -44,6 +45,7 @@ use crate::{
     provider::{
         Deliveries, Delivery, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
         Provider,
+        config::{BuildContext, Defaults, ProviderConfig},
     },
 };
 
@@ -79,6 +81,37 @@ struct Reading {
     months: Vec<Month>,
     delivered: Delivered,
     hash: Hash,
+}
+
+impl ProviderConfig for Config {
+    const NAME: &'static str = "focus";
+
+    const DEFAULTS: Defaults = Defaults {
+        timezone: "UTC",
+        day_closes_after: Duration::from_hours(48),
+        restatement: Duration::from_hours(20 * 24),
+        requests_per_second: 50.0,
+        concurrency: 4,
+    };
+
+    const OFFERS: &'static [&'static str] = charges::OFFERS;
+
+    const FETCH_KEYS: &'static [&'static str] = &["region", "credentials"];
+
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let account = self.read(context)?;
+        let rows = Arc::new(RowContext::new(account.rows));
+        Some(Box::new(Focus {
+            store: account.store,
+            location: account.location,
+            layout: account.layout,
+            dimensions: rows.dimensions(),
+            context: rows,
+            listings: Listings::default(),
+            claims: Claims::default(),
+            without_rows: Mutex::default(),
+        }))
+    }
 }
 
 impl Provider for Focus {
