@@ -6,6 +6,7 @@
 
 mod cells;
 mod charges;
+mod checks;
 mod claims;
 mod columns;
 mod config;
@@ -46,6 +47,7 @@ use crate::{
         Deliveries, Delivery, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
         Provider,
         config::{BuildContext, Defaults, ProviderConfig},
+        second_source::{Check, ClosedMonth},
     },
 };
 
@@ -202,6 +204,10 @@ impl Provider for Focus {
             Ok(fetched)
         })
     }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
+    }
 }
 
 impl Focus {
@@ -232,22 +238,37 @@ impl Focus {
         }
     }
 
-    /// Reads all files of a delivery, and makes sure that it is still the same one.
+    /// Reads all files of a delivery.
     async fn read(
         &self,
         listing: &PollListing,
         reading: &Reading,
         sink: &SharedSink,
     ) -> Result<Vec<FileSummary>, ProviderError> {
-        let other_months = match listing.layout {
+        let (delivered, months) = (&reading.delivered, &reading.months);
+        let context = Arc::clone(&self.context);
+        self.read_files(listing.layout, delivered, months, &context, sink)
+            .await
+    }
+
+    /// Reads all files of a delivery in a context, and makes sure that it is still the same one.
+    async fn read_files(
+        &self,
+        layout: Layout,
+        delivered: &Delivered,
+        months: &[Month],
+        context: &Arc<RowContext>,
+        sink: &SharedSink,
+    ) -> Result<Vec<FileSummary>, ProviderError> {
+        let other_months = match layout {
             Layout::Aws => OtherMonths::Malformed,
             _ => OtherMonths::Skipped,
         };
-        let delivered = &reading.delivered;
         let mut summaries = Vec::with_capacity(delivered.files.len());
         for file in &delivered.files {
             let file = self.store.open(&delivered.path, file)?;
-            let summary = self.read_file(file, &reading.months, other_months, sink);
+            let context = Arc::clone(context);
+            let summary = read_file(file, context, months, other_months, sink);
             let summary = summary.await?;
             summaries.push(summary);
         }
@@ -261,17 +282,6 @@ impl Focus {
             }
         }
         Ok(summaries)
-    }
-
-    fn read_file<'a>(
-        &'a self,
-        file: Arc<dyn ExportFile>,
-        months: &'a [Month],
-        other_months: OtherMonths,
-        sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
-        let context = Arc::clone(&self.context);
-        Box::pin(rows::read(file, context, months, other_months, sink))
     }
 
     /// Reports one month of a delivery that was read.
@@ -408,6 +418,16 @@ fn path_of(path: &str, part: &str) -> String {
         part if path.is_empty() => part.to_owned(),
         part => format!("{path}/{part}"),
     }
+}
+
+fn read_file<'a>(
+    file: Arc<dyn ExportFile>,
+    context: Arc<RowContext>,
+    months: &'a [Month],
+    other_months: OtherMonths,
+    sink: &'a SharedSink,
+) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
+    Box::pin(rows::read(file, context, months, other_months, sink))
 }
 
 fn lock(sink: &SharedSink) -> MutexGuard<'_, dyn Sink + 'static> {
