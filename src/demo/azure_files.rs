@@ -173,6 +173,7 @@ impl Cells for Record<'_> {
                 _ => "Standard",
             },
             "PricingUnit" if row.quantity.is_some() => self.service()?.unit,
+            "InvoiceId" => row.invoice.as_deref()?,
             "PublisherName" if is_marketplace => "Grafikwerk Ltd.",
             "InvoiceIssuerName" | "ProviderName" | "PublisherName" => "Microsoft",
             "RegionId" if self.resource().is_some() => "westeurope",

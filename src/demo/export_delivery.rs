@@ -20,6 +20,7 @@ use super::{
     world::{
         azure_runs::{self, Run},
         export_names::PAYERS,
+        export_row::ExportRow,
     },
 };
 use crate::charge::Month;
@@ -63,7 +64,13 @@ impl Bucket {
     }
 
     /// What was delivered into it by a time, without what was deleted since.
-    fn deliveries(self, world: &World, at: Timestamp, repeated: u64) -> Vec<Delivery> {
+    fn deliveries(
+        self,
+        world: &World,
+        at: Timestamp,
+        repeated: u64,
+        uninvoiced: Option<i64>,
+    ) -> Vec<Delivery> {
         let delivery = |content| Delivery { content, repeated };
         match self {
             Self::Aws => {
@@ -75,6 +82,7 @@ impl Bucket {
                             payer,
                             month,
                             delivered,
+                            uninvoiced: uninvoiced.filter(|_| payer == 0),
                         };
                         delivery(Content::Aws(month))
                     }))
@@ -130,18 +138,22 @@ struct PayerMonth {
     payer: usize,
     month: Month,
     delivered: Timestamp,
+    /// The billed cost of one more row, which names no invoice, in cents.
+    uninvoiced: Option<i64>,
 }
 
 impl Deliveries {
-    /// Everything in a bucket at a time.
+    /// Everything in a bucket at a time. With an amount in cents, each month of the first export of AWS has one more row of
+    /// this billed cost, which names no invoice.
     pub(super) fn objects(
         &self,
         bucket: Bucket,
         world: &World,
         at: Timestamp,
         repeated: u64,
+        uninvoiced: Option<i64>,
     ) -> Arc<Objects> {
-        let wanted = bucket.deliveries(world, at, repeated);
+        let wanted = bucket.deliveries(world, at, repeated, uninvoiced);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let made = known.entry(bucket).or_default();
         let is_there = wanted.iter().all(|one| made.deliveries.contains_key(one));
@@ -185,10 +197,18 @@ impl Delivery {
             payer,
             month,
             delivered,
+            ..
         } = of;
         let (name, is_parquet) = EXPORTS[payer];
         let export = &world.export;
-        let rows = export.rows(payer, month, delivered);
+        let mut rows = export.rows(payer, month, delivered);
+        if let (Some(cents), Some(row)) = (of.uninvoiced, rows.first().cloned()) {
+            rows.push(ExportRow {
+                billed: cents as f64 / 100.0,
+                invoice: None,
+                ..row
+            });
+        }
         let records: Vec<_> = rows
             .iter()
             .map(|row| Record { export, month, row })

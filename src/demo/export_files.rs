@@ -142,6 +142,7 @@ impl Cells for Record<'_> {
             "CommitmentDiscountStatus" if row.kind == Kind::Covered => "Used",
             "CommitmentDiscountStatus" if row.kind == Kind::Unused => "Unused",
             "CommitmentDiscountUnit" if is_committed => self.export.catalogue.currency,
+            "InvoiceId" => row.invoice.as_deref()?,
             "ConsumedUnit" if self.consumed().is_some() => service?.unit,
             "PricingCategory" => match row.kind {
                 Kind::Tax | Kind::Credit | Kind::Rounding => return None,

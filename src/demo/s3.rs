@@ -337,7 +337,12 @@ impl ApiState {
     /// What lies in a bucket now.
     fn objects(&self, bucket: Bucket) -> Arc<Objects> {
         let at = self.api.export_time(self.clock.now());
-        let repeated = self.api.redeliveries();
-        self.deliveries.objects(bucket, &self.world, at, repeated)
+        self.deliveries.objects(
+            bucket,
+            &self.world,
+            at,
+            self.api.redeliveries(),
+            self.api.uninvoiced(),
+        )
     }
 }
