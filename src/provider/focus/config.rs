@@ -29,7 +29,7 @@ use crate::{
         Provider,
         config::{BuildContext, Defaults, ProviderConfig, Text},
     },
-    secret::{SecretSource, ambient_variable},
+    secret::SecretSource,
 };
 
 /// FOCUS (`FinOps` Open Cost and Usage Specification) 1.0 to 1.4 exports in an object store or a local folder.
@@ -203,7 +203,7 @@ impl Config {
             None => None,
         };
         let region = self.region(endpoint.is_some(), context);
-        let keys = self.credential(context);
+        let keys = self.credential(region.as_deref(), context);
         let (region, keys) = (region?, keys?);
         let base = match endpoint {
             Some(url) => url,
@@ -266,7 +266,7 @@ impl Config {
         Some(region)
     }
 
-    fn credential(&mut self, context: &mut BuildContext<'_>) -> Option<Keys> {
+    fn credential(&mut self, region: Option<&str>, context: &mut BuildContext<'_>) -> Option<Keys> {
         let kind = self.credentials.unwrap_or_default();
         if kind == Credentials::Keys {
             let id = (
@@ -298,10 +298,16 @@ impl Config {
                 context.report(key, "is for credentials: keys only");
             }
         }
-        Some(match kind {
-            Credentials::Ambient => Keys::ambient(ambient_variable),
-            _ => Keys::Anonymous,
-        })
+        if kind == Credentials::Anonymous {
+            return Some(Keys::Anonymous);
+        }
+        match Keys::ambient(context.variable, region?) {
+            Ok(keys) => Some(keys),
+            Err(problem) => {
+                context.report("credentials", problem);
+                None
+            }
+        }
     }
 
     fn rows(self, context: &mut BuildContext<'_>) -> Option<RowSettings> {

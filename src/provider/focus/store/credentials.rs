@@ -4,13 +4,14 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use object_store::{
     CredentialProvider,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential},
+    aws::{AmazonS3Builder, AwsCredential},
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::service::Carried;
+use super::{ambient, service::Carried};
 use crate::{
     error::{ProviderError, Reason},
+    http_client::Http,
     secret::SecretSource,
 };
 
@@ -27,53 +28,30 @@ pub(in crate::provider::focus) enum Keys {
         token: Option<SecretSource>,
     },
     /// What the environment offers: a web identity, a container's role, or an instance's.
-    Ambient(Vec<(AmazonS3ConfigKey, String)>),
+    Ambient(ambient::aws::Source),
     /// Nothing: the bucket is public.
     Anonymous,
 }
 
-/// The variables that clouds set for programs that run in them, as far as they lead to a credential.
-const AMBIENT_VARIABLES: [(&str, AmazonS3ConfigKey); 6] = [
-    (
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        AmazonS3ConfigKey::WebIdentityTokenFile,
-    ),
-    ("AWS_ROLE_ARN", AmazonS3ConfigKey::RoleArn),
-    ("AWS_ROLE_SESSION_NAME", AmazonS3ConfigKey::RoleSessionName),
-    (
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
-    ),
-    (
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        AmazonS3ConfigKey::ContainerCredentialsFullUri,
-    ),
-    (
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        AmazonS3ConfigKey::ContainerAuthorizationTokenFile,
-    ),
-];
-
 impl Keys {
-    /// What the variables of the environment lead to.
-    pub(in crate::provider::focus) fn ambient(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = AMBIENT_VARIABLES
-            .iter()
-            .filter_map(|(name, key)| Some((*key, variable(name)?)));
-        Self::Ambient(set.collect())
+    /// What the variables of the environment lead to; `Err` says which of them is wrong.
+    pub(in crate::provider::focus) fn ambient(
+        variable: &dyn Fn(&str) -> Option<String>,
+        region: &str,
+    ) -> Result<Self, String> {
+        ambient::aws::Source::find(variable, region).map(Self::Ambient)
     }
 
     /// Sets them. Without any of them `object_store` would ask the metadata service of an instance by itself.
-    pub(super) fn apply(self, builder: AmazonS3Builder) -> AmazonS3Builder {
+    pub(super) fn apply(self, builder: AmazonS3Builder, http: &Arc<Http>) -> AmazonS3Builder {
         match self {
             Self::Static { id, secret, token } => {
                 builder.with_credentials(Arc::new(KeyReader { id, secret, token }))
             }
-            Self::Ambient(variables) => variables
-                .into_iter()
-                .fold(builder, |builder, (key, value)| {
-                    builder.with_config(key, value)
-                }),
+            Self::Ambient(source) => {
+                let reader = ambient::aws::Reader::new(Arc::clone(http), source);
+                builder.with_credentials(Arc::new(reader))
+            }
             Self::Anonymous => builder
                 .with_skip_signature(true)
                 .with_credentials(Arc::new(NoKeys)),

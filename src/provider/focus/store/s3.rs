@@ -60,8 +60,8 @@ impl S3Store {
         http: Http,
         settings: S3Settings,
     ) -> Result<Self, ProviderError> {
-        let is_ambient = matches!(settings.keys, Keys::Ambient(_));
-        let service = Service::new(Arc::new(http), settings.endpoint.clone(), is_ambient);
+        let http = Arc::new(http);
+        let service = Service::new(Arc::clone(&http), settings.endpoint.clone(), false);
         // Retries are the client's: it knows the account's limits and the deadline of the part.
         let no_retries = RetryConfig {
             max_retries: 0,
@@ -75,7 +75,7 @@ impl S3Store {
             .with_bucket_name(&settings.bucket)
             // The client decides it: the configuration allows http on loopback only.
             .with_allow_http(true);
-        let store = settings.keys.apply(builder).build();
+        let store = settings.keys.apply(builder, &http).build();
         Ok(Self {
             store: Arc::new(store.map_err(|error| error_of(error, "the store"))?),
             bucket: settings.bucket,
