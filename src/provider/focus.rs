@@ -6,6 +6,7 @@
 
 mod cells;
 mod charges;
+mod checks;
 mod claims;
 mod columns;
 mod config;
@@ -34,6 +35,7 @@ mod values;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -44,6 +46,8 @@ use crate::{
     provider::{
         Deliveries, Delivery, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
         Provider,
+        config::{BuildContext, Defaults, ProviderConfig},
+        second_source::{Check, ClosedMonth},
     },
 };
 
@@ -79,6 +83,37 @@ struct Reading {
     months: Vec<Month>,
     delivered: Delivered,
     hash: Hash,
+}
+
+impl ProviderConfig for Config {
+    const NAME: &'static str = "focus";
+
+    const DEFAULTS: Defaults = Defaults {
+        timezone: "UTC",
+        day_closes_after: Duration::from_hours(48),
+        restatement: Duration::from_hours(20 * 24),
+        requests_per_second: 50.0,
+        concurrency: 4,
+    };
+
+    const OFFERS: &'static [&'static str] = charges::OFFERS;
+
+    const FETCH_KEYS: &'static [&'static str] = &["region", "credentials"];
+
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let account = self.read(context)?;
+        let rows = Arc::new(RowContext::new(account.rows));
+        Some(Box::new(Focus {
+            store: account.store,
+            location: account.location,
+            layout: account.layout,
+            dimensions: rows.dimensions(),
+            context: rows,
+            listings: Listings::default(),
+            claims: Claims::default(),
+            without_rows: Mutex::default(),
+        }))
+    }
 }
 
 impl Provider for Focus {
@@ -169,6 +204,10 @@ impl Provider for Focus {
             Ok(fetched)
         })
     }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
+    }
 }
 
 impl Focus {
@@ -199,22 +238,37 @@ impl Focus {
         }
     }
 
-    /// Reads all files of a delivery, and makes sure that it is still the same one.
+    /// Reads all files of a delivery.
     async fn read(
         &self,
         listing: &PollListing,
         reading: &Reading,
         sink: &SharedSink,
     ) -> Result<Vec<FileSummary>, ProviderError> {
-        let other_months = match listing.layout {
+        let (delivered, months) = (&reading.delivered, &reading.months);
+        let context = Arc::clone(&self.context);
+        self.read_files(listing.layout, delivered, months, &context, sink)
+            .await
+    }
+
+    /// Reads all files of a delivery in a context, and makes sure that it is still the same one.
+    async fn read_files(
+        &self,
+        layout: Layout,
+        delivered: &Delivered,
+        months: &[Month],
+        context: &Arc<RowContext>,
+        sink: &SharedSink,
+    ) -> Result<Vec<FileSummary>, ProviderError> {
+        let other_months = match layout {
             Layout::Aws => OtherMonths::Malformed,
             _ => OtherMonths::Skipped,
         };
-        let delivered = &reading.delivered;
         let mut summaries = Vec::with_capacity(delivered.files.len());
         for file in &delivered.files {
             let file = self.store.open(&delivered.path, file)?;
-            let summary = self.read_file(file, &reading.months, other_months, sink);
+            let context = Arc::clone(context);
+            let summary = read_file(file, context, months, other_months, sink);
             let summary = summary.await?;
             summaries.push(summary);
         }
@@ -228,17 +282,6 @@ impl Focus {
             }
         }
         Ok(summaries)
-    }
-
-    fn read_file<'a>(
-        &'a self,
-        file: Arc<dyn ExportFile>,
-        months: &'a [Month],
-        other_months: OtherMonths,
-        sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
-        let context = Arc::clone(&self.context);
-        Box::pin(rows::read(file, context, months, other_months, sink))
     }
 
     /// Reports one month of a delivery that was read.
@@ -375,6 +418,16 @@ fn path_of(path: &str, part: &str) -> String {
         part if path.is_empty() => part.to_owned(),
         part => format!("{path}/{part}"),
     }
+}
+
+fn read_file<'a>(
+    file: Arc<dyn ExportFile>,
+    context: Arc<RowContext>,
+    months: &'a [Month],
+    other_months: OtherMonths,
+    sink: &'a SharedSink,
+) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
+    Box::pin(rows::read(file, context, months, other_months, sink))
 }
 
 fn lock(sink: &SharedSink) -> MutexGuard<'_, dyn Sink + 'static> {

@@ -64,6 +64,8 @@ pub(super) struct Delivered {
     pub(super) execution: String,
     /// What names the files; it must be the same when they were read.
     pub(super) manifest: Option<Manifest>,
+    /// How many rows the manifest says that all of its files have together, rows of other months included.
+    pub(super) stated_rows: Option<u64>,
     /// What else was found, and why it is not read.
     pub(super) ignored: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod aws;
+mod checks;
 mod config;
 mod files;
 mod local;

@@ -59,6 +59,7 @@ pub(in crate::provider::focus) fn content(
         at,
         execution: String::new(),
         manifest: None,
+        stated_rows: None,
         ignored,
     };
     delivered.check().map(MonthContent::delivered)

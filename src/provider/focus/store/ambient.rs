@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
     error::{NOT_ISSUED, ProviderError, Reason},
     http_client::{Http, Refusal, redact},
+    provider::focus::location::is_loopback,
 };
 
 /// How many characters of a refusal's text are shown.
@@ -226,13 +227,7 @@ fn element(xml: &[u8], name: &str) -> Option<String> {
 pub(super) fn service_url(variable: &str, text: &str, hosts: &[&str]) -> Result<Url, String> {
     let is_plain_allowed = |url: &Url| {
         let name = url.host_str().unwrap_or_default();
-        let is_loopback = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        is_loopback || hosts.contains(&name.trim_matches(['[', ']']))
+        is_loopback(url) || hosts.contains(&name.trim_matches(['[', ']']))
     };
     let parsed = Url::parse(text).ok().filter(|url| {
         let is_bare = url.username().is_empty() && url.password().is_none();
