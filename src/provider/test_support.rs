@@ -229,6 +229,7 @@ pub(crate) fn build_entry(
     let mut context = BuildContext {
         key_prefix: "accounts.test".to_owned(),
         zone: TimeZone::UTC,
+        restatement: entry.defaults.restatement,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
         shown: ShownDimensions {
             extra: tags.iter().map(|tag| format!("tag:{tag}")).collect(),

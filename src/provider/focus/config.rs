@@ -1,12 +1,6 @@
 //! What the operator writes for an account with FOCUS exports, its checks, and building the provider from it.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,9 +11,10 @@ use super::{
     claims::Claims,
     columns,
     context::RowContext,
-    layouts::Layout,
+    layouts::{Layout, append::Closing},
     listings::Listings,
     location::{Location, Place},
+    memory::Memory,
     settings::{ChargeCategory, Cost, FilterKey, Quantities, RowSettings},
     store::{Keys, LocalStore, S3Settings, S3Store, Store},
 };
@@ -38,7 +33,7 @@ use crate::{
 pub struct Config {
     /// Where the exports are: `s3://BUCKET/PREFIX` or `file:///FOLDER`. With layout `files`, `{month}` in it stands for the month, YYYY-MM. Required.
     location: Option<String>,
-    /// How the exports are laid out: `aws` (AWS Data Exports), `files` (all files below the location), or `auto`, which decides by manifests. Default: auto.
+    /// How the exports are laid out: `aws` (AWS Data Exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto.
     layout: Option<Layout>,
     /// Region of the bucket. Required for s3 unless `endpoint` is set.
     region: Option<String>,
@@ -142,8 +137,12 @@ impl ProviderConfig for Config {
             dimensions: rows.dimensions(),
             context: rows,
             listings: Listings::default(),
+            closing: Closing {
+                zone: context.zone.clone(),
+                restatement: context.restatement,
+            },
             claims: Claims::default(),
-            without_rows: Mutex::default(),
+            memory: Memory::default(),
         }))
     }
 }
@@ -170,16 +169,16 @@ impl Config {
         let layout = self.layout.unwrap_or_default();
         let has_month = location.is_some_and(Location::has_month);
         match layout {
-            Layout::Azure | Layout::Append => {
+            Layout::Azure => {
                 context.report(
                     "layout",
-                    "is not supported yet; allowed are auto, aws, files",
+                    "is not supported yet; allowed are auto, aws, append, files",
                 );
             }
-            Layout::Auto | Layout::Aws if has_month => {
+            Layout::Auto | Layout::Aws | Layout::Append if has_month => {
                 context.report("layout", "must be files where location has {month} in it");
             }
-            Layout::Auto | Layout::Aws | Layout::Files => {}
+            Layout::Auto | Layout::Aws | Layout::Append | Layout::Files => {}
         }
         layout
     }

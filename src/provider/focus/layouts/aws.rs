@@ -144,15 +144,13 @@ pub(in crate::provider::focus) async fn month(
         return Err(ProviderError::truncated(what).given_up());
     }
     let delivered = Delivered {
-        path: path.to_owned(),
         files,
-        at: newest.modified,
         execution: read.execution.unwrap_or_default(),
         manifest: Some(Manifest {
             listed: newest.clone(),
             content,
         }),
-        ignored,
+        ..Delivered::new(path, newest.modified, ignored)
     };
     delivered.check().map(MonthContent::delivered)
 }
