@@ -58,8 +58,8 @@ impl Memory {
     }
 
     /// The name of a file of a month with this hash.
-    pub(super) fn name_of(&self, month: Month, hash: &Name) -> Option<String> {
-        self.lock().names.get(&month)?.get(hash).cloned()
+    pub(super) fn name_of(&self, month: Month, hash: Name) -> Option<String> {
+        self.lock().names.get(&month)?.get(&hash).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

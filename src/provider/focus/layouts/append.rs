@@ -71,7 +71,7 @@ pub(in crate::provider::focus) fn content(
     window: &Window,
     known: &BTreeSet<Name>,
     now: Timestamp,
-    remembered: impl Fn(&Name) -> Option<String>,
+    remembered: impl Fn(Name) -> Option<String>,
 ) -> Result<MonthContent, ProviderError> {
     let mut data = files::data_files(listing);
     let mut gone = known.clone();
@@ -125,10 +125,15 @@ pub(in crate::provider::focus) fn content(
 fn vanished(
     month: Month,
     gone: &BTreeSet<Name>,
-    remembered: impl Fn(&Name) -> Option<String>,
+    remembered: impl Fn(Name) -> Option<String>,
 ) -> ProviderError {
     const SHOWN: usize = 3;
-    let names: Vec<String> = gone.iter().filter_map(remembered).take(SHOWN).collect();
+    let names: Vec<String> = gone
+        .iter()
+        .copied()
+        .filter_map(remembered)
+        .take(SHOWN)
+        .collect();
     let which = match names.len() {
         0 => String::new(),
         shown if shown < gone.len() => format!(" ({}, …)", names.join(", ")),

@@ -76,8 +76,8 @@ async fn reports_are_read_below_a_folder_with_a_space() {
     let fetch = fetch(&*account, &parts[0].id, &request, &Deliveries::default())
         .await
         .unwrap();
-    assert_eq!(of_month(&fetch, "2026-04"), 0.75);
-    assert_eq!(of_month(&fetch, "2026-05"), 2.0);
+    assert_eq!(of_month(&fetch, "2026-04"), "0.75");
+    assert_eq!(of_month(&fetch, "2026-05"), "2");
     let lines = server.take_lines();
     assert_eq!(lines.len(), 3);
     assert_eq!(
@@ -110,7 +110,7 @@ async fn older_names_of_columns_are_understood() {
         .await
         .unwrap();
     assert_eq!(found.sink.reported, ["2026-05"]);
-    assert_eq!(of_month(&found, "2026-05"), 2.0);
+    assert_eq!(of_month(&found, "2026-05"), "2");
     // Every configured cost is there, so nothing is missing.
     let missing = found.sink.missing.values().sum::<u64>();
     assert_eq!(missing, 0, "{:?}", found.sink.missing);
