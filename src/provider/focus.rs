@@ -6,6 +6,7 @@
 
 mod cells;
 mod charges;
+mod checks;
 mod claims;
 mod columns;
 mod config;
@@ -36,6 +37,7 @@ mod values;
 use std::{
     collections::BTreeSet,
     sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -46,6 +48,8 @@ use crate::{
     provider::{
         Deliveries, Delivery, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
         Provider,
+        config::{BuildContext, Defaults, ProviderConfig},
+        second_source::{Check, ClosedMonth},
     },
 };
 
@@ -74,6 +78,41 @@ struct Focus {
     closing: Closing,
     claims: Claims,
     memory: Memory,
+}
+
+impl ProviderConfig for Config {
+    const NAME: &'static str = "focus";
+
+    const DEFAULTS: Defaults = Defaults {
+        timezone: "UTC",
+        day_closes_after: Duration::from_hours(48),
+        restatement: Duration::from_hours(20 * 24),
+        requests_per_second: 50.0,
+        concurrency: 4,
+    };
+
+    const OFFERS: &'static [&'static str] = charges::OFFERS;
+
+    const FETCH_KEYS: &'static [&'static str] = &["region", "credentials"];
+
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let account = self.read(context)?;
+        let rows = Arc::new(RowContext::new(account.rows));
+        Some(Box::new(Focus {
+            store: account.store,
+            location: account.location,
+            layout: account.layout,
+            dimensions: rows.dimensions(),
+            context: rows,
+            listings: Listings::default(),
+            closing: Closing {
+                zone: context.zone.clone(),
+                restatement: context.restatement,
+            },
+            claims: Claims::default(),
+            memory: Memory::default(),
+        }))
+    }
 }
 
 impl Provider for Focus {
@@ -174,6 +213,10 @@ impl Provider for Focus {
             }
             Ok(fetched)
         })
+    }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
     }
 }
 

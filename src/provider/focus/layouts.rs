@@ -67,6 +67,8 @@ pub(super) struct Delivered {
     pub(super) execution: String,
     /// What names the files; it must be the same when they were read.
     pub(super) manifest: Option<Manifest>,
+    /// How many rows the manifest says that all of its files have together, rows of other months included.
+    pub(super) stated_rows: Option<u64>,
     /// What else was found, and why it is not read.
     pub(super) ignored: Vec<String>,
     /// Whether each of its files must still be there in the next delivery of the month.
@@ -91,6 +93,7 @@ impl Delivered {
             at,
             execution: String::new(),
             manifest: None,
+            stated_rows: None,
             ignored,
             keeps_names: false,
             remark: None,

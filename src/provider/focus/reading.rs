@@ -29,6 +29,8 @@ pub(super) struct FileSummary {
     pub(super) excluded: u64,
     /// Those that became charges, by month.
     pub(super) rows_by_month: BTreeMap<Month, u64>,
+    /// The names of its columns.
+    pub(super) columns: Vec<String>,
     /// Billing account, sub account and month of all charges of sub accounts.
     pub(super) scopes: BTreeSet<(String, String, Month)>,
 }
@@ -41,6 +43,13 @@ impl FileSummary {
         self.excluded += other.excluded;
         for (month, rows) in other.rows_by_month {
             *self.rows_by_month.entry(month).or_default() += rows;
+        }
+        if self.columns != other.columns {
+            for column in other.columns {
+                if !self.columns.contains(&column) {
+                    self.columns.push(column);
+                }
+            }
         }
         self.scopes.extend(other.scopes);
     }

@@ -4,6 +4,7 @@ mod append;
 mod append_files;
 mod append_restart;
 mod aws;
+mod checks;
 mod config;
 mod files;
 mod local;

@@ -150,6 +150,8 @@ pub(in crate::provider::focus) async fn month(
             listed: newest.clone(),
             content,
         }),
+        // The manifest has no count of rows: "Data Exports manifest file reference" of the user guide.
+        stated_rows: None,
         ..Delivered::new(path, newest.modified, ignored)
     };
     delivered.check().map(MonthContent::delivered)
