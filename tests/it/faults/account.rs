@@ -229,6 +229,7 @@ fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> A
             counters: Arc::clone(&account.counters),
             clock: clock.clone(),
         },
+        variable: &|_| None,
         diagnostics: &mut diagnostics,
         uses: Uses::default(),
     };
