@@ -64,7 +64,7 @@ use listings::{Listings, PollListing};
 use location::Location;
 use memory::Memory;
 use reading::FileSummary;
-use store::Store;
+use store::{Forgetting, Store};
 
 /// The exports of one account.
 #[derive(Debug)]
@@ -161,6 +161,7 @@ impl Provider for Focus {
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
+            let _forgetting = Forgetting(&*self.store);
             let listing = self.listings.for_part(self, part, poll).await?;
             let mut fetched = Fetched::replaced();
             let mut readings: Vec<Reading> = Vec::new();

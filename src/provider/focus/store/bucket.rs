@@ -254,6 +254,7 @@ fn listed(name: &str, object: &ObjectMeta) -> Listed {
             _ => Version::Time,
         },
         problem: None,
+        head: None,
     }
 }
 
