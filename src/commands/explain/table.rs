@@ -9,7 +9,7 @@ use crate::{
         },
         table::{BOLD, GREEN, Paint, RED, TableCell, YELLOW, number, write_table},
     },
-    telemetry::terminal::escape,
+    telemetry::{plural::counted, terminal::escape},
 };
 
 /// At most this many of a kind are listed, further ones are counted. JSON lists all.
@@ -184,7 +184,13 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
     );
     for (basis, rows) in &account.missing_cost_rows {
         if *rows > 0 {
-            let line = format!("{rows} rows have no {basis} cost and are left out of it");
+            let (have, are) = if *rows == 1 {
+                ("has", "is")
+            } else {
+                ("have", "are")
+            };
+            let rows = counted(*rows, "row");
+            let line = format!("{rows} {have} no {basis} cost and {are} left out of it");
             details.push(("incomplete", YELLOW, line));
         }
     }
@@ -254,11 +260,12 @@ fn described(source: &Source) -> Vec<(&'static str, &'static str, String)> {
         if let Some(execution) = &source.execution {
             let _ = write!(line, ", execution {}", escape(execution));
         }
-        let _ = write!(line, ", delivered {delivered:.0}, {} files", source.files);
+        let files = counted(source.files, "file");
+        let _ = write!(line, ", delivered {delivered:.0}, {files}");
         if let Some(rows) = source.rows {
-            let _ = write!(line, ", {rows} rows");
+            let _ = write!(line, ", {}", counted(rows, "row"));
         }
-        let _ = write!(line, ", {} bytes", source.bytes);
+        let _ = write!(line, ", {}", counted(source.bytes, "byte"));
     } else {
         line.push_str(": nothing was delivered yet");
     }
