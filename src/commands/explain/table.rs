@@ -182,18 +182,12 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             .into_iter()
             .map(|line| ("incomplete", YELLOW, line)),
     );
-    for (basis, rows) in &account.missing_cost_rows {
-        if *rows > 0 {
-            let (have, are) = if *rows == 1 {
-                ("has", "is")
-            } else {
-                ("have", "are")
-            };
-            let rows = counted(*rows, "row");
-            let line = format!("{rows} {have} no {basis} cost and {are} left out of it");
-            details.push(("incomplete", YELLOW, line));
-        }
-    }
+    let missing = account.missing_cost_rows.iter();
+    details.extend(
+        missing
+            .filter(|(_, rows)| **rows > 0)
+            .map(|(basis, rows)| ("incomplete", YELLOW, left_out(basis, *rows))),
+    );
     details.extend(some(&account.unusual_growth, "growth", |grown| {
         let (from, to) = (number(grown.from), number(grown.to));
         let (month, currency) = (&grown.month, escape(&grown.currency));
@@ -229,6 +223,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             paint.with(colour, &format!("{head:<11}"))
         );
     }
+}
+
+/// Rows without a cost basis, in a sentence.
+fn left_out(basis: &str, rows: u64) -> String {
+    let (have, are) = if rows == 1 {
+        ("has", "is")
+    } else {
+        ("have", "are")
+    };
+    let rows = counted(rows, "row");
+    format!("{rows} {have} no {basis} cost and {are} left out of it")
 }
 
 /// How to compare a month of an account that has something doubtful.

@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::*;
 use crate::{
     charge::Measure,
@@ -128,11 +126,13 @@ async fn second_source_is_waited_for() {
         }
         same()
     })];
-    let begun = Instant::now();
+    let begun = at("2025-03-10T12:00:00Z");
+    let clock = Clock::starting_at(begun);
     let found = reconciled(scripted(&checks), &options()).await;
     assert!(found.agrees, "{}", found.text(false));
     assert_eq!(REQUESTS.load(Ordering::SeqCst), 3);
-    assert!(begun.elapsed() >= 2 * pause, "{:?}", begun.elapsed());
+    let waited = clock.now().duration_since(begun).unsigned_abs();
+    assert!(waited >= 2 * pause, "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

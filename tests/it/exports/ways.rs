@@ -177,10 +177,7 @@ async fn store_is_asked_no_faster_than_configured() {
     const FILES: usize = 12;
     let server = Server::start(|seen| {
         if seen.line.contains("list-type=2") {
-            let mut objects = String::new();
-            for number in 0..FILES {
-                objects += &format!("<Contents><Key>exports/{number}.csv</Key><LastModified>2024-07-20T06:00:00.000Z</LastModified><ETag>&quot;e{number}&quot;</ETag><Size>{}</Size></Contents>", file().len());
-            }
+            let objects: String = (0..FILES).map(listed).collect();
             let page = format!("<?xml version=\"1.0\"?><ListBucketResult><Name>billing</Name><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>");
             return Reply::status(200, "content-type: application/xml\r\n", page);
         }
@@ -221,5 +218,13 @@ async fn store_is_asked_no_faster_than_configured() {
 fn file() -> String {
     format!(
         "{HEADER}\n1,USD,2024-07-01T00:00:00Z,2024-08-01T00:00:00Z,2024-07-02T00:00:00Z,Usage\n"
+    )
+}
+
+/// A file in the listing.
+fn listed(number: usize) -> String {
+    let size = file().len();
+    format!(
+        "<Contents><Key>exports/{number}.csv</Key><LastModified>2024-07-20T06:00:00.000Z</LastModified><ETag>&quot;e{number}&quot;</ETag><Size>{size}</Size></Contents>"
     )
 }
