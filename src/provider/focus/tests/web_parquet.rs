@@ -110,9 +110,12 @@ async fn server_that_sends_something_else_than_the_range_is_an_error() {
     ] {
         let web = Web::start().await;
         let mut good = with_ranges(file.clone(), "\"a\"");
-        web.says(move |head| match head.contains("range: bytes=") {
-            true => answer.clone(),
-            false => good(head),
+        web.says(move |head| {
+            if head.contains("range: bytes=") {
+                answer.clone()
+            } else {
+                good(head)
+            }
         });
         let error = error(&*web_account(&web, "costs.parquet", TOKEN)).await;
         assert!(
