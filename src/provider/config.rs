@@ -79,12 +79,16 @@ pub struct BuildContext<'a> {
     pub key_prefix: String,
     /// The account's time zone.
     pub zone: TimeZone,
+    /// How long after its end a month may be restated.
+    pub restatement: Duration,
     /// The tags that `dimensions` and `extra_labels` use as `tag:KEY`.
     pub tags: Vec<String>,
     /// All dimensions that labels show, as far as they are written.
     pub shown: ShownDimensions,
     /// How requests are sent: rate limit, timeouts, counters, clock.
     pub http: http_client::Settings,
+    /// The variables of the environment that lead to a credential.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Where errors are reported.
     pub diagnostics: &'a mut Diagnostics,
     /// The secrets and URLs that the configuration refers to.

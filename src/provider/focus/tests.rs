@@ -1,10 +1,15 @@
 //! Exports over a small store that speaks S3, and over local folders.
 
+mod ambient;
+mod append;
+mod append_files;
+mod append_restart;
 mod aws;
 mod checks;
 mod config;
 mod files;
 mod local;
+mod oracle;
 mod refusals;
 mod server;
 mod whole;
@@ -23,7 +28,7 @@ use crate::{
     provider::{
         Deliveries, Fetched, FetchedMonth, Part, PollRequest, Provider,
         registry::ProviderEntry,
-        test_support::{RecordingSink, build_entry, poll_on, secret},
+        test_support::{RecordingSink, build_at, build_entry, poll_on, secret},
     },
 };
 use server::Server;
