@@ -36,7 +36,7 @@ ONE_CUSTOMERS_MONEY = f'{ONE_CUSTOMER}, currency=~"$currency"'
 SAME_ACCOUNT = "on (provider, account)"
 # Accounts that report the chosen cost beside billed cost, whether rows lack it or not. What they report at the end of the time range counts for all
 # of it, so that no difference is made of two costs; a day back, so that an exporter that is down changes nothing. With billed chosen it is empty.
-HAS_COST = f'max by (provider, account) (last_over_time(cloudspend_missing_cost_rows{{{ACCOUNT}, cost="$cost"}}[1d] @ end()))'
+HAS_COST = 'max by (provider, account) (last_over_time(cloudspend_missing_cost_rows{cost="$cost"}[1d] @ end()))'
 # A run rate of one or two days says little; the exporter's forecast is meant to be read from the third day on.
 SETTLED = 3 * 86400
 
@@ -102,7 +102,7 @@ def _of_cost(metric, shown):
     """
     if metric not in _BILLED:
         return shown(metric)
-    return f"(({shown(_BILLED[metric])} unless {SAME_ACCOUNT} {HAS_COST}) or ({shown(metric)} and {SAME_ACCOUNT} {HAS_COST}))"
+    return f"(({shown(_BILLED[metric])} unless {SAME_ACCOUNT} {HAS_COST}) or {shown(metric)})"
 
 
 def by_account(by, metric, select="", offset=""):
