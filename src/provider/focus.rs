@@ -53,7 +53,7 @@ use claims::{Claims, Scope};
 use context::RowContext;
 use file::ExportFile;
 use fingerprint::Hash;
-use layouts::{Delivered, Layout, MonthContent};
+use layouts::{Delivered, Layout, ManifestHash, MonthContent, stated::Counted};
 use listings::{Listings, PollListing};
 use location::Location;
 use rows::{FileSummary, OtherMonths};
@@ -131,11 +131,11 @@ impl Provider for Focus {
             let mut fetched = Fetched::replaced();
             let mut readings: Vec<Reading> = Vec::new();
             for &month in &poll.months {
-                match self.content(&listing, part, month, poll).await? {
+                match self.content(&listing, part, month, poll, known).await? {
                     MonthContent::Nothing(ignored) => {
                         let mut sink = lock(sink);
                         sink.withhold(month);
-                        sink.source(month, self.source(part, ignored));
+                        sink.source(month, self.source(&listing, part, ignored));
                     }
                     MonthContent::Delivered(delivered) => {
                         let hash = fingerprint::hash(&delivered);
@@ -144,10 +144,10 @@ impl Provider for Focus {
                         });
                         if let Some(scopes) = same {
                             fetched = fetched.with_unchanged(month, delivered.at);
-                            lock(sink).source(month, self.source_of(part, &delivered, None));
-                            self.claim(part, month, scopes, &[])?;
+                            lock(sink).source(month, self.source_of(&delivered, None));
+                            self.claim(&listing, part, month, scopes, &[])?;
                         } else if self.is_without_rows(month, hash) {
-                            self.withhold(part, month, &delivered, sink);
+                            self.withhold(month, &delivered, sink);
                         } else if let Some(reading) = readings.iter_mut().find(|r| r.hash == hash) {
                             reading.months.push(month);
                         } else {
@@ -163,7 +163,8 @@ impl Provider for Focus {
             for reading in &readings {
                 let summaries = self.read(&listing, reading, sink).await?;
                 for &month in &reading.months {
-                    fetched = self.finish(part, month, reading, &summaries, fetched, sink)?;
+                    fetched =
+                        self.finish(&listing, part, month, reading, &summaries, fetched, sink)?;
                 }
             }
             Ok(fetched)
@@ -179,6 +180,7 @@ impl Focus {
         part: &Part,
         month: Month,
         poll: &PollRequest,
+        known: &Deliveries,
     ) -> Result<MonthContent, ProviderError> {
         let path = self.location.path(Some(month));
         let files = listing.of(&path)?;
@@ -195,6 +197,15 @@ impl Focus {
                 )
                 .await
             }
+            Layout::Azure => layouts::azure::month(
+                &listing.runs,
+                &path,
+                files,
+                &part.id,
+                month,
+                known.get(&month).map(|known| known.delivered),
+                poll.now,
+            ),
             _ => layouts::files::content(&path, files),
         }
     }
@@ -212,20 +223,24 @@ impl Focus {
         };
         let delivered = &reading.delivered;
         let mut summaries = Vec::with_capacity(delivered.files.len());
-        for file in &delivered.files {
-            let file = self.store.open(&delivered.path, file)?;
+        let mut counted = Counted::default();
+        for listed in &delivered.files {
+            let file = self.store.open(&delivered.path, listed)?;
+            let file = delivered.stated.open(file);
             let summary = self.read_file(file, &reading.months, other_months, sink);
             let summary = summary.await?;
+            counted.add(&delivered.stated, listed, &summary)?;
             summaries.push(summary);
         }
         if let Some(manifest) = &delivered.manifest {
             let name = &manifest.listed.name;
             let open = self.store.open(&delivered.path, &manifest.listed)?;
             let now = read_small(&*open, store::MAX_MANIFEST).await?;
-            if now != manifest.content {
+            if ManifestHash::of(&now) != manifest.hash {
                 let what = format!("{name}: was changed while its files were read");
                 return Err(ProviderError::truncated(what));
             }
+            counted.finish(&delivered.stated, name)?;
         }
         Ok(summaries)
     }
@@ -244,6 +259,7 @@ impl Focus {
     /// Reports one month of a delivery that was read.
     fn finish(
         &self,
+        listing: &PollListing,
         part: &Part,
         month: Month,
         reading: &Reading,
@@ -257,7 +273,7 @@ impl Focus {
         // A manifest says that the month was delivered; files alone may not have got to it yet.
         if rows == 0 && delivered.manifest.is_none() {
             self.remember_without_rows(month, reading.hash);
-            self.withhold(part, month, delivered, sink);
+            self.withhold(month, delivered, sink);
             return Ok(fetched);
         }
         let named: Vec<&(String, String, Month)> = summaries
@@ -274,12 +290,12 @@ impl Focus {
             let mut sink = lock(sink);
             sink.month_rows(month, rows);
             sink.report(month);
-            sink.source(month, self.source_of(part, delivered, Some(rows)));
+            sink.source(month, self.source_of(delivered, Some(rows)));
         }
         let fingerprint = fingerprint::of(reading.hash, &scopes).ok_or_else(|| {
             ProviderError::new(Reason::TooLarge, "the fingerprint of a month is too long")
         })?;
-        self.claim(part, month, scopes, &named)?;
+        self.claim(listing, part, month, scopes, &named)?;
         Ok(fetched.with_delivery(
             month,
             Delivery {
@@ -292,6 +308,7 @@ impl Focus {
     /// Refuses accounts that another source reports, too, in the same month.
     fn claim(
         &self,
+        listing: &PollListing,
         part: &Part,
         month: Month,
         scopes: BTreeSet<Scope>,
@@ -308,7 +325,13 @@ impl Focus {
             |(billing, sub, _)| format!("the sub account {sub} of the billing account {billing}"),
         );
         let path = self.location.path(Some(month));
-        let address = |part: &str| self.location.address(&path_of(&path, part));
+        let address = |part: &str| {
+            let folder = match listing.layout {
+                Layout::Azure => listing.runs.folder(part).unwrap_or("."),
+                _ => part,
+            };
+            self.location.address(&path_of(&path, folder))
+        };
         Err(ProviderError::malformed(format!(
             "{account} is in two exports in {month}, {} and {}, and would count twice; make an account of each export, with its own location: {} and {}",
             part.id,
@@ -318,8 +341,8 @@ impl Focus {
         )))
     }
 
-    fn withhold(&self, part: &Part, month: Month, delivered: &Delivered, sink: &SharedSink) {
-        let mut source = self.source_of(part, delivered, Some(0));
+    fn withhold(&self, month: Month, delivered: &Delivered, sink: &SharedSink) {
+        let mut source = self.source_of(delivered, Some(0));
         source
             .ignored
             .push("no row is of this month, or filters leave all of them out".to_owned());
@@ -344,20 +367,26 @@ impl Focus {
         }
     }
 
-    fn source(&self, part: &Part, ignored: Vec<String>) -> MonthSource {
+    fn source(&self, listing: &PollListing, part: &Part, ignored: Vec<String>) -> MonthSource {
+        let folder = match listing.layout {
+            Layout::Azure => listing.runs.folder(&part.id).unwrap_or("."),
+            _ => &part.id,
+        };
         MonthSource {
             name: self
                 .location
-                .address(&path_of(&self.location.path(None), &part.id)),
+                .address(&path_of(&self.location.path(None), folder)),
             ignored,
             ..MonthSource::default()
         }
     }
 
     /// What a month is made of; `rows` is `None` where they were not read again.
-    fn source_of(&self, part: &Part, delivered: &Delivered, rows: Option<u64>) -> MonthSource {
+    fn source_of(&self, delivered: &Delivered, rows: Option<u64>) -> MonthSource {
         MonthSource {
-            name: self.location.address(&path_of(&delivered.path, &part.id)),
+            name: self
+                .location
+                .address(&path_of(&delivered.path, &delivered.folder)),
             delivery: delivered.execution.clone(),
             delivered: Some(delivered.at),
             files: delivered.files.len() as u64,
@@ -371,7 +400,7 @@ impl Focus {
 /// The path of a source below a location's.
 fn path_of(path: &str, part: &str) -> String {
     match part {
-        "account" | "." => path.to_owned(),
+        "" | "account" | "." => path.to_owned(),
         part if path.is_empty() => part.to_owned(),
         part => format!("{path}/{part}"),
     }

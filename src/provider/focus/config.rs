@@ -38,7 +38,7 @@ use crate::{
 pub struct Config {
     /// Where the exports are: `s3://BUCKET/PREFIX` or `file:///FOLDER`. With layout `files`, `{month}` in it stands for the month, YYYY-MM. Required.
     location: Option<String>,
-    /// How the exports are laid out: `aws` (AWS Data Exports), `files` (all files below the location), or `auto`, which decides by manifests. Default: auto.
+    /// How the exports are laid out: `aws` (AWS Data Exports), `azure` (Azure Cost Management exports), `files` (all files below the location), or `auto`, which decides by manifests. Default: auto.
     layout: Option<Layout>,
     /// Region of the bucket. Required for s3 unless `endpoint` is set.
     region: Option<String>,
@@ -170,16 +170,16 @@ impl Config {
         let layout = self.layout.unwrap_or_default();
         let has_month = location.is_some_and(Location::has_month);
         match layout {
-            Layout::Azure | Layout::Append => {
+            Layout::Append => {
                 context.report(
                     "layout",
-                    "is not supported yet; allowed are auto, aws, files",
+                    "is not supported yet; allowed are auto, aws, azure, files",
                 );
             }
-            Layout::Auto | Layout::Aws if has_month => {
+            Layout::Auto | Layout::Aws | Layout::Azure if has_month => {
                 context.report("layout", "must be files where location has {month} in it");
             }
-            Layout::Auto | Layout::Aws | Layout::Files => {}
+            Layout::Auto | Layout::Aws | Layout::Azure | Layout::Files => {}
         }
         layout
     }

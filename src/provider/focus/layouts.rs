@@ -1,20 +1,27 @@
 //! How each cloud lays its export out: the sources, and the files that make a month.
 
 pub(super) mod aws;
+pub(super) mod azure;
 pub(super) mod files;
+pub(super) mod stated;
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use jiff::Timestamp;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::{azure::Runs, stated::Stated};
 use super::store::{Listed, Listing, MAX_FILES};
 use crate::{
     charge::Month,
     error::{ProviderError, Reason},
 };
+
+/// How long after its last file a delivery may lack its manifest. A copy of an export, whose files may be newer than
+/// the manifest for ever, is older than that.
+const DELIVERY_TIME: SignedDuration = SignedDuration::from_hours(2);
 
 /// How an export is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -56,6 +63,8 @@ impl MonthContent {
 pub(super) struct Delivered {
     /// The path of the listing that the files are in.
     pub(super) path: String,
+    /// The folder below it that is shown as the source; may be empty.
+    pub(super) folder: String,
     /// The files, all of which are read.
     pub(super) files: Vec<Listed>,
     /// When they were written.
@@ -66,13 +75,29 @@ pub(super) struct Delivered {
     pub(super) manifest: Option<Manifest>,
     /// What else was found, and why it is not read.
     pub(super) ignored: Vec<String>,
+    /// How many rows the manifest says that all of its files have together, rows of other months included.
+    pub(super) stated_rows: Option<u64>,
+    /// What it states of its files.
+    pub(super) stated: Stated,
 }
 
 /// A manifest, as it was read.
 #[derive(Debug, Clone)]
 pub(super) struct Manifest {
     pub(super) listed: Listed,
-    pub(super) content: Bytes,
+    pub(super) hash: ManifestHash,
+}
+
+/// A hash of the content of a manifest, so that all of it need not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ManifestHash([u8; SHA256_OUTPUT_LEN]);
+
+impl ManifestHash {
+    pub(super) fn of(content: &[u8]) -> Self {
+        let mut hash = [0; SHA256_OUTPUT_LEN];
+        hash.copy_from_slice(digest(&SHA256, content).as_ref());
+        Self(hash)
+    }
 }
 
 impl Delivered {
@@ -99,7 +124,7 @@ impl Delivered {
 
 /// Whether a listed file decides the layout.
 pub(super) fn is_manifest(name: &str) -> bool {
-    aws::manifest(name).is_some() || is_azure_manifest(name)
+    aws::manifest(name).is_some() || azure::is_manifest(name)
 }
 
 /// The layout that the manifests of a listing have.
@@ -109,15 +134,13 @@ pub(super) fn detect(listing: &Listing, address: &str) -> Result<Layout, Provide
     let has_azure = names().any(|name| is_azure_manifest(name));
     let what = match (has_aws, has_azure) {
         (true, false) => return Ok(Layout::Aws),
-        (false, true) => {
-            "has exports of Azure; layout azure is not supported yet, layout: files reads all files below a location"
-        }
+        (false, true) => return Ok(Layout::Azure),
         (true, true) => "has manifests of two layouts; set layout, or a narrower location",
         (false, false) if listing.files.is_empty() && listing.others == 0 => {
             return Err(nothing(address));
         }
         (false, false) => {
-            "has no manifest that tells the layout; set layout: files to read all files below the location"
+            "has no manifest that tells the layout; set layout: files to read all files below the location, or layout: azure for an export of Azure whose folders have no dates"
         }
     };
     Err(ProviderError::malformed(format!("{address}: {what}")))
@@ -133,16 +156,7 @@ pub(super) fn nothing(address: &str) -> ProviderError {
 
 /// A run of an Azure export lies in a folder of dates, and has its manifest beside its files.
 fn is_azure_manifest(name: &str) -> bool {
-    let mut segments = name.rsplit('/');
-    let is_named = matches!(segments.next(), Some("manifest.json" | "_manifest.json"));
-    let is_range = |segment: &str| {
-        segment.len() == 17
-            && segment.bytes().enumerate().all(|(at, byte)| match at {
-                8 => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            })
-    };
-    is_named && segments.any(is_range)
+    azure::is_manifest(name) && azure::dates(name).is_some()
 }
 
 /// The month of a segment such as `BILLING_PERIOD=2026-05`, in any case.
@@ -153,8 +167,9 @@ pub(super) fn period(segment: &str) -> Option<Month> {
 }
 
 /// The sources of a listing, as ids of parts.
-pub(super) fn sources(layout: Layout, listing: &Listing) -> BTreeSet<String> {
+pub(super) fn sources(layout: Layout, listing: &Listing, runs: &Runs) -> BTreeSet<String> {
     match layout {
+        Layout::Azure => runs.sources(),
         Layout::Aws => listing
             .files
             .keys()

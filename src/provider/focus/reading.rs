@@ -23,6 +23,8 @@ pub(super) enum OtherMonths {
 pub(super) struct FileSummary {
     /// All of its rows.
     pub(super) rows: u64,
+    /// Its bytes, decompressed, where they are read in order.
+    pub(super) length: Option<u64>,
     /// Those of other months.
     pub(super) skipped: u64,
     /// Those that filters and exclusions left out.

@@ -1,6 +1,7 @@
 //! Exports over a small store that speaks S3, and over local folders.
 
 mod aws;
+mod azure;
 mod config;
 mod files;
 mod local;

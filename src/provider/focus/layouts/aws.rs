@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Delivered, Manifest, MonthContent, period};
+use super::{
+    DELIVERY_TIME, Delivered, Manifest, ManifestHash, MonthContent, period, stated::Stated,
+};
 use crate::{
     charge::Month,
     error::ProviderError,
@@ -19,10 +21,6 @@ use crate::{
         store::{Listed, Listing, MAX_MANIFEST, Store, read_small},
     },
 };
-
-/// How long after its last file a delivery may lack its manifest. A copy of an export, whose files may be newer than
-/// the manifest for ever, is older than that.
-const DELIVERY_TIME: SignedDuration = SignedDuration::from_hours(2);
 
 /// The export and the month of a manifest's name.
 pub(in crate::provider::focus) fn manifest(name: &str) -> Option<(&str, Month)> {
@@ -145,14 +143,18 @@ pub(in crate::provider::focus) async fn month(
     }
     let delivered = Delivered {
         path: path.to_owned(),
+        folder: export.to_owned(),
         files,
         at: newest.modified,
         execution: read.execution.unwrap_or_default(),
         manifest: Some(Manifest {
             listed: newest.clone(),
-            content,
+            hash: ManifestHash::of(&content),
         }),
         ignored,
+        // The manifest states no counts.
+        stated_rows: None,
+        stated: Stated::default(),
     };
     delivered.check().map(MonthContent::delivered)
 }

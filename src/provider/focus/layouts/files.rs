@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Delivered, MonthContent};
+use super::{Delivered, MonthContent, stated::Stated};
 use crate::{
     error::ProviderError,
     provider::focus::{
@@ -55,11 +55,14 @@ pub(in crate::provider::focus) fn content(
     };
     let delivered = Delivered {
         path: path.to_owned(),
+        folder: String::new(),
         files,
         at,
         execution: String::new(),
         manifest: None,
         ignored,
+        stated_rows: None,
+        stated: Stated::default(),
     };
     delivered.check().map(MonthContent::delivered)
 }
