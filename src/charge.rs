@@ -210,8 +210,8 @@ pub trait Sink: Send {
     /// sums. It is kept with the month. A count of 0 says that the month was looked at.
     fn missing(&mut self, month: Month, measure: Measure, rows: u64);
 
-    /// Leaves a measure out of what this fetch reports: it cannot be determined, although rows have it. It is not 0.
-    fn withhold_measure(&mut self, measure: Measure);
+    /// Leaves a measure out of what is reported of a month: it cannot be determined, although rows have it. It is not 0.
+    fn withhold_measure(&mut self, month: Month, measure: Measure);
 
     /// Marks what is reported of a month as provisional: another source will name the final amounts. It is served like
     /// any other data, but it never becomes the baseline of a closed month and never replaces final data of one. Final

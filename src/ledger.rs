@@ -47,7 +47,7 @@ pub struct Ledger {
     now: OpenMonth,
     withheld: BTreeSet<Month>,
     reported: BTreeSet<Month>,
-    withheld_measures: BTreeSet<Measure>,
+    withheld_measures: BTreeSet<(Month, Measure)>,
     marks: BTreeMap<Month, MonthMarks>,
     rows: u64,
     newest_hour: Option<DateTime>,
@@ -88,7 +88,12 @@ impl Ledger {
     }
 
     /// Closes the ledger at the end of a fetch that brought this.
-    pub fn close(self, fetched: Fetched) -> PartTotals {
+    pub fn close(mut self, fetched: Fetched) -> PartTotals {
+        for &(month, measure) in &self.withheld_measures {
+            let marks = self.marks.entry(month).or_default();
+            marks.missing.insert(measure, marks.rows);
+        }
+        let is_withheld = |month, measure| self.withheld_measures.contains(&(month, measure));
         let end_of_hour = |hour: DateTime| hour.saturating_add(HOUR);
         let end_of_day = |day: Date| day.saturating_add(DAY).to_datetime(Time::midnight());
         PartTotals {
@@ -96,9 +101,12 @@ impl Ledger {
             months: self
                 .months
                 .into_iter()
-                .map(|(month, open)| (month, open.close(&self.withheld_measures)))
+                .map(|(month, open)| {
+                    let sums = open.close(|measure| is_withheld(month, measure));
+                    (month, sums)
+                })
                 .collect(),
-            now: self.now.close(&BTreeSet::new()),
+            now: self.now.close(|_| false),
             withheld: self.withheld,
             reported: self.reported,
             fetched,
@@ -194,8 +202,8 @@ impl Sink for Ledger {
         *self.marks(month).missing.entry(measure).or_default() += rows;
     }
 
-    fn withhold_measure(&mut self, measure: Measure) {
-        self.withheld_measures.insert(measure);
+    fn withhold_measure(&mut self, month: Month, measure: Measure) {
+        self.withheld_measures.insert((month, measure));
     }
 
     fn provisional(&mut self, month: Month) {

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    clock::{Clock, add},
+    clock::Clock,
     http_client::retry::Backoff,
     provider::{Deliveries, Part},
     state::{AccountHandle, AccountState, store::Store},
@@ -23,7 +23,7 @@ pub mod supervisor;
 #[cfg(test)]
 pub(crate) mod test_support;
 
-use commit::PollCommit;
+use commit::{PollCommit, PollTimes};
 pub use fetch::PartFetcher;
 use fetch::{instant, run_blocking_if_large};
 
@@ -88,16 +88,15 @@ impl Poller {
         let delay = schedule::until_first_poll(interval, &status, self.clock.now());
         let delay = delay.max(self.first_delay);
         if !delay.is_zero() {
-            self.publish_next_poll(instant() + delay);
+            self.commit.publish_next_poll(instant() + delay);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = self.asked_to_retry() => {}
             }
         }
         let mut next = instant() + interval + jitter;
-        let retry_after = self.poll().await;
+        let retry_after = self.poll_before(next).await;
         next = next.max(instant() + retry_after);
-        self.publish_next_poll(next);
         let mut ticks = tokio::time::interval_at(next, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -108,12 +107,11 @@ impl Poller {
                     ticks.reset();
                 }
             }
-            let retry_after = self.poll().await;
+            let retry_after = self.poll_before(next).await;
             if instant() + retry_after > next {
                 next = instant() + retry_after;
                 ticks.reset_at(next);
             }
-            self.publish_next_poll(next);
         }
     }
 
@@ -127,16 +125,14 @@ impl Poller {
         }
     }
 
-    /// Notes in the state when the next poll is due, for the status page.
-    fn publish_next_poll(&self, next: Instant) {
-        let mut state = AccountState::clone(&self.handle.state.load());
-        let wait = next.saturating_duration_since(instant());
-        state.status.next_poll = Some(add(self.clock.now(), wait));
-        self.handle.state.store(Arc::new(state));
+    /// Polls once; the next poll is an interval later. Returns how long the provider asked not to be polled again.
+    pub async fn poll(&self) -> Duration {
+        self.poll_before(instant() + self.handle.account.poll.interval)
+            .await
     }
 
-    /// Polls once. Returns how long the provider asked not to be polled again.
-    pub async fn poll(&self) -> Duration {
+    /// Polls once, and notes when the next poll is due: at `next`, or later where the provider asks for it.
+    async fn poll_before(&self, next: Instant) -> Duration {
         let account = &self.handle.account;
         let started = instant();
         let now = self.clock.now();
@@ -179,7 +175,8 @@ impl Poller {
                 .map(|totals| totals.label_table.len())
                 .sum::<usize>();
         let results = results::by_part(results);
-        let work = move || commit.commit(state, results, &request, retry_after, started);
+        let times = PollTimes { started, next };
+        let work = move || commit.commit(state, results, &request, retry_after, times);
         let retry_after = run_blocking_if_large(label_sets, work).await;
         if let Some(store) = &self.store {
             store.save(&self.handle, self.clock.now()).await;

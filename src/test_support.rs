@@ -241,7 +241,7 @@ impl Provider for Scripted {
         let checks = self.checks.lock().unwrap();
         checks
             .iter()
-            .map(|&(name, check)| Check::new(name, async move { check() }))
+            .map(|&(name, check)| Check::new(name, move || async move { check() }))
             .collect()
     }
 }

@@ -31,7 +31,7 @@ mod table;
 
 use self::report::Tolerance;
 pub use self::report::{
-    AccountReport, CheckReport, Invoice, Outcome, Reconciliation, Share, Total,
+    AccountReport, CheckReport, Component, Invoice, Outcome, Reconciliation, Share, Total,
 };
 
 /// How many accounts are read at the same time.

@@ -51,6 +51,29 @@ impl Budget {
                     label => has_label(label) || pattern.is_match(""),
                 })
     }
+
+    /// The only value of a label that the budget matches; `None` where it matches any, or several by an expression.
+    pub fn only_value(&self, label: &str) -> Option<String> {
+        let (_, pattern) = self.matchers.iter().find(|(known, _)| known == label)?;
+        literal(pattern.as_str().strip_prefix("^(?:")?.strip_suffix(")$")?)
+    }
+}
+
+/// The one text that a whole-value expression matches, if it is written without operators.
+fn literal(pattern: &str) -> Option<String> {
+    let mut text = String::new();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        text.push(match character {
+            // An escaped letter or digit is a class or an anchor.
+            '\\' => characters.next().filter(char::is_ascii_punctuation)?,
+            '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$' => {
+                return None;
+            }
+            plain => plain,
+        });
+    }
+    Some(text)
 }
 
 /// A budget.
@@ -266,6 +289,35 @@ mod tests {
         ] {
             let regex = anchored(pattern).unwrap();
             assert_eq!(regex.is_match(value), want, "{pattern} {value}");
+        }
+        for (pattern, only) in [
+            ("ACME", Some("ACME")),
+            ("Ångström & Søn A/S", Some("Ångström & Søn A/S")),
+            (r"ACME \(1\)", Some("ACME (1)")),
+            (r"a\.b\\c-d", Some(r"a.b\c-d")),
+            ("", Some("")),
+            ("ACME.*", None),
+            ("a|b", None),
+            (r"\d", None),
+            (r"\bACME", None),
+            ("(?i)acme", None),
+            ("a{2}", None),
+            ("^a$", None),
+        ] {
+            let budget = Budget {
+                name: String::new(),
+                matchers: vec![("customer".to_owned(), anchored(pattern).unwrap())],
+                limit: 1.0,
+                currency: "EUR".to_owned(),
+                thresholds: BTreeMap::new(),
+                elsewhere: false,
+            };
+            assert_eq!(budget.only_value("customer").as_deref(), only, "{pattern}");
+            // It is the same to the expression itself.
+            if let Some(only) = only {
+                assert!(budget.matchers[0].1.is_match(only), "{pattern}");
+            }
+            assert_eq!(budget.only_value("project"), None);
         }
         for pattern in ["(", "a)(b", "[", "*"] {
             assert!(anchored(pattern).is_none(), "{pattern}");

@@ -15,7 +15,7 @@ use super::{
     export_files::{self as files, COLUMNS, Record},
     s3_signature::hex,
     setup::{S3_BUCKET, S3_PREFIX},
-    world::export_names::PAYERS,
+    world::{export_names::PAYERS, export_row::ExportRow},
 };
 use crate::charge::Month;
 
@@ -49,11 +49,20 @@ struct Delivery {
     delivered: Timestamp,
     /// How often it was delivered again at the same time.
     repeated: u64,
+    /// The billed cost of one more row, which names no invoice, in cents.
+    uninvoiced: Option<i64>,
 }
 
 impl Deliveries {
-    /// Everything in the store at a time.
-    pub(super) fn objects(&self, world: &World, at: Timestamp, repeated: u64) -> Objects {
+    /// Everything in the store at a time. With an amount in cents, each month of the first export has one more row of this
+    /// billed cost, which names no invoice.
+    pub(super) fn objects(
+        &self,
+        world: &World,
+        at: Timestamp,
+        repeated: u64,
+        uninvoiced: Option<i64>,
+    ) -> Objects {
         let mut objects = Objects::new();
         for payer in 0..EXPORTS.len() {
             for month in world.export.months(at) {
@@ -65,6 +74,7 @@ impl Deliveries {
                     month,
                     delivered,
                     repeated,
+                    uninvoiced: uninvoiced.filter(|_| payer == 0),
                 };
                 let made = self.made(world, delivery);
                 objects.extend(
@@ -94,7 +104,14 @@ impl Delivery {
     fn objects(self, world: &World) -> Objects {
         let (name, is_parquet) = EXPORTS[self.payer];
         let export = &world.export;
-        let rows = export.rows(self.payer, self.month, self.delivered);
+        let mut rows = export.rows(self.payer, self.month, self.delivered);
+        if let (Some(cents), Some(row)) = (self.uninvoiced, rows.first().cloned()) {
+            rows.push(ExportRow {
+                billed: cents as f64 / 100.0,
+                invoice: None,
+                ..row
+            });
+        }
         let records: Vec<_> = rows
             .iter()
             .map(|row| Record {

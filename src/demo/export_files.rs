@@ -147,6 +147,7 @@ impl<'a> Record<'a> {
             "CommitmentDiscountStatus" if row.kind == Kind::Covered => "Used",
             "CommitmentDiscountStatus" if row.kind == Kind::Unused => "Unused",
             "CommitmentDiscountUnit" if is_committed => CURRENCY,
+            "InvoiceId" => row.invoice.as_deref()?,
             "ConsumedUnit" if self.consumed().is_some() => service?.unit,
             "PricingCategory" => match row.kind {
                 Kind::Tax | Kind::Credit => return None,

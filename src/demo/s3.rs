@@ -340,7 +340,11 @@ impl ApiState {
     /// What lies in the store now.
     fn objects(&self) -> Objects {
         let at = self.api.export_time(self.clock.now());
-        self.deliveries
-            .objects(&self.world, at, self.api.redeliveries())
+        self.deliveries.objects(
+            &self.world,
+            at,
+            self.api.redeliveries(),
+            self.api.uninvoiced(),
+        )
     }
 }

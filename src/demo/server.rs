@@ -42,6 +42,8 @@ pub struct SimulatedApi {
     stopped: Mutex<Option<Timestamp>>,
     /// How often exports were delivered again out of turn.
     redeliveries: AtomicU64,
+    /// The billed cost of a row that names no invoice, in cents.
+    uninvoiced: Mutex<Option<i64>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +61,7 @@ impl SimulatedApi {
             skews: Mutex::default(),
             stopped: Mutex::default(),
             redeliveries: AtomicU64::default(),
+            uninvoiced: Mutex::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl SimulatedApi {
         lock(&self.faults).clear();
         lock(&self.skews).clear();
         *lock(&self.stopped) = None;
+        *lock(&self.uninvoiced) = None;
     }
 
     /// Stops the delivery of exports at a time.
@@ -114,6 +118,16 @@ impl SimulatedApi {
     /// Delivers all exports again, with new names of their executions and new `ETag`s.
     pub fn redeliver_exports(&self) {
         self.redeliveries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a row to each month of the first export, of this billed cost in cents, which names no invoice.
+    pub fn add_uninvoiced(&self, cents: i64) {
+        *lock(&self.uninvoiced) = Some(cents);
+    }
+
+    /// The billed cost of a row that names no invoice, in cents.
+    pub(super) fn uninvoiced(&self) -> Option<i64> {
+        *lock(&self.uninvoiced)
     }
 
     /// The time up to which exports were delivered.

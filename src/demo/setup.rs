@@ -26,6 +26,8 @@ pub const S3_ACCESS_KEY_ID: &str = "DEMOKEYID0000000EXPORT";
 /// The key itself. It opens nothing but the demo.
 pub const S3_SECRET_ACCESS_KEY: &str = "demo-s3-secret/access+key";
 
+/// The names of the OTC contracts, which the API does not know.
+const CONTRACT_NAMES: &str = r#"{"1000045678": Nordlicht Energie AG, "1000012345": Hafenkontor GmbH, "1000023456": Stadtwerke Süd, "1000034567": Klinik am See, "1000056789": Lindner Logistik}"#;
 /// The secrets' file names and contents. They open nothing but the demo.
 const SECRETS: [(&str, &str); 7] = [
     ("otc", OTC_KEY),
@@ -64,6 +66,7 @@ accounts:
     api_key_file: {otc_key}
     granularity: hourly
     credential_expires: {expires}
+    aliases: {{customer: {CONTRACT_NAMES}}}
   azure-resale:
     provider: enube
     base_url: {enube}
@@ -112,7 +115,7 @@ accounts:
     quantities: pricing
 budgets:
   azure-angstrom:
-    match: {{provider: enube, account: azure-resale, customer: "Ångström.*"}}
+    match: {{provider: enube, account: azure-resale, customer: "Ångström & Søn A/S"}}
     limit: 10000
     currency: BRL
     thresholds: {{warning: 0.8, critical: 1.0}}

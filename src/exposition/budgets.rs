@@ -5,13 +5,16 @@ use prometheus_client::registry::Registry;
 use crate::{
     exposition::{
         families::{
-            BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_SPENT, BUDGET_THRESHOLD,
-            EXCHANGE_RATE, MetricFamily,
+            BUDGET_COMPLETE, BUDGET_FORECAST, BUDGET_LIMIT, BUDGET_MATCH, BUDGET_SPENT,
+            BUDGET_THRESHOLD, EXCHANGE_RATE, MetricFamily,
         },
         samples::{Labels, Samples},
     },
     view::budgets::{BudgetSet, BudgetSpend},
 };
+
+/// The labels whose only value an info series says.
+const MATCHED: [&str; 5] = ["provider", "account", "customer", "project", "product"];
 
 /// Registers what the configuration says about budgets, and what accounts have spent of them.
 pub(super) fn register(
@@ -21,12 +24,16 @@ pub(super) fn register(
 ) {
     let mut limits = Vec::new();
     let mut thresholds = Vec::new();
+    let mut only_values = Vec::new();
     for budget in &money.budgets {
         let name = || ("budget", budget.name.clone());
         limits.push((
             vec![name(), ("currency", budget.currency.clone())],
             budget.limit,
         ));
+        let mut labels = vec![name()];
+        labels.extend(MATCHED.map(|label| (label, budget.only_value(label).unwrap_or_default())));
+        only_values.push((labels, 1.0));
         for (severity, ratio) in &budget.thresholds {
             thresholds.push((vec![name(), ("severity", severity.clone())], *ratio));
         }
@@ -58,6 +65,7 @@ pub(super) fn register(
         (BUDGET_SPENT, spent),
         (BUDGET_FORECAST, forecast),
         (BUDGET_COMPLETE, complete),
+        (BUDGET_MATCH, only_values),
         (EXCHANGE_RATE, rates.collect()),
     ] {
         samples.sort_by(|left, right| left.0.cmp(&right.0));

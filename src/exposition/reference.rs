@@ -89,6 +89,7 @@ const ABSENT: &[(&str, &str)] = &[
         "without a forecast, without budgets, and for accounts that no budget can match",
     ),
     ("budget_complete", NO_MATCH),
+    ("budget_match_info", WITHOUT_BUDGETS),
     ("exchange_rate", "without `reporting_currency`"),
     ("billing_period_start_timestamp_seconds", NO_MONTHS),
     ("billing_period_end_timestamp_seconds", NO_MONTHS),
@@ -101,6 +102,10 @@ const ABSENT: &[(&str, &str)] = &[
     (
         "poll_last_success_timestamp_seconds",
         "until a poll has fully succeeded",
+    ),
+    (
+        "next_poll_timestamp_seconds",
+        "until the first poll has finished, or waits for its time after a restart",
     ),
     ("parts", NEVER),
     ("failing_parts", NEVER),

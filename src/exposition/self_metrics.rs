@@ -16,7 +16,7 @@ use crate::{
         families::{
             CREDENTIAL_EXPIRY, DATA, DURATION, FAILING_PARTS, FAILURES, FOLDED_RATIO,
             FOLDED_SERIES, GROWTH, LAST_ATTEMPT, LAST_SUCCESS, MISSING_ROWS, MetricFamily,
-            OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS, POLLS,
+            NEXT_POLL, OLDEST_SUCCESS, PARTS, PERIOD_END, PERIOD_START, POLL_SUCCESS, POLLS,
             PREVIOUS_DAY_START, ROWS, SERIES, SKIPPED_PARTS, WITHHELD_PARTS,
         },
         samples::{Labels, Samples, account_labels},
@@ -44,6 +44,7 @@ const FAMILIES: &[(MetricFamily, Read)] = &[
     (LAST_SUCCESS, |view| {
         view.state.status.last_success.map(seconds)
     }),
+    (NEXT_POLL, |view| view.state.status.next_poll.map(seconds)),
     (PARTS, |view| Some(view.health.parts as f64)),
     (FAILING_PARTS, |view| Some(view.health.failing_parts as f64)),
     (OLDEST_SUCCESS, |view| {

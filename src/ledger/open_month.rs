@@ -1,7 +1,5 @@
 //! The sums of one billing month while charges are still arriving.
 
-use std::collections::BTreeSet;
-
 use crate::{
     charge::{Amount, Measure, Sum},
     ledger::{
@@ -43,13 +41,13 @@ impl OpenMonth {
     }
 
     /// Drops the compensation terms and the withheld measures, and makes the sums of all keys contiguous.
-    pub(super) fn close(self, withheld: &BTreeSet<Measure>) -> Sums {
+    pub(super) fn close(self, is_withheld: impl Fn(Measure) -> bool) -> Sums {
         Sums {
             rows: self.rows,
             columns: self
                 .columns
                 .into_iter()
-                .filter(|open| !withheld.contains(&open.measure))
+                .filter(|open| !is_withheld(open.measure))
                 .map(|open| {
                     let mut entries = Vec::new();
                     let mut sums = Vec::new();

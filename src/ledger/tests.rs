@@ -133,13 +133,28 @@ fn withheld_measure_is_in_no_total() {
     let amounts = [Measure::BilledCost, Measure::ListCost].map(amount);
     let labels = ledger.label_set(&["a"]).unwrap();
     ledger.charge_to(labels, day, &amounts).unwrap();
-    ledger.withhold_measure(Measure::ListCost);
+    let next_day = Period::Day("2025-04-01".parse().unwrap());
+    let (march, april) = (day.month().unwrap(), next_day.month().unwrap());
+    ledger.withhold_measure(march, Measure::ListCost);
     ledger.charge_to(labels, day, &amounts).unwrap();
+    ledger.month_rows(march, 2);
+    ledger.charge_to(labels, next_day, &amounts).unwrap();
     let totals = ledger.close(Fetched::replaced());
-    let (_, sums) = &totals.months[0];
-    let measures: Vec<_> = sums.columns.iter().map(|column| column.measure).collect();
-    assert_eq!(measures, [Measure::BilledCost]);
-    assert_eq!((sums.rows, sums.columns[0].total()), (2, 2.0));
+    let of = |at: usize| {
+        let columns = totals.months[at].1.columns.iter();
+        columns
+            .map(|column| (column.measure, column.total()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(0), [(Measure::BilledCost, 2.0)]);
+    assert_eq!(
+        of(1),
+        [Measure::BilledCost, Measure::ListCost].map(|measure| (measure, 1.0))
+    );
+    // It is known as missing from all rows.
+    assert!(totals.marks[&march].lacks(Measure::ListCost));
+    assert!(!totals.marks[&march].lacks(Measure::BilledCost));
+    assert!(!totals.marks.contains_key(&april));
 }
 
 #[test]

@@ -10,7 +10,10 @@ use crate::{
     charge::Month,
     clock::{Clock, add},
     error::{ProviderError, Reason},
-    poller::results::{FetchResult, PartResult, judge_twins},
+    poller::{
+        fetch::instant,
+        results::{FetchResult, PartResult, judge_twins},
+    },
     provider::{Part, PollRequest},
     state::{AccountHandle, AccountState, FORECAST_RECORD_DAYS, Failure, Growth, Restated},
     telemetry::error_chain::chain,
@@ -22,6 +25,13 @@ pub(super) struct PollCommit {
     handle: Arc<AccountHandle>,
     clock: Clock,
     changed: Arc<Notify>,
+}
+
+/// When a poll began, and when the next one is due unless the provider asks to wait longer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PollTimes {
+    pub(super) started: Instant,
+    pub(super) next: Instant,
 }
 
 impl PollCommit {
@@ -41,7 +51,7 @@ impl PollCommit {
         mut results: Vec<PartResult>,
         request: &PollRequest,
         mut retry_after: Duration,
-        started: Instant,
+        times: PollTimes,
     ) -> Duration {
         let mut rows = 0;
         let mut failed = Vec::new();
@@ -95,8 +105,22 @@ impl PollCommit {
         state.status.remarks.extend(remarks);
         state.status.rate_limited_until =
             (!retry_after.is_zero()).then(|| add(self.clock.now(), retry_after));
-        self.publish(state, request, rows, started.elapsed());
+        state.status.next_poll = Some(self.time_of(times.next.max(instant() + retry_after)));
+        self.publish(state, request, rows, times.started.elapsed());
         retry_after
+    }
+
+    /// Publishes when the next poll is due, where no poll has just ended.
+    pub(super) fn publish_next_poll(&self, next: Instant) {
+        let mut state = AccountState::clone(&self.handle.state.load());
+        state.status.next_poll = Some(self.time_of(next));
+        self.handle.state.store(Arc::new(state));
+        self.changed.notify_one();
+    }
+
+    /// The clock's time at an instant that is not past.
+    fn time_of(&self, next: Instant) -> Timestamp {
+        add(self.clock.now(), next.saturating_duration_since(instant()))
     }
 
     /// Accepts what is plausible of the fetches of one part, each by itself.

@@ -6,6 +6,7 @@
 
 mod cells;
 mod charges;
+mod checks;
 mod claims;
 mod columns;
 mod config;
@@ -17,6 +18,7 @@ mod layouts;
 mod listings;
 mod location;
 mod parquet;
+mod part_source;
 mod periods;
 mod reading;
 mod rows;
@@ -34,16 +36,19 @@ mod values;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 
 use crate::{
-    charge::{Measure, Month, MonthSource, SharedSink, Sink},
+    charge::{Measure, Month, SharedSink, Sink},
     error::{ProviderError, Reason},
     provider::{
         Deliveries, Delivery, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
         Provider,
+        config::{BuildContext, Defaults, ProviderConfig},
+        second_source::{Check, ClosedMonth},
     },
 };
 
@@ -53,9 +58,10 @@ use claims::{Claims, Scope};
 use context::RowContext;
 use file::ExportFile;
 use fingerprint::Hash;
-use layouts::{Delivered, Layout, ManifestHash, MonthContent, stated::Counted};
+use layouts::{Delivered, Layout, ManifestHash, MonthContent};
 use listings::{Listings, PollListing};
 use location::Location;
+use part_source::PartSource;
 use rows::{FileSummary, OtherMonths};
 use store::{Store, read_small};
 
@@ -79,6 +85,37 @@ struct Reading {
     months: Vec<Month>,
     delivered: Delivered,
     hash: Hash,
+}
+
+impl ProviderConfig for Config {
+    const NAME: &'static str = "focus";
+
+    const DEFAULTS: Defaults = Defaults {
+        timezone: "UTC",
+        day_closes_after: Duration::from_hours(48),
+        restatement: Duration::from_hours(20 * 24),
+        requests_per_second: 50.0,
+        concurrency: 4,
+    };
+
+    const OFFERS: &'static [&'static str] = charges::OFFERS;
+
+    const FETCH_KEYS: &'static [&'static str] = &["region", "credentials"];
+
+    fn build(self, context: &mut BuildContext<'_>) -> Option<Box<dyn Provider>> {
+        let account = self.read(context)?;
+        let rows = Arc::new(RowContext::new(account.rows));
+        Some(Box::new(Focus {
+            store: account.store,
+            location: account.location,
+            layout: account.layout,
+            dimensions: rows.dimensions(),
+            context: rows,
+            listings: Listings::default(),
+            claims: Claims::default(),
+            without_rows: Mutex::default(),
+        }))
+    }
 }
 
 impl Provider for Focus {
@@ -128,6 +165,7 @@ impl Provider for Focus {
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             let listing = self.listings.for_part(self, part, poll).await?;
+            let source = PartSource::new(&self.location, &listing, part);
             let mut fetched = Fetched::replaced();
             let mut readings: Vec<Reading> = Vec::new();
             for &month in &poll.months {
@@ -135,7 +173,7 @@ impl Provider for Focus {
                     MonthContent::Nothing(ignored) => {
                         let mut sink = lock(sink);
                         sink.withhold(month);
-                        sink.source(month, self.source(&listing, part, ignored));
+                        sink.source(month, source.nothing(ignored));
                     }
                     MonthContent::Delivered(delivered) => {
                         let hash = fingerprint::hash(&delivered);
@@ -144,10 +182,10 @@ impl Provider for Focus {
                         });
                         if let Some(scopes) = same {
                             fetched = fetched.with_unchanged(month, delivered.at);
-                            lock(sink).source(month, self.source_of(&delivered, None));
-                            self.claim(&listing, part, month, scopes, &[])?;
+                            lock(sink).source(month, source.delivered(&delivered, None));
+                            self.claim(&source, month, scopes, &[])?;
                         } else if self.is_without_rows(month, hash) {
-                            self.withhold(month, &delivered, sink);
+                            withhold(&source, month, &delivered, sink);
                         } else if let Some(reading) = readings.iter_mut().find(|r| r.hash == hash) {
                             reading.months.push(month);
                         } else {
@@ -163,12 +201,15 @@ impl Provider for Focus {
             for reading in &readings {
                 let summaries = self.read(&listing, reading, sink).await?;
                 for &month in &reading.months {
-                    fetched =
-                        self.finish(&listing, part, month, reading, &summaries, fetched, sink)?;
+                    fetched = self.finish(&source, month, reading, &summaries, fetched, sink)?;
                 }
             }
             Ok(fetched)
         })
+    }
+
+    fn checks<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
+        self.compare(month)
     }
 }
 
@@ -210,26 +251,42 @@ impl Focus {
         }
     }
 
-    /// Reads all files of a delivery, and makes sure that it is still the same one.
+    /// Reads all files of a delivery.
     async fn read(
         &self,
         listing: &PollListing,
         reading: &Reading,
         sink: &SharedSink,
     ) -> Result<Vec<FileSummary>, ProviderError> {
-        let other_months = match listing.layout {
+        let (delivered, months) = (&reading.delivered, &reading.months);
+        let context = Arc::clone(&self.context);
+        let summaries = self
+            .read_files(listing.layout, delivered, months, &context, sink)
+            .await?;
+        delivered.check_stated(&summaries)?;
+        Ok(summaries)
+    }
+
+    /// Reads all files of a delivery in a context, and makes sure that it is still the same one.
+    async fn read_files(
+        &self,
+        layout: Layout,
+        delivered: &Delivered,
+        months: &[Month],
+        context: &Arc<RowContext>,
+        sink: &SharedSink,
+    ) -> Result<Vec<FileSummary>, ProviderError> {
+        let other_months = match layout {
             Layout::Aws => OtherMonths::Malformed,
             _ => OtherMonths::Skipped,
         };
-        let delivered = &reading.delivered;
         let mut summaries = Vec::with_capacity(delivered.files.len());
-        let mut counted = Counted::default();
         for listed in &delivered.files {
             let file = self.store.open(&delivered.path, listed)?;
             let file = delivered.stated.open(file);
-            let summary = self.read_file(file, &reading.months, other_months, sink);
+            let context = Arc::clone(context);
+            let summary = read_file(file, context, months, other_months, sink);
             let summary = summary.await?;
-            counted.add(&delivered.stated, listed, &summary)?;
             summaries.push(summary);
         }
         if let Some(manifest) = &delivered.manifest {
@@ -240,27 +297,14 @@ impl Focus {
                 let what = format!("{name}: was changed while its files were read");
                 return Err(ProviderError::truncated(what));
             }
-            counted.finish(&delivered.stated, name)?;
         }
         Ok(summaries)
-    }
-
-    fn read_file<'a>(
-        &'a self,
-        file: Arc<dyn ExportFile>,
-        months: &'a [Month],
-        other_months: OtherMonths,
-        sink: &'a SharedSink,
-    ) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
-        let context = Arc::clone(&self.context);
-        Box::pin(rows::read(file, context, months, other_months, sink))
     }
 
     /// Reports one month of a delivery that was read.
     fn finish(
         &self,
-        listing: &PollListing,
-        part: &Part,
+        source: &PartSource<'_>,
         month: Month,
         reading: &Reading,
         summaries: &[FileSummary],
@@ -273,7 +317,7 @@ impl Focus {
         // A manifest says that the month was delivered; files alone may not have got to it yet.
         if rows == 0 && delivered.manifest.is_none() {
             self.remember_without_rows(month, reading.hash);
-            self.withhold(month, delivered, sink);
+            withhold(source, month, delivered, sink);
             return Ok(fetched);
         }
         let named: Vec<&(String, String, Month)> = summaries
@@ -290,12 +334,12 @@ impl Focus {
             let mut sink = lock(sink);
             sink.month_rows(month, rows);
             sink.report(month);
-            sink.source(month, self.source_of(delivered, Some(rows)));
+            sink.source(month, source.delivered(delivered, Some(rows)));
         }
         let fingerprint = fingerprint::of(reading.hash, &scopes).ok_or_else(|| {
             ProviderError::new(Reason::TooLarge, "the fingerprint of a month is too long")
         })?;
-        self.claim(listing, part, month, scopes, &named)?;
+        self.claim(source, month, scopes, &named)?;
         Ok(fetched.with_delivery(
             month,
             Delivery {
@@ -308,13 +352,12 @@ impl Focus {
     /// Refuses accounts that another source reports, too, in the same month.
     fn claim(
         &self,
-        listing: &PollListing,
-        part: &Part,
+        source: &PartSource<'_>,
         month: Month,
         scopes: BTreeSet<Scope>,
         named: &[&(String, String, Month)],
     ) -> Result<(), ProviderError> {
-        let Some((other, scope)) = self.claims.set(&part.id, month, scopes) else {
+        let Some((other, scope)) = self.claims.set(&source.part.id, month, scopes) else {
             return Ok(());
         };
         let account = named
@@ -324,31 +367,13 @@ impl Focus {
             || "a sub account".to_owned(),
             |(billing, sub, _)| format!("the sub account {sub} of the billing account {billing}"),
         );
-        let path = self.location.path(Some(month));
-        let address = |part: &str| {
-            let folder = match listing.layout {
-                Layout::Azure => listing.runs.folder(part).unwrap_or("."),
-                _ => part,
-            };
-            self.location.address(&path_of(&path, folder))
-        };
         Err(ProviderError::malformed(format!(
             "{account} is in two exports in {month}, {} and {}, and would count twice; make an account of each export, with its own location: {} and {}",
-            part.id,
+            source.part.id,
             other,
-            address(&part.id),
-            address(&other),
+            source.address(&source.part.id),
+            source.address(&other),
         )))
-    }
-
-    fn withhold(&self, month: Month, delivered: &Delivered, sink: &SharedSink) {
-        let mut source = self.source_of(delivered, Some(0));
-        source
-            .ignored
-            .push("no row is of this month, or filters leave all of them out".to_owned());
-        let mut sink = lock(sink);
-        sink.withhold(month);
-        sink.source(month, source);
     }
 
     fn is_without_rows(&self, month: Month, hash: Hash) -> bool {
@@ -366,44 +391,27 @@ impl Focus {
             known.pop_first();
         }
     }
-
-    fn source(&self, listing: &PollListing, part: &Part, ignored: Vec<String>) -> MonthSource {
-        let folder = match listing.layout {
-            Layout::Azure => listing.runs.folder(&part.id).unwrap_or("."),
-            _ => &part.id,
-        };
-        MonthSource {
-            name: self
-                .location
-                .address(&path_of(&self.location.path(None), folder)),
-            ignored,
-            ..MonthSource::default()
-        }
-    }
-
-    /// What a month is made of; `rows` is `None` where they were not read again.
-    fn source_of(&self, delivered: &Delivered, rows: Option<u64>) -> MonthSource {
-        MonthSource {
-            name: self
-                .location
-                .address(&path_of(&delivered.path, &delivered.folder)),
-            delivery: delivered.execution.clone(),
-            delivered: Some(delivered.at),
-            files: delivered.files.len() as u64,
-            bytes: delivered.files.iter().map(|file| file.size).sum(),
-            rows,
-            ignored: delivered.ignored.clone(),
-        }
-    }
 }
 
-/// The path of a source below a location's.
-fn path_of(path: &str, part: &str) -> String {
-    match part {
-        "" | "account" | "." => path.to_owned(),
-        part if path.is_empty() => part.to_owned(),
-        part => format!("{path}/{part}"),
-    }
+fn read_file<'a>(
+    file: Arc<dyn ExportFile>,
+    context: Arc<RowContext>,
+    months: &'a [Month],
+    other_months: OtherMonths,
+    sink: &'a SharedSink,
+) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
+    Box::pin(rows::read(file, context, months, other_months, sink))
+}
+
+/// Withholds a month of which a delivery has no row.
+fn withhold(source: &PartSource<'_>, month: Month, delivered: &Delivered, sink: &SharedSink) {
+    let mut source = source.delivered(delivered, Some(0));
+    source
+        .ignored
+        .push("no row is of this month, or filters leave all of them out".to_owned());
+    let mut sink = lock(sink);
+    sink.withhold(month);
+    sink.source(month, source);
 }
 
 fn lock(sink: &SharedSink) -> MutexGuard<'_, dyn Sink + 'static> {

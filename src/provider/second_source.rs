@@ -1,9 +1,9 @@
 //! Second sources of a closed month: what `reconcile` compares with the rows that a poll reads.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::future::BoxFuture;
@@ -36,25 +36,41 @@ impl ClosedMonth<'_> {
     }
 }
 
-/// One comparison of a closed month with a second source. It sends no request before it is awaited.
+/// One comparison of a closed month with a second source. It sends no request before it is run.
 pub struct Check<'a> {
     /// What is compared with what: `daily rows against hourly rows`.
     pub name: &'static str,
-    /// Reads what is compared. An error that shows that the API has no such source, or of another shape, means that the
-    /// comparison is not available.
-    pub run: BoxFuture<'a, Result<Vec<Comparison>, ProviderError>>,
+    /// Whether it compares nothing with the month's totals, so that it can be run where a part could not be read.
+    pub is_independent: bool,
+    read: Box<dyn Fn() -> Reading<'a> + Send + Sync + 'a>,
 }
 
+type Reading<'a> = BoxFuture<'a, Result<Vec<Comparison>, ProviderError>>;
+
 impl<'a> Check<'a> {
-    /// A check by its name.
-    pub fn new(
-        name: &'static str,
-        run: impl Future<Output = Result<Vec<Comparison>, ProviderError>> + Send + 'a,
-    ) -> Self {
+    /// A check by its name, and how what it compares is read.
+    pub fn new<R>(name: &'static str, read: impl Fn() -> R + Send + Sync + 'a) -> Self
+    where
+        R: Future<Output = Result<Vec<Comparison>, ProviderError>> + Send + 'a,
+    {
         Self {
             name,
-            run: Box::pin(run),
+            is_independent: false,
+            read: Box::new(move || Box::pin(read())),
         }
+    }
+
+    /// Marks a check that compares nothing with the month's totals.
+    #[must_use]
+    pub fn independent(mut self) -> Self {
+        self.is_independent = true;
+        self
+    }
+
+    /// Reads what is compared; again after a pause that the provider requested. An error that shows that the API has no
+    /// such source, or of another shape, means that the comparison is not available.
+    pub fn run(&self) -> Reading<'a> {
+        (self.read)()
     }
 }
 
@@ -75,6 +91,10 @@ pub struct Comparison {
     pub second: f64,
     /// The sum of the absolute amounts of both: sums of floating point numbers are as exact as these allow.
     pub gross: f64,
+    /// Whether it is a count, and no amount.
+    pub is_count: bool,
+    /// What the first figure is the sum of, if that is worth showing: names and figures, such as those of invoices.
+    pub components: Vec<(String, f64)>,
 }
 
 impl Comparison {
@@ -85,6 +105,8 @@ impl Comparison {
             first: first as f64,
             second: second as f64,
             gross: (first + second) as f64,
+            is_count: true,
+            components: Vec::new(),
         }
     }
 }
@@ -131,13 +153,20 @@ impl Totals {
                     first: first.net.value(),
                     second: second.net.value(),
                     gross: first.gross.value() + second.gross.value(),
+                    is_count: false,
+                    components: Vec::new(),
                 }
             })
             .collect()
     }
 }
 
-/// Adds up one measure of what a second source charges in one month, by day.
+/// More groups are an error: an export may be of any size.
+const MAX_GROUPS: usize = 100_000;
+/// A longer name of a group is cut.
+const MAX_NAME_CHARS: usize = 200;
+
+/// Adds up one measure of what a second source charges in one month, by day, and by a dimension if one is named.
 #[derive(Debug)]
 pub(super) struct MonthTotals(Arc<Mutex<TotalsSink>>);
 
@@ -146,6 +175,11 @@ struct TotalsSink {
     measure: Measure,
     month: Month,
     days: BTreeMap<Option<Date>, Totals>,
+    /// The position of the dimension that groups are named by.
+    dimension: Option<usize>,
+    /// The number of each group.
+    groups: HashMap<String, u32>,
+    by_group: Vec<Totals>,
     withheld: bool,
 }
 
@@ -156,8 +190,22 @@ impl MonthTotals {
             measure,
             month,
             days: BTreeMap::new(),
+            dimension: None,
+            groups: HashMap::new(),
+            by_group: Vec::new(),
             withheld: false,
         })))
+    }
+
+    /// Nothing yet; it is added up by the dimension at a position, too.
+    pub(super) fn by_dimension(measure: Measure, month: Month, position: usize) -> Self {
+        let totals = Self::new(measure, month);
+        totals.lock().dimension = Some(position);
+        totals
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TotalsSink> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where to send charges. Those of other months and other measures are left out.
@@ -167,12 +215,22 @@ impl MonthTotals {
 
     /// The totals of each day; of no day where charges are those of the month. An error if the month was withheld.
     pub(super) fn days(&self) -> Result<BTreeMap<Option<Date>, Totals>, ProviderError> {
-        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = self.lock();
         if sums.withheld {
             let message = format!("{} is not reported", sums.month);
             return Err(ProviderError::new(Reason::NotFound, message));
         }
         Ok(std::mem::take(&mut sums.days))
+    }
+
+    /// The totals by the dimension: of each of its values, and of the empty one.
+    pub(super) fn groups(&self) -> BTreeMap<String, Totals> {
+        let mut sums = self.lock();
+        let totals = std::mem::take(&mut sums.by_group);
+        let groups = std::mem::take(&mut sums.groups).into_iter();
+        groups
+            .filter_map(|(name, number)| Some((name, totals.get(number as usize)?.clone())))
+            .collect()
     }
 
     /// The totals of all days.
@@ -194,14 +252,28 @@ impl FromIterator<Totals> for Totals {
 }
 
 impl Sink for TotalsSink {
-    fn label_set(&mut self, _: &[&str]) -> Result<LabelSet, ChargeError> {
-        // All label sets are added up.
-        Ok(LabelSet(0))
+    fn label_set(&mut self, dimensions: &[&str]) -> Result<LabelSet, ChargeError> {
+        let Some(position) = self.dimension else {
+            // All label sets are added up.
+            return Ok(LabelSet(0));
+        };
+        let name = dimensions.get(position).copied().unwrap_or_default();
+        let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+        if let Some(&number) = self.groups.get(&name) {
+            return Ok(LabelSet(number));
+        }
+        if self.groups.len() >= MAX_GROUPS {
+            return Err(ChargeError::TooManySeries { limit: MAX_GROUPS });
+        }
+        let number = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        self.groups.insert(name, number);
+        self.by_group.push(Totals::default());
+        Ok(LabelSet(number))
     }
 
     fn charge_to(
         &mut self,
-        _: LabelSet,
+        LabelSet(group): LabelSet,
         period: Period,
         amounts: &[Amount<'_>],
     ) -> Result<(), ChargeError> {
@@ -218,6 +290,9 @@ impl Sink for TotalsSink {
             if amount.measure == self.measure {
                 let totals = self.days.entry(day).or_default();
                 totals.add(amount.unit, amount.value);
+                if let Some(totals) = self.by_group.get_mut(group as usize) {
+                    totals.add(amount.unit, amount.value);
+                }
             }
         }
         Ok(())
@@ -235,7 +310,7 @@ impl Sink for TotalsSink {
 
     fn missing(&mut self, _: Month, _: Measure, _: u64) {}
 
-    fn withhold_measure(&mut self, _: Measure) {}
+    fn withhold_measure(&mut self, _: Month, _: Measure) {}
 
     fn provisional(&mut self, _: Month) {}
 

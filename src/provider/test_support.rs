@@ -114,8 +114,8 @@ impl Sink for RecordingSink {
             .or_default() += rows;
     }
 
-    fn withhold_measure(&mut self, measure: Measure) {
-        self.withheld.push(format!("{measure:?}"));
+    fn withhold_measure(&mut self, month: Month, measure: Measure) {
+        self.withheld.push(format!("{month} {measure:?}"));
     }
 
     fn provisional(&mut self, month: Month) {

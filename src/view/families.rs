@@ -75,6 +75,8 @@ pub(super) fn add_flow<'a>(
         {
             return;
         }
+        // Nor is a measure that the month lacks.
+        Some(MonthState::Reported(month)) if month.marks.lacks(measure) => return,
         Some(MonthState::Reported(_)) => {}
         None if is_current => {}
         None | Some(MonthState::Withheld) => return,

@@ -40,7 +40,7 @@ pub(super) struct ClosedMonthRead {
     pub(super) totals: Totals,
     /// The view in which it is the previous month.
     pub(super) view: View,
-    /// Each check by its name, with its result. None where a part could not be read.
+    /// Each check by its name, with its result. Where a part could not be read, only those that do without the totals.
     pub(super) checks: Vec<(&'static str, Result<Vec<Comparison>, ProviderError>)>,
 }
 
@@ -105,16 +105,12 @@ pub(super) async fn read(account: Arc<Account>, month: Month, now: Timestamp) ->
             None => {}
         }
     }
-    let checks = if failures.is_empty() {
-        let month = ClosedMonth {
-            poll: &poll,
-            parts: &parts,
-            totals: &totals,
-        };
-        run_checks(&account, month).await
-    } else {
-        Vec::new()
+    let closed = ClosedMonth {
+        poll: &poll,
+        parts: &parts,
+        totals: &totals,
     };
+    let checks = run_checks(&account, closed, failures.is_empty()).await;
     let viewed = month
         .next()
         .first_day()
@@ -150,19 +146,27 @@ fn unfolded(account: &Account) -> Account {
     account
 }
 
-/// Runs the checks one after the other, each within the deadline of a poll.
+/// Runs the checks one after the other, each within the deadline of a poll, and again after a pause that the provider
+/// requests. Where the totals are not complete, only the independent ones, if there are any parts.
 async fn run_checks(
     account: &Account,
     month: ClosedMonth<'_>,
+    is_complete: bool,
 ) -> Vec<(&'static str, Result<Vec<Comparison>, ProviderError>)> {
     let mut results = Vec::new();
     for check in account.provider.checks(month) {
-        let result = tokio::time::timeout(account.poll.interval, check.run).await;
-        let result = result.unwrap_or_else(|_| {
-            let message = "the second source took longer than the account's interval";
-            Err(ProviderError::new(Reason::Timeout, message))
+        let is_possible = check.is_independent && !month.parts.is_empty();
+        if !is_complete && !is_possible {
+            continue;
+        }
+        let result = with_pauses(account, async || {
+            let result = tokio::time::timeout(account.poll.interval, check.run()).await;
+            result.unwrap_or_else(|_| {
+                let message = "the second source took longer than the account's interval";
+                Err(ProviderError::new(Reason::Timeout, message))
+            })
         });
-        results.push((check.name, result));
+        results.push((check.name, result.await));
     }
     results
 }

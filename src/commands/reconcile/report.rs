@@ -140,9 +140,24 @@ pub struct CheckReport {
     /// First less second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<f64>,
+    /// What the first figure is the sum of, such as invoices, the largest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
+    /// Whether the figures are counts.
+    #[serde(skip)]
+    pub is_count: bool,
     /// Why it is not available, or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// A part of a figure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Component {
+    /// What it is, such as the id of an invoice.
+    pub name: String,
+    /// Its share of the figure.
+    pub total: f64,
 }
 
 /// The comparison with an invoice.
@@ -279,6 +294,8 @@ fn checks(
         first: None,
         second: None,
         difference: None,
+        components: Vec::new(),
+        is_count: false,
         message,
     };
     match result {
@@ -294,11 +311,18 @@ fn checks(
                      first,
                      second,
                      gross,
+                     is_count,
+                     components,
                  }| CheckReport {
                     unit: Some(unit),
                     first: Some(first),
                     second: Some(second),
                     difference: Some(first - second),
+                    components: components
+                        .into_iter()
+                        .map(|(name, total)| Component { name, total })
+                        .collect(),
+                    is_count,
                     ..line(outcome(first, second, gross, tolerance), None)
                 },
             )

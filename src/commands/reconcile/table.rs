@@ -160,17 +160,11 @@ fn write_shares(
 }
 
 fn write_checks(text: &mut String, account: &AccountReport, paint: Paint) {
-    let mut lines: Vec<[TableCell; 2]> = account
-        .checks
-        .iter()
-        .map(|check| {
-            let is_count = account.measure.is_none();
-            [
-                TableCell::plain(check.check.as_str()),
-                result(check, is_count),
-            ]
-        })
-        .collect();
+    let mut lines: Vec<[TableCell; 2]> = Vec::new();
+    for check in &account.checks {
+        lines.push([TableCell::plain(check.check.as_str()), result(check)]);
+        write_components(&mut lines, check);
+    }
     if let Some(invoice) = &account.invoice {
         let (total, amount) = (number(invoice.total), number(invoice.amount));
         let unit = escape(&invoice.currency);
@@ -192,9 +186,28 @@ fn write_checks(text: &mut String, account: &AccountReport, paint: Paint) {
     write_table(text, &[("CHECK", false), ("RESULT", false)], &lines, paint);
 }
 
-fn result(check: &CheckReport, is_count: bool) -> TableCell {
+/// What the first figure of a check is the sum of, line by line.
+fn write_components(lines: &mut Vec<[TableCell; 2]>, check: &CheckReport) {
+    let unit = escape(check.unit.as_deref().unwrap_or_default());
+    let mut line = |name: &str, total: f64| {
+        let amount = format!("  {} {unit}", number(total));
+        lines.push([
+            TableCell::plain(format!("  {name}")),
+            TableCell::plain(amount),
+        ]);
+    };
+    let shown = check.components.iter().take(MAX_ROWS_SHOWN);
+    shown.for_each(|component| line(&escape(&component.name), component.total));
+    let rest = check.components.get(MAX_ROWS_SHOWN..).unwrap_or_default();
+    if !rest.is_empty() {
+        let total = rest.iter().map(|component| component.total).sum();
+        line(&format!("and {} more; --json lists all", rest.len()), total);
+    }
+}
+
+fn result(check: &CheckReport) -> TableCell {
     let number = |value: f64| {
-        if is_count {
+        if check.is_count {
             format!("{value:.0}")
         } else {
             number(value)

@@ -78,6 +78,8 @@ fn comparison(unit: &str, first: f64, second: f64) -> Comparison {
         first,
         second,
         gross: first.abs() + second.abs(),
+        is_count: false,
+        components: Vec::new(),
     }
 }
 

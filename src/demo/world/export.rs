@@ -17,6 +17,8 @@ const DELIVERIES: [i8; 3] = [2, 10, 18];
 const LAG: SignedDuration = SignedDuration::from_hours(1);
 /// How long after its end a month is still delivered.
 const RESTATED: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// How long after its end a month is invoiced. That is before its last day is taken as closed.
+const INVOICED: SignedDuration = SignedDuration::from_hours(24);
 /// Each sub account's services.
 const SERVICES_EACH: usize = 5;
 /// What the commitment costs a day.
@@ -153,8 +155,24 @@ impl Export {
         rows.push(tax);
         for row in &mut rows {
             row.round();
+            row.invoice = self.invoice(payer, row.kind, month, delivered);
         }
         rows
+    }
+
+    /// The invoice that rows of a kind are on, if it is written. What other vendors sell has one of its own.
+    fn invoice(
+        &self,
+        payer: usize,
+        kind: Kind,
+        month: Month,
+        delivered: Timestamp,
+    ) -> Option<String> {
+        let number = 2 * payer + usize::from(kind == Kind::Marketplace);
+        let day = i64::from(month.year()) * 12 + i64::from(month.month());
+        let number = self.random.below(9950 + key(number), day, 900_000_000);
+        (delivered >= utc(month.next().first_day()) + INVOICED)
+            .then(|| format!("{}", 1_100_000_000 + number))
     }
 
     /// What is used on a day, as far as it is known, and what the commitment does for it.
@@ -311,6 +329,25 @@ mod tests {
         for kind in [Kind::Covered, Kind::Unused] {
             assert!(of(kind).all(|row| row.billed == 0.0));
         }
+    }
+
+    #[test]
+    fn closed_month_is_on_two_invoices() {
+        let export = export();
+        let invoices = |payer, time: &str| {
+            let rows = export.rows(payer, may(), at(time));
+            let invoices = rows.into_iter().map(|row| row.invoice);
+            invoices.collect::<std::collections::BTreeSet<_>>()
+        };
+        let none = std::collections::BTreeSet::from([None]);
+        assert_eq!(invoices(0, "2025-06-01T18:00:00Z"), none);
+        let written = invoices(0, "2025-06-02T02:00:00Z");
+        assert!(
+            written.len() == 2 && !written.contains(&None),
+            "{written:?}"
+        );
+        let other = invoices(1, "2025-06-02T02:00:00Z");
+        assert!(other.len() == 1 && other.is_disjoint(&written), "{other:?}");
     }
 
     #[test]

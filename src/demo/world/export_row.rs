@@ -65,6 +65,8 @@ pub(in crate::demo) struct ExportRow {
     pub(in crate::demo) contracted: Option<f64>,
     /// In the unit of the service.
     pub(in crate::demo) quantity: Option<f64>,
+    /// The id of the invoice that it is on, once that is written.
+    pub(in crate::demo) invoice: Option<String>,
 }
 
 impl ExportRow {
@@ -83,6 +85,7 @@ impl ExportRow {
             list: if kind == Kind::Unused { 0.0 } else { amount },
             contracted: Some(amount),
             quantity: None,
+            invoice: None,
         }
     }
 

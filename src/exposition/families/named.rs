@@ -42,6 +42,11 @@ pub(in crate::exposition) const BUDGET_COMPLETE: MetricFamily = gauge(
     "budget, provider, account",
     "Whether everything of the account that the budget may match is included (1), or something is missing, stale, withdrawn or without exchange rate (0).",
 );
+pub(in crate::exposition) const BUDGET_MATCH: MetricFamily = gauge(
+    "cloudspend_budget_match_info",
+    "budget, provider, account, customer, project, product",
+    "What a budget matches, from the configuration, always 1: each label has the value that the budget matches and no other, and is empty where it matches any value, or several by a regular expression. Join on budget.",
+);
 pub(in crate::exposition) const EXCHANGE_RATE: MetricFamily = gauge(
     "cloudspend_exchange_rate",
     "from_currency, to_currency",
@@ -91,6 +96,11 @@ pub(in crate::exposition) const LAST_SUCCESS: MetricFamily = gauge(
     "cloudspend_poll_last_success_timestamp_seconds",
     ACCOUNT,
     "Start time of the last fully successful poll, in seconds since 1970.",
+);
+pub(in crate::exposition) const NEXT_POLL: MetricFamily = gauge(
+    "cloudspend_next_poll_timestamp_seconds",
+    ACCOUNT,
+    "Time at which the next poll is due, in seconds since 1970. In the past while that poll runs.",
 );
 pub(in crate::exposition) const PARTS: MetricFamily = gauge(
     "cloudspend_parts",

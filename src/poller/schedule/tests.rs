@@ -100,7 +100,10 @@ async fn first_polls_are_staggered_within_a_tenth() {
         let changed = Arc::new(Notify::new());
         let poller = Poller::new(Arc::clone(&scripted.handle), clock, Arc::clone(&changed));
         let task = tokio::spawn(poller.staggered_behind(others).run(stopped));
-        changed.notified().await;
+        // Where it waits, it says until when.
+        while scripted.handle.state.load().status.last_attempt.is_none() {
+            changed.notified().await;
+        }
         let waited = instant().duration_since(began);
         // The clock of tokio goes by whole milliseconds.
         let slack = waited.abs_diff(Duration::from_millis(want));
@@ -148,6 +151,8 @@ async fn next_poller_honours_an_earlier_retry_after() {
         Poller::new(Arc::clone(handle), clock.clone(), Arc::default())
     };
     poller(&scripted.handle).poll().await;
+    let due = scripted.handle.state.load().status.next_poll;
+    assert_eq!(due, Some(at("2025-03-10T12:35:00Z")));
     tokio::time::sleep(Duration::from_mins(1)).await;
 
     // A reload cuts off the first poller; a second one takes over what it has found.
@@ -160,6 +165,36 @@ async fn next_poller_honours_an_earlier_retry_after() {
     assert_eq!(scripted.provider.requests.lock().unwrap().len(), 1);
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_eq!(scripted.provider.requests.lock().unwrap().len(), 2);
+    stop.send(true).unwrap();
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn next_poll_is_in_the_state_that_a_poll_publishes() {
+    let scripted = ScriptedAccount::with(MONTHS, MonthFetch::Both, |account| {
+        account.poll.interval = Duration::from_mins(10);
+    });
+    scripted.provider.responds("account", |_| {
+        Err(ProviderError::new(Reason::Malformed, "no table"))
+    });
+    scripted.poll("2025-03-10T12:00:00Z").await;
+    let due = scripted.handle.state.load().status.next_poll;
+    assert_eq!(due, Some(at("2025-03-10T12:10:00Z")));
+
+    // A poller that takes over waits a minute after a failure, and says so before it polls.
+    let account = Arc::clone(&scripted.handle.account);
+    let mut state = AccountState::clone(&scripted.handle.state.load());
+    state.status.next_poll = None;
+    let handle = Arc::new(AccountHandle::restored(account, state));
+    let changed = Arc::new(Notify::new());
+    let clock = Clock::starting_at(at("2025-03-10T12:00:10Z"));
+    let (stop, stopped) = watch::channel(false);
+    let poller = Poller::new(Arc::clone(&handle), clock, Arc::clone(&changed));
+    let task = tokio::spawn(poller.run(stopped));
+    changed.notified().await;
+    let due = handle.state.load().status.next_poll;
+    assert_eq!(due, Some(at("2025-03-10T12:01:00Z")));
+    assert_eq!(scripted.provider.requests.lock().unwrap().len(), 1);
     stop.send(true).unwrap();
     task.await.unwrap();
 }

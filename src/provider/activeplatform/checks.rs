@@ -25,7 +25,7 @@ impl ActivePlatform {
         };
         vec![Check::new(
             "subscriptions against the reseller's analytics",
-            async move {
+            move || async move {
                 if *downstream {
                     let message = "the reseller's analytics lack the resellers below it";
                     return Err(ProviderError::new(Reason::NotFound, message));

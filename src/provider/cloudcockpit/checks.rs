@@ -43,15 +43,18 @@ impl CloudCockpit {
         .filter(|(way, _)| *way != self.discovery)
         .map(|(way, name)| {
             let known = Arc::clone(&known);
-            Check::new(name, async move {
-                let found = self.discover(way).await?;
-                if found.is_empty() {
-                    let message = "no pair is found in this way";
-                    return Err(ProviderError::new(Reason::NotFound, message));
+            Check::new(name, move || {
+                let known = Arc::clone(&known);
+                async move {
+                    let found = self.discover(way).await?;
+                    if found.is_empty() {
+                        let message = "no pair is found in this way";
+                        return Err(ProviderError::new(Reason::NotFound, message));
+                    }
+                    let first = self.with_licences(month.parts, month, &known).await?;
+                    let second = self.with_licences(&found, month, &known).await?;
+                    Ok(vec![Comparison::counts("pairs", first, second)])
                 }
-                let first = self.with_licences(month.parts, month, &known).await?;
-                let second = self.with_licences(&found, month, &known).await?;
-                Ok(vec![Comparison::counts("pairs", first, second)])
             })
         })
         .collect()

@@ -29,29 +29,32 @@ impl Enube {
             last: None,
             current: false,
         };
-        let mut checks = vec![Check::new("rows against indicators", async move {
+        let mut checks = vec![Check::new("rows against indicators", move || async move {
             Ok(known.compare(&self.indicators(at).await?))
         })];
         if own != Detail::Resellers {
-            checks.push(Check::new("customers against subscriptions", async move {
-                let other = match own {
-                    Detail::Subscriptions => (Detail::Customers, vec![Part::whole_account()]),
-                    _ => (Detail::Subscriptions, self.customers(month.poll).await?),
-                };
-                let (view, parts) = other;
-                let catalogs = self.each_catalog();
-                let read = self.total(at, alone, &parts, view, &catalogs).await?;
-                let other = read.totals;
-                Ok(match own {
-                    Detail::Subscriptions => other.compare(known),
-                    _ => known.compare(&other),
-                })
-            }));
+            checks.push(Check::new(
+                "customers against subscriptions",
+                move || async move {
+                    let other = match own {
+                        Detail::Subscriptions => (Detail::Customers, vec![Part::whole_account()]),
+                        _ => (Detail::Subscriptions, self.customers(month.poll).await?),
+                    };
+                    let (view, parts) = other;
+                    let catalogs = self.each_catalog();
+                    let read = self.total(at, alone, &parts, view, &catalogs).await?;
+                    let other = read.totals;
+                    Ok(match own {
+                        Detail::Subscriptions => other.compare(known),
+                        _ => known.compare(&other),
+                    })
+                },
+            ));
         }
         if self.catalogs.len() > 1 {
             checks.push(Check::new(
                 "catalogs apart against catalogs together",
-                async move {
+                move || async move {
                     let together = [self.catalogs.as_slice()];
                     let read = self.total(at, alone, month.parts, own, &together).await?;
                     Ok(known.compare(&read.totals))
@@ -60,7 +63,7 @@ impl Enube {
         }
         checks.push(Check::new(
             "actual of the month against last of the next",
-            async move {
+            move || async move {
                 let next = MonthScope {
                     month: at.next(),
                     last: Some(at),

@@ -63,7 +63,6 @@ pub(super) struct RowFold {
     scopes: Scopes,
     tags: Vec<String>,
     summary: FileSummary,
-    has_unclear_purchases: bool,
 }
 
 /// What is counted of one month.
@@ -75,6 +74,7 @@ struct Counts {
     missing: Vec<u64>,
     has_unknown_category: bool,
     has_unknown_tags: bool,
+    has_unclear_purchases: bool,
 }
 
 /// How many billing periods are remembered: an export has one a month.
@@ -89,6 +89,7 @@ impl RowFold {
             missing: vec![0; context.costs.len()],
             has_unknown_category: false,
             has_unknown_tags: false,
+            has_unclear_purchases: false,
         });
         Self {
             months: months.collect(),
@@ -101,7 +102,6 @@ impl RowFold {
             units: Vec::new(),
             scopes: Scopes::default(),
             summary: FileSummary::default(),
-            has_unclear_purchases: false,
         }
     }
 
@@ -179,11 +179,12 @@ impl RowFold {
             add(Measure::FixedCost, billed);
         }
         let context = &*self.context;
-        for (cost, missing) in context.costs.iter().zip(&mut self.months[at].missing) {
+        let counts = &mut self.months[at];
+        for (cost, missing) in context.costs.iter().zip(&mut counts.missing) {
             if cost.leaves_out_coverage() {
                 match covers {
                     Some(Some(true)) => continue,
-                    Some(None) => self.has_unclear_purchases = true,
+                    Some(None) => counts.has_unclear_purchases = true,
                     Some(Some(false)) | None => {}
                 }
             }
@@ -236,19 +237,17 @@ impl RowFold {
                 }
                 self.summary.rows_by_month.insert(counts.month, counts.rows);
             }
-        }
-        if self.has_unclear_purchases {
-            for cost in &self.context.costs {
-                if cost.leaves_out_coverage() {
-                    sink.withhold_measure(cost.measure());
+            if counts.has_unclear_purchases {
+                let costs = self.context.costs.iter();
+                for cost in costs.filter(|cost| cost.leaves_out_coverage()) {
+                    sink.withhold_measure(counts.month, cost.measure());
                 }
-            }
-            for counts in &self.months {
                 sink.month_remark(counts.month, UNCLEAR_PURCHASES);
             }
         }
         let months: Vec<Month> = self.months.iter().map(|counts| counts.month).collect();
         self.summary.scopes = self.scopes.into_seen(&months);
+        self.summary.columns.clone_from(&self.table.names);
         self.summary
     }
 

@@ -157,8 +157,10 @@ pub(super) struct RowContext {
     /// Where each dimension's value comes from.
     pub(super) origins: Vec<Origin>,
     pub(super) bounds: Bounds,
-    renamed: BTreeMap<String, String>,
-    filter_keys: Vec<FilterKey>,
+    /// Names of columns in this export, by the standard's names.
+    pub(super) renamed: BTreeMap<String, String>,
+    /// The columns of the filters.
+    pub(super) filter_keys: Vec<FilterKey>,
     texts: Vec<TextColumn>,
     dimensions: Vec<Dimension>,
 }

@@ -13,7 +13,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::{azure::Runs, stated::Stated};
-use super::store::{Listed, Listing, MAX_FILES};
+use super::{
+    rows::FileSummary,
+    store::{Listed, Listing, MAX_FILES},
+};
 use crate::{
     charge::Month,
     error::{ProviderError, Reason},
@@ -73,11 +76,11 @@ pub(super) struct Delivered {
     pub(super) execution: String,
     /// What names the files; it must be the same when they were read.
     pub(super) manifest: Option<Manifest>,
-    /// What else was found, and why it is not read.
-    pub(super) ignored: Vec<String>,
     /// How many rows the manifest says that all of its files have together, rows of other months included.
     pub(super) stated_rows: Option<u64>,
-    /// What it states of its files.
+    /// What else was found, and why it is not read.
+    pub(super) ignored: Vec<String>,
+    /// What the manifest states of its files.
     pub(super) stated: Stated,
 }
 
@@ -101,6 +104,16 @@ impl ManifestHash {
 }
 
 impl Delivered {
+    /// An error where the files, as they were read, are not as the manifest states.
+    pub(super) fn check_stated(&self, summaries: &[FileSummary]) -> Result<(), ProviderError> {
+        match &self.manifest {
+            Some(manifest) => self
+                .stated
+                .check(&manifest.listed.name, &self.files, summaries),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses more files than a month may have, an empty one, and one that cannot be opened.
     fn check(self) -> Result<Self, ProviderError> {
         if self.files.len() > MAX_FILES {

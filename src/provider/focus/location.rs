@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::charge::Month;
 
@@ -22,6 +22,12 @@ pub(super) struct Location {
 pub(super) enum Place {
     /// A bucket of S3, or of a store that speaks its protocol.
     S3 { bucket: String },
+    /// A container of Azure Blob Storage.
+    Azure { account: String, container: String },
+    /// A bucket of Google Cloud Storage.
+    Google { bucket: String },
+    /// One file of a web server, by the server's scheme and authority.
+    Web { server: String },
     /// A local folder, or one file.
     Local,
 }
@@ -32,7 +38,7 @@ const DATA_ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".parquet"];
 impl Location {
     /// Reads an address; `Err` says what is wrong with it, without repeating it: it may hold a secret.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "must be an address such as s3://BUCKET/PREFIX or file:///FOLDER";
+        const FORMS: &str = "must be an address such as s3://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX, gs://BUCKET/PREFIX, https://HOST/PATH or file:///FOLDER";
         // The marks of a signed address, which ends up in logs and on the status page.
         if text.contains(['?', '#']) {
             return Err(
@@ -57,6 +63,11 @@ impl Location {
         if segments.iter().any(|part| matches!(*part, "." | "..")) {
             return Err("must not have `.` or `..` in its path".to_owned());
         }
+        // The container of an account is no part of the path.
+        let (container, segments) = match (scheme, segments.as_slice()) {
+            ("az", [container, path @ ..]) => (Some((*container).to_owned()), path),
+            (_, path) => (None, path),
+        };
         let path = segments.join("/");
         if path.matches(MONTH).count() > 1 {
             return Err(format!("must have {MONTH} once at most"));
@@ -76,16 +87,36 @@ impl Location {
                         .to_owned(),
                 );
             }
-            "az" | "gs" | "https" => {
-                return Err(format!(
-                    "{scheme}:// is not supported yet; supported are s3:// and file://"
-                ));
+            "az" => match container {
+                Some(container) if is_account(authority) && is_container(&container) => {
+                    Place::Azure {
+                        account: authority.to_owned(),
+                        container,
+                    }
+                }
+                _ => {
+                    return Err(
+                        "must name a storage account and a container: az://ACCOUNT/CONTAINER/PREFIX"
+                            .to_owned(),
+                    );
+                }
+            },
+            "gs" if is_bucket(authority) => Place::Google {
+                bucket: authority.to_owned(),
+            },
+            "gs" => return Err("must name a bucket: gs://BUCKET/PREFIX".to_owned()),
+            "https" | "http" => {
+                let server = server_of(scheme, authority)?;
+                if path.is_empty() {
+                    return Err("must name a file: https://HOST/PATH".to_owned());
+                }
+                Place::Web { server }
             }
             _ => return Err(FORMS.to_owned()),
         };
         let path = match place {
-            Place::S3 { .. } => path,
             Place::Local => percent_decoded(&path)?,
+            _ => path,
         };
         Ok(Self { place, path })
     }
@@ -107,6 +138,9 @@ impl Location {
     pub(super) fn address(&self, path: &str) -> String {
         match &self.place {
             Place::S3 { bucket } => format!("s3://{bucket}/{path}"),
+            Place::Azure { account, container } => format!("az://{account}/{container}/{path}"),
+            Place::Google { bucket } => format!("gs://{bucket}/{path}"),
+            Place::Web { server } => format!("{server}/{path}"),
             Place::Local => format!("file:///{path}"),
         }
     }
@@ -140,6 +174,42 @@ fn is_bucket(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// The names that Azure allows for a storage account.
+fn is_account(name: &str) -> bool {
+    (3..=24).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// The names that Azure allows for a container, those that it makes itself with a dollar sign among them.
+fn is_container(name: &str) -> bool {
+    (3..=63).contains(&name.len())
+        && name.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'$')
+        })
+}
+
+/// The scheme and authority of a web server; without TLS on loopback only.
+fn server_of(scheme: &str, authority: &str) -> Result<String, String> {
+    let url = Url::parse(&format!("{scheme}://{authority}"));
+    let url = url.map_err(|_| "must name a host: https://HOST/PATH".to_owned())?;
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return Err("must be https; plain http is for loopback only".to_owned());
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+/// Whether requests to a server stay on this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// A path of a `file://` address as the file system has it; braces stay as they are.
@@ -180,6 +250,17 @@ mod tests {
             ("file:///srv/focus/", "file:///srv/focus"),
             ("file:///srv/my%20exports", "file:///srv/my exports"),
             ("s3://billing/{month}/costs", "s3://billing/{month}/costs"),
+            ("az://billing/exports/a/b", "az://billing/exports/a/b"),
+            ("az://billing/exports", "az://billing/exports/"),
+            ("gs://billing/{month}", "gs://billing/{month}"),
+            (
+                "https://focus.example.com:443/costs.csv",
+                "https://focus.example.com/costs.csv",
+            ),
+            (
+                "http://127.0.0.1:8080/costs.csv",
+                "http://127.0.0.1:8080/costs.csv",
+            ),
         ] {
             assert_eq!(Location::parse(text).unwrap().to_string(), want, "{text}");
         }
@@ -209,9 +290,14 @@ mod tests {
             ("file:///", "three slashes"),
             ("s3://billing/{year}", "no other braces"),
             ("s3://billing/{month}/{month}", "once at most"),
-            ("az://account/container/x", "not supported yet"),
-            ("gs://bucket/x", "not supported yet"),
-            ("https://host/x", "not supported yet"),
+            ("az://account", "must name a storage account"),
+            ("az://Account/container/x", "must name a storage account"),
+            ("az://account/Container/x", "must name a storage account"),
+            ("az://account/{month}/x", "must name a storage account"),
+            ("gs:///x", "must name a bucket"),
+            ("https:///x", "must name a host"),
+            ("https://host", "must name a file"),
+            ("http://host/x", "must be https"),
         ] {
             let error = Location::parse(text).unwrap_err();
             assert!(error.contains(want), "{text}: {error}");

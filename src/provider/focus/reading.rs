@@ -31,6 +31,8 @@ pub(super) struct FileSummary {
     pub(super) excluded: u64,
     /// Those that became charges, by month.
     pub(super) rows_by_month: BTreeMap<Month, u64>,
+    /// The names of its columns.
+    pub(super) columns: Vec<String>,
     /// Billing account, sub account and month of all charges of sub accounts.
     pub(super) scopes: BTreeSet<(String, String, Month)>,
 }

@@ -1,9 +1,11 @@
 //! Where the files of an export are: an object store, or a local folder. Files are listed and read, nothing else.
 
+mod bucket;
 mod credentials;
+mod dialect;
 mod local;
 mod refusal;
-mod s3;
+pub(super) mod s3;
 mod service;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -17,7 +19,7 @@ use crate::error::{ProviderError, Reason};
 
 pub(super) use credentials::Keys;
 pub(super) use local::LocalStore;
-pub(super) use s3::{S3Settings, S3Store};
+pub(super) use s3::S3Settings;
 
 /// The maximum number of files of one month.
 pub(super) const MAX_FILES: usize = 10_000;

@@ -161,7 +161,7 @@ impl Sink for Totals {
 
     fn missing(&mut self, _: Month, _: Measure, _: u64) {}
 
-    fn withhold_measure(&mut self, _: Measure) {}
+    fn withhold_measure(&mut self, _: Month, _: Measure) {}
 
     fn provisional(&mut self, _: Month) {}
 

@@ -2,6 +2,7 @@
 
 mod aws;
 mod azure;
+mod checks;
 mod config;
 mod files;
 mod local;

@@ -21,7 +21,7 @@ impl Mike {
         let at = month.month();
         vec![Check::new(
             "usage by day against usage of the whole period",
-            async move {
+            move || async move {
                 let first = self.total(at, filter, Aggregation::Day).await?;
                 let second = self.total(at, filter, Aggregation::All).await?;
                 Ok(first.compare(&second))

@@ -15,23 +15,26 @@ impl Otc {
     pub(super) fn compare<'a>(&'a self, month: ClosedMonth<'a>) -> Vec<Check<'a>> {
         let requested = Requested::Month(month.month());
         let known = month.totals;
-        let mut checks = vec![Check::new("daily rows against hourly rows", async move {
-            let (endpoint, is_daily) = match self.context.endpoint {
-                Endpoint::Daily => (Endpoint::Hourly, true),
-                Endpoint::Hourly => (Endpoint::Daily, false),
-            };
-            let context = RowContext {
-                endpoint,
-                ..(*self.context).clone()
-            };
-            let other = self.read(requested, context).await?.total()?;
-            Ok(in_order(is_daily, known, &other))
-        })];
+        let mut checks = vec![Check::new(
+            "daily rows against hourly rows",
+            move || async move {
+                let (endpoint, is_daily) = match self.context.endpoint {
+                    Endpoint::Daily => (Endpoint::Hourly, true),
+                    Endpoint::Hourly => (Endpoint::Daily, false),
+                };
+                let context = RowContext {
+                    endpoint,
+                    ..(*self.context).clone()
+                };
+                let other = self.read(requested, context).await?.total()?;
+                Ok(in_order(is_daily, known, &other))
+            },
+        )];
         // The API filters by tags only where it shows them.
         if !self.context.filters.has_tag() {
             checks.push(Check::new(
                 "rows with tags against rows without",
-                async move {
+                move || async move {
                     let has_tags = self.context.show_tag;
                     let context = RowContext {
                         show_tag: !has_tags,
@@ -45,7 +48,7 @@ impl Otc {
         }
         checks.push(Check::new(
             "one day of the month against a request for that day",
-            async move {
+            move || async move {
                 let context = || (*self.context).clone();
                 let days = self.read(requested, context()).await?.days()?;
                 let cost = |totals: &Totals| totals.iter().map(|(_, total)| total).sum::<f64>();

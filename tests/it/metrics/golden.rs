@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cloudspend_exporter::exposition::{FAMILIES, Kind};
+use jiff::Timestamp;
 
 use crate::support::{
     Exporter, Exposition, MOMENT, OPEN_METRICS, PLAIN, TEXT, answer, demo_at, repository,
@@ -11,7 +12,7 @@ use crate::support::{
 
 const GOLDEN: &str = "tests/fixtures/golden/metrics.txt";
 const HEAD: &str = "# Written by `make golden`: /metrics of the demo (seed 7) at 2025-06-18T10:30:00Z as text 0.0.4, without process_*. \
-     The durations of polls and requests and the version are replaced by 0.\n";
+     The durations of polls and requests, the times of the next polls and the version are replaced by 0.\n";
 
 /// The families that the golden file does not have, and why.
 const ABSENT: [(&str, &str); 3] = [
@@ -40,6 +41,7 @@ fn normalised(text: &str) -> String {
         match line.rsplit_once(' ') {
             Some((series, _))
                 if about.starts_with("cloudspend_poll_duration_seconds{")
+                    || about.starts_with("cloudspend_next_poll_timestamp_seconds{")
                     || about.starts_with("cloudspend_api_request_duration_seconds_bucket{")
                     || about.starts_with("cloudspend_api_request_duration_seconds_sum{") =>
             {
@@ -124,6 +126,48 @@ async fn exposition_matches_the_golden_file() {
         .expect("the golden file begins with how it came to be");
     assert_same_lines(&text, golden, GOLDEN);
     assert_same_lines(&open_metrics, &as_open_metrics(golden), "OpenMetrics");
+}
+
+#[tokio::test]
+async fn next_polls_are_an_interval_ahead() {
+    let [text, _] = both_formats().await;
+    let shown = Exposition::read(&text).unwrap();
+    let moment: Timestamp = MOMENT.parse().unwrap();
+    let waits: Vec<f64> = shown
+        .samples("cloudspend_next_poll_timestamp_seconds")
+        .map(|sample| sample.value - moment.as_second() as f64)
+        .collect();
+    assert_eq!(waits.len(), shown.samples("cloudspend_polls_total").count());
+    // The interval of an hour, counted from the start of the poll, and a tenth of it at random.
+    assert!(
+        waits.iter().all(|wait| (1800.0..=3960.0).contains(wait)),
+        "{waits:?}"
+    );
+}
+
+#[tokio::test]
+async fn budgets_say_what_they_match_where_that_is_one_value() {
+    let [text, _] = both_formats().await;
+    let shown = Exposition::read(&text).unwrap();
+    for (budget, of_budget) in [
+        (
+            "azure-angstrom",
+            ["enube", "azure-resale", "Ångström & Søn A/S"],
+        ),
+        ("otc-platform", ["otc", "", ""]),
+    ] {
+        let [provider, account, customer] = of_budget;
+        let labels = [
+            ("budget", budget),
+            ("provider", provider),
+            ("account", account),
+            ("customer", customer),
+            ("project", ""),
+            ("product", ""),
+        ];
+        let value = shown.value("cloudspend_budget_match_info", &labels);
+        assert_eq!(value.to_bits(), 1.0_f64.to_bits());
+    }
 }
 
 #[tokio::test]

@@ -215,6 +215,9 @@ def config_is_good(documents, where):
             expect(done.returncode == 0, f"{where}: check-config: {done.stdout}{done.stderr}")
 
 
+UUID = "00000000-0000-0000-0000-000000000001"
+ROLE = "arn:aws:iam::111122223333:role/a"
+
 # What is refused, by the schema or by the templates, and the words for it.
 REFUSED = [
     ([], "give the configuration"),
@@ -233,6 +236,19 @@ REFUSED = [
     (["config=a", "prometheusRule.files={recordin}"], "must be one of"),
     (["config=a", "service.port=65536"], "maximum"),
     (["config=a", "secretEnv[0].name=A"], "missing properties"),
+    (["config=a", "cloudIdentity.aws.roleArn=role/a"], "pattern"),
+    (["config=a", "cloudIdentity.aws.mountToken=true"], "needs cloudIdentity.aws.roleArn"),
+    (["config=a", f"cloudIdentity.aws.roleArn={ROLE}", "serviceAccount.create=false"], "annotate it yourself"),
+    (["config=a", "cloudIdentity.azure.clientId=a"], "pattern"),
+    (["config=a", f"cloudIdentity.azure.tenantId={UUID}"], "needs cloudIdentity.azure.clientId"),
+    (["config=a", f"cloudIdentity.azure.clientId={UUID}", "cloudIdentity.azure.mountToken=true"], "clientId and tenantId"),
+    (["config=a", f"cloudIdentity.azure.clientId={UUID}", "serviceAccount.create=false"], "annotate it yourself"),
+    (["config=a", "cloudIdentity.azure.authorityHost=http://a"], "pattern"),
+    (["config=a", "cloudIdentity.google.serviceAccount=a"], "pattern"),
+    (["config=a", "cloudIdentity.google.serviceAccount=a@b.iam.gserviceaccount.com", "serviceAccount.create=false"], "annotate it yourself"),
+    (["config=a", "cloudIdentity.tokenExpirationSeconds=599"], "minimum"),
+    (["demo=true", f"cloudIdentity.aws.roleArn={ROLE}"], "demo needs no cloudIdentity"),
+    (["config=a", "networkPolicy.metadataServices={ecs}"], "must be one of"),
 ]
 
 
@@ -248,7 +264,7 @@ def says_what_each_is(found):
     kinds = {name: {document["kind"] for document in documents} for name, documents in found.items()}
     workload = lambda name: of_kind(found[name], "Deployment", "StatefulSet")[0]
     arguments = lambda name: workload(name)["spec"]["template"]["spec"]["containers"][0]["args"]
-    for name, kind in [("demo", "Deployment"), ("small", "Deployment"), ("existing", "Deployment"), ("claim", "StatefulSet"), ("shards", "StatefulSet")]:
+    for name, kind in [("demo", "Deployment"), ("small", "Deployment"), ("existing", "Deployment"), ("identity", "Deployment"), ("tokens", "Deployment"), ("claim", "StatefulSet"), ("shards", "StatefulSet")]:
         expect(workload(f"{name}-values.yaml")["kind"] == kind, f"{name}: not a {kind}")
     for name in ("demo-values.yaml", "small-values.yaml", "existing-values.yaml"):
         expect(not kinds[name] & {"ServiceMonitor", "PrometheusRule"}, f"{name}: needs the operator without being told to")
@@ -259,6 +275,75 @@ def says_what_each_is(found):
     expect("volumeClaimTemplates" not in workload("claim-values.yaml")["spec"], "claim: a second volume")
     expect("checksum/config" in shards["template"]["metadata"]["annotations"], "shards: a changed configuration starts no new pods")
     expect("checksum/config" not in workload("claim-values.yaml")["spec"]["template"]["metadata"]["annotations"], "claim: starts new pods")
+
+
+def link_local(documents):
+    """The link-local addresses that the policy lets the pod reach, with their ports."""
+    found = set()
+    for policy in of_kind(documents, "NetworkPolicy"):
+        for rule in policy["spec"]["egress"]:
+            for peer in rule.get("to", []):
+                cidr = peer.get("ipBlock", {}).get("cidr", "")
+                if cidr.startswith(("169.254.", "fd00:ec2::")):
+                    found |= {(cidr, port["port"]) for port in rule["ports"]}
+    return found
+
+
+def tokens(pod):
+    """The tokens of a pod: file, audience and lifetime."""
+    folders = {mount["name"]: mount for container in pod["containers"] for mount in container["volumeMounts"]}
+    for volume in pod["volumes"]:
+        for source in volume.get("projected", {}).get("sources", []):
+            if token := source.get("serviceAccountToken"):
+                expect(folders[volume["name"]].get("readOnly") is True, f"{volume['name']}: may be written to")
+                yield f"{folders[volume['name']]['mountPath']}/{token['path']}", token["audience"], token["expirationSeconds"]
+
+
+def gives_identities(found):
+    """Webhooks find their marks; without them the chart mounts what they would; a pod has neither unless asked."""
+    pod = lambda name: next(pods(of_kind(found[name], "Deployment", "StatefulSet")))
+    environment = lambda name: {entry["name"]: entry.get("value") for entry in pod(name)["containers"][0]["env"]}
+    marks = ("eks.amazonaws.com/", "azure.workload.identity/", "iam.gke.io/")
+
+    hooked = "identity-values.yaml"
+    (account,) = of_kind(found[hooked], "ServiceAccount")
+    wanted = {
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/cloudspend-exporter",
+        "azure.workload.identity/client-id": UUID,
+        "azure.workload.identity/tenant-id": "00000000-0000-0000-0000-000000000002",
+        "iam.gke.io/gcp-service-account": "cloudspend@billing-project.iam.gserviceaccount.com",
+        "example.com/owner": "finops",
+    }
+    expect(account["metadata"]["annotations"] == wanted, f"identity: the service account has {account['metadata']['annotations']}")
+    expect(pod(hooked)["serviceAccountName"] == account["metadata"]["name"] == "cloudspend", "identity: the pod has another service account")
+    labels = of_kind(found[hooked], "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
+    expect(labels.get("azure.workload.identity/use") == "true" and labels.get("zone") == "billing", f"identity: the pod has the labels {labels}")
+    expect(not list(tokens(pod(hooked))), "identity: a token beside that of the webhooks")
+    services = {("169.254.169.254/32", 80), ("169.254.170.23/32", 80), ("fd00:ec2::23/128", 80), ("169.254.169.252/32", 988)}
+    expect(link_local(found[hooked]) == services, f"identity: the policy has {link_local(found[hooked])}")
+
+    mounted = "tokens-values.yaml"
+    wanted = [("/run/secrets/cloud-tokens/aws", "sts.amazonaws.com", 7200), ("/run/secrets/cloud-tokens/azure", "api://AzureADTokenExchange", 7200)]
+    expect(list(tokens(pod(mounted))) == wanted, f"tokens: {list(tokens(pod(mounted)))}")
+    wanted = {
+        "AWS_ROLE_ARN": "arn:aws-cn:iam::111122223333:role/finops/cloudspend-exporter",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/run/secrets/cloud-tokens/aws",
+        "AZURE_CLIENT_ID": UUID,
+        "AZURE_TENANT_ID": "00000000-0000-0000-0000-000000000002",
+        "AZURE_FEDERATED_TOKEN_FILE": "/run/secrets/cloud-tokens/azure",
+        "AZURE_AUTHORITY_HOST": "https://login.partner.microsoftonline.cn/",
+    }
+    given = {name: value for name, value in environment(mounted).items() if name.startswith(("AWS_", "AZURE_"))}
+    expect(given == wanted, f"tokens: the container has {given}")
+    expect(pod(mounted)["serviceAccountName"] == "finops" and not of_kind(found[mounted], "ServiceAccount"), "tokens: makes a service account")
+
+    for name, documents in found.items():
+        if name != hooked:
+            expect(not link_local(documents), f"{name}: the policy has {link_local(documents)}")
+            expect(not any(mark in json.dumps(documents) for mark in marks), f"{name}: a mark of a webhook")
+        if name not in (hooked, mounted):
+            expect(not list(tokens(pod(name))), f"{name}: a token")
+            expect(not any(key.startswith(("AWS_", "AZURE_")) for key in environment(name)), f"{name}: variables of a cloud")
 
 
 def package():
@@ -300,6 +385,7 @@ def check():
     validate_operator([document for documents in found.values() for document in of_kind(documents, "ServiceMonitor", "PrometheusRule")])
     brings_the_files(found["shards-values.yaml"])
     says_what_each_is(found)
+    gives_identities(found)
     refuses()
     size = package()
     print(f"chart: {manifests} manifests of {len(values)} files of values for Kubernetes {' and '.join(KUBERNETES)}, {len(REFUSED)} refusals, {size} bytes packaged")

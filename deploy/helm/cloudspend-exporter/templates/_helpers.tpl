@@ -58,6 +58,41 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- default (include "cloudspend.fullname" .) .Values.existingConfigMap }}
 {{- end }}
 
+{{/* Annotations of the service account: those of the values, and those that the clouds' webhooks look for. */}}
+{{- define "cloudspend.serviceAccountAnnotations" -}}
+{{- $found := dict }}
+{{- with .Values.cloudIdentity.aws }}
+{{- if and .roleArn (not .mountToken) }}
+{{- $_ := set $found "eks.amazonaws.com/role-arn" .roleArn }}
+{{- end }}
+{{- end }}
+{{- with .Values.cloudIdentity.azure }}
+{{- if and .clientId (not .mountToken) }}
+{{- $_ := set $found "azure.workload.identity/client-id" .clientId }}
+{{- with .tenantId }}
+{{- $_ := set $found "azure.workload.identity/tenant-id" . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.cloudIdentity.google.serviceAccount }}
+{{- $_ := set $found "iam.gke.io/gcp-service-account" . }}
+{{- end }}
+{{- with merge (dict) .Values.serviceAccount.annotations $found }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of the pod alone: those of the values, and the one without which the webhook of Azure leaves a pod as it is. */}}
+{{- define "cloudspend.podLabels" -}}
+{{- $found := dict }}
+{{- if and .Values.cloudIdentity.azure.clientId (not .Values.cloudIdentity.azure.mountToken) }}
+{{- $_ := set $found "azure.workload.identity/use" "true" }}
+{{- end }}
+{{- with merge (dict) .Values.podLabels $found }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* What contradicts itself is said before anything is made. */}}
 {{- define "cloudspend.check" -}}
 {{- $sources := compact (list .Values.config .Values.existingConfigMap (ternary "demo" "" .Values.demo)) }}
@@ -81,5 +116,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- if and .Values.demo (gt (int .Values.shards) 1) }}
 {{- fail "demo is for one shard" }}
+{{- end }}
+{{- $aws := .Values.cloudIdentity.aws }}
+{{- $azure := .Values.cloudIdentity.azure }}
+{{- if and $aws.mountToken (not $aws.roleArn) }}
+{{- fail "cloudIdentity.aws.mountToken needs cloudIdentity.aws.roleArn" }}
+{{- end }}
+{{- if and $azure.tenantId (not $azure.clientId) }}
+{{- fail "cloudIdentity.azure.tenantId needs cloudIdentity.azure.clientId" }}
+{{- end }}
+{{- if and $azure.mountToken (not (and $azure.clientId $azure.tenantId)) }}
+{{- fail "cloudIdentity.azure.mountToken needs cloudIdentity.azure.clientId and tenantId" }}
+{{- end }}
+{{- $annotated := compact (list (ternary "" $aws.roleArn $aws.mountToken) (ternary "" $azure.clientId $azure.mountToken) .Values.cloudIdentity.google.serviceAccount) }}
+{{- if and $annotated (not .Values.serviceAccount.create) }}
+{{- fail "cloudIdentity annotates the service account, and serviceAccount.create=false leaves it alone: annotate it yourself and leave cloudIdentity empty, or set mountToken" }}
+{{- end }}
+{{- if and .Values.demo (or $annotated $aws.mountToken $azure.mountToken) }}
+{{- fail "demo needs no cloudIdentity" }}
 {{- end }}
 {{- end }}

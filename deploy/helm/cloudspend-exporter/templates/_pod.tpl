@@ -3,8 +3,8 @@
 metadata:
   labels:
     {{- include "cloudspend.labels" . | nindent 4 }}
-    {{- with .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
+    {{- with include "cloudspend.podLabels" . }}
+    {{- . | nindent 4 }}
     {{- end }}
   annotations:
     kubectl.kubernetes.io/default-container: exporter
@@ -71,6 +71,26 @@ spec:
               name: {{ .secret }}
               key: {{ .key }}
         {{- end }}
+        {{- with .Values.cloudIdentity.aws }}
+        {{- if .mountToken }}
+        - name: AWS_ROLE_ARN
+          value: {{ .roleArn | quote }}
+        - name: AWS_WEB_IDENTITY_TOKEN_FILE
+          value: /run/secrets/cloud-tokens/aws
+        {{- end }}
+        {{- end }}
+        {{- with .Values.cloudIdentity.azure }}
+        {{- if .mountToken }}
+        - name: AZURE_CLIENT_ID
+          value: {{ .clientId | quote }}
+        - name: AZURE_TENANT_ID
+          value: {{ .tenantId | quote }}
+        - name: AZURE_FEDERATED_TOKEN_FILE
+          value: /run/secrets/cloud-tokens/azure
+        - name: AZURE_AUTHORITY_HOST
+          value: {{ .authorityHost | quote }}
+        {{- end }}
+        {{- end }}
         {{- with .Values.env }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -109,6 +129,11 @@ spec:
         {{- if .Values.secretFiles }}
         - name: secrets
           mountPath: /run/secrets/cloudspend
+          readOnly: true
+        {{- end }}
+        {{- if or .Values.cloudIdentity.aws.mountToken .Values.cloudIdentity.azure.mountToken }}
+        - name: cloud-tokens
+          mountPath: /run/secrets/cloud-tokens
           readOnly: true
         {{- end }}
         {{- if or .Values.web.config .Values.web.existingSecret }}
@@ -159,6 +184,27 @@ spec:
                 {{- toYaml . | nindent 16 }}
               {{- end }}
           {{- end }}
+    {{- end }}
+    {{- with .Values.cloudIdentity }}
+    {{- if or .aws.mountToken .azure.mountToken }}
+    # Good for the cloud that the audience names, not for Kubernetes.
+    - name: cloud-tokens
+      projected:
+        defaultMode: 0440
+        sources:
+          {{- if .aws.mountToken }}
+          - serviceAccountToken:
+              path: aws
+              audience: {{ .aws.audience | quote }}
+              expirationSeconds: {{ int .tokenExpirationSeconds }}
+          {{- end }}
+          {{- if .azure.mountToken }}
+          - serviceAccountToken:
+              path: azure
+              audience: {{ .azure.audience | quote }}
+              expirationSeconds: {{ int .tokenExpirationSeconds }}
+          {{- end }}
+    {{- end }}
     {{- end }}
     {{- if .Values.web.existingSecret }}
     - name: web

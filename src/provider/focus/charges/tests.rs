@@ -211,7 +211,10 @@ async fn purchases_that_cannot_be_told_withhold_list_cost() {
         &[&[purchase, ("EffectiveCost", "-"), ("ListCost", "9")], &[]],
     ] {
         let found = read_rows(rows, all_costs()).await.unwrap();
-        assert_eq!(found.sink.withheld, ["ListCost", "ContractedCost"]);
+        assert_eq!(
+            found.sink.withheld,
+            ["2026-05 ListCost", "2026-05 ContractedCost"]
+        );
         assert!(
             found
                 .sink

@@ -151,9 +151,9 @@ pub(in crate::provider::focus) async fn month(
             listed: newest.clone(),
             hash: ManifestHash::of(&content),
         }),
-        ignored,
-        // The manifest states no counts.
+        // The manifest has no count of rows: "Data Exports manifest file reference" of the user guide.
         stated_rows: None,
+        ignored,
         stated: Stated::default(),
     };
     delivered.check().map(MonthContent::delivered)

@@ -60,8 +60,8 @@ pub(in crate::provider::focus) fn content(
         at,
         execution: String::new(),
         manifest: None,
-        ignored,
         stated_rows: None,
+        ignored,
         stated: Stated::default(),
     };
     delivered.check().map(MonthContent::delivered)

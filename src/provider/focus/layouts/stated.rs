@@ -69,46 +69,32 @@ struct Counts {
     rows: u64,
 }
 
-/// Counts the files of one delivery while they are read.
-#[derive(Debug, Default)]
-pub(in crate::provider::focus) struct Counted(Counts);
-
-impl Counted {
-    /// Adds a file that was read; an error where it is not as the manifest states.
-    pub(in crate::provider::focus) fn add(
-        &mut self,
-        stated: &Stated,
-        file: &Listed,
-        summary: &FileSummary,
-    ) -> Result<(), ProviderError> {
-        let counted = Counts {
-            size: file.size,
-            // Formats whose bytes are not read in order have one size.
-            length: summary.length.unwrap_or(file.size),
-            rows: summary.rows,
-        };
-        self.0.size = self.0.size.saturating_add(counted.size);
-        self.0.length = self.0.length.saturating_add(counted.length);
-        self.0.rows = self.0.rows.saturating_add(counted.rows);
-        match stated.files.get(&file.name) {
-            Some(stated) => stated.check(&file.name, counted),
-            None => Ok(()),
-        }
-    }
-
-    /// After the last file: an error where all together are not as the manifest states.
-    pub(in crate::provider::focus) fn finish(
-        self,
-        stated: &Stated,
-        manifest: &str,
-    ) -> Result<(), ProviderError> {
-        stated
-            .total
-            .check(&format!("all files of {manifest}"), self.0)
-    }
-}
-
 impl Stated {
+    /// Compares what was read with what is stated: file by file, then all together.
+    pub(super) fn check(
+        &self,
+        manifest: &str,
+        files: &[Listed],
+        summaries: &[FileSummary],
+    ) -> Result<(), ProviderError> {
+        let mut total = Counts::default();
+        for (file, summary) in files.iter().zip(summaries) {
+            let counted = Counts {
+                size: file.size,
+                // Formats whose bytes are not read in order have one size.
+                length: summary.length.unwrap_or(file.size),
+                rows: summary.rows,
+            };
+            total.size = total.size.saturating_add(counted.size);
+            total.length = total.length.saturating_add(counted.length);
+            total.rows = total.rows.saturating_add(counted.rows);
+            if let Some(stated) = self.files.get(&file.name) {
+                stated.check(&file.name, counted)?;
+            }
+        }
+        self.total.check(&format!("all files of {manifest}"), total)
+    }
+
     /// The file, hashed while it is read if its hash is stated.
     pub(in crate::provider::focus) fn open(
         &self,

@@ -7,6 +7,7 @@ use object_store::{
     aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential},
 };
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::service::Carried;
 use crate::{
@@ -61,6 +62,31 @@ impl Keys {
             .iter()
             .filter_map(|(name, key)| Some((*key, variable(name)?)));
         Self::Ambient(set.collect())
+    }
+
+    /// The servers that are asked for a credential in a region, by scheme and authority: none, unless the environment is
+    /// to offer it.
+    pub(super) fn servers(&self, region: &str) -> Vec<String> {
+        let Self::Ambient(variables) = self else {
+            return Vec::new();
+        };
+        let set = |wanted: AmazonS3ConfigKey| {
+            let mut variables = variables.iter();
+            variables
+                .find(|(key, _)| *key == wanted)
+                .map(|(_, value)| value.as_str())
+        };
+        let server = if set(AmazonS3ConfigKey::WebIdentityTokenFile).is_some() {
+            format!("https://sts.{region}.amazonaws.com")
+        } else if set(AmazonS3ConfigKey::ContainerCredentialsRelativeUri).is_some() {
+            "http://169.254.170.2".to_owned()
+        } else if let Some(uri) = set(AmazonS3ConfigKey::ContainerCredentialsFullUri) {
+            let origin = Url::parse(uri).map(|url| url.origin().ascii_serialization());
+            origin.unwrap_or_default()
+        } else {
+            "http://169.254.169.254".to_owned()
+        };
+        vec![server]
     }
 
     /// Sets them. Without any of them `object_store` would ask the metadata service of an instance by itself.

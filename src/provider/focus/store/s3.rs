@@ -1,31 +1,19 @@
-//! S3 and stores that speak its protocol: listing and reading through `object_store`, which signs the requests; they are
-//! sent by the account's own client.
+//! Buckets of S3, and of stores that speak its protocol.
+//!
+//! Source: "Amazon S3 API Reference". Endpoints: `ListObjectsV2`, `GetObject`. Permission: `s3:ListBucket` and
+//! `s3:GetObject`.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, future::BoxFuture};
-use jiff::Timestamp;
-use object_store::{
-    GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
-    list::{PaginatedListOptions, PaginatedListStore},
-    path::Path,
-};
+use object_store::aws::AmazonS3Builder;
 
 use super::{
-    Counted, Keep, Listed, Listing, MAX_PAGES, Store, Version,
+    bucket::{BucketStore, no_retries},
     credentials::Keys,
-    service::{Carried, Service},
+    dialect::Dialect,
+    service::Service,
 };
-use crate::{
-    error::{ProviderError, Reason},
-    http_client::Http,
-    provider::focus::{
-        file::{ExportFile, FileBytes},
-        location::is_data_file,
-    },
-};
+use crate::{error::ProviderError, http_client::Http};
 
 /// How a bucket is reached.
 #[derive(Debug)]
@@ -40,251 +28,26 @@ pub(in crate::provider::focus) struct S3Settings {
     pub(in crate::provider::focus) keys: Keys,
 }
 
-/// One bucket.
-pub(in crate::provider::focus) struct S3Store {
-    store: Arc<AmazonS3>,
-    bucket: String,
-}
-
-impl fmt::Debug for S3Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Store")
-            .field("bucket", &self.bucket)
-            .finish_non_exhaustive()
-    }
-}
-
-impl S3Store {
-    /// A bucket that is asked through the account's client. `Err` where the settings cannot be used.
-    pub(in crate::provider::focus) fn new(
-        http: Http,
-        settings: S3Settings,
-    ) -> Result<Self, ProviderError> {
-        let is_ambient = matches!(settings.keys, Keys::Ambient(_));
-        let service = Service::new(Arc::new(http), settings.endpoint.clone(), is_ambient);
-        // Retries are the client's: it knows the account's limits and the deadline of the part.
-        let no_retries = RetryConfig {
-            max_retries: 0,
-            ..RetryConfig::default()
-        };
-        let builder = AmazonS3Builder::new()
-            .with_http_connector(service)
-            .with_retry(no_retries)
-            .with_endpoint(settings.endpoint)
-            .with_region(settings.region)
-            .with_bucket_name(&settings.bucket)
-            // The client decides it: the configuration allows http on loopback only.
-            .with_allow_http(true);
-        let store = settings.keys.apply(builder).build();
-        Ok(Self {
-            store: Arc::new(store.map_err(|error| error_of(error, "the store"))?),
-            bucket: settings.bucket,
-        })
-    }
-
-    /// What a key is called in errors.
-    fn place(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.bucket)
-    }
-
-    async fn list_all(&self, path: &str, keep: &Keep) -> Result<Listing, ProviderError> {
-        let mut listing = Listing::default();
-        // A folder, or one file.
-        let (prefix, folder) = if is_data_file(path) {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            (path.to_owned(), folder)
-        } else if path.is_empty() {
-            (String::new(), "")
-        } else {
-            (format!("{path}/"), path)
-        };
-        let place = self.place(&prefix);
-        let mut token: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let options = PaginatedListOptions {
-                page_token: token.clone(),
-                ..PaginatedListOptions::default()
-            };
-            let wanted = (!prefix.is_empty()).then_some(prefix.as_str());
-            let page = self.store.list_paginated(wanted, options).await;
-            let page = page.map_err(|error| error_of(error, &place))?;
-            for object in page.result.objects {
-                let key = object.location.as_ref();
-                // Jobs write folders with names such as `costs.parquet`, too.
-                let is_other = is_data_file(path)
-                    && !key
-                        .strip_prefix(path)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-                let name = if is_other {
-                    None
-                } else if folder.is_empty() {
-                    Some(key)
-                } else {
-                    key.strip_prefix(folder)
-                        .and_then(|rest| rest.strip_prefix('/'))
-                };
-                // The mark of the folder itself has no name in it.
-                let Some(name) = name.filter(|name| !name.is_empty()) else {
-                    continue;
-                };
-                listing.add(name, keep, listed(name, &object))?;
-            }
-            match page.page_token {
-                None => return Ok(listing),
-                Some(next) if token.as_deref() == Some(&next) => {
-                    let what = format!("{place}: the listing does not go on");
-                    return Err(ProviderError::malformed(what));
-                }
-                Some(next) => token = Some(next),
-            }
-        }
-        let what =
-            format!("{place}: more than {MAX_PAGES} pages of files; name a narrower location");
-        Err(ProviderError::new(Reason::TooLarge, what))
-    }
-}
-
-impl Store for S3Store {
-    fn list<'a>(
-        &'a self,
-        path: &'a str,
-        keep: &'a Keep,
-    ) -> BoxFuture<'a, Result<Listing, ProviderError>> {
-        Box::pin(self.list_all(path, keep))
-    }
-
-    fn open(&self, path: &str, file: &Listed) -> Result<Arc<dyn ExportFile>, ProviderError> {
-        let folder = if is_data_file(path) {
-            path.rsplit_once('/').map_or("", |(folder, _)| folder)
-        } else {
-            path
-        };
-        let key = format!("{folder}/{}", file.name);
-        let location = Path::parse(&key).map_err(|error| {
-            let what = format!("{}: the name cannot be requested", file.name);
-            ProviderError::malformed(what).because(error)
-        })?;
-        Ok(Arc::new(S3File {
-            store: Arc::clone(&self.store),
-            location,
-            listed: file.clone(),
-        }))
-    }
-}
-
-/// One object, as it was listed.
-struct S3File {
-    store: Arc<AmazonS3>,
-    location: Path,
-    listed: Listed,
-}
-
-impl S3File {
-    /// Requests the object, or a range of it, and checks that it is the one that was listed.
-    async fn get(&self, range: Option<Range<u64>>) -> Result<GetResult, ProviderError> {
-        let if_match = match &self.listed.version {
-            // A weak mark never matches by the rules of HTTP; the response is compared below.
-            Version::ETag { tag, weak: false } => Some(format!("\"{tag}\"")),
-            _ => None,
-        };
-        let options = GetOptions {
-            if_match,
-            range: range.map(GetRange::Bounded),
-            ..GetOptions::default()
-        };
-        let name = &self.listed.name;
-        let result = self.store.get_opts(&self.location, options).await;
-        let result = result.map_err(|error| error_of(error, name))?;
-        let meta = &result.meta;
-        let same = match (&self.listed.version, &meta.e_tag) {
-            (Version::ETag { .. }, Some(tag)) => Version::of_etag(tag).same(&self.listed.version),
-            // Headers have no fractions of seconds.
-            (Version::Time, _) => {
-                meta.last_modified.timestamp() == self.listed.modified.as_second()
-            }
-            _ => true,
-        };
-        if !same || meta.size != self.listed.size {
-            let what = format!("{name}: is another file now than the one that was listed");
-            return Err(ProviderError::truncated(what));
-        }
-        Ok(result)
-    }
-}
-
-impl ExportFile for S3File {
-    fn name(&self) -> &str {
-        &self.listed.name
-    }
-
-    fn size(&self) -> Option<u64> {
-        Some(self.listed.size)
-    }
-
-    fn stream(&self) -> BoxFuture<'_, Result<FileBytes, ProviderError>> {
-        Box::pin(async move {
-            let chunks = self.get(None).await?.into_stream();
-            let counted = Counted::new(self.name(), self.listed.size);
-            let reading = Some((chunks, counted));
-            let bytes = futures_util::stream::unfold(reading, |reading| async move {
-                let (mut chunks, mut counted) = reading?;
-                let chunk = match chunks.next().await {
-                    None => match counted.finish() {
-                        Ok(()) => return None,
-                        Err(error) => Err(error),
-                    },
-                    Some(Ok(chunk)) => counted.add(chunk.len()).map(|()| chunk),
-                    Some(Err(error)) => Err(error_of(error, &counted.name)),
-                };
-                let rest = chunk.is_ok().then_some((chunks, counted));
-                Some((chunk, rest))
-            });
-            Ok(bytes.boxed())
-        })
-    }
-
-    fn range(&self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ProviderError>> {
-        Box::pin(async move {
-            if range.is_empty() {
-                return Ok(Bytes::new());
-            }
-            let length = range.end - range.start;
-            let mut chunks = self.get(Some(range)).await?.into_stream();
-            let mut counted = Counted::new(self.name(), length);
-            let mut bytes = BytesMut::new();
-            while let Some(chunk) = chunks.next().await {
-                let chunk = chunk.map_err(|error| error_of(error, self.name()))?;
-                counted.add(chunk.len())?;
-                bytes.extend_from_slice(&chunk);
-            }
-            counted.finish()?;
-            Ok(bytes.freeze())
-        })
-    }
-}
-
-fn listed(name: &str, object: &ObjectMeta) -> Listed {
-    let modified = Timestamp::from_millisecond(object.last_modified.timestamp_millis());
-    Listed {
-        name: name.to_owned(),
-        size: object.size,
-        modified: modified.unwrap_or(Timestamp::UNIX_EPOCH),
-        version: match &object.e_tag {
-            Some(tag) if !tag.is_empty() => Version::of_etag(tag),
-            _ => Version::Time,
-        },
-        problem: None,
-    }
-}
-
-/// The error of the account's client, where it is the cause; otherwise the response is not as documented.
-fn error_of(error: object_store::Error, place: &str) -> ProviderError {
-    if let Some(own) = Carried::find(&error) {
-        return own;
-    }
-    let what = match &error {
-        object_store::Error::InvalidPath { .. } => "a name below the location cannot be requested",
-        _ => "the response of the store is not as documented",
-    };
-    ProviderError::malformed(format!("{place}: {what}")).because(error)
+/// A bucket that is asked through the account's client. `Err` where the settings cannot be used.
+pub(in crate::provider::focus) fn open(
+    http: Http,
+    settings: S3Settings,
+) -> Result<BucketStore, ProviderError> {
+    let servers = settings.keys.servers(&settings.region);
+    let service = Service::new(
+        Arc::new(http),
+        settings.endpoint.clone(),
+        Dialect::S3,
+        servers,
+    );
+    let builder = AmazonS3Builder::new()
+        .with_http_connector(service)
+        .with_retry(no_retries())
+        .with_endpoint(settings.endpoint)
+        .with_region(settings.region)
+        .with_bucket_name(&settings.bucket)
+        // The client decides it: the configuration allows http on loopback only.
+        .with_allow_http(true);
+    let store = settings.keys.apply(builder).build();
+    BucketStore::new(store, format!("s3://{}", settings.bucket))
 }

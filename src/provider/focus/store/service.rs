@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use http::{Method, Response, Uri};
 use http_body::Frame;
-use memchr::memmem;
 use object_store::{
     ClientOptions,
     client::{
@@ -23,7 +22,10 @@ use object_store::{
     },
 };
 
-use super::refusal;
+use super::{
+    dialect::{Dialect, Purpose},
+    refusal,
+};
 use crate::{
     error::{ProviderError, Reason},
     http_client::Http,
@@ -37,39 +39,44 @@ const MAX_PAGE: usize = 16 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     http: Arc<Http>,
-    /// Scheme and authority of the store.
-    endpoint: String,
-    /// Whether other servers may be asked for a credential.
-    is_ambient: bool,
+    allowed: Allowed,
 }
 
-/// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// One page of a listing.
-    List,
-    /// A file, or a range of it.
-    Read,
-    /// A credential of the environment.
-    Credential,
+/// Which requests may be sent.
+#[derive(Debug, Clone)]
+struct Allowed {
+    /// Scheme and authority of the store.
+    endpoint: String,
+    dialect: Dialect,
+    /// The servers that may be asked for a credential, by scheme and authority.
+    credential_servers: Vec<String>,
 }
 
 impl Service {
-    pub(super) fn new(http: Arc<Http>, endpoint: String, is_ambient: bool) -> Self {
+    pub(super) fn new(
+        http: Arc<Http>,
+        endpoint: String,
+        dialect: Dialect,
+        credential_servers: Vec<String>,
+    ) -> Self {
         Self {
             http,
-            endpoint,
-            is_ambient,
+            allowed: Allowed {
+                endpoint,
+                dialect,
+                credential_servers,
+            },
         }
     }
-
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
         let (head, body) = request.into_parts();
-        let purpose = purpose(&head.method, &head.uri, &self.endpoint, self.is_ambient)?;
+        let purpose = self.allowed.purpose(&head.method, &head.uri)?;
         let body = body.as_bytes().cloned().unwrap_or_default();
-        let sent = refusal::sent(&head.headers);
-        let refused =
-            |refusal: &crate::http_client::Refusal<'_>| refusal::error(refusal, purpose, &sent);
+        let dialect = self.allowed.dialect;
+        let sent = refusal::sent(&head.headers, &head.uri);
+        let refused = |refusal: &crate::http_client::Refusal<'_>| {
+            refusal::error(refusal, dialect, purpose, &sent)
+        };
         let request = http::Request::from_parts(head, body);
         let (status, headers, body): (_, _, HttpResponseBody) = if purpose == Purpose::Read {
             let exchange = self.http.exchange(request, refused).await?;
@@ -80,7 +87,7 @@ impl Service {
             let place = format!("{} {}", request.method(), request.uri().path());
             let whole = self.http.exchange_whole(request, MAX_PAGE, refused).await?;
             if purpose == Purpose::List {
-                check_page(&place, &whole.1)?;
+                dialect.check_page(&place, &whole.1)?;
             }
             (http::StatusCode::OK, whole.0, whole.1.into())
         };
@@ -91,60 +98,37 @@ impl Service {
     }
 }
 
-/// What a request is for; an error for one that must not be sent: anything that is no reading, and anything to another
-/// server, unless a credential of the environment is wanted.
-fn purpose(
-    method: &Method,
-    uri: &Uri,
-    endpoint: &str,
-    is_ambient: bool,
-) -> Result<Purpose, ProviderError> {
-    let not_sent = |what: String| Err(ProviderError::new(Reason::UpstreamError, what));
-    let text = uri.to_string();
-    let below = text.strip_prefix(endpoint.trim_end_matches('/'));
-    if !below.is_some_and(|rest| rest.starts_with('/')) {
-        if is_ambient {
-            return Ok(Purpose::Credential);
+impl Allowed {
+    /// What a request is for; an error for one that must not be sent: anything that is no reading, and anything to
+    /// another server, unless a credential is to be had there.
+    fn purpose(&self, method: &Method, uri: &Uri) -> Result<Purpose, ProviderError> {
+        let not_sent = |what: String| Err(ProviderError::new(Reason::UpstreamError, what));
+        let text = uri.to_string();
+        let is_below = |server: &str| {
+            let rest = text.strip_prefix(server.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        if !is_below(&self.endpoint) {
+            if self
+                .credential_servers
+                .iter()
+                .any(|server| is_below(server))
+            {
+                return Ok(Purpose::Credential);
+            }
+            return not_sent("a request to another server than the store was not sent".to_owned());
         }
-        return not_sent("a request to another server than the store was not sent".to_owned());
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return not_sent(format!(
+                "a {method} request was not sent: a store is only read"
+            ));
+        }
+        Ok(if self.dialect.is_listing(uri) {
+            Purpose::List
+        } else {
+            Purpose::Read
+        })
     }
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return not_sent(format!(
-            "a {method} request was not sent: a store is only read"
-        ));
-    }
-    let query = uri.query().unwrap_or_default();
-    Ok(if query.split('&').any(|pair| pair == "list-type=2") {
-        Purpose::List
-    } else {
-        Purpose::Read
-    })
-}
-
-/// Refuses what is not a whole page of a listing: `object_store` reads any other XML as a page without files.
-fn check_page(place: &str, page: &[u8]) -> Result<(), ProviderError> {
-    let begins = memmem::find(page, b"<ListBucketResult");
-    let before = &page[..begins.unwrap_or_default()];
-    let only_prolog = !memmem::find_iter(before, b"<").any(|at| before.get(at + 1) != Some(&b'?'));
-    if begins.is_none() || !only_prolog {
-        let what = format!("{place}: the response is not a list of files");
-        return Err(ProviderError::malformed(what));
-    }
-    if !page.trim_ascii_end().ends_with(b"</ListBucketResult>")
-        // A folder without a file may come as one empty element.
-        && !page.trim_ascii_end().ends_with(b"/>")
-    {
-        let what = format!("{place}: the list of files is incomplete");
-        return Err(ProviderError::truncated(what));
-    }
-    let is_truncated = memmem::find(page, b"<IsTruncated>true").is_some();
-    if is_truncated && memmem::find(page, b"<NextContinuationToken>").is_none() {
-        let what = format!(
-            "{place}: the list of files has more pages, but does not say where they begin (ListObjectsV2 is needed)"
-        );
-        return Err(ProviderError::malformed(what));
-    }
-    Ok(())
 }
 
 impl HttpService for Service {
@@ -246,56 +230,36 @@ mod tests {
     #[test]
     fn only_the_store_is_asked_and_only_read() {
         let endpoint = "https://s3.eu-central-1.amazonaws.com";
-        let ask = |method: Method, uri: &str, is_ambient| {
-            purpose(&method, &uri.parse().unwrap(), endpoint, is_ambient).ok()
+        let service = |servers: &[&str]| Allowed {
+            endpoint: endpoint.to_owned(),
+            dialect: Dialect::S3,
+            credential_servers: servers.iter().copied().map(str::to_owned).collect(),
+        };
+        let metadata = "http://169.254.169.254";
+        let (none, some) = (service(&[]), service(&[metadata]));
+        let ask = |service: &Allowed, method: Method, uri: &str| {
+            service.purpose(&method, &uri.parse().unwrap()).ok()
         };
         let list = format!("{endpoint}/billing?list-type=2&prefix=x");
         let file = format!("{endpoint}/billing/x.csv");
-        assert_eq!(ask(Method::GET, &list, false), Some(Purpose::List));
-        assert_eq!(ask(Method::GET, &file, false), Some(Purpose::Read));
-        assert_eq!(ask(Method::HEAD, &file, false), Some(Purpose::Read));
+        assert_eq!(ask(&none, Method::GET, &list), Some(Purpose::List));
+        assert_eq!(ask(&none, Method::GET, &file), Some(Purpose::Read));
+        assert_eq!(ask(&none, Method::HEAD, &file), Some(Purpose::Read));
         for method in [Method::PUT, Method::POST, Method::DELETE] {
-            for is_ambient in [false, true] {
-                assert_eq!(ask(method.clone(), &file, is_ambient), None);
+            for service in [&none, &some] {
+                assert_eq!(ask(service, method.clone(), &file), None);
             }
         }
+        let token = format!("{metadata}/latest/api/token");
+        assert_eq!(ask(&none, Method::PUT, &token), None);
+        assert_eq!(ask(&some, Method::PUT, &token), Some(Purpose::Credential));
         for other in [
-            "http://169.254.169.254/latest/api/token",
             "http://169.254.170.2/v2/credentials",
+            "http://169.254.169.254.example.com/latest/api/token",
             "https://sts.eu-central-1.amazonaws.com/",
             "https://s3.eu-central-1.amazonaws.com.example.com/billing",
         ] {
-            assert_eq!(ask(Method::GET, other, false), None, "{other}");
-            let wanted = Some(Purpose::Credential);
-            assert_eq!(ask(Method::PUT, other, true), wanted, "{other}");
-        }
-    }
-
-    #[test]
-    fn only_whole_pages_are_accepted() {
-        let page = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><KeyCount>0</KeyCount></ListBucketResult>\n";
-        assert!(check_page("GET /b", page.as_bytes()).is_ok());
-        for (page, want) in [
-            (
-                "<Error><Code>InternalError</Code></Error>",
-                Reason::Malformed,
-            ),
-            (
-                "<html><ListBucketResult></ListBucketResult></html>",
-                Reason::Malformed,
-            ),
-            ("", Reason::Malformed),
-            (
-                "<ListBucketResult><Contents><Key>a</Key>",
-                Reason::Truncated,
-            ),
-            (
-                "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
-                Reason::Malformed,
-            ),
-        ] {
-            let error = check_page("GET /b", page.as_bytes()).unwrap_err();
-            assert_eq!(error.reason(), want, "{page}");
+            assert_eq!(ask(&some, Method::GET, other), None, "{other}");
         }
     }
 }

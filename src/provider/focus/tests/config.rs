@@ -61,8 +61,12 @@ fn credentials_must_fit_their_kind() {
             "accounts.test.layout: must be files",
         ),
         (
-            json!({"credentials": "anonymous", "location": "az://a/b/c"}),
-            "accounts.test.location: az:// is not supported yet",
+            json!({"credentials": "anonymous", "location": "az://billing/exports/c"}),
+            "accounts.test.region: is for s3:// only",
+        ),
+        (
+            json!({"credentials": "anonymous", "sas_token_file": "x"}),
+            "accounts.test.sas_token_file: is for az:// only",
         ),
     ] {
         let mut section = all.clone();

@@ -7,7 +7,7 @@ use http::StatusCode;
 use regex::Regex;
 use serde_json::Value;
 
-use super::Reconciling;
+use super::{Reconciling, exports::ACCOUNT};
 use crate::support::repository;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +101,8 @@ async fn json_has_the_documented_keys() {
     api.heal();
     api.fail(Fault::status(StatusCode::FORBIDDEN).on("/usages"));
     let found = reconciling.run(&line).await.unwrap();
+    keys(&serde_json::from_str(&found.json()).unwrap(), &mut printed);
+    let found = reconciling.run(&["--account", ACCOUNT]).await.unwrap();
     keys(&serde_json::from_str(&found.json()).unwrap(), &mut printed);
 
     let page = std::fs::read_to_string(repository("docs/reconcile.md")).unwrap();

@@ -127,7 +127,7 @@ impl Sink for Recorder {
 
     fn missing(&mut self, _: Month, _: Measure, _: u64) {}
 
-    fn withhold_measure(&mut self, _: Measure) {}
+    fn withhold_measure(&mut self, _: Month, _: Measure) {}
 
     fn source(&mut self, _: Month, _: cloudspend_exporter::charge::MonthSource) {}
 
