@@ -71,6 +71,10 @@ impl Reason {
 /// a restart, too, since the state file keeps messages.
 pub const NO_CREDENTIAL: &str = "the credential is not available";
 
+/// How the message of an error starts whose cause is a service that issues credentials: a cloud's metadata service, or a
+/// token endpoint. Its advice is recognised by it.
+pub const NOT_ISSUED: &str = "no credential from ";
+
 /// What the message of an error says where the certificate of a server, or of a proxy, is not trusted. Its advice is
 /// recognised by it.
 pub const UNTRUSTED: &str = "the certificate is signed by no authority that is trusted here";

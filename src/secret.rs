@@ -34,13 +34,15 @@ pub enum SecretSource {
     File(PathBuf),
     /// An environment variable that holds it.
     Env(String),
+    /// A file of several lines that holds it, such as a key in JSON.
+    Document(PathBuf),
 }
 
 impl SecretSource {
     /// Whether the name of the file or of the variable is empty.
     pub fn is_unnamed(&self) -> bool {
         match self {
-            Self::File(path) => path.as_os_str().is_empty(),
+            Self::File(path) | Self::Document(path) => path.as_os_str().is_empty(),
             Self::Env(name) => name.trim().is_empty(),
         }
     }
@@ -48,7 +50,7 @@ impl SecretSource {
     /// Reads it.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let text = match self {
-            Self::File(path) => {
+            Self::File(path) | Self::Document(path) => {
                 read_limited(path).map_err(|error| SecretError::File(self.name(), error))?
             }
             #[expect(
@@ -64,6 +66,9 @@ impl SecretSource {
         if text.is_empty() {
             return Err(SecretError::Empty(self.name()));
         }
+        if matches!(self, Self::Document(_)) {
+            return Ok(SecretString::from(text));
+        }
         if text.contains(['\n', '\r']) {
             return Err(SecretError::SeveralLines(self.name()));
         }
@@ -76,7 +81,8 @@ impl SecretSource {
         Ok(SecretString::from(text))
     }
 
-    fn name(&self) -> SourceName {
+    /// The file or variable as errors show it.
+    pub fn name(&self) -> SourceName {
         SourceName::new(self, || std::env::current_dir().ok())
     }
 }
@@ -115,7 +121,7 @@ pub struct SourceName {
 impl SourceName {
     fn new(source: &SecretSource, current_dir: impl FnOnce() -> Option<PathBuf>) -> Self {
         match source {
-            SecretSource::File(path) => {
+            SecretSource::File(path) | SecretSource::Document(path) => {
                 let name = path.to_string_lossy();
                 Self {
                     kind: "file",

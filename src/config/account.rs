@@ -314,6 +314,7 @@ fn connect(
         tags: common.tags(),
         shown: common.shown_dimensions(),
         http,
+        variable: &crate::secret::ambient_variable,
         diagnostics: &mut loader.diagnostics,
         uses: Uses::default(),
     };

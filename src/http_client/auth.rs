@@ -1,20 +1,17 @@
-//! Credentials: a secret in a header, or a token from a login, which is cached for most of its lifetime. One login runs
-//! at a time.
+//! Credentials: a secret in a header, or a token from a login, which is cached for most of its lifetime.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
 
-use super::client::Http;
+use super::{client::Http, renewal::Renewal};
 use crate::{
-    clock::{Clock, add, until},
+    clock::Clock,
     error::{ProviderError, Reason},
     secret::SecretSource,
-    telemetry::error_chain::chain,
 };
 
 /// How an account authenticates.
@@ -63,41 +60,18 @@ pub(super) struct Credential {
     pub(super) secret: SecretString,
 }
 
-/// How long after a failed login the next one waits. It is not retried at once by the next part, since repeated refusals
-/// lock accounts; the delay doubles with every refusal. The same delay separates two logins after a 401, and is the
-/// shortest lifetime of a token, whatever its expiry.
-const MIN_LOGIN_DELAY: Duration = Duration::from_secs(30);
-const MAX_LOGIN_DELAY: Duration = Duration::from_mins(15);
-
 /// How an account authenticates, and the token that it has.
 #[derive(Debug)]
 pub(super) struct Session {
     auth: Auth,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    token: Option<(Credential, Option<Timestamp>)>,
-    failed: Option<FailedLogin>,
-    /// When a token was last discarded because of a 401.
-    invalidated: Option<Timestamp>,
-}
-
-/// A login that failed, and until when there is no other.
-#[derive(Debug)]
-struct FailedLogin {
-    until: Timestamp,
-    delay: Duration,
-    reason: Reason,
-    message: String,
+    token: Renewal<Credential>,
 }
 
 impl Session {
     pub(super) fn new(auth: Auth) -> Self {
         Self {
             auth,
-            state: Mutex::default(),
+            token: Renewal::default(),
         }
     }
 
@@ -116,80 +90,21 @@ impl Session {
             Auth::Login(login) => login,
             Auth::None => return Ok(None),
         };
-        let mut state = self.state.lock().await;
-        let now = clock.now();
-        if let Some((credential, renew)) = &state.token
-            && renew.is_none_or(|renew| now < renew)
-        {
-            return Ok(Some(credential.clone()));
-        }
-        state.token = None;
-        if let Some(failed) = &state.failed
-            && now < failed.until
-        {
-            return Err(ProviderError::new(
-                failed.reason,
-                format!(
-                    "{}; the next login is in {}",
-                    failed.message,
-                    humantime::format_duration(Duration::from_secs(
-                        until(now, failed.until).as_secs()
-                    ))
-                ),
-            ));
-        }
-        let outcome = login.login(http, now).await;
-        match outcome.and_then(|token| Ok((bearer(token.value)?, token.expires))) {
-            Ok((credential, expires)) => {
-                let renew = expires.map(|expires| {
-                    let lifetime = until(now, expires).mul_f64(0.9);
-                    add(now, lifetime.max(MIN_LOGIN_DELAY))
-                });
-                state.token = Some((credential.clone(), renew));
-                state.failed = None;
-                Ok(Some(credential))
-            }
-            Err(error) => {
-                let refused = matches!(error.reason(), Reason::Unauthorized | Reason::Forbidden);
-                let delay = match &state.failed {
-                    Some(failed) if refused => (failed.delay * 2).min(MAX_LOGIN_DELAY),
-                    _ => MIN_LOGIN_DELAY,
-                };
-                state.failed = Some(FailedLogin {
-                    until: add(now, delay),
-                    delay,
-                    reason: error.reason(),
-                    message: chain(&error),
-                });
-                Err(error)
-            }
-        }
+        let issue = |now| async move {
+            let token = login.login(http, now).await?;
+            Ok((bearer(token.value)?, token.expires))
+        };
+        self.token.get(clock, issue).await.map(Some)
     }
 
     /// Discards a token that was refused, unless another request has already replaced it. False where another login
     /// cannot help: the account has none, or there was one just before, for this part or another.
     pub(super) async fn invalidate(&self, refused: &Credential, clock: &Clock) -> bool {
-        if !matches!(self.auth, Auth::Login(_)) {
-            return false;
-        }
-        let mut state = self.state.lock().await;
-        let is_known = state
-            .token
-            .as_ref()
-            .is_some_and(|(known, _)| known.value == refused.value);
-        if !is_known {
-            return true;
-        }
-        let now = clock.now();
-        if state
-            .invalidated
-            .is_some_and(|last| (last..add(last, MIN_LOGIN_DELAY)).contains(&now))
-        {
-            return false;
-        }
-        state.token = None;
-        state.invalidated = Some(now);
-        true
+        matches!(self.auth, Auth::Login(_))
+            && self
+                .token
+                .invalidate(clock, |known| known.value == refused.value)
+                .await
     }
 }
 

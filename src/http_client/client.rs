@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     charge::SharedSink,
+    clock::Clock,
     counters::Code,
     error::{ProviderError, Reason},
     json::row_splitter::{Frame, Splitter},
@@ -73,6 +74,11 @@ impl Http {
     /// The limits of one response.
     pub fn bounds(&self) -> Bounds {
         self.settings.bounds
+    }
+
+    /// The clock that the expiry of credentials is compared with.
+    pub fn clock(&self) -> &Clock {
+        &self.settings.clock
     }
 
     /// The account's name, for the log.

@@ -19,6 +19,11 @@ use super::{
 };
 use crate::error::ProviderError;
 
+/// How long a service that issues credentials may take, retries included. Where none is, its address is often silent.
+const ISSUE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The maximum size of its response.
+const MAX_ISSUED: usize = 256 << 10;
+
 /// A successful response: its head, and its body, which is still to be read.
 #[derive(Debug)]
 pub struct Exchange {
@@ -82,10 +87,32 @@ impl Http {
         limit: usize,
         refused: impl Fn(&Refusal<'_>) -> ProviderError,
     ) -> Result<(HeaderMap, Bytes), ProviderError> {
+        let timeout = self.settings.timeout;
+        self.whole_within(request, limit, timeout, refused).await
+    }
+
+    /// The same for a service that issues credentials: its response is small, and soon there or not at all.
+    pub async fn issued(
+        &self,
+        request: http::Request<Bytes>,
+        refused: impl Fn(&Refusal<'_>) -> ProviderError,
+    ) -> Result<Bytes, ProviderError> {
+        let timeout = self.settings.timeout.min(ISSUE_TIMEOUT);
+        let whole = self.whole_within(request, MAX_ISSUED, timeout, refused);
+        whole.await.map(|(_, body)| body)
+    }
+
+    async fn whole_within(
+        &self,
+        request: http::Request<Bytes>,
+        limit: usize,
+        timeout: Duration,
+        refused: impl Fn(&Refusal<'_>) -> ProviderError,
+    ) -> Result<(HeaderMap, Bytes), ProviderError> {
         let request = complete(request)?;
         let late = || no_whole_response(&request);
         let reading = Box::pin(self.read_whole(&request, limit, refused));
-        deadline::within(self.settings.timeout, reading, late).await
+        deadline::within(timeout, reading, late).await
     }
 
     async fn read_whole(

@@ -1,6 +1,11 @@
 //! Which proxy a request takes, by the usual variables, and the status with which a proxy refuses a tunnel.
 
-use std::{ffi::OsString, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::pki_types::ServerName;
@@ -327,12 +332,27 @@ impl Exception {
     }
 }
 
+/// The services of clouds for their own machines whose addresses are not those of a link: the name of Google's, and the
+/// addresses that AWS and Google have in IPv6. A proxy would ask them for its own credential.
+const METADATA_NAME: &str = "metadata.google.internal";
+const METADATA_ADDRESSES: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+
 /// Whether a server is on this machine, or only reached from its own link, such as the metadata service of a cloud.
 fn is_near(target: &Url) -> bool {
     match target.host() {
-        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(url::Host::Domain(name)) => {
+            matches!(name.trim_end_matches('.'), "localhost" | METADATA_NAME)
+        }
         Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        Some(url::Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unicast_link_local()
+                || METADATA_ADDRESSES.contains(&address)
+        }
         None => false,
     }
 }

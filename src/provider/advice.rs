@@ -1,7 +1,7 @@
 //! The meaning of each failure reason, and the advice for it, wherever they are shown.
 
 use crate::{
-    error::{AUTHORITY_AS_SERVER, NO_CREDENTIAL, Reason, UNTRUSTED},
+    error::{AUTHORITY_AS_SERVER, NO_CREDENTIAL, NOT_ISSUED, Reason, UNTRUSTED},
     secret::HIDDEN_NAME,
 };
 
@@ -31,6 +31,8 @@ impl Reason {
             "Have the server's certificate issued anew as one of a server, in openssl with basicConstraints=CA:FALSE. Then name it, or the authority that signed it, with ca_file."
         } else if self == Self::Tls && message.contains(UNTRUSTED) {
             "If the server has a self-signed certificate or one of your own authority, save that certificate as a PEM file, compare its fingerprint with the server's operator, and name the file with ca_file. If a proxy inspects TLS, add its authority to ca-certificates or name it with SSL_CERT_FILE."
+        } else if message.starts_with(NOT_ISSUED) {
+            "Check that this process runs where the service that the message names offers a credential, and that the role or service account is bound to it. With credentials: ambient a NetworkPolicy or firewall must let it reach that service; otherwise check the key file."
         } else if !message.starts_with(NO_CREDENTIAL) {
             self.advice()
         } else if message.contains(HIDDEN_NAME) {
@@ -99,6 +101,14 @@ mod tests {
         assert!(advice("cannot read the secret file x").starts_with("Create the file"));
         let hidden = format!("cannot read the secret file {HIDDEN_NAME}");
         assert!(advice(&hidden).contains("not the secret itself"));
+    }
+
+    #[test]
+    fn missing_service_has_advice_of_its_own() {
+        for reason in [Reason::Unauthorized, Reason::Unreachable, Reason::Timeout] {
+            let advice = reason.advice_for(&format!("{NOT_ISSUED}AWS STS: GET https://a: 403"));
+            assert!(advice.contains("is bound to it"), "{advice}");
+        }
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub struct BuildContext<'a> {
     pub shown: ShownDimensions,
     /// How requests are sent: rate limit, timeouts, counters, clock.
     pub http: http_client::Settings,
+    /// The variables of the environment that lead to a credential.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Where errors are reported.
     pub diagnostics: &'a mut Diagnostics,
     /// The secrets and URLs that the configuration refers to.

@@ -225,6 +225,18 @@ pub(crate) fn build_entry(
     section: serde_json::Value,
     tags: &[&str],
 ) -> Result<Box<dyn Provider>, String> {
+    let clock = Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap());
+    build_at(entry, section, tags, clock, &|_| None)
+}
+
+/// The same with a clock, and with variables of the environment.
+pub(crate) fn build_at(
+    entry: &ProviderEntry,
+    section: serde_json::Value,
+    tags: &[&str],
+    clock: Clock,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Box<dyn Provider>, String> {
     let mut diagnostics = Diagnostics::default();
     let mut context = BuildContext {
         key_prefix: "accounts.test".to_owned(),
@@ -246,8 +258,9 @@ pub(crate) fn build_entry(
             },
             authorities: Authorities::of_process(),
             counters: Arc::new(Counters::default()),
-            clock: Clock::from_fn(|| "2024-05-10T12:00:00Z".parse().unwrap()),
+            clock,
         },
+        variable,
         diagnostics: &mut diagnostics,
         uses: Uses::default(),
     };

@@ -1,9 +1,12 @@
 //! Tests of logins over a real server: when a token is used again, renewed or discarded, and how failed logins are
 //! delayed.
 
-use std::sync::{
-    Arc, Mutex as SyncMutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex as SyncMutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use http::Method;
@@ -11,9 +14,15 @@ use url::Url;
 
 use super::*;
 use crate::{
+    clock::add,
     counters::Counters,
-    http_client::{Authorities, Bounds, Settings, retry::Backoff},
+    http_client::{
+        Authorities, Bounds, Settings,
+        renewal::{MAX_LOGIN_DELAY, MIN_LOGIN_DELAY},
+        retry::Backoff,
+    },
     provider::test_support::{self, Api, Seen},
+    telemetry::error_chain::chain,
 };
 
 /// Logs in at `POST /token`, which responds with a token or an error. The token lasts for some seconds, if for any.

@@ -254,6 +254,8 @@ fn link_local_servers_are_reached_directly() {
     let all = proxies(&[("ALL_PROXY", "http://proxy:3128")]);
     for target in [
         "http://169.254.169.254/latest/api/token",
+        "http://[fd00:ec2::254]/latest/api/token",
+        "http://metadata.google.internal/computeMetadata/v1/",
         "http://[fe80::1]/",
     ] {
         assert_eq!(all.of(&target.parse().unwrap()), None, "{target}");

@@ -1,5 +1,6 @@
 //! Where the files of an export are: an object store, or a local folder. Files are listed and read, nothing else.
 
+mod ambient;
 mod bucket;
 mod credentials;
 mod dialect;

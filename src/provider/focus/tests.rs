@@ -1,5 +1,6 @@
 //! Exports over a small store that speaks S3, and over local folders.
 
+mod ambient;
 mod aws;
 mod azure;
 mod checks;
@@ -24,7 +25,7 @@ use crate::{
     provider::{
         Deliveries, Fetched, FetchedMonth, Part, PollRequest, Provider,
         registry::ProviderEntry,
-        test_support::{RecordingSink, build_entry, poll_on, secret},
+        test_support::{RecordingSink, build_at, build_entry, poll_on, secret},
     },
 };
 use server::Server;

@@ -228,6 +228,7 @@ fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> A
             counters: Arc::clone(&account.counters),
             clock: clock.clone(),
         },
+        variable: &|_| None,
         diagnostics: &mut diagnostics,
         uses: Uses::default(),
     };

@@ -9,7 +9,7 @@ use crate::{
         config::BuildContext,
         focus::store::{Keys, S3Settings, Store, s3},
     },
-    secret::{SecretSource, ambient_variable},
+    secret::SecretSource,
 };
 
 impl Config {
@@ -23,7 +23,7 @@ impl Config {
             None => None,
         };
         let region = self.region(endpoint.is_some(), context);
-        let keys = self.access_keys(context);
+        let keys = self.access_keys(region.as_deref(), context);
         let (region, keys) = (region?, keys?);
         let base = match endpoint {
             Some(url) => url,
@@ -66,9 +66,19 @@ impl Config {
         Some(region)
     }
 
-    fn access_keys(&mut self, context: &mut BuildContext<'_>) -> Option<Keys> {
+    fn access_keys(
+        &mut self,
+        region: Option<&str>,
+        context: &mut BuildContext<'_>,
+    ) -> Option<Keys> {
         match self.credentials.unwrap_or_default() {
-            Credentials::Ambient => Some(Keys::ambient(ambient_variable)),
+            Credentials::Ambient => match Keys::ambient(context.variable, region?) {
+                Ok(keys) => Some(keys),
+                Err(problem) => {
+                    context.report("credentials", problem);
+                    None
+                }
+            },
             Credentials::Anonymous => Some(Keys::Anonymous),
             Credentials::Keys => {
                 let id = context.secret(

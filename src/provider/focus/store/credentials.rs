@@ -4,14 +4,14 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use object_store::{
     CredentialProvider,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential},
+    aws::{AmazonS3Builder, AwsCredential},
 };
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
-use super::service::Carried;
+use super::{ambient, service::Carried};
 use crate::{
     error::{ProviderError, Reason},
+    http_client::Http,
     secret::SecretSource,
 };
 
@@ -28,78 +28,30 @@ pub(in crate::provider::focus) enum Keys {
         token: Option<SecretSource>,
     },
     /// What the environment offers: a web identity, a container's role, or an instance's.
-    Ambient(Vec<(AmazonS3ConfigKey, String)>),
+    Ambient(ambient::aws::Source),
     /// Nothing: the bucket is public.
     Anonymous,
 }
 
-/// The variables that clouds set for programs that run in them, as far as they lead to a credential.
-const AMBIENT_VARIABLES: [(&str, AmazonS3ConfigKey); 6] = [
-    (
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        AmazonS3ConfigKey::WebIdentityTokenFile,
-    ),
-    ("AWS_ROLE_ARN", AmazonS3ConfigKey::RoleArn),
-    ("AWS_ROLE_SESSION_NAME", AmazonS3ConfigKey::RoleSessionName),
-    (
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
-    ),
-    (
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        AmazonS3ConfigKey::ContainerCredentialsFullUri,
-    ),
-    (
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        AmazonS3ConfigKey::ContainerAuthorizationTokenFile,
-    ),
-];
-
 impl Keys {
-    /// What the variables of the environment lead to.
-    pub(in crate::provider::focus) fn ambient(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = AMBIENT_VARIABLES
-            .iter()
-            .filter_map(|(name, key)| Some((*key, variable(name)?)));
-        Self::Ambient(set.collect())
-    }
-
-    /// The servers that are asked for a credential in a region, by scheme and authority: none, unless the environment is
-    /// to offer it.
-    pub(super) fn servers(&self, region: &str) -> Vec<String> {
-        let Self::Ambient(variables) = self else {
-            return Vec::new();
-        };
-        let set = |wanted: AmazonS3ConfigKey| {
-            let mut variables = variables.iter();
-            variables
-                .find(|(key, _)| *key == wanted)
-                .map(|(_, value)| value.as_str())
-        };
-        let server = if set(AmazonS3ConfigKey::WebIdentityTokenFile).is_some() {
-            format!("https://sts.{region}.amazonaws.com")
-        } else if set(AmazonS3ConfigKey::ContainerCredentialsRelativeUri).is_some() {
-            "http://169.254.170.2".to_owned()
-        } else if let Some(uri) = set(AmazonS3ConfigKey::ContainerCredentialsFullUri) {
-            let origin = Url::parse(uri).map(|url| url.origin().ascii_serialization());
-            origin.unwrap_or_default()
-        } else {
-            "http://169.254.169.254".to_owned()
-        };
-        vec![server]
+    /// What the variables of the environment lead to; `Err` says which of them is wrong.
+    pub(in crate::provider::focus) fn ambient(
+        variable: &dyn Fn(&str) -> Option<String>,
+        region: &str,
+    ) -> Result<Self, String> {
+        ambient::aws::Source::find(variable, region).map(Self::Ambient)
     }
 
     /// Sets them. Without any of them `object_store` would ask the metadata service of an instance by itself.
-    pub(super) fn apply(self, builder: AmazonS3Builder) -> AmazonS3Builder {
+    pub(super) fn apply(self, builder: AmazonS3Builder, http: &Arc<Http>) -> AmazonS3Builder {
         match self {
             Self::Static { id, secret, token } => {
                 builder.with_credentials(Arc::new(KeyReader { id, secret, token }))
             }
-            Self::Ambient(variables) => variables
-                .into_iter()
-                .fold(builder, |builder, (key, value)| {
-                    builder.with_config(key, value)
-                }),
+            Self::Ambient(source) => {
+                let reader = ambient::aws::Reader::new(Arc::clone(http), source);
+                builder.with_credentials(Arc::new(reader))
+            }
             Self::Anonymous => builder
                 .with_skip_signature(true)
                 .with_credentials(Arc::new(NoKeys)),

@@ -25,8 +25,6 @@ pub(super) enum Purpose {
     List,
     /// A file, or a range of it.
     Read,
-    /// A credential of the environment.
-    Credential,
 }
 
 impl Dialect {

@@ -27,10 +27,7 @@ pub(super) fn sent(headers: &HeaderMap, uri: &Uri) -> Vec<String> {
         let rest = authorization.split_once(start)?.1;
         rest.split(end).next().map(str::to_owned)
     };
-    let mut secrets = vec![
-        text("x-amz-security-token"),
-        text("x-aws-ec2-metadata-token"),
-    ];
+    let mut secrets = vec![text("x-amz-security-token")];
     secrets.extend(part("Credential=", '/'));
     secrets.extend(part("Signature=", ','));
     if !authorization.contains("Credential=") {
@@ -60,10 +57,6 @@ pub(super) fn error(
         purpose,
     };
     let own = match dialect {
-        _ if purpose == Purpose::Credential => Some((
-            Reason::Unauthorized,
-            "the environment gave no credential".to_owned(),
-        )),
         Dialect::S3 => s3::judge(&judgement),
         Dialect::Azure => azure::judge(&judgement),
         Dialect::Google => google::judge(&judgement),

@@ -33,13 +33,8 @@ pub(in crate::provider::focus) fn open(
     http: Http,
     settings: S3Settings,
 ) -> Result<BucketStore, ProviderError> {
-    let servers = settings.keys.servers(&settings.region);
-    let service = Service::new(
-        Arc::new(http),
-        settings.endpoint.clone(),
-        Dialect::S3,
-        servers,
-    );
+    let http = Arc::new(http);
+    let service = Service::new(Arc::clone(&http), settings.endpoint.clone(), Dialect::S3);
     let builder = AmazonS3Builder::new()
         .with_http_connector(service)
         .with_retry(no_retries())
@@ -48,6 +43,6 @@ pub(in crate::provider::focus) fn open(
         .with_bucket_name(&settings.bucket)
         // The client decides it: the configuration allows http on loopback only.
         .with_allow_http(true);
-    let store = settings.keys.apply(builder).build();
+    let store = settings.keys.apply(builder, &http).build();
     BucketStore::new(store, format!("s3://{}", settings.bucket))
 }

@@ -32,10 +32,10 @@ use crate::{
     telemetry::error_chain::sources,
 };
 
-/// The maximum size of one page of a listing, and of a response with a credential.
+/// The maximum size of one page of a listing.
 const MAX_PAGE: usize = 16 << 20;
 
-/// Sends the requests of one bucket, and those for its credential.
+/// Sends the requests of one bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     http: Arc<Http>,
@@ -48,26 +48,16 @@ struct Allowed {
     /// Scheme and authority of the store.
     endpoint: String,
     dialect: Dialect,
-    /// The servers that may be asked for a credential, by scheme and authority.
-    credential_servers: Vec<String>,
 }
 
 impl Service {
-    pub(super) fn new(
-        http: Arc<Http>,
-        endpoint: String,
-        dialect: Dialect,
-        credential_servers: Vec<String>,
-    ) -> Self {
+    pub(super) fn new(http: Arc<Http>, endpoint: String, dialect: Dialect) -> Self {
         Self {
             http,
-            allowed: Allowed {
-                endpoint,
-                dialect,
-                credential_servers,
-            },
+            allowed: Allowed { endpoint, dialect },
         }
     }
+
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
         let (head, body) = request.into_parts();
         let purpose = self.allowed.purpose(&head.method, &head.uri)?;
@@ -86,9 +76,7 @@ impl Service {
         } else {
             let place = format!("{} {}", request.method(), request.uri().path());
             let whole = self.http.exchange_whole(request, MAX_PAGE, refused).await?;
-            if purpose == Purpose::List {
-                dialect.check_page(&place, &whole.1)?;
-            }
+            dialect.check_page(&place, &whole.1)?;
             (http::StatusCode::OK, whole.0, whole.1.into())
         };
         let mut response = Response::new(body);
@@ -100,7 +88,7 @@ impl Service {
 
 impl Allowed {
     /// What a request is for; an error for one that must not be sent: anything that is no reading, and anything to
-    /// another server, unless a credential is to be had there.
+    /// another server. Credentials are requested elsewhere, by their own code.
     fn purpose(&self, method: &Method, uri: &Uri) -> Result<Purpose, ProviderError> {
         let not_sent = |what: String| Err(ProviderError::new(Reason::UpstreamError, what));
         let text = uri.to_string();
@@ -109,13 +97,6 @@ impl Allowed {
             rest.is_some_and(|rest| rest.starts_with('/'))
         };
         if !is_below(&self.endpoint) {
-            if self
-                .credential_servers
-                .iter()
-                .any(|server| is_below(server))
-            {
-                return Ok(Purpose::Credential);
-            }
             return not_sent("a request to another server than the store was not sent".to_owned());
         }
         if !matches!(*method, Method::GET | Method::HEAD) {
@@ -230,36 +211,29 @@ mod tests {
     #[test]
     fn only_the_store_is_asked_and_only_read() {
         let endpoint = "https://s3.eu-central-1.amazonaws.com";
-        let service = |servers: &[&str]| Allowed {
+        let service = Allowed {
             endpoint: endpoint.to_owned(),
             dialect: Dialect::S3,
-            credential_servers: servers.iter().copied().map(str::to_owned).collect(),
         };
-        let metadata = "http://169.254.169.254";
-        let (none, some) = (service(&[]), service(&[metadata]));
-        let ask = |service: &Allowed, method: Method, uri: &str| {
-            service.purpose(&method, &uri.parse().unwrap()).ok()
-        };
+        let ask = |method: Method, uri: &str| service.purpose(&method, &uri.parse().unwrap()).ok();
         let list = format!("{endpoint}/billing?list-type=2&prefix=x");
         let file = format!("{endpoint}/billing/x.csv");
-        assert_eq!(ask(&none, Method::GET, &list), Some(Purpose::List));
-        assert_eq!(ask(&none, Method::GET, &file), Some(Purpose::Read));
-        assert_eq!(ask(&none, Method::HEAD, &file), Some(Purpose::Read));
+        assert_eq!(ask(Method::GET, &list), Some(Purpose::List));
+        assert_eq!(ask(Method::GET, &file), Some(Purpose::Read));
+        assert_eq!(ask(Method::HEAD, &file), Some(Purpose::Read));
         for method in [Method::PUT, Method::POST, Method::DELETE] {
-            for service in [&none, &some] {
-                assert_eq!(ask(service, method.clone(), &file), None);
-            }
+            assert_eq!(ask(method, &file), None);
         }
-        let token = format!("{metadata}/latest/api/token");
-        assert_eq!(ask(&none, Method::PUT, &token), None);
-        assert_eq!(ask(&some, Method::PUT, &token), Some(Purpose::Credential));
+        let token = "http://169.254.169.254/latest/api/token";
+        assert_eq!(ask(Method::PUT, token), None);
         for other in [
             "http://169.254.170.2/v2/credentials",
-            "http://169.254.169.254.example.com/latest/api/token",
+            "http://169.254.169.254/latest/meta-data/iam/security-credentials/",
+            "http://metadata.google.internal/computeMetadata/v1/",
             "https://sts.eu-central-1.amazonaws.com/",
             "https://s3.eu-central-1.amazonaws.com.example.com/billing",
         ] {
-            assert_eq!(ask(&some, Method::GET, other), None, "{other}");
+            assert_eq!(ask(Method::GET, other), None, "{other}");
         }
     }
 }

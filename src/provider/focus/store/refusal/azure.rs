@@ -23,7 +23,7 @@ pub(super) fn secrets(uri: &Uri) -> Vec<String> {
 pub(super) fn judge(judged: &Judged<'_>) -> Option<(Reason, String)> {
     let permission = match judged.purpose {
         Purpose::List => "to list the container",
-        Purpose::Read | Purpose::Credential => "to read the files",
+        Purpose::Read => "to read the files",
     };
     match (judged.status, judged.code) {
         (403, _) => Some((

@@ -7,7 +7,7 @@ use crate::{error::Reason, provider::focus::store::dialect::Purpose};
 pub(super) fn judge(judged: &Judged<'_>) -> Option<(Reason, String)> {
     let permission = match judged.purpose {
         Purpose::List => "storage.objects.list on the bucket",
-        Purpose::Read | Purpose::Credential => "storage.objects.get on the files",
+        Purpose::Read => "storage.objects.get on the files",
     };
     match (judged.status, judged.code) {
         (403, _) => Some((

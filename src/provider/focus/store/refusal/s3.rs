@@ -7,7 +7,7 @@ use crate::{error::Reason, http_client::Refusal, provider::focus::store::dialect
 pub(super) fn judge(judged: &Judged<'_>) -> Option<(Reason, String)> {
     let permission = match judged.purpose {
         Purpose::List => "s3:ListBucket on the bucket",
-        Purpose::Read | Purpose::Credential => {
+        Purpose::Read => {
             "s3:GetObject on the files (and kms:Decrypt where they are encrypted with a key of your own)"
         }
     };
