@@ -12,11 +12,13 @@ mod columns;
 mod config;
 mod context;
 mod csv;
+mod deliveries;
 mod file;
 mod fingerprint;
 mod layouts;
 mod listings;
 mod location;
+mod memory;
 mod parquet;
 mod part_source;
 mod periods;
@@ -34,12 +36,13 @@ mod tests;
 mod values;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeSet,
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use crate::{
     charge::{Measure, Month, SharedSink, Sink},
@@ -56,14 +59,15 @@ pub use config::Config;
 
 use claims::{Claims, Scope};
 use context::RowContext;
-use file::ExportFile;
-use fingerprint::Hash;
-use layouts::{Delivered, Layout, ManifestHash, MonthContent};
+use deliveries::Reading;
+use fingerprint::Known;
+use layouts::{Delivered, Layout, MonthContent, append::Closing};
 use listings::{Listings, PollListing};
 use location::Location;
+use memory::Memory;
 use part_source::PartSource;
-use rows::{FileSummary, OtherMonths};
-use store::{Store, read_small};
+use reading::FileSummary;
+use store::Store;
 
 /// The exports of one account.
 #[derive(Debug)]
@@ -74,17 +78,9 @@ struct Focus {
     context: Arc<RowContext>,
     dimensions: Vec<Dimension>,
     listings: Listings,
+    closing: Closing,
     claims: Claims,
-    /// Deliveries, by the hash of their files, in which months have no rows: these are withheld, and nothing is known
-    /// of them, but the files need not be read again.
-    without_rows: Mutex<BTreeMap<Month, Hash>>,
-}
-
-/// A delivery that is to be read, for some months.
-struct Reading {
-    months: Vec<Month>,
-    delivered: Delivered,
-    hash: Hash,
+    memory: Memory,
 }
 
 impl ProviderConfig for Config {
@@ -112,8 +108,12 @@ impl ProviderConfig for Config {
             dimensions: rows.dimensions(),
             context: rows,
             listings: Listings::default(),
+            closing: Closing {
+                zone: context.zone.clone(),
+                restatement: context.restatement,
+            },
             claims: Claims::default(),
-            without_rows: Mutex::default(),
+            memory: Memory::default(),
         }))
     }
 }
@@ -169,22 +169,33 @@ impl Provider for Focus {
             let mut fetched = Fetched::replaced();
             let mut readings: Vec<Reading> = Vec::new();
             for &month in &poll.months {
-                match self.content(&listing, part, month, poll, known).await? {
-                    MonthContent::Nothing(ignored) => {
+                let accepted = known.get(&month).and_then(|delivery| {
+                    let known = Known::read(&delivery.fingerprint)?;
+                    Some((known, delivery.delivered))
+                });
+                let content = self.content(&listing, part, month, accepted.as_ref(), poll);
+                let content = content.await?;
+                match (content, accepted) {
+                    (MonthContent::Kept(reason), Some((_, delivered))) => {
+                        fetched = fetched.with_unchanged(month, delivered);
+                        lock(sink).source(month, source.nothing(vec![reason]));
+                    }
+                    (MonthContent::Nothing(ignored), _) => {
                         let mut sink = lock(sink);
                         sink.withhold(month);
                         sink.source(month, source.nothing(ignored));
                     }
-                    MonthContent::Delivered(delivered) => {
+                    (MonthContent::Kept(reason), None) => {
+                        return Err(ProviderError::malformed(reason));
+                    }
+                    (MonthContent::Delivered(delivered), accepted) => {
                         let hash = fingerprint::hash(&delivered);
-                        let same = known.get(&month).and_then(|known| {
-                            fingerprint::scopes_if_same(&known.fingerprint, hash)
-                        });
-                        if let Some(scopes) = same {
+                        self.memory.set_names(month, &delivered);
+                        if let Some((known, _)) = accepted.filter(|(known, _)| known.hash == hash) {
                             fetched = fetched.with_unchanged(month, delivered.at);
                             lock(sink).source(month, source.delivered(&delivered, None));
-                            self.claim(&source, month, scopes, &[])?;
-                        } else if self.is_without_rows(month, hash) {
+                            self.claim(&source, month, known.scopes, &[])?;
+                        } else if self.memory.is_without_rows(month, hash) {
                             withhold(&source, month, &delivered, sink);
                         } else if let Some(reading) = readings.iter_mut().find(|r| r.hash == hash) {
                             reading.months.push(month);
@@ -198,10 +209,10 @@ impl Provider for Focus {
                     }
                 }
             }
+            let summary = self.read(&listing, &readings, sink).await?;
             for reading in &readings {
-                let summaries = self.read(&listing, reading, sink).await?;
                 for &month in &reading.months {
-                    fetched = self.finish(&source, month, reading, &summaries, fetched, sink)?;
+                    fetched = self.finish(&source, month, reading, &summary, fetched, sink)?;
                 }
             }
             Ok(fetched)
@@ -214,14 +225,15 @@ impl Provider for Focus {
 }
 
 impl Focus {
-    /// What there is of one month of a source.
+    /// What there is of one month of a source. `accepted` is the delivery that it is made of now,
+    /// and when it was delivered.
     async fn content(
         &self,
         listing: &PollListing,
         part: &Part,
         month: Month,
+        accepted: Option<&(Known, Timestamp)>,
         poll: &PollRequest,
-        known: &Deliveries,
     ) -> Result<MonthContent, ProviderError> {
         let path = self.location.path(Some(month));
         let files = listing.of(&path)?;
@@ -244,61 +256,19 @@ impl Focus {
                 files,
                 &part.id,
                 month,
-                known.get(&month).map(|known| known.delivered),
+                accepted.map(|(_, delivered)| *delivered),
                 poll.now,
+            ),
+            Layout::Append => layouts::append::content(
+                &path,
+                files,
+                &self.closing.window(month),
+                accepted.map_or(&BTreeSet::new(), |(known, _)| &known.names),
+                poll.now,
+                |name| self.memory.name_of(month, name),
             ),
             _ => layouts::files::content(&path, files),
         }
-    }
-
-    /// Reads all files of a delivery.
-    async fn read(
-        &self,
-        listing: &PollListing,
-        reading: &Reading,
-        sink: &SharedSink,
-    ) -> Result<Vec<FileSummary>, ProviderError> {
-        let (delivered, months) = (&reading.delivered, &reading.months);
-        let context = Arc::clone(&self.context);
-        let summaries = self
-            .read_files(listing.layout, delivered, months, &context, sink)
-            .await?;
-        delivered.check_stated(&summaries)?;
-        Ok(summaries)
-    }
-
-    /// Reads all files of a delivery in a context, and makes sure that it is still the same one.
-    async fn read_files(
-        &self,
-        layout: Layout,
-        delivered: &Delivered,
-        months: &[Month],
-        context: &Arc<RowContext>,
-        sink: &SharedSink,
-    ) -> Result<Vec<FileSummary>, ProviderError> {
-        let other_months = match layout {
-            Layout::Aws => OtherMonths::Malformed,
-            _ => OtherMonths::Skipped,
-        };
-        let mut summaries = Vec::with_capacity(delivered.files.len());
-        for listed in &delivered.files {
-            let file = self.store.open(&delivered.path, listed)?;
-            let file = delivered.stated.open(file);
-            let context = Arc::clone(context);
-            let summary = read_file(file, context, months, other_months, sink);
-            let summary = summary.await?;
-            summaries.push(summary);
-        }
-        if let Some(manifest) = &delivered.manifest {
-            let name = &manifest.listed.name;
-            let open = self.store.open(&delivered.path, &manifest.listed)?;
-            let now = read_small(&*open, store::MAX_MANIFEST).await?;
-            if ManifestHash::of(&now) != manifest.hash {
-                let what = format!("{name}: was changed while its files were read");
-                return Err(ProviderError::truncated(what));
-            }
-        }
-        Ok(summaries)
     }
 
     /// Reports one month of a delivery that was read.
@@ -307,22 +277,21 @@ impl Focus {
         source: &PartSource<'_>,
         month: Month,
         reading: &Reading,
-        summaries: &[FileSummary],
+        summary: &FileSummary,
         fetched: Fetched,
         sink: &SharedSink,
     ) -> Result<Fetched, ProviderError> {
         let delivered = &reading.delivered;
-        let of_month = |summary: &FileSummary| summary.rows_by_month.get(&month).copied();
-        let rows: u64 = summaries.iter().filter_map(of_month).sum();
+        let rows = summary.rows_by_month.get(&month).copied();
+        let rows = rows.unwrap_or_default();
         // A manifest says that the month was delivered; files alone may not have got to it yet.
         if rows == 0 && delivered.manifest.is_none() {
-            self.remember_without_rows(month, reading.hash);
+            self.memory.set_without_rows(month, reading.hash);
             withhold(source, month, delivered, sink);
             return Ok(fetched);
         }
-        let named: Vec<&(String, String, Month)> = summaries
-            .iter()
-            .flat_map(|summary| &summary.scopes)
+        let scopes = summary.scopes.iter();
+        let named: Vec<&(String, String, Month)> = scopes
             .filter(|(_, sub_account, of)| *of == month && !sub_account.is_empty())
             .collect();
         let hashes = named
@@ -335,8 +304,12 @@ impl Focus {
             sink.month_rows(month, rows);
             sink.report(month);
             sink.source(month, source.delivered(delivered, Some(rows)));
+            if let Some(remark) = &delivered.remark {
+                sink.month_remark(month, remark);
+            }
         }
-        let fingerprint = fingerprint::of(reading.hash, &scopes).ok_or_else(|| {
+        let known = Known::of(delivered, reading.hash, &scopes);
+        let fingerprint = known.fingerprint().ok_or_else(|| {
             ProviderError::new(Reason::TooLarge, "the fingerprint of a month is too long")
         })?;
         self.claim(source, month, scopes, &named)?;
@@ -375,32 +348,6 @@ impl Focus {
             source.address(&other),
         )))
     }
-
-    fn is_without_rows(&self, month: Month, hash: Hash) -> bool {
-        let known = self.without_rows.lock();
-        let known = known.unwrap_or_else(PoisonError::into_inner);
-        known.get(&month) == Some(&hash)
-    }
-
-    fn remember_without_rows(&self, month: Month, hash: Hash) {
-        let known = self.without_rows.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        known.insert(month, hash);
-        // The current and the previous month are asked for; `backfill` asks for others.
-        while known.len() > 3 {
-            known.pop_first();
-        }
-    }
-}
-
-fn read_file<'a>(
-    file: Arc<dyn ExportFile>,
-    context: Arc<RowContext>,
-    months: &'a [Month],
-    other_months: OtherMonths,
-    sink: &'a SharedSink,
-) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
-    Box::pin(rows::read(file, context, months, other_months, sink))
 }
 
 /// Withholds a month of which a delivery has no row.

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{
-    DELIVERY_TIME, Delivered, Manifest, ManifestHash, MonthContent, period, stated::Stated,
-};
+use super::{DELIVERY_TIME, Delivered, Manifest, ManifestHash, MonthContent, period};
 use crate::{
     charge::Month,
     error::ProviderError,
@@ -142,10 +140,8 @@ pub(in crate::provider::focus) async fn month(
         return Err(ProviderError::truncated(what).given_up());
     }
     let delivered = Delivered {
-        path: path.to_owned(),
         folder: export.to_owned(),
         files,
-        at: newest.modified,
         execution: read.execution.unwrap_or_default(),
         manifest: Some(Manifest {
             listed: newest.clone(),
@@ -153,8 +149,7 @@ pub(in crate::provider::focus) async fn month(
         }),
         // The manifest has no count of rows: "Data Exports manifest file reference" of the user guide.
         stated_rows: None,
-        ignored,
-        stated: Stated::default(),
+        ..Delivered::new(path, newest.modified, ignored)
     };
     delivered.check().map(MonthContent::delivered)
 }

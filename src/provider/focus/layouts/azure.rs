@@ -15,7 +15,10 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 pub(in crate::provider::focus) use known::{KnownManifests, Runs};
 pub(in crate::provider::focus) use names::{dates, may_concern};
 
-use super::{DELIVERY_TIME, Delivered, Manifest, MonthContent, stated::Stated};
+use super::{
+    delivered::{DELIVERY_TIME, Delivered, Manifest, MonthContent},
+    stated::Stated,
+};
 use crate::{
     charge::{Month, start_of_day},
     error::ProviderError,
@@ -190,21 +193,19 @@ pub(in crate::provider::focus) fn month(
     }
     let stated_of = |(name, stated): &(Box<str>, _)| (beside(known, name), *stated);
     let delivered = Delivered {
-        path: path.to_owned(),
         folder: export_of(known).to_owned(),
-        at: run.submitted,
         execution: run.id.clone(),
         manifest: Some(Manifest {
             listed: known.listed.clone(),
             hash: known.hash,
         }),
-        ignored,
         stated_rows: run.total.rows,
         stated: Stated {
             files: run.files.iter().map(stated_of).collect(),
             total: run.total,
         },
         files,
+        ..Delivered::new(path, run.submitted, ignored)
     };
     delivered.check().map(MonthContent::delivered)
 }

@@ -61,6 +61,23 @@ fn wrong(place: &str, stated: u64, what: &str, found: u64) -> ProviderError {
     ))
 }
 
+/// What was counted of the files of one delivery, by their names.
+#[derive(Debug, Default)]
+pub(in crate::provider::focus) struct Counted(BTreeMap<String, Counts>);
+
+impl Counted {
+    /// Adds a file that was read.
+    pub(in crate::provider::focus) fn add(&mut self, file: &Listed, summary: &FileSummary) {
+        let counts = Counts {
+            size: file.size,
+            // Formats whose bytes are not read in order have one size.
+            length: summary.length.unwrap_or(file.size),
+            rows: summary.rows,
+        };
+        self.0.insert(file.name.clone(), counts);
+    }
+}
+
 /// What was counted of one file, or of all.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
@@ -70,26 +87,15 @@ struct Counts {
 }
 
 impl Stated {
-    /// Compares what was read with what is stated: file by file, then all together.
-    pub(super) fn check(
-        &self,
-        manifest: &str,
-        files: &[Listed],
-        summaries: &[FileSummary],
-    ) -> Result<(), ProviderError> {
+    /// Compares what was counted with what is stated: file by file, then all together.
+    pub(super) fn check(&self, manifest: &str, counted: &Counted) -> Result<(), ProviderError> {
         let mut total = Counts::default();
-        for (file, summary) in files.iter().zip(summaries) {
-            let counted = Counts {
-                size: file.size,
-                // Formats whose bytes are not read in order have one size.
-                length: summary.length.unwrap_or(file.size),
-                rows: summary.rows,
-            };
-            total.size = total.size.saturating_add(counted.size);
-            total.length = total.length.saturating_add(counted.length);
-            total.rows = total.rows.saturating_add(counted.rows);
-            if let Some(stated) = self.files.get(&file.name) {
-                stated.check(&file.name, counted)?;
+        for (name, counts) in &counted.0 {
+            total.size = total.size.saturating_add(counts.size);
+            total.length = total.length.saturating_add(counts.length);
+            total.rows = total.rows.saturating_add(counts.rows);
+            if let Some(stated) = self.files.get(name) {
+                stated.check(name, *counts)?;
             }
         }
         self.total.check(&format!("all files of {manifest}"), total)

@@ -261,7 +261,9 @@ async fn run_of_two_months_is_read_once() {
     assert_eq!(fetch.total(), "50");
     assert_eq!(fetch.sink.reported, ["2026-04", "2026-05"]);
     let lines = server.take_lines();
-    let reads = lines.iter().filter(|line| line.ends_with("part_0_0001.csv"));
+    let reads = lines
+        .iter()
+        .filter(|line| line.ends_with("part_0_0001.csv"));
     assert_eq!(reads.count(), 1);
 }
 

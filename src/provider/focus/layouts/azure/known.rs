@@ -15,7 +15,7 @@ use crate::{
     charge::Month,
     error::{ProviderError, Reason},
     provider::focus::{
-        layouts::ManifestHash,
+        layouts::delivered::ManifestHash,
         store::{Listed, Listing, MAX_LISTED, MAX_MANIFEST, Store, read_small},
     },
 };
