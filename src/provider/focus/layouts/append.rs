@@ -100,10 +100,9 @@ pub(in crate::provider::focus) fn content(
     });
     let others = all - data.files.len();
     if others > 0 {
-        data.ignored.push(format!(
-            "{} written in other months",
-            counted(others as u64, "file")
-        ));
+        let others = counted(others as u64, "file");
+        data.ignored
+            .push(format!("{others} written in other months"));
     }
     let Some(at) = data.files.iter().map(|file| file.modified).max() else {
         return Ok(MonthContent::Nothing(data.ignored));
