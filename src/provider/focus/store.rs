@@ -1,6 +1,7 @@
 //! Where the files of an export are: an object store, or a local folder. Files are listed and read, nothing else.
 
 mod ambient;
+pub(super) mod azure;
 mod bucket;
 mod credentials;
 mod dialect;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
 
+pub(super) use azure::{AzureKeys, AzureSettings};
 pub(super) use credentials::Keys;
 pub(super) use local::LocalStore;
 pub(super) use s3::S3Settings;
@@ -80,6 +82,25 @@ impl Listing {
         }
         self.files.insert(name.to_owned(), file);
         Ok(())
+    }
+
+    /// Removes the empty objects that mark a folder with files in it: jobs write folders with names of data files.
+    fn remove_folder_marks(&mut self) {
+        let has_files = |name: &str| {
+            let below = format!("{name}/");
+            let mut following = self.files.range(below.clone()..);
+            following
+                .next()
+                .is_some_and(|(name, _)| name.starts_with(&below))
+        };
+        let marks = self
+            .files
+            .iter()
+            .filter(|(name, file)| file.size == 0 && has_files(name));
+        let marks: Vec<String> = marks.map(|(name, _)| name.clone()).collect();
+        for mark in marks {
+            self.files.remove(&mark);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod aws;
+mod blob;
 mod checks;
 mod config;
 mod files;
