@@ -18,7 +18,10 @@ pub use self::{
     fleet::Fleet,
     otc::OtcOptions,
     server::SimulatedApi,
-    setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY},
+    setup::{
+        AZURE_BUCKET, AZURE_PREFIX, ORACLE_BUCKET, ORACLE_PREFIX, S3_ACCESS_KEY_ID, S3_BUCKET,
+        S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY,
+    },
     skew::Skew,
     switches::{ActivePlatformOptions, Drafts, MikeOptions},
     world::{Total, World},
@@ -26,13 +29,17 @@ pub use self::{
 use crate::{clock::Clock, provider::registry::ProviderName};
 
 mod activeplatform;
+mod azure_delivery;
+mod azure_files;
 mod cloudcockpit;
 mod enube;
 mod export_delivery;
 mod export_files;
+mod export_writer;
 mod fault;
 mod fleet;
 mod mike;
+mod oracle_delivery;
 mod otc;
 mod response_cache;
 mod s3;
@@ -155,11 +162,11 @@ impl Demo {
         self.api(ProviderName::Focus)
     }
 
-    /// The label `provider` of a provider's accounts in [`Demo::config_yaml`].
-    pub fn label(provider: ProviderName) -> &'static str {
+    /// The labels `provider` of a provider's accounts in [`Demo::config_yaml`].
+    pub fn labels(provider: ProviderName) -> Vec<&'static str> {
         match provider {
-            ProviderName::Focus => "aws",
-            provider => provider.as_str(),
+            ProviderName::Focus => vec!["aws"],
+            provider => vec![provider.as_str()],
         }
     }
 

@@ -1,5 +1,7 @@
-//! A small S3-compatible store with the exports of costs of two organisations, as AWS Data Exports deliver them in
-//! FOCUS 1.2: lists, heads and gets over HTTP, each signature checked.
+//! A small S3-compatible store with exports of costs in FOCUS: a bucket as AWS Data Exports deliver them, one as Azure
+//! does, one as Oracle does. Lists, heads and gets over HTTP, each signature checked.
+
+use std::sync::Arc;
 
 use axum::{Router, extract::State, response::Response, routing::any};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -8,10 +10,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 
 use super::{
-    export_delivery::{Object, Objects},
+    export_delivery::{Bucket, Object, Objects},
     s3_signature as signature,
     server::{ApiState, response, text},
-    setup::S3_BUCKET,
 };
 
 /// The most keys in a page of a listing, and how many there are unless a client says otherwise.
@@ -101,18 +102,14 @@ impl Asked {
                 message,
             ));
         }
-        if bucket != S3_BUCKET {
+        let bucket = Bucket::named(bucket).ok_or_else(|| {
             let message = "The specified bucket does not exist";
-            return Err(StoreError::new(
-                StatusCode::NOT_FOUND,
-                "NoSuchBucket",
-                message,
-            ));
-        }
+            StoreError::new(StatusCode::NOT_FOUND, "NoSuchBucket", message)
+        })?;
         signature::check(&self.method, &self.uri, &self.headers)?;
-        let objects = api_state.objects();
+        let objects = api_state.objects(bucket);
         if key.is_empty() {
-            return self.list(&objects);
+            return self.list(bucket, &objects);
         }
         let object = objects.get(key).ok_or_else(|| {
             StoreError::new(
@@ -124,7 +121,7 @@ impl Asked {
         self.object(object)
     }
 
-    fn list(&self, objects: &Objects) -> Result<Response, StoreError> {
+    fn list(&self, bucket: Bucket, objects: &Objects) -> Result<Response, StoreError> {
         let pairs = signature::pairs(&self.uri);
         let text = |key: &str| {
             let known = pairs.iter().find(|(known, _)| known == key);
@@ -162,7 +159,7 @@ impl Asked {
         Ok(response(
             StatusCode::OK,
             "application/xml",
-            listing.xml(text("prefix"), max_keys),
+            listing.xml(bucket.name(), text("prefix"), max_keys),
         ))
     }
 
@@ -292,10 +289,10 @@ impl<'o> Listing<'o> {
         page
     }
 
-    fn xml(&self, prefix: &str, max_keys: usize) -> String {
+    fn xml(&self, bucket: &str, prefix: &str, max_keys: usize) -> String {
         use std::fmt::Write as _;
         let mut xml = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{S3_BUCKET}</Name><Prefix>{}</Prefix><KeyCount>{}</KeyCount><MaxKeys>{max_keys}</MaxKeys><IsTruncated>{}</IsTruncated>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{bucket}</Name><Prefix>{}</Prefix><KeyCount>{}</KeyCount><MaxKeys>{max_keys}</MaxKeys><IsTruncated>{}</IsTruncated>",
             escape(prefix),
             self.objects.len() + self.prefixes.len(),
             self.next.is_some(),
@@ -337,10 +334,11 @@ fn escape(text: &str) -> String {
 }
 
 impl ApiState {
-    /// What lies in the store now.
-    fn objects(&self) -> Objects {
+    /// What lies in a bucket now.
+    fn objects(&self, bucket: Bucket) -> Arc<Objects> {
         let at = self.api.export_time(self.clock.now());
         self.deliveries.objects(
+            bucket,
             &self.world,
             at,
             self.api.redeliveries(),

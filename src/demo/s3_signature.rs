@@ -154,9 +154,10 @@ fn canonical_request(
     )
 }
 
-/// The pairs of a query, decoded. A plus sign is a plus sign.
+/// The pairs of a query, decoded. A plus sign is a space.
 pub(super) fn pairs(uri: &Uri) -> Vec<(String, String)> {
-    let text = |encoded: &str| String::from_utf8_lossy(&decode(encoded)).into_owned();
+    let text =
+        |encoded: &str| String::from_utf8_lossy(&decode(&encoded.replace('+', " "))).into_owned();
     uri.query()
         .unwrap_or("")
         .split('&')

@@ -238,18 +238,33 @@ async fn count_and_inject(
 fn pattern(path: &str) -> String {
     path.split('/')
         .map(|segment| {
-            let is_number =
-                !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
-            if is_number || uuid::Uuid::try_parse(segment).is_ok() {
+            let numbered = segment.strip_suffix("-00001.csv.gz");
+            if is_digits(segment) || uuid::Uuid::try_parse(segment).is_ok() {
                 "{id}"
-            } else if segment.starts_with("BILLING_PERIOD") {
+            } else if segment.starts_with("BILLING_PERIOD") || is_days(segment) {
                 "{period}"
+            } else if numbered.is_some_and(is_digits) {
+                "{id}.csv.gz"
             } else {
                 segment
             }
         })
         .collect::<Vec<_>>()
         .join("/")
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether it is a range of days such as `20260501-20260531`.
+fn is_days(segment: &str) -> bool {
+    let days = segment.split_once('-');
+    days.is_some_and(|(from, to)| {
+        [from, to]
+            .iter()
+            .all(|day| day.len() == 8 && is_digits(day))
+    })
 }
 
 /// A response in JSON.
@@ -387,6 +402,14 @@ mod tests {
                 "/v1/Customers/{id}/licenses",
             ),
             ("/api/v3/resellers/77", "/api/v3/resellers/{id}"),
+            (
+                "/b/daily/20250601-20250630/202506180500/3eaf12bc-9f70-4e33-849b-fe9cd0de3d36/manifest.json",
+                "/b/daily/{period}/{id}/{id}/manifest.json",
+            ),
+            (
+                "/b/FOCUS%20Reports/2025/06/18/0001750233600-00001.csv.gz",
+                "/b/FOCUS%20Reports/{id}/{id}/{id}/{id}.csv.gz",
+            ),
         ] {
             assert_eq!(pattern(path), want);
         }

@@ -15,11 +15,19 @@ pub(super) const CLIENT_ID: &str = "00000000-0000-4000-8000-000000000001";
 pub(super) const CLIENT_SECRET: &str = "demo-cloudcockpit-secret";
 pub(super) const ACTIVEPLATFORM_TOKEN: &str = "demo-activeplatform-token";
 pub(super) const MIKE_KEY: &str = "00000000-0000-4000-8000-0000000000d1";
-/// The bucket of the simulated store.
+/// The bucket of the simulated store that has the exports of AWS.
 pub const S3_BUCKET: &str = "demo-billing";
 /// Where the exports are in the bucket.
 pub const S3_PREFIX: &str = "exports";
-/// The region of the bucket.
+/// The bucket with the exports of Azure, copied as they are.
+pub const AZURE_BUCKET: &str = "demo-azure";
+/// Where they are in it.
+pub const AZURE_PREFIX: &str = "cost/focus";
+/// The bucket with the cost reports of Oracle.
+pub const ORACLE_BUCKET: &str = "demo-oracle";
+/// Where they are in it.
+pub const ORACLE_PREFIX: &str = "FOCUS Reports";
+/// The region of the buckets.
 pub const S3_REGION: &str = "eu-central-1";
 /// The id of the only key that opens the store.
 pub const S3_ACCESS_KEY_ID: &str = "DEMOKEYID0000000EXPORT";
@@ -104,7 +112,7 @@ accounts:
     log: list
   aws-exports:
     provider: focus
-    provider_label: {label}
+    provider_label: aws
     location: s3://{S3_BUCKET}/{S3_PREFIX}
     layout: aws
     endpoint: {store}
@@ -141,7 +149,6 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
             activeplatform_token = file("activeplatform"),
             mike = base(ProviderName::Mike, "api/consumption"),
             mike_key = file("mike"),
-            label = Self::label(ProviderName::Focus),
             store = base(ProviderName::Focus, ""),
             store_id = file("s3-id"),
             store_key = file("s3-key"),
@@ -219,6 +226,20 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
                 format!(
                     "curl -s --aws-sigv4 'aws:amz:{S3_REGION}:s3' --user '{S3_ACCESS_KEY_ID}:{S3_SECRET_ACCESS_KEY}' '{}?list-type=2&prefix={S3_PREFIX}%2F'",
                     at(ProviderName::Focus, S3_BUCKET),
+                ),
+            ),
+            (
+                ProviderName::Focus,
+                format!(
+                    "curl -s --aws-sigv4 'aws:amz:{S3_REGION}:s3' --user '{S3_ACCESS_KEY_ID}:{S3_SECRET_ACCESS_KEY}' '{}?list-type=2'",
+                    at(ProviderName::Focus, AZURE_BUCKET),
+                ),
+            ),
+            (
+                ProviderName::Focus,
+                format!(
+                    "curl -s --aws-sigv4 'aws:amz:{S3_REGION}:s3' --user '{S3_ACCESS_KEY_ID}:{S3_SECRET_ACCESS_KEY}' '{}?list-type=2'",
+                    at(ProviderName::Focus, ORACLE_BUCKET),
                 ),
             ),
         ]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::provider::registry::ProviderName;
 
+pub(super) mod azure_runs;
 pub(super) mod export;
 pub(super) mod export_names;
 pub(super) mod export_row;
@@ -17,6 +18,7 @@ pub(super) mod licences;
 pub(super) mod mike;
 pub(super) mod names;
 pub(super) mod operator;
+pub(super) mod oracle;
 pub(super) mod otc;
 pub(super) mod resale;
 mod totals;
@@ -35,6 +37,8 @@ pub struct World {
     pub(super) operator: operator::Operator,
     pub(super) mike: mike::Mike,
     pub(super) export: export::Export,
+    pub(super) azure: export::Export,
+    pub(super) oracle: oracle::Oracle,
 }
 
 /// What the rows of one API add up to for one family of `/metrics`, computed row by row.
@@ -43,7 +47,7 @@ pub struct Total {
     /// Whose API.
     pub provider: ProviderName,
     /// Which view of it: `daily` or `hourly` for otc, `azure customers` or `azure subscriptions` (and so on) for
-    /// enube, `licences`, `analytics`, `log` and `exports` for the rest.
+    /// enube, `exports`, `azure exports` and `oracle exports` for focus, `licences`, `analytics` and `log` for the rest.
     pub kind: String,
     /// The family without its prefix, such as `billed_cost_month_to_date`.
     pub family: String,
@@ -66,7 +70,9 @@ impl World {
             licences: licences::Licences::new(scenario),
             operator: operator::Operator::new(scenario),
             mike: mike::Mike::new(scenario),
-            export: export::Export::new(scenario),
+            export: export::Export::new(scenario, &export_names::AWS),
+            azure: export::Export::new(scenario, &export_names::AZURE),
+            oracle: oracle::Oracle::new(scenario),
         }
     }
 }

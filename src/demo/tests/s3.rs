@@ -14,6 +14,8 @@ use self::sums::Sums;
 use super::*;
 use crate::demo::setup::{S3_ACCESS_KEY_ID, S3_BUCKET, S3_PREFIX, S3_REGION, S3_SECRET_ACCESS_KEY};
 
+mod azure;
+mod oracle;
 mod sums;
 
 const CSV: &str = "exports/focus-gruppe/data/BILLING_PERIOD=2025-06/focus-gruppe-00001.csv.gz";
@@ -36,6 +38,11 @@ fn builder(demo: &Demo) -> AmazonS3Builder {
 
 fn store(demo: &Demo) -> AmazonS3 {
     builder(demo).build().unwrap()
+}
+
+/// The store with another bucket.
+fn bucket(demo: &Demo, name: &str) -> AmazonS3 {
+    builder(demo).with_bucket_name(name).build().unwrap()
 }
 
 async fn list(store: &AmazonS3, prefix: &str) -> Vec<ObjectMeta> {

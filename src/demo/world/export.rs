@@ -1,17 +1,16 @@
-//! What two organisations spend at AWS, as the rows of its cost and usage exports in FOCUS 1.2, one row a day.
+//! What organisations spend at AWS or Azure, as the rows of an export in FOCUS 1.2, one row a day.
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use super::{
-    Curve, Random, Scenario, days, export_names as names,
+    Curve, Random, Scenario, days,
+    export_names::{Catalogue, Cloud},
     export_row::{ExportRow, Kind},
     key,
 };
 use crate::charge::{Month, start_of_day};
 
-/// What everything is billed in.
-pub(in crate::demo) const CURRENCY: &str = "USD";
-/// The hours of UTC at which exports are delivered.
+/// The hours of UTC at which exports of AWS are delivered.
 const DELIVERIES: [i8; 3] = [2, 10, 18];
 /// How long after usage a delivery has it.
 const LAG: SignedDuration = SignedDuration::from_hours(1);
@@ -19,20 +18,17 @@ const LAG: SignedDuration = SignedDuration::from_hours(1);
 const RESTATED: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long after its end a month is invoiced. That is before its last day is taken as closed.
 const INVOICED: SignedDuration = SignedDuration::from_hours(24);
-/// Each sub account's services.
-const SERVICES_EACH: usize = 5;
-/// What the commitment costs a day.
-const COMMITTED: f64 = 60.0;
 /// What is paid of the list price where the commitment covers the usage, and which share of it may be covered.
 const COVERED: (f64, f64) = (0.7, 0.6);
-/// The rate of tax.
+/// The rate of tax. Azure's exports have no taxes.
 const TAX: f64 = 0.19;
 
-/// Both organisations.
+/// All organisations of a cloud.
 #[derive(Debug)]
 pub(in crate::demo) struct Export {
+    pub(in crate::demo) catalogue: &'static Catalogue,
     random: Random,
-    begins: Date,
+    pub(in crate::demo) begins: Date,
     pub(in crate::demo) sub_accounts: Vec<SubAccount>,
     series: Vec<Series>,
 }
@@ -40,7 +36,7 @@ pub(in crate::demo) struct Export {
 /// One account of an organisation.
 #[derive(Debug)]
 pub(in crate::demo) struct SubAccount {
-    /// The position of its organisation in [`names::PAYERS`].
+    /// The position of its organisation.
     pub(in crate::demo) payer: usize,
     pub(in crate::demo) id: String,
     /// Not sent where it is empty.
@@ -57,50 +53,45 @@ struct Series {
     curve: Curve,
     /// What is contracted of the list price.
     rate: f64,
+    /// The price of a unit.
+    price: f64,
 }
 
 impl Export {
-    pub(super) fn new(scenario: Scenario) -> Self {
+    pub(super) fn new(scenario: Scenario, catalogue: &'static Catalogue) -> Self {
         let random = scenario.random;
-        let sub_accounts: Vec<_> = names::SUB_ACCOUNTS
-            .iter()
-            .enumerate()
+        let names = catalogue.sub_accounts.iter().enumerate();
+        let sub_accounts: Vec<_> = names
             .map(|(index, (payer, name))| SubAccount {
                 payer: *payer,
-                id: format!(
-                    "{:012}",
-                    100_000_000_000 + random.below(9000 + key(index), 0, 800_000_000_000)
-                ),
+                id: catalogue.sub_account_id(random, catalogue.key + key(index)),
                 name,
             })
             .collect();
         let mut series = Vec::new();
         for (position, sub_account) in sub_accounts.iter().enumerate() {
-            for nth in 0..SERVICES_EACH {
-                let number = position * SERVICES_EACH + nth;
-                let id = 9100 + key(number);
+            for nth in 0..catalogue.services_each {
+                let number = position * catalogue.services_each + nth;
+                let id = catalogue.key + 100 + key(number);
                 // Each has the first service, which is what the commitment covers.
                 let service = if nth == 0 {
                     0
                 } else {
-                    1 + (position * 2 + nth) % (names::SERVICES.len() - 1)
+                    1 + (position * 2 + nth) % (catalogue.services.len() - 1)
                 };
                 let level = 4.0 + 70.0 * random.fraction(id, 1).powi(2);
                 series.push(Series {
                     sub_account: position,
                     service,
-                    resource: format!(
-                        "arn:aws:{}:eu-central-1:{}:resource/{:016x}",
-                        names::SERVICES[service].code,
-                        sub_account.id,
-                        random.number(id, 2),
-                    ),
+                    resource: catalogue.resource(service, &sub_account.id, random.number(id, 2)),
                     curve: scenario.curve(id, level),
                     rate: if number.is_multiple_of(3) { 0.92 } else { 1.0 },
+                    price: catalogue.services[service].price,
                 });
             }
         }
         Self {
+            catalogue,
             random,
             begins: scenario.begins(),
             sub_accounts,
@@ -108,7 +99,7 @@ impl Export {
         }
     }
 
-    /// The months that were delivered by a time, oldest first.
+    /// The months that AWS delivered by a time, oldest first.
     pub(in crate::demo) fn months(&self, at: Timestamp) -> Vec<Month> {
         let mut month = Month::of(self.begins);
         let mut months = Vec::new();
@@ -119,7 +110,7 @@ impl Export {
         months
     }
 
-    /// When a month was delivered last, at a time.
+    /// When AWS delivered a month last, at a time.
     pub(in crate::demo) fn delivered(&self, month: Month, at: Timestamp) -> Option<Timestamp> {
         if month < Month::of(self.begins) {
             return None;
@@ -149,10 +140,12 @@ impl Export {
             }
         }
         self.beside_usage(payer, month, delivered, &mut rows);
-        let taxed: f64 = rows.iter().map(|row| row.billed).sum();
-        let mut tax = ExportRow::whole(Kind::Tax, payer, taxed * TAX);
-        (tax.from, tax.to) = (utc(month.first_day()), utc(month.next().first_day()));
-        rows.push(tax);
+        if self.catalogue.cloud == Cloud::Aws {
+            let taxed: f64 = rows.iter().map(|row| row.billed).sum();
+            let mut tax = ExportRow::whole(Kind::Tax, payer, taxed * TAX);
+            (tax.from, tax.to) = (utc(month.first_day()), utc(month.next().first_day()));
+            rows.push(tax);
+        }
         for row in &mut rows {
             row.round();
             row.invoice = self.invoice(payer, row.kind, month, delivered);
@@ -170,14 +163,20 @@ impl Export {
     ) -> Option<String> {
         let number = 2 * payer + usize::from(kind == Kind::Marketplace);
         let day = i64::from(month.year()) * 12 + i64::from(month.month());
-        let number = self.random.below(9950 + key(number), day, 900_000_000);
+        let number = self
+            .random
+            .below(self.catalogue.key + 950 + key(number), day, 900_000_000);
         (delivered >= utc(month.next().first_day()) + INVOICED)
             .then(|| format!("{}", 1_100_000_000 + number))
     }
 
     /// What is used on a day, as far as it is known, and what the commitment does for it.
     fn day(&self, payer: usize, day: Date, known: f64, rows: &mut Vec<ExportRow>) {
-        let mut committed = if payer == 0 { COMMITTED * known } else { 0.0 };
+        let mut committed = if payer == 0 {
+            self.catalogue.committed * known
+        } else {
+            0.0
+        };
         for series in &self.series {
             if self.sub_accounts[series.sub_account].payer != payer {
                 continue;
@@ -203,6 +202,19 @@ impl Export {
         }
     }
 
+    /// Azure reports neither list nor contracted costs of what a reservation covers, of its purchase and of the
+    /// marketplace, but zeros.
+    fn leave_out_prices(rows: &mut [ExportRow]) {
+        for row in rows {
+            if matches!(
+                row.kind,
+                Kind::Covered | Kind::Commitment | Kind::Marketplace
+            ) {
+                (row.list, row.contracted) = (0.0, Some(0.0));
+            }
+        }
+    }
+
     /// Purchases, credits, and what is said about a month that is over.
     fn beside_usage(
         &self,
@@ -215,7 +227,7 @@ impl Export {
         let is_delivered = |day: Date| delivered >= utc(day) + SignedDuration::from_hours(10);
         let nth = |day: i64| first.saturating_add((day - 1).days());
         if payer == 0 {
-            let amount = COMMITTED * f64::from(month.last_day().day());
+            let amount = self.catalogue.committed * f64::from(month.last_day().day());
             let mut row = ExportRow::whole(Kind::Commitment, payer, amount);
             (row.from, row.to) = (utc(first), utc(month.next().first_day()));
             (row.sub_account, row.service) = (Some(0), Some(0));
@@ -228,12 +240,20 @@ impl Export {
                 rows.push(row);
             }
         }
+        if self.catalogue.cloud == Cloud::Azure {
+            Self::leave_out_prices(rows);
+            if is_delivered(nth(4)) {
+                rows.push(ExportRow::whole(Kind::Rounding, payer, -0.004).on(nth(4)));
+            }
+            return;
+        }
         if is_delivered(nth(12)) {
             let amount = 20.0
                 + 30.0
-                    * self
-                        .random
-                        .fraction(9900 + key(payer), i64::from(month.month()));
+                    * self.random.fraction(
+                        self.catalogue.key + 900 + key(payer),
+                        i64::from(month.month()),
+                    );
             rows.push(ExportRow::whole(Kind::Credit, payer, -amount).on(nth(12)));
         }
         let own = || {
@@ -259,6 +279,31 @@ impl Export {
     }
 }
 
+impl Catalogue {
+    fn sub_account_id(&self, random: Random, key: u64) -> String {
+        match self.cloud {
+            Cloud::Aws => format!(
+                "{:012}",
+                100_000_000_000 + random.below(key, 0, 800_000_000_000)
+            ),
+            Cloud::Azure => format!("/subscriptions/{}", random.uuid(key, 0)),
+        }
+    }
+
+    fn resource(&self, service: usize, sub_account: &str, number: u64) -> String {
+        let code = self.services[service].code;
+        match self.cloud {
+            Cloud::Aws => {
+                format!("arn:aws:{code}:eu-central-1:{sub_account}:resource/{number:016x}")
+            }
+            Cloud::Azure => format!(
+                "{sub_account}/resourceGroups/rg-{:02}/providers/{code}/{number:016x}",
+                number % 4
+            ),
+        }
+    }
+}
+
 impl Series {
     fn row(&self, kind: Kind, payer: usize, day: Date, list: f64) -> ExportRow {
         ExportRow {
@@ -266,7 +311,7 @@ impl Series {
             service: Some(self.service),
             resource: self.resource.clone(),
             list,
-            quantity: Some(list / names::SERVICES[self.service].price),
+            quantity: Some(list / self.price),
             ..ExportRow::whole(kind, payer, list * self.rate).on(day)
         }
     }

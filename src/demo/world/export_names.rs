@@ -1,4 +1,57 @@
-//! The organisations, accounts and services of the exports.
+//! The organisations, accounts and services of the exports of AWS and Azure.
+
+/// Whose export it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::demo) enum Cloud {
+    Aws,
+    Azure,
+}
+
+/// What organisations buy at a cloud, and how it is billed.
+#[derive(Debug)]
+pub(in crate::demo) struct Catalogue {
+    pub(in crate::demo) cloud: Cloud,
+    /// Where its keys for random numbers begin.
+    pub(in crate::demo) key: u64,
+    /// Id and name of each organisation.
+    pub(in crate::demo) payers: &'static [(&'static str, &'static str)],
+    /// The position of the organisation, and the name of an account of it.
+    pub(in crate::demo) sub_accounts: &'static [(usize, &'static str)],
+    /// A commitment covers the first.
+    pub(in crate::demo) services: &'static [Service],
+    /// How many services each account uses.
+    pub(in crate::demo) services_each: usize,
+    pub(in crate::demo) currency: &'static str,
+    /// What the commitment of the first organisation costs a day.
+    pub(in crate::demo) committed: f64,
+}
+
+/// AWS.
+pub(in crate::demo) const AWS: Catalogue = Catalogue {
+    cloud: Cloud::Aws,
+    key: 9000,
+    payers: &PAYERS,
+    sub_accounts: &SUB_ACCOUNTS,
+    services: &SERVICES,
+    services_each: 5,
+    currency: "USD",
+    committed: 60.0,
+};
+
+/// Azure: one billing account.
+pub(in crate::demo) const AZURE: Catalogue = Catalogue {
+    cloud: Cloud::Azure,
+    key: 19_000,
+    payers: &[(
+        "/providers/Microsoft.Billing/billingAccounts/70c5f1a2:3d9e_2019-05-31",
+        "Nordwind AG",
+    )],
+    sub_accounts: &[(0, "Produktion"), (0, "тест"), (0, "分析, \"neu\"")],
+    services: &AZURE_SERVICES,
+    services_each: 3,
+    currency: "EUR",
+    committed: 25.0,
+};
 
 /// The organisations whose exports of costs are delivered: id and name.
 pub(in crate::demo) const PAYERS: [(&str, &str); 2] = [
@@ -32,7 +85,7 @@ pub(in crate::demo) struct Service {
     pub(in crate::demo) price: f64,
 }
 
-const fn service(
+pub(super) const fn service(
     name: &'static str,
     code: &'static str,
     kind: (&'static str, &'static str),
@@ -116,5 +169,51 @@ pub(in crate::demo) const SERVICES: [Service; 9] = [
         ("Networking", "Other (Networking)"),
         "GB",
         0.09,
+    ),
+];
+
+/// The services of Azure.
+const AZURE_SERVICES: [Service; 6] = [
+    service(
+        "Virtual Machines",
+        "Microsoft.Compute/virtualMachines",
+        ("Compute", "Virtual Machines"),
+        "Hours",
+        0.118,
+    ),
+    service(
+        "Storage Accounts",
+        "Microsoft.Storage/storageAccounts",
+        ("Storage", "Object Storage"),
+        "GB",
+        0.0196,
+    ),
+    service(
+        "SQL Database",
+        "Microsoft.Sql/servers",
+        ("Databases", "Relational Databases"),
+        "Hours",
+        0.41,
+    ),
+    service(
+        "Azure App Service",
+        "Microsoft.Web/sites",
+        ("Web", "Application Platforms"),
+        "Hours",
+        0.095,
+    ),
+    service(
+        "Azure OpenAI Service",
+        "Microsoft.CognitiveServices/accounts",
+        ("AI and Machine Learning", "Generative AI"),
+        "1K Tokens",
+        0.0024,
+    ),
+    service(
+        "Bandwidth",
+        "Microsoft.Network/publicIPAddresses",
+        ("Networking", "Other (Networking)"),
+        "GB",
+        0.074,
     ),
 ];

@@ -23,6 +23,8 @@ pub(in crate::demo) enum Kind {
     Tax,
     /// Money back for a month that is invoiced already.
     Correction,
+    /// What rounding an invoice leaves.
+    Rounding,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Self::Commitment | Self::Marketplace => "Purchase",
             Self::Credit => "Credit",
             Self::Tax => "Tax",
+            Self::Rounding => "Adjustment",
         }
     }
 
@@ -41,7 +44,7 @@ impl Kind {
         match self {
             Self::Usage | Self::Covered | Self::Unused | Self::Correction => "Usage-Based",
             Self::Commitment => "Recurring",
-            Self::Marketplace | Self::Credit | Self::Tax => "One-Time",
+            Self::Marketplace | Self::Credit | Self::Tax | Self::Rounding => "One-Time",
         }
     }
 }

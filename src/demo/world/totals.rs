@@ -65,6 +65,12 @@ impl World {
         );
         push(ProviderName::Mike, "log", self.mike_totals(at));
         push(ProviderName::Focus, "exports", self.export_totals(at));
+        push(ProviderName::Focus, "azure exports", self.azure_totals(at));
+        push(
+            ProviderName::Focus,
+            "oracle exports",
+            self.oracle_totals(at),
+        );
         totals
     }
 

@@ -154,6 +154,13 @@ const OWN: [&str; 2] = [
 /// What one sum is about: provider, account, currency or unit.
 type Key = (String, String, String);
 
+/// The label `provider` of an account: those of exports are named after the cloud.
+fn label_of(provider: ProviderName, account: &str) -> &str {
+    let labels = Demo::labels(provider);
+    let of_it = labels.iter().find(|label| account.starts_with(**label));
+    of_it.or(labels.first()).unwrap()
+}
+
 /// The sums of the rows by family, in which no kind of the demo's is left out.
 fn wanted(demo: &Demo) -> BTreeMap<String, BTreeMap<Key, f64>> {
     let mut wanted: BTreeMap<String, BTreeMap<Key, f64>> = BTreeMap::new();
@@ -162,7 +169,7 @@ fn wanted(demo: &Demo) -> BTreeMap<String, BTreeMap<Key, f64>> {
             continue;
         };
         let key = (
-            Demo::label(total.provider).to_owned(),
+            label_of(total.provider, account).to_owned(),
             (*account).to_owned(),
             total.unit,
         );

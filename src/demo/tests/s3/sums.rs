@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, io::Read as _};
 
-use arrow_array::{Array as _, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{
+    Array as _, Decimal128Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray,
+};
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -48,7 +51,19 @@ impl Sums {
         }
     }
 
+    /// Adds a file with rows of several months.
+    pub(super) fn add_rows_of_all_months(&mut self, file: &[u8]) {
+        for month in ["2025-05", "2025-06"] {
+            self.add_csv_of(file, |period| period.starts_with(month).then_some(month));
+        }
+    }
+
     pub(super) fn add_csv(&mut self, month: &str, file: &[u8]) {
+        self.add_csv_of(file, |_| Some(month));
+    }
+
+    /// Adds the rows to whose billing period a month is given.
+    fn add_csv_of<'m>(&mut self, file: &[u8], month: impl Fn(&str) -> Option<&'m str>) {
         let mut text = String::new();
         MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
         let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -56,10 +71,13 @@ impl Sums {
         for record in reader.records() {
             let record = record.unwrap();
             let field = |name: &str| {
-                let at = headers.iter().position(|header| header == name).unwrap();
-                record[at].to_owned()
+                // Not every cloud has every cost.
+                let at = headers.iter().position(|header| header == name);
+                at.map_or_else(String::new, |at| record[at].to_owned())
             };
-            self.add(month, field, |name| field(name).parse().ok());
+            if let Some(month) = month(&field("BillingPeriodStart")) {
+                self.add(month, field, |name| field(name).parse().ok());
+            }
         }
     }
 
@@ -75,17 +93,25 @@ impl Sums {
                     if let Some(texts) = column.as_any().downcast_ref::<StringArray>() {
                         return texts.value(row).to_owned();
                     }
-                    let times = column
-                        .as_any()
-                        .downcast_ref::<TimestampMillisecondArray>()
-                        .unwrap();
-                    Timestamp::from_millisecond(times.value(row))
-                        .unwrap()
-                        .to_string()
+                    let column = column.as_any();
+                    let millis = column.downcast_ref::<TimestampMillisecondArray>();
+                    let micros = column.downcast_ref::<TimestampMicrosecondArray>();
+                    let time = millis.map_or_else(
+                        || Timestamp::from_microsecond(micros.unwrap().value(row)),
+                        |times| Timestamp::from_millisecond(times.value(row)),
+                    );
+                    time.unwrap().to_string()
                 };
                 let number = |name: &str| {
                     let column = column(name);
-                    let numbers = column.as_any().downcast_ref::<Float64Array>().unwrap();
+                    let column = column.as_any();
+                    if let Some(decimals) = column.downcast_ref::<Decimal128Array>() {
+                        let text = decimals
+                            .is_valid(row)
+                            .then(|| decimals.value_as_string(row));
+                        return text.map(|text| text.parse().unwrap());
+                    }
+                    let numbers = column.downcast_ref::<Float64Array>().unwrap();
                     numbers.is_valid(row).then(|| numbers.value(row))
                 };
                 self.add(month, text, number);

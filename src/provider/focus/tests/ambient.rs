@@ -366,7 +366,8 @@ async fn silent_service_is_given_up_soon() {
     let want = "timeout: no credential from the metadata service of the instance (IMDSv2): PUT http://127.0.0.1";
     assert!(error.starts_with(want), "{error}");
     assert!(error.ends_with("no complete response in time"), "{error}");
-    assert_eq!(clock.now().to_string(), "2026-05-29T12:00:20Z");
+    let end = clock.now().to_string();
+    assert!(end.starts_with("2026-05-29T12:00:20"), "{end}");
     drop(silent);
 }
 
