@@ -83,25 +83,6 @@ impl Listing {
         self.files.insert(name.to_owned(), file);
         Ok(())
     }
-
-    /// Removes the empty objects that mark a folder with files in it: jobs write folders with names of data files.
-    fn remove_folder_marks(&mut self) {
-        let has_files = |name: &str| {
-            let below = format!("{name}/");
-            let mut following = self.files.range(below.clone()..);
-            following
-                .next()
-                .is_some_and(|(name, _)| name.starts_with(&below))
-        };
-        let marks = self
-            .files
-            .iter()
-            .filter(|(name, file)| file.size == 0 && has_files(name));
-        let marks: Vec<String> = marks.map(|(name, _)| name.clone()).collect();
-        for mark in marks {
-            self.files.remove(&mark);
-        }
-    }
 }
 
 /// A file as it was listed.

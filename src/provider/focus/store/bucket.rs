@@ -126,10 +126,7 @@ impl BucketStore {
                 listing.add(name, keep, listed(name, &object))?;
             }
             match page.page_token {
-                None => {
-                    listing.remove_folder_marks();
-                    return Ok(listing);
-                }
+                None => return Ok(listing),
                 Some(next) if token.as_deref() == Some(&next) => {
                     let what = format!("{place}: the listing does not go on");
                     return Err(ProviderError::malformed(what));
