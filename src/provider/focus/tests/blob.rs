@@ -17,7 +17,7 @@ const SIGNATURE: &str = "T3JkZXIyMDI2K3NpZ25hdHVyZS9vZi1jb3N0cw%3D%3D";
 const SIGNATURE_DECODED: &str = "T3JkZXIyMDI2K3NpZ25hdHVyZS9vZi1jb3N0cw==";
 
 fn sas() -> String {
-    format!("?sv=2023-11-03&st=2026-01-01&se=2026-05-29T10:00:00Z&sr=c&sp=r&sig={SIGNATURE}")
+    format!("?sv=2023-11-03&st=2026-01-01&se=2027-01-01T00:00:00Z&sr=c&sp=r&sig={SIGNATURE}")
 }
 
 /// Two months, in two files: 40 in April, 10 in May.
@@ -100,7 +100,7 @@ async fn signature_is_sent_and_read_again_for_every_request() {
     assert_eq!(lines.len(), 3);
     for line in lines {
         assert!(line.contains(&format!("&sp=r&sig={SIGNATURE}")), "{line}");
-        assert!(line.contains("&se=2026-05-29T10%3A00%3A00Z"), "{line}");
+        assert!(line.contains("&se=2027-01-01T00%3A00%3A00Z"), "{line}");
     }
     let headers = server.state().headers.clone();
     assert!(

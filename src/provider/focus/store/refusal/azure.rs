@@ -89,6 +89,10 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<(Reason, String)> {
         (_, "ServerBusy" | "TooManyRequests") => found(Reason::RateLimited, "too many requests"),
         (_, "OperationTimedOut") => found(Reason::Timeout, "the store took too long"),
         (_, "AuthenticationFailed") => Some((Reason::Unauthorized, failed(judged))),
+        // Azurite's code for the same.
+        (_, "AuthorizationFailure") if judged.body.contains("failed to authenticate") => {
+            Some((Reason::Unauthorized, failed(judged)))
+        }
         (401, _) if *used == Authorized::Token => found(
             Reason::Unauthorized,
             "the storage account does not accept the token of the identity, which must be of the same tenant",
@@ -145,33 +149,24 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<(Reason, String)> {
 
 /// What is missing for a request that is not allowed.
 fn lacking(used: &Authorized, is_listing: bool) -> String {
-    match used {
-        Authorized::Signature(signature) => {
-            let (letter, what) = if is_listing {
-                ('l', "to list the container")
-            } else {
-                ('r', "to read the files")
-            };
-            let has = signature.permissions.as_deref();
-            match has {
-                Some(has) => format!(
-                    "the shared access signature does not allow {what}: it has sp={has} and needs r and l, of which {letter} is for this"
-                ),
-                None => format!(
-                    "the shared access signature does not allow {what}: its access policy needs r and l"
-                ),
-            }
-        }
-        _ => {
-            let what = if is_listing {
-                "list the container"
-            } else {
-                "read the files"
-            };
-            format!(
-                "the credential lacks the permission to {what}: the role Storage Blob Data Reader has it"
-            )
-        }
+    let what = if is_listing {
+        "to list the container"
+    } else {
+        "to read the files"
+    };
+    let Authorized::Signature(signature) = used else {
+        return format!(
+            "the credential lacks the permission {what}: the role Storage Blob Data Reader has it"
+        );
+    };
+    let letter = if is_listing { 'l' } else { 'r' };
+    match &signature.permissions {
+        Some(has) => format!(
+            "the shared access signature does not allow {what}: it has sp={has} and needs r and l, of which {letter} is for this"
+        ),
+        None => format!(
+            "the shared access signature does not allow {what}: its access policy needs r and l"
+        ),
     }
 }
 
@@ -180,15 +175,12 @@ fn failed(judged: &Judged<'_>) -> String {
     let detail = element(judged.body, "AuthenticationErrorDetail").unwrap_or_default();
     let detail = detail.to_ascii_lowercase();
     match &judged.sent.azure {
-        Authorized::Signature(signature) if detail.contains("time frame") => {
+        Authorized::Signature(signature) => {
             let now = judged.refusal.headers.get(header::DATE);
             let now = now
                 .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
                 .and_then(|date| Timestamp::try_from(date).ok());
-            not_valid_now(signature, now)
-        }
-        Authorized::Signature(_) => {
-            "the shared access signature is not valid: it was changed, or the key that signed it was renewed".to_owned()
+            not_valid(signature, now, detail.contains("time frame"))
         }
         _ if detail.contains("date header") => "the clock of this machine is wrong".to_owned(),
         Authorized::AccountKey => {
@@ -200,7 +192,7 @@ fn failed(judged: &Judged<'_>) -> String {
 }
 
 /// Why a signature is not valid at the time of the store, if that is known.
-fn not_valid_now(signature: &Signature, now: Option<Timestamp>) -> String {
+fn not_valid(signature: &Signature, now: Option<Timestamp>, is_by_time: bool) -> String {
     let Signature {
         starts, expires, ..
     } = signature;
@@ -212,13 +204,14 @@ fn not_valid_now(signature: &Signature, now: Option<Timestamp>) -> String {
         (Some(starts), _) if is_past(starts) == Some(false) => {
             format!("the shared access signature is not valid before {starts}")
         }
-        (_, Some(expires)) => {
+        (_, Some(expires)) if is_by_time => {
             format!("the shared access signature is not valid now; it expires at {expires}")
         }
-        (_, None) => {
+        (_, None) if is_by_time => {
             "the access policy of the shared access signature has expired, or has not begun"
                 .to_owned()
         }
+        _ => "the shared access signature is not valid: it was changed, or the key that signed it was renewed".to_owned(),
     }
 }
 
