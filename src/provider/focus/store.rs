@@ -2,6 +2,7 @@
 
 mod ambient;
 pub(super) mod azure;
+mod azure_keys;
 mod bucket;
 mod credentials;
 mod dialect;
@@ -19,7 +20,8 @@ use jiff::Timestamp;
 use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
 
-pub(super) use azure::{AzureKeys, AzureSettings};
+pub(super) use azure::AzureSettings;
+pub(super) use azure_keys::AzureKeys;
 pub(super) use credentials::Keys;
 pub(super) use local::LocalStore;
 pub(super) use s3::S3Settings;

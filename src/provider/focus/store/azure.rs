@@ -3,20 +3,17 @@
 //! Source: "Blob service REST API". Endpoints: `List Blobs`, `Get Blob`. Permission: the role Storage Blob Data Reader, or
 //! a shared access signature with `r` and `l`.
 
-mod keys;
-
 use std::sync::Arc;
 
 use object_store::azure::MicrosoftAzureBuilder;
 
 use super::{
+    azure_keys::AzureKeys,
     bucket::{BucketStore, no_retries},
     dialect::Dialect,
     service::Service,
 };
 use crate::{error::ProviderError, http_client::Http};
-
-pub(in crate::provider::focus) use keys::AzureKeys;
 
 /// How a container is reached.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use object_store::{
 };
 use secrecy::ExposeSecret;
 
+use super::{ambient, service::Carried};
 use crate::{
     error::{ProviderError, Reason},
     http_client::Http,
-    provider::focus::store::{ambient, service::Carried},
     secret::SecretSource,
 };
 
