@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cloudspend_exporter::demo::{Demo, S3_PREFIX};
+use cloudspend_exporter::demo::{AZURE_BUCKET, AZURE_PREFIX, Demo, S3_BUCKET, S3_PREFIX};
 use http::StatusCode;
 
-use super::{account_over, assert_same, objects, shown};
+use super::{account_over, assert_same, objects, objects_in, shown};
 use crate::support::{Exporter, Folder, MOMENT, PLAIN, Program, answer, demo_at, stopped_at, tool};
 
 const ACCOUNT: &str = "costsaccount";
@@ -195,6 +195,35 @@ async fn azurite_gives_the_same_sums_as_the_demo() {
             .all(|line| line.starts_with("GET ") || line.starts_with("PUT ")),
         "{requests:?}"
     );
+}
+
+#[tokio::test]
+async fn exports_of_azure_are_read_where_they_are_written() {
+    let demo = demo_at(MOMENT).await;
+    let azurite = Azurite::start().await;
+    for (key, content) in objects_in(&demo, AZURE_BUCKET, AZURE_PREFIX).await {
+        azurite.write(key.as_ref(), content.to_vec()).await;
+    }
+    let folder = Folder::with(&Demo::secrets());
+    let yaml = account_over(&folder, demo.store().url().as_str().trim_end_matches('/'));
+    let (aws, azure) = (
+        format!("{S3_BUCKET}/{S3_PREFIX}"),
+        format!("{AZURE_BUCKET}/{AZURE_PREFIX}"),
+    );
+    let of_demo = shown(folder, &yaml.replace(&aws, &azure)).await;
+    assert!(of_demo.len() > 10, "{} series", of_demo.len());
+    let folder = Folder::with(&[]);
+    let costs =
+        ", layout: azure, costs: [billed, effective, list, contracted], quantities: pricing";
+    let secret = container_signature("rl", LATER);
+    let key = "sas_token_file";
+    let account = account(folder.path(), &azurite.url, "main", key, &secret, costs);
+    let account = account.replace(
+        &format!("{CONTAINER}/{S3_PREFIX}"),
+        &format!("{CONTAINER}/{AZURE_PREFIX}"),
+    );
+    let of_azurite = shown(folder, &format!("accounts:\n{account}")).await;
+    assert_same(&of_demo, &of_azurite);
 }
 
 /// What the month to date is, once it is this.
