@@ -1,11 +1,15 @@
 //! Exports over a small store that speaks S3, and over local folders.
 
 mod ambient;
+mod append;
+mod append_files;
+mod append_restart;
 mod aws;
 mod checks;
 mod config;
 mod files;
 mod local;
+mod oracle;
 mod refusals;
 mod server;
 mod whole;
