@@ -53,7 +53,7 @@ impl Demo {
         SECRETS
     }
 
-    /// A configuration with seven accounts over the six APIs, two budgets and exchange rates. The secrets are
+    /// A configuration with nine accounts over the six APIs, two budgets and exchange rates. The secrets are
     /// expected in a folder, in the files that [`Demo::secrets`] names.
     pub fn config_yaml(&self, secrets: &Path) -> String {
         let file = |name: &str| yaml(&secrets.join(name));
@@ -121,6 +121,29 @@ accounts:
     secret_access_key_file: {store_key}
     costs: [billed, effective, list, contracted]
     quantities: pricing
+  azure-exports:
+    provider: focus
+    provider_label: azure
+    location: s3://{AZURE_BUCKET}/{AZURE_PREFIX}
+    layout: azure
+    endpoint: {store}
+    region: {S3_REGION}
+    access_key_id_file: {store_id}
+    secret_access_key_file: {store_key}
+    costs: [billed, effective, list, contracted]
+    quantities: pricing
+  oracle-exports:
+    provider: focus
+    provider_label: oracle
+    location: s3://{ORACLE_BUCKET}/{ORACLE_PREFIX}
+    layout: append
+    endpoint: {store}
+    region: {S3_REGION}
+    access_key_id_file: {store_id}
+    secret_access_key_file: {store_key}
+    costs: [billed, effective, list]
+    quantities: consumed
+    requests_per_second: 1000
 budgets:
   azure-angstrom:
     match: {{provider: enube, account: azure-resale, customer: "Ångström & Søn A/S"}}

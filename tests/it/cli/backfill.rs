@@ -246,7 +246,12 @@ async fn only_flows_were_written(database: &Database) {
     let accounts = database.values(query, "account", at).await;
     assert_eq!(
         accounts.into_keys().collect::<Vec<_>>(),
-        ["aws-exports", "otc-platform"]
+        [
+            "aws-exports",
+            "azure-exports",
+            "oracle-exports",
+            "otc-platform"
+        ]
     );
 }
 

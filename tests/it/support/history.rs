@@ -55,6 +55,10 @@ pub(crate) fn config_yaml(demo: &Demo, folder: &Folder) -> String {
             "    quantities: pricing\n",
             "    quantities: pricing\n    day_closes_after: 6h\n",
         )
+        .replace(
+            "    quantities: consumed\n",
+            "    quantities: consumed\n    day_closes_after: 6h\n",
+        )
 }
 
 /// Which accounts an exporter shows: all of them, or a shard's.
