@@ -48,8 +48,8 @@ fn written(demo: &Demo, folder: &Path) -> PathBuf {
     // The days of all accounts are closed, so that one command writes them all.
     let yaml = demo.config_yaml(folder);
     let yaml = yaml.replace(
-        "    quantities: pricing\n",
-        "    quantities: pricing\n    day_closes_after: 6h\n",
+        "    provider: focus\n",
+        "    provider: focus\n    day_closes_after: 6h\n",
     );
     std::fs::write(&file, yaml).unwrap();
     file
