@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn errors_are_reported_together() {
     let section = json!({
-        "location": "s3://billing/exports", "layout": "append", "endpoint": "http://s3.example.com",
+        "location": "s3://billing/{month}", "layout": "azure", "endpoint": "http://s3.example.com",
         "costs": ["effective"], "currency": "usd", "columns": {"Nonsense": "x", "ServiceName": ""},
         "filters": {"sub_account_id": []},
     });
