@@ -23,6 +23,7 @@ use crate::{
     charge::{Month, start_of_day},
     error::ProviderError,
     provider::focus::store::{Listed, Listing},
+    telemetry::plural::counted,
 };
 use known::{Known, Problem};
 use manifest::Run;
@@ -82,9 +83,9 @@ impl Runs {
         for (_, dataset) in self.others().filter(|(scope, _)| *scope == part) {
             *datasets.entry(dataset).or_default() += 1;
         }
-        let words = datasets
-            .into_iter()
-            .map(|(dataset, count)| format!("{} of the dataset {dataset}", counted(count, "run")));
+        let words = datasets.into_iter().map(|(dataset, count)| {
+            format!("{} of the dataset {dataset}", counted(count as u64, "run"))
+        });
         words.collect()
     }
 }
@@ -151,7 +152,7 @@ pub(in crate::provider::focus) fn month(
         .copied();
     ignored.extend(late_starts(runs, part, month));
     if runs.undated > 0 {
-        let manifests = counted(runs.undated, "manifest");
+        let manifests = counted(runs.undated as u64, "manifest");
         ignored.push(format!(
             "{manifests} in folders without dates; set layout: azure to read such"
         ));
@@ -172,7 +173,7 @@ pub(in crate::provider::focus) fn month(
         return Ok(MonthContent::Nothing(ignored));
     };
     if of_month.len() > 1 {
-        let others = counted(of_month.len() - 1, "other run");
+        let others = counted(of_month.len() as u64 - 1, "other run");
         ignored.push(format!("{others} of the month"));
     }
     if !run.has_scope {
@@ -219,7 +220,7 @@ fn late_starts(runs: &Runs, part: &str, month: Month) -> Option<String> {
     let late = |run: &Run| run.first > month.first_day() && run.first <= month.last_day();
     let count = runs.of(part).filter(|(_, run)| late(run)).count();
     (count > 0).then(|| {
-        let runs = counted(count, "run");
+        let runs = counted(count as u64, "run");
         format!("{runs} from a later day of the month on")
     })
 }
@@ -260,15 +261,9 @@ fn unnamed(listing: &Listing, known: &Known, named: &[Listed]) -> Option<String>
     });
     let count = others.count();
     (count > 0).then(|| {
-        let files = counted(count, "file");
+        let files = counted(count as u64, "file");
         format!("{files} that the manifest does not name")
     })
-}
-
-/// A number of things, in words.
-fn counted(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
 }
 
 #[cfg(test)]
