@@ -110,7 +110,45 @@ accounts:
     base_url: {mike}
     api_key_file: {mike_key}
     log: list
-  aws-exports:
+{exports}budgets:
+  azure-angstrom:
+    match: {{provider: enube, account: azure-resale, customer: "Ångström & Søn A/S"}}
+    limit: 10000
+    currency: BRL
+    thresholds: {{warning: 0.8, critical: 1.0}}
+  otc-platform:
+    match: {{provider: otc}}
+    limit: 25000
+    currency: EUR
+    thresholds: {{warning: 0.8, critical: 1.0}}
+reporting_currency: EUR
+exchange_rates: {{BRL: 0.16, USD: 0.92}}
+"#,
+            otc = base(ProviderName::Otc, ""),
+            otc_key = file("otc"),
+            enube = base(ProviderName::Enube, "rocketsvc/api/v4"),
+            enube_password = file("enube"),
+            cockpit = base(ProviderName::CloudCockpit, ""),
+            token_url = base(
+                ProviderName::CloudCockpit,
+                &format!("{DIRECTORY}/oauth2/v2.0/token")
+            ),
+            client_secret = file("cloudcockpit"),
+            activeplatform = base(ProviderName::ActivePlatform, ""),
+            activeplatform_token = file("activeplatform"),
+            mike = base(ProviderName::Mike, "api/consumption"),
+            mike_key = file("mike"),
+            exports = self.exports_yaml(secrets),
+        )
+    }
+
+    /// The accounts over the store's buckets: the exports of three clouds.
+    fn exports_yaml(&self, secrets: &Path) -> String {
+        let store = self.base(ProviderName::Focus, "");
+        let store_id = yaml(&secrets.join("s3-id"));
+        let store_key = yaml(&secrets.join("s3-key"));
+        format!(
+            r"  aws-exports:
     provider: focus
     provider_label: aws
     location: s3://{S3_BUCKET}/{S3_PREFIX}
@@ -144,37 +182,7 @@ accounts:
     costs: [billed, effective, list]
     quantities: consumed
     requests_per_second: 1000
-budgets:
-  azure-angstrom:
-    match: {{provider: enube, account: azure-resale, customer: "Ångström & Søn A/S"}}
-    limit: 10000
-    currency: BRL
-    thresholds: {{warning: 0.8, critical: 1.0}}
-  otc-platform:
-    match: {{provider: otc}}
-    limit: 25000
-    currency: EUR
-    thresholds: {{warning: 0.8, critical: 1.0}}
-reporting_currency: EUR
-exchange_rates: {{BRL: 0.16, USD: 0.92}}
-"#,
-            otc = base(ProviderName::Otc, ""),
-            otc_key = file("otc"),
-            enube = base(ProviderName::Enube, "rocketsvc/api/v4"),
-            enube_password = file("enube"),
-            cockpit = base(ProviderName::CloudCockpit, ""),
-            token_url = base(
-                ProviderName::CloudCockpit,
-                &format!("{DIRECTORY}/oauth2/v2.0/token")
-            ),
-            client_secret = file("cloudcockpit"),
-            activeplatform = base(ProviderName::ActivePlatform, ""),
-            activeplatform_token = file("activeplatform"),
-            mike = base(ProviderName::Mike, "api/consumption"),
-            mike_key = file("mike"),
-            store = base(ProviderName::Focus, ""),
-            store_id = file("s3-id"),
-            store_key = file("s3-key"),
+"
         )
     }
 
