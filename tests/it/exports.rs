@@ -1,6 +1,6 @@
 //! Exports of costs in object stores: the demo's files as others read them, and other stores with the demo's files.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use cloudspend_exporter::demo::{
@@ -13,8 +13,9 @@ use object_store::{
     path::Path as Key,
 };
 
-use crate::support::Folder;
+use crate::support::{Exporter, Exposition, Folder, MOMENT, stopped_at};
 
+mod azurite;
 mod duckdb;
 mod faults;
 mod fixture;
@@ -30,23 +31,28 @@ fn account_over(folder: &Folder, endpoint: &str) -> String {
     )
 }
 
-/// A client of a store at an address.
-fn client(url: &str) -> AmazonS3 {
+/// A client of a bucket of a store at an address.
+fn client(url: &str, bucket: &str) -> AmazonS3 {
     AmazonS3Builder::new()
         .with_endpoint(url.trim_end_matches('/'))
         .with_allow_http(true)
         .with_region(S3_REGION)
-        .with_bucket_name(S3_BUCKET)
+        .with_bucket_name(bucket)
         .with_access_key_id(S3_ACCESS_KEY_ID)
         .with_secret_access_key(S3_SECRET_ACCESS_KEY)
         .build()
         .unwrap()
 }
 
-/// Everything in the demo's store: keys and contents.
+/// The exports of AWS in the demo's store: keys and contents.
 async fn objects(demo: &Demo) -> Vec<(Key, Bytes)> {
-    let store = client(demo.store().url().as_str());
-    let prefix = Key::from(S3_PREFIX);
+    objects_in(demo, S3_BUCKET, S3_PREFIX).await
+}
+
+/// What is below a prefix of one of the demo's buckets: keys and contents.
+async fn objects_in(demo: &Demo, bucket: &str, prefix: &str) -> Vec<(Key, Bytes)> {
+    let store = client(demo.store().url().as_str(), bucket);
+    let prefix = Key::from(prefix);
     let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
     let mut objects = Vec::new();
     for object in listed {
@@ -63,5 +69,34 @@ async fn write_data_files(demo: &Demo, folder: &Path) {
             let name = key.as_ref().replace('/', "_");
             std::fs::write(folder.join(name), content).unwrap();
         }
+    }
+}
+
+/// What an account shows of costs and quantities of whole months, by family and labels.
+async fn shown(folder: Folder, yaml: &str) -> BTreeMap<String, f64> {
+    let exporter = Exporter::start(folder, yaml, stopped_at(MOMENT)).await;
+    let shown: Exposition = exporter.polled().await;
+    exporter.stop().await;
+    let families = shown.families.iter().filter(|family| {
+        family.name.ends_with("_cost_month_to_date") || family.name.ends_with("_previous_month")
+    });
+    families
+        .flat_map(|family| &family.samples)
+        .filter(|sample| !sample.name.contains("restated"))
+        .map(|sample| (format!("{}{:?}", sample.name, sample.labels), sample.value))
+        .collect()
+}
+
+/// Two stores with the same files give the same series with the same values.
+#[track_caller]
+fn assert_same(one: &BTreeMap<String, f64>, other: &BTreeMap<String, f64>) {
+    let names = |shown: &BTreeMap<String, f64>| shown.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(one), names(other));
+    for (series, value) in one {
+        let other = other[series];
+        assert!(
+            (value - other).abs() <= 1e-9 * value.abs().max(1.0),
+            "{series}: {value} and {other}"
+        );
     }
 }

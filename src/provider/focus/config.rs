@@ -1,7 +1,9 @@
 //! What the operator writes for an account with FOCUS exports, and its checks.
 
+mod azure;
 mod s3;
 mod stores;
+mod web;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use super::{
     columns,
     layouts::Layout,
-    location::Location,
+    location::{Location, Place},
     settings::{ChargeCategory, Cost, FilterKey, Quantities, RowSettings},
     store::Store,
 };
@@ -23,13 +25,13 @@ use crate::provider::config::{BuildContext, Text};
 pub struct Config {
     /// Where the exports are: `s3://BUCKET/PREFIX`, `az://ACCOUNT/CONTAINER/PREFIX`, `gs://BUCKET/PREFIX`, `https://HOST/PATH` (one file) or `file:///FOLDER`. With layout `files`, `{month}` in it stands for the month, YYYY-MM. Required.
     location: Option<String>,
-    /// How the exports are laid out: `aws` (AWS Data Exports), `azure` (Azure Cost Management exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto.
+    /// How the exports are laid out: `aws` (AWS Data Exports), `azure` (Azure Cost Management exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto; files for https.
     layout: Option<Layout>,
     /// Region of the bucket. Required for s3 unless `endpoint` is set.
     region: Option<String>,
-    /// Base URL of a store other than AWS that speaks the S3 protocol, or of an emulator of az and gs. Plain http only on loopback.
+    /// Base URL of a store other than AWS that speaks the S3 protocol, of a storage account elsewhere than at `https://ACCOUNT.blob.core.windows.net`, or of an emulator. Plain http only on loopback.
     endpoint: Option<String>,
-    /// How requests are authorised: `keys`, `ambient` (what the environment offers: web identity, container or instance role), or `anonymous`. Default: keys.
+    /// How requests are authorised: `keys`, `ambient` (what the environment offers: the role or identity of a pod, a container or a machine), or `anonymous`. Default: keys.
     credentials: Option<Credentials>,
     /// File with the id of the access key. With `credentials: keys` exactly one of `access_key_id_file` and `access_key_id_env` is required.
     access_key_id_file: Option<PathBuf>,
@@ -157,6 +159,12 @@ impl Config {
     fn layout(&self, location: Option<&Location>, context: &mut BuildContext<'_>) -> Layout {
         let layout = self.layout.unwrap_or_default();
         let has_month = location.is_some_and(Location::has_month);
+        if location.is_some_and(|location| matches!(location.place, Place::Web { .. })) {
+            if !matches!(self.layout, None | Some(Layout::Files)) {
+                context.report("layout", "must be files, or be left out, for https://");
+            }
+            return Layout::Files;
+        }
         match layout {
             Layout::Files => {}
             _ if has_month => {

@@ -6,6 +6,7 @@ mod append_files;
 mod append_restart;
 mod aws;
 mod azure;
+mod blob;
 mod checks;
 mod config;
 mod files;
@@ -13,6 +14,10 @@ mod local;
 mod oracle;
 mod refusals;
 mod server;
+mod web;
+mod web_bodies;
+mod web_parquet;
+mod web_server;
 mod whole;
 
 use std::{

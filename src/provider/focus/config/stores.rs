@@ -35,7 +35,9 @@ impl Config {
         match &location.place {
             Place::Local => Some(Box::new(LocalStore)),
             Place::S3 { bucket } => self.s3(bucket, context),
-            Place::Azure { .. } | Place::Google { .. } | Place::Web { .. } => {
+            Place::Azure { account, container } => self.azure(account, container, context),
+            Place::Web { server } => self.web(server, location, context),
+            Place::Google { .. } => {
                 context.report("location", format!("{scheme}:// is not supported yet"));
                 None
             }
