@@ -84,8 +84,8 @@ pub(in crate::provider::focus) fn content(
     if !gone.is_empty() {
         if now >= window.end {
             return Ok(MonthContent::Kept(format!(
-                "{} files of the month are gone; it is kept as it was, since it can no longer change",
-                gone.len()
+                "{} of the month can no longer be found; it is kept as it was, since it can no longer change",
+                counted(gone.len() as u64, "file")
             )));
         }
         return Err(vanished(window.month, &gone, remembered));

@@ -231,7 +231,7 @@ async fn month_that_is_over_is_kept_without_its_files() {
     assert!(
         ignored
             .iter()
-            .any(|what| what.starts_with("2026-04: 1 files of the month are gone")),
+            .any(|what| what.starts_with("2026-04: 1 file of the month can no longer be found")),
         "{ignored:?}"
     );
     // The current month is not over.
