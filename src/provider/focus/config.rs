@@ -1,5 +1,6 @@
 //! What the operator writes for an account with FOCUS exports, and its checks.
 
+mod google;
 mod s3;
 mod stores;
 

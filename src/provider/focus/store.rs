@@ -4,6 +4,7 @@ mod ambient;
 mod bucket;
 mod credentials;
 mod dialect;
+pub(super) mod google;
 mod local;
 mod refusal;
 pub(super) mod s3;
@@ -18,7 +19,9 @@ use jiff::Timestamp;
 use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
 
+pub(super) use ambient::google::Source as GoogleTokens;
 pub(super) use credentials::Keys;
+pub(super) use google::GoogleSettings;
 pub(super) use local::LocalStore;
 pub(super) use s3::S3Settings;
 

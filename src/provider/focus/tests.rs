@@ -5,6 +5,8 @@ mod aws;
 mod checks;
 mod config;
 mod files;
+mod google;
+mod google_tokens;
 mod local;
 mod refusals;
 mod server;

@@ -35,7 +35,8 @@ impl Config {
         match &location.place {
             Place::Local => Some(Box::new(LocalStore)),
             Place::S3 { bucket } => self.s3(bucket, context),
-            Place::Azure { .. } | Place::Google { .. } | Place::Web { .. } => {
+            Place::Google { bucket } => self.google(bucket, context),
+            Place::Azure { .. } | Place::Web { .. } => {
                 context.report("location", format!("{scheme}:// is not supported yet"));
                 None
             }
