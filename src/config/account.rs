@@ -127,7 +127,7 @@ pub(super) fn build(
             counters: Arc::clone(&counters),
             clock: loader.clock.clone(),
         },
-        zone.clone(),
+        (zone.clone(), settings.restatement),
         &common,
         loader,
     );
@@ -303,7 +303,7 @@ fn connect(
     own: Dict,
     entry: &ProviderEntry,
     http: http_client::Settings,
-    zone: TimeZone,
+    (zone, restatement): (TimeZone, Duration),
     common: &CommonSection,
     loader: &mut Loader<'_>,
 ) -> (Option<Box<dyn Provider>>, Option<Url>) {
@@ -311,6 +311,7 @@ fn connect(
     let mut context = BuildContext {
         key_prefix: place.to_owned(),
         zone,
+        restatement,
         tags: common.tags(),
         shown: common.shown_dimensions(),
         http,

@@ -79,6 +79,8 @@ pub struct BuildContext<'a> {
     pub key_prefix: String,
     /// The account's time zone.
     pub zone: TimeZone,
+    /// How long after its end a month may be restated.
+    pub restatement: Duration,
     /// The tags that `dimensions` and `extra_labels` use as `tag:KEY`.
     pub tags: Vec<String>,
     /// All dimensions that labels show, as far as they are written.

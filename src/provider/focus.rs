@@ -12,11 +12,13 @@ mod columns;
 mod config;
 mod context;
 mod csv;
+mod deliveries;
 mod file;
 mod fingerprint;
 mod layouts;
 mod listings;
 mod location;
+mod memory;
 mod parquet;
 mod periods;
 mod reading;
@@ -33,8 +35,8 @@ mod tests;
 mod values;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeSet,
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -55,13 +57,14 @@ pub use config::Config;
 
 use claims::{Claims, Scope};
 use context::RowContext;
-use file::ExportFile;
-use fingerprint::Hash;
-use layouts::{Delivered, Layout, MonthContent};
+use deliveries::Reading;
+use fingerprint::{Known, Name};
+use layouts::{Delivered, Layout, MonthContent, append::Closing};
 use listings::{Listings, PollListing};
 use location::Location;
-use rows::{FileSummary, OtherMonths};
-use store::{Store, read_small};
+use memory::Memory;
+use reading::FileSummary;
+use store::Store;
 
 /// The exports of one account.
 #[derive(Debug)]
@@ -72,17 +75,9 @@ struct Focus {
     context: Arc<RowContext>,
     dimensions: Vec<Dimension>,
     listings: Listings,
+    closing: Closing,
     claims: Claims,
-    /// Deliveries, by the hash of their files, in which months have no rows: these are withheld, and nothing is known
-    /// of them, but the files need not be read again.
-    without_rows: Mutex<BTreeMap<Month, Hash>>,
-}
-
-/// A delivery that is to be read, for some months.
-struct Reading {
-    months: Vec<Month>,
-    delivered: Delivered,
-    hash: Hash,
+    memory: Memory,
 }
 
 impl ProviderConfig for Config {
@@ -110,8 +105,12 @@ impl ProviderConfig for Config {
             dimensions: rows.dimensions(),
             context: rows,
             listings: Listings::default(),
+            closing: Closing {
+                zone: context.zone.clone(),
+                restatement: context.restatement,
+            },
             claims: Claims::default(),
-            without_rows: Mutex::default(),
+            memory: Memory::default(),
         }))
     }
 }
@@ -166,22 +165,33 @@ impl Provider for Focus {
             let mut fetched = Fetched::replaced();
             let mut readings: Vec<Reading> = Vec::new();
             for &month in &poll.months {
-                match self.content(&listing, part, month, poll).await? {
-                    MonthContent::Nothing(ignored) => {
+                let accepted = known.get(&month).and_then(|delivery| {
+                    let known = Known::read(&delivery.fingerprint)?;
+                    Some((known, delivery.delivered))
+                });
+                let names = accepted.as_ref().map(|(known, _)| &known.names);
+                let content = self.content(&listing, part, month, names, poll).await?;
+                match (content, accepted) {
+                    (MonthContent::Kept(reason), Some((_, delivered))) => {
+                        fetched = fetched.with_unchanged(month, delivered);
+                        lock(sink).source(month, self.source(part, vec![reason]));
+                    }
+                    (MonthContent::Nothing(ignored), _) => {
                         let mut sink = lock(sink);
                         sink.withhold(month);
                         sink.source(month, self.source(part, ignored));
                     }
-                    MonthContent::Delivered(delivered) => {
+                    (MonthContent::Kept(reason), None) => {
+                        return Err(ProviderError::malformed(reason));
+                    }
+                    (MonthContent::Delivered(delivered), accepted) => {
                         let hash = fingerprint::hash(&delivered);
-                        let same = known.get(&month).and_then(|known| {
-                            fingerprint::scopes_if_same(&known.fingerprint, hash)
-                        });
-                        if let Some(scopes) = same {
+                        self.memory.set_names(month, &delivered);
+                        if let Some((known, _)) = accepted.filter(|(known, _)| known.hash == hash) {
                             fetched = fetched.with_unchanged(month, delivered.at);
                             lock(sink).source(month, self.source_of(part, &delivered, None));
-                            self.claim(part, month, scopes, &[])?;
-                        } else if self.is_without_rows(month, hash) {
+                            self.claim(part, month, known.scopes, &[])?;
+                        } else if self.memory.is_without_rows(month, hash) {
                             self.withhold(part, month, &delivered, sink);
                         } else if let Some(reading) = readings.iter_mut().find(|r| r.hash == hash) {
                             reading.months.push(month);
@@ -195,10 +205,10 @@ impl Provider for Focus {
                     }
                 }
             }
+            let summary = self.read(&listing, &readings, sink).await?;
             for reading in &readings {
-                let summaries = self.read(&listing, reading, sink).await?;
                 for &month in &reading.months {
-                    fetched = self.finish(part, month, reading, &summaries, fetched, sink)?;
+                    fetched = self.finish(part, month, reading, &summary, fetched, sink)?;
                 }
             }
             Ok(fetched)
@@ -211,12 +221,13 @@ impl Provider for Focus {
 }
 
 impl Focus {
-    /// What there is of one month of a source.
+    /// What there is of one month of a source. `names` are those of the files that it was made of so far.
     async fn content(
         &self,
         listing: &PollListing,
         part: &Part,
         month: Month,
+        names: Option<&BTreeSet<Name>>,
         poll: &PollRequest,
     ) -> Result<MonthContent, ProviderError> {
         let path = self.location.path(Some(month));
@@ -234,54 +245,16 @@ impl Focus {
                 )
                 .await
             }
+            Layout::Append => layouts::append::content(
+                &path,
+                files,
+                &self.closing.window(month),
+                names.unwrap_or(&BTreeSet::new()),
+                poll.now,
+                |name| self.memory.name_of(month, name),
+            ),
             _ => layouts::files::content(&path, files),
         }
-    }
-
-    /// Reads all files of a delivery.
-    async fn read(
-        &self,
-        listing: &PollListing,
-        reading: &Reading,
-        sink: &SharedSink,
-    ) -> Result<Vec<FileSummary>, ProviderError> {
-        let (delivered, months) = (&reading.delivered, &reading.months);
-        let context = Arc::clone(&self.context);
-        self.read_files(listing.layout, delivered, months, &context, sink)
-            .await
-    }
-
-    /// Reads all files of a delivery in a context, and makes sure that it is still the same one.
-    async fn read_files(
-        &self,
-        layout: Layout,
-        delivered: &Delivered,
-        months: &[Month],
-        context: &Arc<RowContext>,
-        sink: &SharedSink,
-    ) -> Result<Vec<FileSummary>, ProviderError> {
-        let other_months = match layout {
-            Layout::Aws => OtherMonths::Malformed,
-            _ => OtherMonths::Skipped,
-        };
-        let mut summaries = Vec::with_capacity(delivered.files.len());
-        for file in &delivered.files {
-            let file = self.store.open(&delivered.path, file)?;
-            let context = Arc::clone(context);
-            let summary = read_file(file, context, months, other_months, sink);
-            let summary = summary.await?;
-            summaries.push(summary);
-        }
-        if let Some(manifest) = &delivered.manifest {
-            let name = &manifest.listed.name;
-            let open = self.store.open(&delivered.path, &manifest.listed)?;
-            let now = read_small(&*open, store::MAX_MANIFEST).await?;
-            if now != manifest.content {
-                let what = format!("{name}: was changed while its files were read");
-                return Err(ProviderError::truncated(what));
-            }
-        }
-        Ok(summaries)
     }
 
     /// Reports one month of a delivery that was read.
@@ -290,22 +263,21 @@ impl Focus {
         part: &Part,
         month: Month,
         reading: &Reading,
-        summaries: &[FileSummary],
+        summary: &FileSummary,
         fetched: Fetched,
         sink: &SharedSink,
     ) -> Result<Fetched, ProviderError> {
         let delivered = &reading.delivered;
-        let of_month = |summary: &FileSummary| summary.rows_by_month.get(&month).copied();
-        let rows: u64 = summaries.iter().filter_map(of_month).sum();
+        let rows = summary.rows_by_month.get(&month).copied();
+        let rows = rows.unwrap_or_default();
         // A manifest says that the month was delivered; files alone may not have got to it yet.
         if rows == 0 && delivered.manifest.is_none() {
-            self.remember_without_rows(month, reading.hash);
+            self.memory.set_without_rows(month, reading.hash);
             self.withhold(part, month, delivered, sink);
             return Ok(fetched);
         }
-        let named: Vec<&(String, String, Month)> = summaries
-            .iter()
-            .flat_map(|summary| &summary.scopes)
+        let scopes = summary.scopes.iter();
+        let named: Vec<&(String, String, Month)> = scopes
             .filter(|(_, sub_account, of)| *of == month && !sub_account.is_empty())
             .collect();
         let hashes = named
@@ -318,8 +290,12 @@ impl Focus {
             sink.month_rows(month, rows);
             sink.report(month);
             sink.source(month, self.source_of(part, delivered, Some(rows)));
+            if let Some(remark) = &delivered.remark {
+                sink.month_remark(month, remark);
+            }
         }
-        let fingerprint = fingerprint::of(reading.hash, &scopes).ok_or_else(|| {
+        let known = Known::of(delivered, reading.hash, &scopes);
+        let fingerprint = known.fingerprint().ok_or_else(|| {
             ProviderError::new(Reason::TooLarge, "the fingerprint of a month is too long")
         })?;
         self.claim(part, month, scopes, &named)?;
@@ -371,22 +347,6 @@ impl Focus {
         sink.source(month, source);
     }
 
-    fn is_without_rows(&self, month: Month, hash: Hash) -> bool {
-        let known = self.without_rows.lock();
-        let known = known.unwrap_or_else(PoisonError::into_inner);
-        known.get(&month) == Some(&hash)
-    }
-
-    fn remember_without_rows(&self, month: Month, hash: Hash) {
-        let known = self.without_rows.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        known.insert(month, hash);
-        // The current and the previous month are asked for; `backfill` asks for others.
-        while known.len() > 3 {
-            known.pop_first();
-        }
-    }
-
     fn source(&self, part: &Part, ignored: Vec<String>) -> MonthSource {
         MonthSource {
             name: self
@@ -418,16 +378,6 @@ fn path_of(path: &str, part: &str) -> String {
         part if path.is_empty() => part.to_owned(),
         part => format!("{path}/{part}"),
     }
-}
-
-fn read_file<'a>(
-    file: Arc<dyn ExportFile>,
-    context: Arc<RowContext>,
-    months: &'a [Month],
-    other_months: OtherMonths,
-    sink: &'a SharedSink,
-) -> BoxFuture<'a, Result<FileSummary, ProviderError>> {
-    Box::pin(rows::read(file, context, months, other_months, sink))
 }
 
 fn lock(sink: &SharedSink) -> MutexGuard<'_, dyn Sink + 'static> {

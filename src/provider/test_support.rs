@@ -241,6 +241,7 @@ pub(crate) fn build_at(
     let mut context = BuildContext {
         key_prefix: "accounts.test".to_owned(),
         zone: TimeZone::UTC,
+        restatement: entry.defaults.restatement,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
         shown: ShownDimensions {
             extra: tags.iter().map(|tag| format!("tag:{tag}")).collect(),

@@ -12,6 +12,7 @@ use super::{
     layouts::{Delivered, Layout, MonthContent},
     rows::FileSummary,
     settings::{Cost, Quantities, RowSettings},
+    store::Listed,
 };
 use crate::{
     charge::Measure,
@@ -34,8 +35,8 @@ struct Again<'a> {
 /// What reading the month again gave.
 struct Read {
     by_invoice: MonthTotals,
-    /// The files of each delivery.
-    summaries: Vec<Vec<FileSummary>>,
+    /// What the files of all deliveries had.
+    summary: FileSummary,
 }
 
 impl Focus {
@@ -86,8 +87,7 @@ impl Again<'_> {
                 Some(_) => "a manifest of the month does not state the number of its rows",
             }));
         };
-        let summaries = self.read().await?.summaries.iter().flatten();
-        let read: u64 = summaries.map(|summary| summary.rows).sum();
+        let read = self.read().await?.summary.rows;
         let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
         Ok(vec![Comparison::counts("rows", count(read), count(stated))])
     }
@@ -98,15 +98,12 @@ impl Again<'_> {
         let mut invoices = read.by_invoice.groups();
         invoices.remove("");
         if invoices.is_empty() {
-            let has_column = |summary: &FileSummary| {
-                let headers = Headers::new(summary.columns.iter().map(String::as_str));
-                headers.field(Field::InvoiceId, &self.context.renamed) != Ok(None)
-            };
-            let mut files = read.summaries.iter().flatten();
-            return Err(not_available(if files.any(has_column) {
-                "no row of the month names an invoice, so none is written yet, or the export does not say which"
-            } else {
+            let headers = Headers::new(read.summary.columns.iter().map(String::as_str));
+            let column = headers.field(Field::InvoiceId, &self.context.renamed);
+            return Err(not_available(if column == Ok(None) {
                 "the export has no column InvoiceId"
+            } else {
+                "no row of the month names an invoice, so none is written yet, or the export does not say which"
             }));
         }
         let of_invoices: Totals = invoices.values().cloned().collect();
@@ -135,7 +132,10 @@ impl Again<'_> {
             let mut deliveries = Vec::new();
             for part in self.month.parts {
                 let listing = self.focus.listings.for_part(self.focus, part, poll).await?;
-                let content = self.focus.content(&listing, part, month, poll).await?;
+                let content = self
+                    .focus
+                    .content(&listing, part, month, None, poll)
+                    .await?;
                 if let MonthContent::Delivered(delivered) = content {
                     deliveries.push((listing.layout, *delivered));
                 }
@@ -156,15 +156,16 @@ impl Again<'_> {
                 position.unwrap_or(dimensions.len()),
             );
             let sink = by_invoice.sink();
-            let mut summaries = Vec::new();
+            let mut summary = FileSummary::default();
             for (layout, delivered) in self.deliveries().await? {
                 let (focus, context) = (self.focus, &self.context);
-                let reading = focus.read_files(*layout, delivered, &months, context, &sink);
-                summaries.push(reading.await?);
+                let months_of = |_: &Listed| months.to_vec();
+                let reading = focus.read_files(*layout, delivered, &months_of, context, &sink);
+                summary.merge(reading.await?);
             }
             Ok(Read {
                 by_invoice,
-                summaries,
+                summary,
             })
         };
         self.read.get_or_try_init(read).await

@@ -1,5 +1,6 @@
 //! How each cloud lays its export out: the sources, and the files that make a month.
 
+pub(super) mod append;
 pub(super) mod aws;
 pub(super) mod files;
 
@@ -43,6 +44,8 @@ pub(super) enum MonthContent {
     Nothing(Vec<String>),
     /// A delivery.
     Delivered(Box<Delivered>),
+    /// The accepted delivery stays what it is, for this reason, although it can no longer be read.
+    Kept(String),
 }
 
 impl MonthContent {
@@ -68,6 +71,10 @@ pub(super) struct Delivered {
     pub(super) stated_rows: Option<u64>,
     /// What else was found, and why it is not read.
     pub(super) ignored: Vec<String>,
+    /// Whether each of its files must still be there in the next delivery of the month.
+    pub(super) keeps_names: bool,
+    /// What the operator should know of it.
+    pub(super) remark: Option<String>,
 }
 
 /// A manifest, as it was read.
@@ -78,6 +85,21 @@ pub(super) struct Manifest {
 }
 
 impl Delivered {
+    /// A delivery that no manifest names, without its files.
+    fn new(path: &str, at: Timestamp, ignored: Vec<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            files: Vec::new(),
+            at,
+            execution: String::new(),
+            manifest: None,
+            stated_rows: None,
+            ignored,
+            keeps_names: false,
+            remark: None,
+        }
+    }
+
     /// Refuses more files than a month may have, an empty one, and one that cannot be opened.
     fn check(self) -> Result<Self, ProviderError> {
         if self.files.len() > MAX_FILES {
@@ -119,7 +141,7 @@ pub(super) fn detect(listing: &Listing, address: &str) -> Result<Layout, Provide
             return Err(nothing(address));
         }
         (false, false) => {
-            "has no manifest that tells the layout; set layout: files to read all files below the location"
+            "has no manifest that tells the layout; set layout: files to read all files below the location, or layout: append where files are only ever added, as Oracle does"
         }
     };
     Err(ProviderError::malformed(format!("{address}: {what}")))

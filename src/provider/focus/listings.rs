@@ -119,7 +119,7 @@ async fn list(focus: &Focus, months: &[Month]) -> Result<PollListing, ProviderEr
         BTreeSet::from([location.path(None)])
     };
     let wanted = months.to_vec();
-    let all_files = focus.layout == Layout::Files;
+    let all_files = matches!(focus.layout, Layout::Files | Layout::Append);
     let keep = move |name: &str| {
         all_files
             || layouts::is_manifest(name)

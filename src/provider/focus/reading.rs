@@ -18,7 +18,7 @@ pub(super) enum OtherMonths {
     Skipped,
 }
 
-/// What one file held.
+/// What one file held, or several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct FileSummary {
     /// All of its rows.
@@ -33,6 +33,26 @@ pub(super) struct FileSummary {
     pub(super) columns: Vec<String>,
     /// Billing account, sub account and month of all charges of sub accounts.
     pub(super) scopes: BTreeSet<(String, String, Month)>,
+}
+
+impl FileSummary {
+    /// Adds what another file held.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.skipped += other.skipped;
+        self.excluded += other.excluded;
+        for (month, rows) in other.rows_by_month {
+            *self.rows_by_month.entry(month).or_default() += rows;
+        }
+        if self.columns != other.columns {
+            for column in other.columns {
+                if !self.columns.contains(&column) {
+                    self.columns.push(column);
+                }
+            }
+        }
+        self.scopes.extend(other.scopes);
+    }
 }
 
 /// What reading one file needs beside its bytes.

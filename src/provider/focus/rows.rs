@@ -16,7 +16,7 @@ use super::{csv, file::ExportFile, parquet, reading::Reading, source::FileSource
 
 /// The version of the readers: higher where they understand the same bytes in another way, so that what was read before is
 /// read again.
-pub(super) const DECODER: u32 = 1;
+pub(super) const DECODER: u32 = 2;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

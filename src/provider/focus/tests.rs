@@ -1,6 +1,9 @@
 //! Exports over a small store that speaks S3, and over local folders.
 
 mod ambient;
+mod append;
+mod append_files;
+mod append_restart;
 mod aws;
 mod checks;
 mod config;
@@ -8,6 +11,7 @@ mod files;
 mod google;
 mod google_tokens;
 mod local;
+mod oracle;
 mod refusals;
 mod server;
 mod whole;

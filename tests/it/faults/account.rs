@@ -215,6 +215,7 @@ fn account(section: &serde_json::Value, limits: RetryLimits, clock: &Clock) -> A
     let mut context = BuildContext {
         key_prefix: "accounts.main".to_owned(),
         zone: account.zone.clone(),
+        restatement: account.poll.restatement,
         tags: Vec::new(),
         shown: ShownDimensions::default(),
         http: Settings {

@@ -144,9 +144,7 @@ pub(in crate::provider::focus) async fn month(
         return Err(ProviderError::truncated(what).given_up());
     }
     let delivered = Delivered {
-        path: path.to_owned(),
         files,
-        at: newest.modified,
         execution: read.execution.unwrap_or_default(),
         manifest: Some(Manifest {
             listed: newest.clone(),
@@ -154,7 +152,7 @@ pub(in crate::provider::focus) async fn month(
         }),
         // The manifest has no count of rows: "Data Exports manifest file reference" of the user guide.
         stated_rows: None,
-        ignored,
+        ..Delivered::new(path, newest.modified, ignored)
     };
     delivered.check().map(MonthContent::delivered)
 }

@@ -11,19 +11,28 @@ use crate::{
     },
 };
 
-/// The files of a listing, all of which are read.
-pub(in crate::provider::focus) fn content(
-    path: &str,
-    listing: &Listing,
-) -> Result<MonthContent, ProviderError> {
+/// What a listing has of data.
+#[derive(Debug)]
+pub(super) struct Data {
+    /// The files that hold rows, by name.
+    pub(super) files: Vec<Listed>,
+    /// Further names of local files that are among them already.
+    pub(super) links: Vec<String>,
+    /// What else was found, and why it is not read.
+    pub(super) ignored: Vec<String>,
+}
+
+/// The files of a listing that hold rows.
+pub(super) fn data_files(listing: &Listing) -> Data {
     let folders: BTreeSet<&str> = listing
         .files
         .keys()
         .flat_map(|name| folders(name))
         .collect();
     let mut files: Vec<Listed> = Vec::new();
+    let mut links = Vec::new();
     let mut known = BTreeSet::new();
-    let (mut marks, mut hidden, mut links) = (0_usize, 0_usize, 0_usize);
+    let (mut marks, mut hidden) = (0_usize, 0_usize);
     for file in listing.files.values() {
         if is_folder_mark(file, &folders) {
             marks += 1;
@@ -32,7 +41,7 @@ pub(in crate::provider::focus) fn content(
         } else if let Version::Inode { device, number, .. } = file.version
             && !known.insert((device, number))
         {
-            links += 1;
+            links.push(file.name.clone());
         } else {
             files.push(file.clone());
         }
@@ -43,24 +52,32 @@ pub(in crate::provider::focus) fn content(
             hidden,
             "files whose names begin with `_` or `.` and do not end as data does",
         ),
-        (links, "further names of a file that is read already"),
+        (links.len(), "further names of a file that is read already"),
     ];
     let ignored = ignored
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    Data {
+        files,
+        links,
+        ignored,
+    }
+}
+
+/// The files of a listing, all of which are read.
+pub(in crate::provider::focus) fn content(
+    path: &str,
+    listing: &Listing,
+) -> Result<MonthContent, ProviderError> {
+    let Data { files, ignored, .. } = data_files(listing);
     let Some(at) = files.iter().map(|file| file.modified).max() else {
         return Ok(MonthContent::Nothing(ignored));
     };
     let delivered = Delivered {
-        path: path.to_owned(),
         files,
-        at,
-        execution: String::new(),
-        manifest: None,
-        stated_rows: None,
-        ignored,
+        ..Delivered::new(path, at, ignored)
     };
     delivered.check().map(MonthContent::delivered)
 }

@@ -17,7 +17,7 @@ fn errors_are_reported_together() {
             .map(|line| line.split("; these are").next().unwrap())
             .collect::<Vec<_>>(),
         [
-            "accounts.test.layout: is not supported yet; allowed are auto, aws, files",
+            "accounts.test.layout: is not supported yet; allowed are auto, aws, append, files",
             "accounts.test.endpoint: must be https; plain http is for loopback only",
             "accounts.test.costs: must have billed in it: budgets, forecast and restatement go by it",
             "accounts.test.columns.Nonsense: is no column that is read",

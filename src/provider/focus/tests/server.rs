@@ -39,6 +39,8 @@ pub(super) enum Fault {
     Replace(Vec<u8>),
     /// The same, but the request still gets the old one.
     ReplaceAfter(String, Vec<u8>),
+    /// There is another file from here on.
+    Add(String, Vec<u8>),
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +159,10 @@ fn respond(state: &mut State, request: &Request) -> Response {
             let modified = state.objects[&format!("exports/{name}")].modified;
             state.put(&name, content, modified);
             return response;
+        }
+        Some(Fault::Add(name, content)) => {
+            let modified = state.objects[&key].modified;
+            state.put(&name, content, modified);
         }
         None => {}
     }
