@@ -1,6 +1,6 @@
 //! Exports of costs in object stores: the demo's files as others read them, and other stores with the demo's files.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use cloudspend_exporter::demo::{
@@ -13,11 +13,13 @@ use object_store::{
     path::Path as Key,
 };
 
-use crate::support::Folder;
+use crate::support::{Exporter, Exposition, Folder, MOMENT, stopped_at};
 
+mod ambient;
 mod duckdb;
 mod faults;
 mod fixture;
+mod gcs;
 mod moto;
 
 /// The configuration of one account over the exports in a store, with all costs. The secrets are in the folder.
@@ -61,5 +63,34 @@ async fn write_data_files(demo: &Demo, folder: &Path) {
             let name = key.as_ref().replace('/', "_");
             std::fs::write(folder.join(name), content).unwrap();
         }
+    }
+}
+
+/// What an account shows of costs and quantities of whole months, by family and labels.
+async fn shown(folder: Folder, yaml: &str) -> BTreeMap<String, f64> {
+    let exporter = Exporter::start(folder, yaml, stopped_at(MOMENT)).await;
+    let shown: Exposition = exporter.polled().await;
+    exporter.stop().await;
+    let families = shown.families.iter().filter(|family| {
+        family.name.ends_with("_cost_month_to_date") || family.name.ends_with("_previous_month")
+    });
+    families
+        .flat_map(|family| &family.samples)
+        .filter(|sample| !sample.name.contains("restated"))
+        .map(|sample| (format!("{}{:?}", sample.name, sample.labels), sample.value))
+        .collect()
+}
+
+/// Two stores with the same files give the same series with the same values.
+#[track_caller]
+fn assert_same(one: &BTreeMap<String, f64>, other: &BTreeMap<String, f64>) {
+    let names = |shown: &BTreeMap<String, f64>| shown.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(one), names(other));
+    for (series, value) in one {
+        let other = other[series];
+        assert!(
+            (value - other).abs() <= 1e-9 * value.abs().max(1.0),
+            "{series}: {value} and {other}"
+        );
     }
 }
