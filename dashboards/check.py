@@ -28,10 +28,11 @@ COUNTERS = re.compile(r"\b(?:rate|increase|irate)\([^\[]*\[([^\]]*)\]")
 # Families of which two replicas show the same; and what stands before one that counts one replica only: its sum within each
 # replica, one of each pair of series, or a count of accounts, in which the number of series does not matter.
 ADDED = re.compile(
-    r"\bcloudspend(?:_|\$\{source\})(?:billed|list|forecast_cost|account_forecast|provider|license|consumed|stored|restated|budget_(?:spent|forecast))[\w${}]*"
+    r"\bcloudspend(?:_|\$\{source\})(?:billed|effective|list|contracted|\$\{cost\}|forecast_cost|account_forecast|provider|license|consumed|stored|restated|budget_(?:spent|forecast))[\w${}]*"
 )
 ONCE = re.compile(
-    r"(?:max by \([\w, ]+\) \(sum by \([\w, ]+, instance, pod\) \(|max without \(instance, pod\) \(|count by \(provider, account\) \()(?:last_over_time\()?$"
+    r"(?:max by \([\w, ]+\) \(sum by \([\w, ]+, instance, pod\) \(|max without \(instance, pod\) \(|count(?: by \([\w, ]+\))? ?\()"
+    r'(?:last_over_time\()?(?:\{__name__=~"\S*(?: __name__=~")?)?$'
 )
 
 
@@ -176,7 +177,10 @@ def rule_faults():
     }
     for metric in promql.RECORDED:
         name = promql.recordable(metric).replace("${source}", ":")
-        wanted[name] = promql.total("provider, account, customer, product, currency", metric)
+        measured = "unit" if metric == promql.QUANTITY else "currency"
+        wanted[name] = promql.total(f"provider, account, customer, product, {measured}", metric)
+    for metric in promql.RECORDED_BY_PROJECT:
+        wanted[promql.recorded_by_project(metric)] = promql.total("provider, account, customer, project, currency", metric)
     written = yaml.safe_load((HERE / "rules/recording.yml").read_text(encoding="utf-8"))
     found = {rule["record"]: rule["expr"] for group in written["groups"] for rule in group["rules"]}
     for name, formula in wanted.items():

@@ -26,7 +26,7 @@ def as_json(board):
         link.placement = None
     plain = json.loads(JSONEncoder(sort_keys=False).encode(board))
     # An absent id would do, but tools that write dashboards back look for the key.
-    return json.dumps({"id": None, **plain}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"id": None, **plain}, indent=1, ensure_ascii=False) + "\n"
 
 
 def main():

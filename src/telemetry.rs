@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 pub mod error_chain;
 pub mod log;
 mod log_format;
+pub mod plural;
 pub mod progress;
 pub mod terminal;
 pub mod version;

@@ -64,7 +64,7 @@ def money(name, labels, rate, shapes):
 def account_series(provider, account, currency, has_list, chance, shapes):
     """Everything about one account's money, and what is recorded of it."""
     of_account = {"provider": provider, "account": account}
-    recorded = {}
+    recorded, by_project, quantities = {}, {}, {}
     for label_set in range(CUSTOMERS * PROJECTS * PRODUCTS):
         customer, rest = divmod(label_set, PROJECTS * PRODUCTS)
         project, product = divmod(rest, PRODUCTS)
@@ -75,12 +75,20 @@ def account_series(provider, account, currency, has_list, chance, shapes):
         rate = round(chance.lognormvariate(1, 1), 2)
         yield from money(("cloudspend_", "_"), labels, rate, shapes)
         recorded[customer, product] = recorded.get((customer, product), 0) + rate
+        by_project[customer, project] = by_project.get((customer, project), 0) + rate
         if has_list:
             yield Series("cloudspend_list_cost_month_to_date", labels, rate * 1.2, shapes["spent"])
             yield Series("cloudspend_consumed_quantity_month_to_date", {**dimensions, "unit": "h"}, rate * 7, shapes["spent"])
+            quantities[customer, product] = quantities.get((customer, product), 0) + rate * 7
     for (customer, product), rate in recorded.items():
         labels = {**of_account, "customer": customer, "product": product, "currency": currency}
         yield from money(("cloudspend:", ":"), labels, rate, shapes)
+    for (customer, project), rate in by_project.items():
+        labels = {**of_account, "customer": customer, "project": project, "currency": currency}
+        yield from money(("cloudspend:", ":project_"), labels, rate, shapes)
+    for (customer, product), quantity in quantities.items():
+        labels = {**of_account, "customer": customer, "product": product, "unit": "h"}
+        yield Series("cloudspend:consumed_quantity:month_to_date", labels, quantity, shapes["spent"])
 
 
 def self_metrics(provider, account, shapes):

@@ -32,7 +32,11 @@ LABELS = {
         'provider=~"$provider", account=~"$account", customer=~"$customer"',
         "Currencies are never added to each other.",
     ),
-    "budget": ("Budget", "", "A budget of the exporter's configuration."),
+    "budget": (
+        "Budget",
+        'provider=~"$provider|", account=~"$account|", customer=~"$customer|"',
+        "A budget of the exporter's configuration; without those of which another account or customer is the only one.",
+    ),
 }
 # Families whose labels fill the lists; a customer may have licences and no money, or quantities and no money.
 EVERYTHING = (
@@ -42,7 +46,7 @@ SOURCES = {
     "provider": "cloudspend_poll_success",
     "account": "cloudspend_poll_success",
     "currency": "cloudspend_billed_cost_month_to_date",
-    "budget": "cloudspend_budget_limit",
+    "budget": "cloudspend_budget_match_info",
 }
 
 
@@ -102,7 +106,7 @@ def source():
         .label("Source")
         .description(
             "Raw: the exporter's own series, which work without rules and over backfilled history. Recorded: the sums of the recording rules, several times "
-            "faster with thousands of label sets. They have no project: with one chosen, use raw."
+            "faster with thousands of label sets; of billed cost. They have no project, and those of the table of projects no product: with one chosen, use raw."
         )
         .values("raw : _, recorded : :")
         .options([
@@ -115,12 +119,31 @@ def source():
     )
 
 
-def _of_source(built, always_raw):
-    """Lets the panels of a dashboard use what is recorded, but for those that need the projects."""
+def cost():
+    """Which cost of accounts that report several is shown: a part of the metrics' names."""
+    options = [("billed", "billed_only"), ("effective", "effective"), ("list", "list"), ("contracted", "contracted")]
+    return (
+        dashboard.CustomVariable("cost")
+        .label("Cost")
+        .description(
+            "Billed: what is invoiced. Effective: commitments spread over what they cover. List: before discounts. Contracted: at contract prices, before "
+            "commitments. Of accounts that report the chosen cost; the others keep billed cost. Forecasts and budgets are of billed cost."
+        )
+        .values(", ".join(f"{text} : {value}" for text, value in options))
+        .options([model.VariableOption(selected=at == 0, text=text, value=value) for at, (text, value) in enumerate(options)])
+        .current(model.VariableOption(selected=True, text="billed", value="billed_only"))
+        .multi(False)
+        .include_all(False)
+    )
+
+
+def _of_source(built, by_project):
+    """Lets the panels of a dashboard use what is recorded, some of them by project."""
     for panel in built.panels:
-        if panel.title in always_raw:
-            continue
         for target in getattr(panel, "targets", None) or []:
+            if panel.title in by_project:
+                target.expr = promql.recordable_by_project(target.expr)
+                continue
             for metric in promql.RECORDED:
                 target.expr = target.expr.replace(metric, promql.recordable(metric))
     return built
@@ -171,7 +194,8 @@ def quick_ranges():
     )
 
 
-def board(uid, title, description, names, lines, *, time_from="now-30d", one_customer=False, can_be_recorded=False, always_raw=(), restated=""):
+def board(uid, title, description, names, lines, *, time_from="now-30d", one_customer=False, has_costs=False, can_be_recorded=False,
+          recorded_by_project=(), restated=""):
     """A dashboard of lines, each a height and its panels with their widths, which add up to 24 at most.
 
     A line that is a text starts a row with that title.
@@ -187,7 +211,7 @@ def board(uid, title, description, names, lines, *, time_from="now-30d", one_cus
         .refresh("5m")
         .timepicker(quick_ranges())
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .variables(variables(names, one_customer) + ([source()] if can_be_recorded else []))
+        .variables(variables(names, one_customer) + ([cost()] if has_costs else []) + ([source()] if can_be_recorded else []))
         .annotation(alerts())
         .links(
             [
@@ -221,7 +245,7 @@ def board(uid, title, description, names, lines, *, time_from="now-30d", one_cus
             left += width
         top += height
     found = built.build()
-    return _of_source(found, always_raw) if can_be_recorded else found
+    return _of_source(found, recorded_by_project) if can_be_recorded else found
 
 
 def link_to(uid, *names, **values):

@@ -5,9 +5,25 @@ from . import shared
 from .board import board
 from .panels import DAY, GREEN, GREY, RED, Column, Query, by_currency, grid, history, money_column, prop, said
 
+NAMES = ["provider", "account", "customer", "currency", "budget"]
 SELECT = 'budget=~"$budget", currency=~"$currency"'
 BY = "budget, currency"
 SPENT_FAMILY, FORECAST_FAMILY = "cloudspend_budget_spent", "cloudspend_budget_forecast"
+
+
+def of_chosen(ratio, names):
+    """What is by budget, of those that may match what is chosen: an account that is, and no other customer, project or product by name.
+
+    A budget whose info says nothing stays: it matches several values by an expression, or its exporter is older than that info.
+    """
+    matched = ", ".join(f'{name}=~"${name}|"' for name in ("provider", "account", "customer", "project", "product") if name in names)
+    named = f"(cloudspend_budget_match_info unless cloudspend_budget_match_info{{{matched}}})"
+    shown = f"(cloudspend_budget_complete unless on (budget) cloudspend_budget_complete{{{q.ACCOUNT}}})"
+    return f"({ratio} unless on (budget) {named} unless on (budget) {shown})"
+
+
+# Of budgets that match one customer by name: the one that is chosen.
+NAMES_CUSTOMER = 'and on (budget) cloudspend_budget_match_info{customer="$customer"}'
 
 
 def _limit(select):
@@ -62,19 +78,20 @@ def table():
         "Limit, spent, left and forecast of each budget. Left a day: what may be spent on each day that remains. 24 h: what the last 24 hours added. Full on: when "
         "the limit is reached at the pace that the forecast expects for the rest of the month; empty where that is not this month. Forecast: from the "
         "third day of the month on. Complete: no when something that the budget may match "
-        "is missing, stale, withdrawn, or has no exchange rate; the true number is then higher.",
-        [
-            Query(LIMIT),
-            Query(SPENT),
-            Query(f"{SPENT} / on ({BY}) {LIMIT}"),
-            Query(LEFT),
-            Query(FORECAST),
-            Query(f"{FORECAST} / on ({BY}) {LIMIT}"),
-            Query(PER_DAY_LEFT),
-            Query(_per_day_now()),
-            Query(f"(time() + {full_in} * {DAY}) * 1000"),
-            Query(f"{LIMIT} * 0 + on (budget) group_left () min by (budget) ({q.once('cloudspend_budget_complete')})"),
-        ],
+        "is missing, stale, withdrawn, or has no exchange rate; the true number is then higher. Budgets of which another customer is the only one, by name, are "
+        "left out where a customer is chosen.",
+        [Query(of_chosen(expression, NAMES)) for expression in (
+            LIMIT,
+            SPENT,
+            f"{SPENT} / on ({BY}) {LIMIT}",
+            LEFT,
+            FORECAST,
+            f"{FORECAST} / on ({BY}) {LIMIT}",
+            PER_DAY_LEFT,
+            _per_day_now(),
+            f"(time() + {full_in} * {DAY}) * 1000",
+            f"{LIMIT} * 0 + on (budget) group_left () min by (budget) ({q.once('cloudspend_budget_complete')})",
+        )],
         [
             Column("budget", "Budget", at_least=180),
             Column("currency", "Currency", width=75),
@@ -112,10 +129,28 @@ def _burn_down():
     return panel.repeat("budget").repeat_direction("h").max_per_row(2)
 
 
+def _bound(side):
+    """A bound of the forecast: of accounts in the budget's currency that have bounds and count whole, as their forecasts say, and the forecast of others."""
+    account = "provider, account, currency"
+    of_budget = _of_budget_and_account(f"{FORECAST_FAMILY}{{{SELECT}}} @ end()")
+    whole = f"(({of_budget} / on ({account}) group_left () {q.by_account_at_end('currency', q.FORECAST, q.ACCOUNT)}) > 0.999999 < 1.000001)"
+    bounds = q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", q.ACCOUNT)
+    bounded = f"({whole} * 0 + on ({account}) group_left () {bounds})"
+    forecast = _of_budget_and_account(q.selector(FORECAST_FAMILY, SELECT))
+    young = f"({q.by_account('budget', SPENT_FAMILY, SELECT)} and {q.SAME_ACCOUNT} {q.early()})"
+    return f"(sum by ({BY}) (({bounded} or {forecast})) and on (budget) {bounded} unless on (budget) {young})"
+
+
+def _of_budget_and_account(sample):
+    by = "budget, provider, account, currency"
+    return f"max by ({by}) (sum by ({by}, instance, pod) ({sample}))"
+
+
 def _against_limit():
     panel = by_currency(history(
         "Forecast against limit of $budget",
-        "Spent so far, the forecast of the whole month as it stood then, from the third day on, and the limit with the thresholds of its alerts.",
+        "Spent so far, the forecast of the whole month as it stood then, from the third day on, and the limit with the thresholds of its alerts. Shaded: the "
+        "bounds of the forecast, where accounts in the budget's currency that have some count whole.",
         [
             Query(SPENT, "spent {{currency}}"),
             Query(FORECAST, "forecast {{currency}}"),
@@ -123,8 +158,11 @@ def _against_limit():
             Query(
                 "max by (budget, severity) (cloudspend_budget_alert_threshold_ratio{budget=~\"$budget\"}) "
                 f"* on (budget) group_left (currency) {LIMIT}", "alerts as {{severity}} {{currency}}"),
+            Query(_bound("lower"), "lower {{currency}}"),
+            Query(_bound("upper"), "upper {{currency}}"),
         ],
     ))
+    shared.as_cone(panel)
     dashed = prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})
     panel.override_by_regexp("/^limit/", [prop("color", {"mode": "fixed", "fixedColor": "red"})])
     panel.override_by_regexp("/^alerts as /", [dashed, prop("color", {"mode": "fixed", "fixedColor": "orange"}), prop("custom.lineWidth", 1)])
@@ -140,12 +178,12 @@ def by_account():
         "By account",
         "What each account spends of each budget, and whether all that the budget may match is counted. Failing parts and "
         "missing exchange rates make it incomplete.",
-        [
-            Query(q.total(by, SPENT_FAMILY, SELECT)),
-            Query(q.settled(q.total(by, FORECAST_FAMILY, SELECT))),
-            Query(f"{q.total(by, SPENT_FAMILY, SELECT)} * 0 + on (budget, provider, account) group_left () "
-                  f"max by (budget, provider, account) ({q.once('cloudspend_budget_complete')})"),
-        ],
+        [Query(of_chosen(expression, NAMES)) for expression in (
+            q.total(by, SPENT_FAMILY, SELECT),
+            q.settled(q.total(by, FORECAST_FAMILY, SELECT)),
+            f"{q.total(by, SPENT_FAMILY, SELECT)} * 0 + on (budget, provider, account) group_left () "
+            f"max by (budget, provider, account) ({q.once('cloudspend_budget_complete')})",
+        )],
         [
             Column("budget", "Budget", at_least=180), Column("account", "Account"), Column("provider", "Provider", width=115),
             Column("currency", "Currency", width=75),
@@ -171,5 +209,5 @@ def build():
     ]
     return board(
         "budgets", "Budgets", "What is left of each budget, at what pace it goes, and what the month's end will bring.",
-        ["provider", "account", "currency", "budget"], lines, time_from="now/M",
+        NAMES, lines, time_from="now/M",
     )

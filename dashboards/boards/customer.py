@@ -3,8 +3,9 @@
 from . import promql as q
 from . import shared, tables
 from .board import board
+from .budgets import FORECAST_RATIO, NAMES_CUSTOMER, SPENT_RATIO
 from .licences import BOUGHT, UNUSED, seats
-from .panels import GREEN, YELLOW, Column, Query, grid
+from .panels import GREEN, YELLOW, Column, Query, bars, grid
 
 NAMES = ["provider", "account", "customer", "project", "product", "currency"]
 MONEY = q.ONE_CUSTOMERS_MONEY
@@ -20,7 +21,7 @@ def costs(title, label, heading, description):
         by,
         [Column(label, heading, at_least=180), tables.provider_column(), Column("currency", "Currency", width=75)],
         MONEY,
-        raw_extra=[Query(f"({q.spend(by, MONEY, '1d')}) - ({q.spend(by, MONEY, '1d', '7d')})")],
+        raw_extra=[Query(tables.against_week_before(by, MONEY))],
         extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
     )
 
@@ -38,14 +39,28 @@ def licences():
             Query(f"{unused} / on (product) ({bought} > 0)"),
         ],
         [
-            Column("product", "Licence", at_least=180),
-            Column("Value #A", "Bought", unit="locale", decimals=0, width=70),
+            Column("product", "Licence", at_least=150),
+            Column("Value #A", "Bought", unit="locale", decimals=0, width=65),
             Column("Value #B", "Assigned", unit="locale", decimals=0, width=75),
             Column("Value #C", "Unused", unit="locale", decimals=0, width=85, steps=(GREEN, (1, YELLOW))),
-            Column("Value #D", "Unused %", unit="percentunit", decimals=0, width=80),
+            Column("Value #D", "Unused %", unit="percentunit", decimals=0, width=75),
         ],
         sort=[("Unused", True)],
         no_value="no licences of this customer",
+    )
+
+
+def budgets_of_customer():
+    """The budgets that name the customer."""
+    return bars(
+        "Budgets of $customer",
+        "What is spent of the limit of each budget that matches this customer and no other by name, and from the third day of the month on what the forecast "
+        "makes of it. Budgets over several customers are on the dashboard Budgets.",
+        [
+            Query(f"{SPENT_RATIO} {NAMES_CUSTOMER}", "{{budget}} spent"),
+            Query(f"{FORECAST_RATIO} {NAMES_CUSTOMER}", "{{budget}} forecast"),
+        ],
+        unit="percentunit", steps=shared.USED_STEPS, maximum=1.5, no_value="no budget names this customer", long_names=True,
     )
 
 
@@ -82,15 +97,22 @@ def build():
         (8, [
             (24, costs("Products", "product", "Product", "What each product, catalog or category costs.")),
         ]),
-        (7, [(16, licences()), (8, shared.missing(MONEY))]),
+        (7, [(10, licences()), (6, budgets_of_customer()), (8, shared.missing(MONEY))]),
         (8, [(24, costs("Projects", "project", "Project", "What each project or subscription of the customer costs."))]),
         (9, [(24, shared.days("Spend by day, $currency", "product, currency", "{{product}} {{currency}}", MONEY,
                               "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
         (8, [(24, shared.month_to_date(MONEY, bounds=False))]),
+        "Discounts and commitments",
+        (8, [
+            (17, tables.costs("Costs by product", "The four costs of each product.", "account, product, currency",
+                              [Column("product", "Product", at_least=150), Column("account", "Account", width=120), Column("currency", "Currency", width=75)],
+                              MONEY)),
+            (7, tables.rows_without_cost()),
+        ]),
         "Quantities",
         (8, [(24, quantities())]),
     ]
     return board(
         "customer", "Customer", "One customer over all providers: projects, products, days and unused licences.",
-        NAMES, lines, one_customer=True, restated=MONEY,
+        NAMES, lines, one_customer=True, has_costs=True, restated=MONEY,
     )

@@ -35,7 +35,7 @@ def accounts_now():
         "Accounts now",
         "State, ages and size of each account, and how long its credential is valid. Reason: why most parts failed in the last 6 hours, of an account whose "
         "last poll failed. Last success: of a whole poll. Read: since the oldest part was read with success. Data: since the "
-        "end of the newest day or hour in the data. Attempt: since the last poll began; the next one follows after the account's interval. Withheld: parts with money "
+        "end of the newest day or hour in the data. Attempt: since the last poll began. Next poll: until the next one begins; due while it runs. Withheld: parts with money "
         "that do not report this month or the month before. Skipped: parts that are "
         "listed and never had anything to report. No cost: rows that lack a second cost, such as list cost. Growth: unusual for 24 hours after a month more than doubled between "
         "two polls. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head.",
@@ -59,15 +59,18 @@ def accounts_now():
             Query(f"time() - {_account('cloudspend_poll_last_attempt_timestamp_seconds')}"),
             Query(shared.rows_without_cost(BY)),
             Query(_account("cloudspend_unusual_growth")),
+            Query(f"{_account('cloudspend_next_poll_timestamp_seconds')} - time()"),
         ],
         [
             Column("account", "Account", width=150), Column("provider", "Provider", width=115),
             Column("Value #A", "Poll", unit="none", width=70, steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
             Column("reason", "Reason", width=110, steps=(RED,)),
-            Column("Value #B", "Last success", span=True, width=115, steps=shared.AGE_STEPS),
-            Column("Value #C", "Read", span=True, width=115, steps=shared.AGE_STEPS),
-            Column("Value #D", "Data", span=True, width=115, steps=shared.DATA_AGE_STEPS),
-            Column("Value #Q", "Attempt", span=True, width=115),
+            Column("Value #B", "Last success", span=True, width=105, steps=shared.AGE_STEPS),
+            Column("Value #C", "Read", span=True, width=95, steps=shared.AGE_STEPS),
+            Column("Value #D", "Data", span=True, width=95, steps=shared.DATA_AGE_STEPS),
+            Column("Value #Q", "Attempt", span=True, width=95),
+            Column("Value #T", "Next poll", span=True, width=95, mappings=(
+                {"type": "range", "options": {"from": None, "to": 0, "result": {"text": "due", "index": 0}}},)),
             Column("Value #E", "Parts", unit="locale", width=60),
             Column("Value #F", "Failing", unit="locale", width=65, steps=(GREEN, (1, RED))),
             Column("Value #M", "Withheld", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
@@ -75,7 +78,7 @@ def accounts_now():
             Column("Value #R", "No cost", unit="locale", width=70, steps=(GREEN, (1, YELLOW))),
             Column("Value #S", "Growth", unit="none", width=75, steps=(GREY, (1, YELLOW)), mappings=said([(0, "–", GREY), (1, "unusual", YELLOW)])),
             Column("Value #G", "Poll took", unit="s", decimals=1, width=80),
-            Column("Value #P", "95 %", unit="s", decimals=2, width=75),
+            Column("Value #P", "95 %", unit="s", decimals=2, width=85),
             Column("Value #H", "Rows", unit="locale", width=75),
             Column("Value #I", "Label sets", unit="locale", width=80),
             Column("Value #J", "Folded", unit="locale", width=65, steps=(GREEN, (1, YELLOW))),
@@ -167,7 +170,7 @@ def build():
                         "How far the previous month moved since two days after its end, as a share of it.",
                         [Query(f"{q.total('account, currency', 'cloudspend_restated_cost_previous_month', q.ACCOUNT)} / on (account, currency) "
                                f"({q.total('account, currency', q.PREVIOUS_MONTH, q.ACCOUNT)} != 0)", "{{account}} {{currency}}")],
-                        unit="percentunit", interval="6h", no_value="nothing was corrected")),
+                        unit="percentunit", interval="12h", no_value="nothing was corrected")),
         ]),
         "The process",
         (8, [

@@ -4,7 +4,7 @@ from . import promql as q
 from . import shared, tables
 from .alerts import firing
 from .board import board, link_to
-from .budgets import FORECAST_RATIO, INCOMPLETE, LIMIT_OF_ALL, SPENT_RATIO
+from .budgets import FORECAST_RATIO, INCOMPLETE, LIMIT_OF_ALL, SPENT_RATIO, of_chosen
 from .panels import GREY, GREEN, RED, YELLOW, Column, Query, bars, by_currency, grid, money_column, prop, said, share, stats, threshold_prop
 
 NAMES = ["provider", "account", "customer", "project", "product", "currency"]
@@ -12,8 +12,8 @@ NAMES = ["provider", "account", "customer", "project", "product", "currency"]
 
 def in_one_currency():
     """What the whole is, in one currency."""
-    spent = q.converted("", q.MTD, q.MONEY)
-    expected = q.in_reporting_currency("", q.expected("currency", q.MONEY))
+    spent = q.converted("", q.COST_MTD, q.MONEY)
+    expected = q.of_billed("", q.in_reporting_currency("", q.expected("currency", q.MONEY)), q.MONEY)
     early = f"on () count({q.early()})"
     last = q.converted("", q.PREVIOUS_MONTH, q.MONEY)
     of_budgets = (
@@ -24,7 +24,7 @@ def in_one_currency():
         "All in the reporting currency",
         "Spent this month, the whole month as forecast and what that is against the month before, over all currencies, converted with the exchange "
         "rates of the exporter's configuration; and what is spent of the sum of all budgets, whatever is chosen. A currency without a rate is left out: see No "
-        f"rate at the right, and Money without a rate. {shared.EARLY}",
+        f"rate at the right, and Money without a rate. {shared.OF_BILLED} {shared.EARLY}",
         [
             Query(spent, "spent {{to_currency}}"),
             Query(f"{expected} unless {early}", "forecast {{to_currency}}"),
@@ -43,7 +43,7 @@ def in_one_currency():
 def by_account():
     """Every account with its money and its age."""
     by = "provider, account, currency"
-    current = q.total(by, q.MTD, q.MONEY)
+    current = q.total(by, q.COST_MTD, q.MONEY)
     return tables.month_over_month(
         "By provider and account",
         "This month, our forecast and the month before, with the age of what is shown and the share of it that is folded into other. An account that is "
@@ -90,12 +90,13 @@ def build():
             (8, firing()),
             (8, bars(
                 "Budgets",
-                "What is spent of each budget's limit this month, and from the third day on what the forecast makes of it; the eight fullest. A name "
+                "What is spent of each budget's limit this month, and from the third day on what the forecast makes of it; the eight fullest of those that "
+                "may match what is chosen. A name "
                 "with ! is of a budget that misses something: a part that failed, or money without an exchange rate.",
                 [
-                    Query(f"topk(8, {SPENT_RATIO} unless on (budget) {INCOMPLETE})", "{{budget}} spent"),
-                    Query(f"topk(8, {SPENT_RATIO} and on (budget) {INCOMPLETE})", "! {{budget}} spent"),
-                    Query(f"topk(8, {FORECAST_RATIO})", "{{budget}} forecast"),
+                    Query(f"topk(8, {of_chosen(SPENT_RATIO, NAMES)} unless on (budget) {INCOMPLETE})", "{{budget}} spent"),
+                    Query(f"topk(8, {of_chosen(SPENT_RATIO, NAMES)} and on (budget) {INCOMPLETE})", "! {{budget}} spent"),
+                    Query(f"topk(8, {of_chosen(FORECAST_RATIO, NAMES)})", "{{budget}} forecast"),
                 ],
                 unit="percentunit", steps=shared.USED_STEPS, maximum=1.5, no_value="no budgets configured",
             )),
@@ -117,8 +118,8 @@ def build():
         (10, [
             (24, tables.month_over_month(
                 "Customers", "What each customer costs over all providers, and its share of all in that currency. A customer opens its own dashboard; the "
-                "table is a CSV by Inspect, Data.",
-                "customer, currency", [tables.customer_column(), Column("currency", "Currency", width=75)], q.MONEY, share=True,
+                "table is a CSV by Inspect, Data. By day: what each day of the time range cost.",
+                "customer, currency", [tables.customer_column(), Column("currency", "Currency", width=75)], q.MONEY, share=True, trend=True,
             )),
         ]),
         (10, [(24, products())]),
@@ -128,7 +129,7 @@ def build():
             (6, by_currency(share(
                 "Share by provider",
                 "Month to date in the reporting currency. What has no exchange rate is not in it.",
-                [Query(f"sort_desc({q.converted('provider', q.MTD, q.MONEY)} > 0)", "{{provider}} {{to_currency}}")],
+                [Query(f"sort_desc({q.converted('provider', q.COST_MTD, q.MONEY)} > 0)", "{{provider}} {{to_currency}}")],
                 no_value="no reporting currency set",
             ))),
             (6, grid(
@@ -144,7 +145,7 @@ def build():
     return board(
         "overview", "Overview",
         "What is spent this month, against what, who moved, and whether the numbers can be trusted.",
-        NAMES, lines, can_be_recorded=True,
+        NAMES, lines, has_costs=True, can_be_recorded=True,
     )
 
 

@@ -213,9 +213,14 @@ def money_column(field, heading, **more):
     return Column(field, heading, **{"unit": "locale", "decimals": 0, "width": 95, **more})
 
 
-def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None):
+# The name of the query whose series become small graphs in a table's rows.
+TREND = "T"
+
+
+def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None, trend=None):
     """A table as things are now: the queries' rows merged on their labels, then the columns that are named. With a rank,
-    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another.
+    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another. With a trend, a query over
+    time by the same labels, whose series are the field `Trend #T`.
     """
     panel = (
         _begin(table.Panel(), title, description, unit)
@@ -225,6 +230,13 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
         .no_value(no_value)
     )
     _targets(panel, queries, instant=True, as_table=True)
+    if trend:
+        target = prometheus.Dataquery().expr(trend.expr).ref_id(TREND).datasource(DATASOURCE).range().format(PromQueryFormat.TIME_SERIES)
+        panel.with_target(target).interval("1d")
+        # Of that query alone: a table of a single row would be taken for a series, too.
+        panel.with_transformation(model.DataTransformerConfig(
+            id_val="timeSeriesTable", filter_val=model.MatcherConfig(id_val="byRefId", options=f"/^(?:{TREND})$/"), options={TREND: {"timeField": "Time"}},
+        ))
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     if difference:
         name, left, right = difference
@@ -279,6 +291,11 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
             if column.cell == "gauge":
                 cell["mode"] = "basic"
             properties.append(prop("custom.cellOptions", cell))
+        if column.cell == "sparkline":
+            properties.append(prop("color", {"mode": "fixed", "fixedColor": BLUE}))
+            properties.append(prop("custom.cellOptions", {
+                "type": "sparkline", "hideValue": True, "drawStyle": "bars", "lineWidth": 0, "fillOpacity": 70, "barAlignment": 0,
+            }))
         if column.mappings:
             properties.append(prop("mappings", list(column.mappings)))
         if column.link:

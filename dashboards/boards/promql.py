@@ -9,15 +9,22 @@ import re
 
 MTD = "cloudspend_billed_cost_month_to_date"
 PREVIOUS_MONTH = "cloudspend_billed_cost_previous_month"
+# The same in the cost that the variable Cost chooses; see `_of_cost`.
+COST_MTD = "cloudspend_${cost}_cost_month_to_date"
+COST_PREVIOUS_MONTH = "cloudspend_${cost}_cost_previous_month"
+_BILLED = {COST_MTD: MTD, COST_PREVIOUS_MONTH: PREVIOUS_MONTH}
+BILLED_MONTHS, CHOSEN_MONTHS = (MTD, PREVIOUS_MONTH), (COST_MTD, COST_PREVIOUS_MONTH)
 FORECAST = "cloudspend_forecast_cost_month_end"
 ESTIMATE = "cloudspend_provider_estimate_cost_month_end"
 QUANTITY = "cloudspend_consumed_quantity_month_to_date"
 SEATS_BOUGHT = "cloudspend_license_seats"
 PERIOD_START = "cloudspend_billing_period_start_timestamp_seconds"
 PERIOD_END = "cloudspend_billing_period_end_timestamp_seconds"
-# What the recording rules have, too, under the same names with colons (rules/recording.yml), without project and replica.
-RECORDED = (MTD, PREVIOUS_MONTH, FORECAST)
-_RECORDED_PARTS = re.compile(r"(cloudspend)_(billed_cost|forecast_cost)_(\w+)")
+# What the recording rules have, too, under the same names with colons (rules/recording.yml), without project and replica; those of money also by
+# project and without product.
+RECORDED = (MTD, PREVIOUS_MONTH, FORECAST, QUANTITY)
+RECORDED_BY_PROJECT = (MTD, PREVIOUS_MONTH, FORECAST)
+_RECORDED_PARTS = re.compile(r"(cloudspend)_(billed_cost|forecast_cost|consumed_quantity)_(\w+)")
 
 ACCOUNT = 'provider=~"$provider", account=~"$account"'
 SEATS = f'{ACCOUNT}, customer=~"$customer", project=~"$project", product=~"$product"'
@@ -27,6 +34,9 @@ ONE_CUSTOMER = f'{ACCOUNT}, customer="$customer", project=~"$project", product=~
 ONE_CUSTOMERS_MONEY = f'{ONE_CUSTOMER}, currency=~"$currency"'
 
 SAME_ACCOUNT = "on (provider, account)"
+# Accounts that report the chosen cost beside billed cost, whether rows lack it or not. What they report at the end of the time range counts for all
+# of it, so that no difference is made of two costs; a day back, so that an exporter that is down changes nothing. With billed chosen it is empty.
+HAS_COST = 'max by (provider, account) (last_over_time(cloudspend_missing_cost_rows{cost="$cost"}[1d] @ end()))'
 # A run rate of one or two days says little; the exporter's forecast is meant to be read from the third day on.
 SETTLED = 3 * 86400
 
@@ -35,6 +45,21 @@ def recordable(metric):
     """The name of a family as the variable Source has it: the exporter's, or that of the recording rules."""
     _, measure, window = _RECORDED_PARTS.match(metric).groups()
     return f"cloudspend${{source}}{measure}${{source}}{window}"
+
+
+def recorded_by_project(metric):
+    """The name of the record of a family by project."""
+    _, measure, window = _RECORDED_PARTS.match(metric).groups()
+    return f"cloudspend:{measure}:project_{window}"
+
+
+def recordable_by_project(expression):
+    """An expression whose families the variable Source chooses by project: of the two names that each selector allows, the variable leaves one."""
+    for metric in RECORDED_BY_PROJECT:
+        _, measure, window = _RECORDED_PARTS.match(metric).groups()
+        names = f'{metric}|{recorded_by_project(metric)}", __name__=~"cloudspend${{source}}{measure}${{source}}(?:project_)?{window}'
+        expression = re.sub(rf"\b{metric}\{{", lambda _, names=names: f'{{__name__=~"{names}", ', expression)
+    return expression
 
 
 def selector(metric, select=""):
@@ -70,14 +95,30 @@ def _of_replicas(by, sample):
     return f"max by ({keys}) (sum by ({keys}, instance, pod) ({sample}))"
 
 
+def _of_cost(metric, shown):
+    """What `shown` makes of a family; where the variable Cost chooses the cost, that cost of accounts that report it, and billed cost of the others.
+
+    For billed the variable has a value that names no family, so that nothing is added up twice.
+    """
+    if metric not in _BILLED:
+        return shown(metric)
+    return f"(({shown(_BILLED[metric])} unless {SAME_ACCOUNT} {HAS_COST}) or {shown(metric)})"
+
+
 def by_account(by, metric, select="", offset=""):
     """The sum by some labels within each account, whatever the number of replicas."""
-    return _of_replicas(by, _sample(metric, select, offset))
+    return _of_cost(metric, lambda one: _of_replicas(by, _sample(one, select, offset)))
 
 
 def by_account_at_end(by, metric, select):
     """The same at the end of the time range, at every step of a graph."""
-    return _of_replicas(by, f"{selector(metric, select)} @ end()")
+    return _of_cost(metric, lambda one: _of_replicas(by, f"{selector(one, select)} @ end()"))
+
+
+def of_billed(by, expression, select):
+    """A forecast, or what is made of one, where all of its money is billed cost: another cost has no forecast."""
+    others = f"count by ({by}) ({selector(COST_MTD, select)})" if by else f"count({selector(COST_MTD, select)})"
+    return f"({expression} unless on ({by}) {others})"
 
 
 def added(by, expression):
@@ -103,15 +144,16 @@ def _offset(hours):
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _spent(by, select, new, old):
-    """What was spent between two times, of which `new` and `old` make the sample of a plain selector.
+def _spent(by, months, new, old):
+    """What was spent between two times, of which `new` and `old` give a family by some labels and by account; `months` are the families of month to
+    date and of the month before.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
     value, which is then the previous month, less what it had. Accounts that show no values at one end of the window say nothing.
     """
-    shown, before = (_of_replicas(by, at(selector(MTD, select))) for at in (new, old))
-    finished = _of_replicas(by, new(selector(PREVIOUS_MONTH, select)))
-    start = [f"max by (provider, account) ({at(PERIOD_START)})" for at in (new, old)]
+    shown, before = (_of_cost(months[0], lambda one, at=at: at(by, one)) for at in (new, old))
+    finished = _of_cost(months[1], lambda one: new(by, one))
+    start = [at("", PERIOD_START) for at in (new, old)]
     return (
         f"sum by ({by}) ("
         f'label_replace({shown} and {SAME_ACCOUNT} {before}, "part", "new", "", "")'
@@ -120,25 +162,41 @@ def _spent(by, select, new, old):
     )
 
 
-def spend(by, select, window, ago="0h"):
+def _at(select, sampled):
+    """What gives a family as sampled at some time: the billing month's start by account, or sums by some labels."""
+    def shown(by, metric):
+        if metric == PERIOD_START:
+            return f"max by (provider, account) ({sampled(metric)})"
+        return _of_replicas(by, sampled(selector(metric, select)))
+    return shown
+
+
+def spend(by, select, window, ago="0h", months=BILLED_MONTHS):
     """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`."""
-    new, old = _offset(_hours(ago)), _offset(_hours(ago) + _hours(window))
-    return _spent(by, select, lambda plain: _sampled(plain, new), lambda plain: _sampled(plain, old))
+    new, old = (_offset(hours) for hours in (_hours(ago), _hours(ago) + _hours(window)))
+    return _spent(by, months, _at(select, lambda plain: _sampled(plain, new)), _at(select, lambda plain: _sampled(plain, old)))
 
 
 def spend_of_day(by, select):
     """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day, or up to now.
 
     Backfilled history counts a day whole from its first instant on, and a time zone moves the day's borders. Late in the day is
-    within that day in both, from UTC-5 to UTC+18. The last value of the day up to then is taken, so that today's column is there
-    in the morning.
+    within that day in both, from UTC-5 to UTC+18. The last value of six hours is taken: more would read three times as many samples for those rare
+    days on which an exporter was down for so long. Today, whose 18:00 is still to come, has the newest value, so that its column is there in the morning;
+    that is read once, and from behind the end, since Grafana lets the range end at the last step, today's midnight.
     """
-    return _spent(by, select, lambda plain: f"last_over_time({plain}[17h] offset -18h)", lambda plain: f"last_over_time({plain}[17h] offset 6h)")
+    by_then = _at(select, lambda plain: f"last_over_time({plain}[6h] offset -18h)")
+    now = _at(select, lambda plain: f"last_over_time({plain}[24h] @ end() offset -18h)")
+    is_today = f"on () (vector(time() + {18 * 3600}) > max_over_time(vector(time())[1s:1s] @ end()))"
+    return _spent(
+        by, CHOSEN_MONTHS, lambda *what: f"({by_then(*what)} or ({now(*what)} and {is_today}))",
+        _at(select, lambda plain: f"last_over_time({plain}[6h] offset 6h)"),
+    )
 
 
 def largest(by, select, most):
     """The label sets with the most money at the end of the time range, the same at every step of a graph."""
-    return f"topk by (currency) ({most}, {added(by, by_account_at_end(by, MTD, select))})"
+    return f"topk by (currency) ({most}, {added(by, by_account_at_end(by, COST_MTD, select))})"
 
 
 def age_of_month():
@@ -171,9 +229,9 @@ def same_day_last_month(by, select):
     """Month to date on the same day of the month before (UTC); all of that month where it was shorter."""
     length = "days_in_month(time() - 86400 * day_of_month())"
     days = " or ".join(
-        f"({total(by, MTD, select, f'{days}d')} and on () ({length} == {days} and day_of_month() <= {days}))" for days in (28, 29, 30, 31)
+        f"({total(by, COST_MTD, select, f'{days}d')} and on () ({length} == {days} and day_of_month() <= {days}))" for days in (28, 29, 30, 31)
     )
-    return f"({days} or ({total(by, PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
+    return f"({days} or ({total(by, COST_PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
 
 
 def rates():

@@ -23,7 +23,7 @@ def one_unit(select):
 
 def unit_cost(money, amounts):
     """What one unit of a product costs this month."""
-    return f"{q.total(f'{PRODUCT}, currency', q.MTD, money)} / on ({PRODUCT}) group_left (unit) {one_unit(amounts)}"
+    return f"{q.total(f'{PRODUCT}, currency', q.COST_MTD, money)} / on ({PRODUCT}) group_left (unit) {one_unit(amounts)}"
 
 
 def unit_cost_of_dearest(most):
@@ -32,7 +32,7 @@ def unit_cost_of_dearest(most):
     Which they are is found first, once, at the end of the time range, so that a line does not come and go as products overtake each other.
     """
     product = f"{PRODUCT}, currency"
-    money = q.by_account_at_end(product, q.MTD, q.MONEY)
+    money = q.by_account_at_end(product, q.COST_MTD, q.MONEY)
     measured = q.by_account_at_end(f"{PRODUCT}, unit", q.QUANTITY, q.SEATS)
     dearest = f"topk({most}, {money} and on ({PRODUCT}) {measured})"
     return by_currency(history(
@@ -68,7 +68,7 @@ def forecasts_over_time():
 
 
 def projects():
-    """What projects cost; the recorded sums have none."""
+    """What projects cost; the recorded sums by project have no product."""
     by = "account, project, currency"
     return tables.month_over_month(
         "Projects",
@@ -76,7 +76,7 @@ def projects():
         by,
         [Column("project", "Project", at_least=180), Column("account", "Account", width=130), Column("currency", "Currency", width=75)],
         q.MONEY,
-        raw_extra=[Query(f"({q.spend(by, q.MONEY, '1d')}) - ({q.spend(by, q.MONEY, '1d', '7d')})")],
+        raw_extra=[Query(tables.against_week_before(by, q.MONEY))],
         extra_columns=[Column("Value #G", "24 h", unit="locale", decimals=0, width=80, steps=shared.MOVE_STEPS)],
     )
 
@@ -84,7 +84,7 @@ def projects():
 def products():
     """What products cost, and what a unit of them does."""
     product = f"{PRODUCT}, currency"
-    current = q.total(product, q.MTD, q.MONEY)
+    current = q.total(product, q.COST_MTD, q.MONEY)
     named = f'topk by ({PRODUCT}) (1, max by ({PRODUCT}, description) (cloudspend_product_info{{{q.ACCOUNT}, product=~"$product", description!=""}}))'
     return grid(
         "Products and unit cost",
@@ -94,7 +94,7 @@ def products():
             Query(current),
             Query(f"{current} * 0 + on ({PRODUCT}) group_left (unit) {one_unit(q.SEATS)}"),
             Query(unit_cost(q.MONEY, q.SEATS)),
-            Query(q.total(product, q.PREVIOUS_MONTH, q.MONEY)),
+            Query(q.total(product, q.COST_PREVIOUS_MONTH, q.MONEY)),
             Query(f"{current} * 0 + on ({PRODUCT}) group_left (description) ({named})"),
         ],
         [
@@ -111,16 +111,32 @@ def products():
 
 
 def discount():
-    """What discounts take off the list cost."""
+    """What discounts take off the list cost, and what commitments make of the billed cost."""
     by = "account, currency"
-    listed = q.by_account(by, LIST, q.MONEY)
-    billed = q.added(by, f"({q.by_account(by, q.MTD, q.MONEY)} and on (provider, account, currency) {listed})")
     return stats(
-        "Discount on list cost",
-        "What the billed cost of this month is below the cost before discounts, where an account reports both.",
-        [Query(f"1 - {billed} / on ({by}) ({q.added(by, listed)} > 0)", "{{account}} {{currency}}")],
-        unit="percentunit", decimals=1, lines=True, no_value="no list cost",
+        "Discount and commitments",
+        "Discount: how far what is paid this month, effective cost or else billed cost, is below the list cost. Commitments: how far effective cost is above "
+        "(+) or below (-) billed cost. Of accounts that report both; in money under Discounts and commitments.",
+        [
+            Query(tables.discount_ratio(by, q.MONEY), "discount {{account}} {{currency}}"),
+            Query(tables.commitment_ratio(by, q.MONEY), "commitments {{account}} {{currency}}"),
+        ],
+        unit="percentunit", decimals=1, lines=True, no_value="no list or effective cost",
     )
+
+
+def discounts_and_commitments():
+    """The four costs by account, customer and product."""
+    account, customer = Column("account", "Account", at_least=120), Column("customer", "Customer", at_least=150)
+    currency, product = Column("currency", "Currency", width=75), Column("product", "Product", at_least=150)
+    return [
+        (7, [
+            (17, tables.costs("Costs by account", "The four costs of each account.", "provider, account, currency", [account, currency], q.MONEY, with_rows=True)),
+            (7, tables.rows_without_cost()),
+        ]),
+        (8, [(24, tables.costs("Costs by customer", "The four costs of each customer.", "account, customer, currency", [customer, account, currency], q.MONEY))]),
+        (8, [(24, tables.costs("Costs by product", "The four costs of each product.", "account, product, currency", [product, account, currency], q.MONEY))]),
+    ]
 
 
 def list_and_billed():
@@ -194,6 +210,8 @@ def build():
         (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,
                               "What each product cost on each day, the eight largest apart.", largest=8))]),
         (9, [(24, unit_cost_of_dearest(8))]),
+        "Discounts and commitments",
+        *discounts_and_commitments(),
         "Quantities",
         (9, [
             (12, quantities()),
@@ -211,5 +229,5 @@ def build():
     ]
     return board(
         "provider", "Provider", "A provider from close by: projects, products, quantities and unit cost.", NAMES, lines,
-        can_be_recorded=True, always_raw=("Projects",), restated=q.MONEY,
+        has_costs=True, can_be_recorded=True, recorded_by_project=("Projects",), restated=q.MONEY,
     )

@@ -20,6 +20,7 @@ DATA = "cloudspend_data_timestamp_seconds"
 FOLDED = "cloudspend_folded_cost_ratio"
 WITHHELD = "cloudspend_withheld_parts"
 MISSING_COST = "cloudspend_missing_cost_rows"
+OF_BILLED = "Of billed cost: where another cost is chosen and shown, there is no forecast."
 EARLY = (
     "In the first three days of a billing month a run rate says little: until then the provider's estimate stands here, or the month before where "
     "there is none."
@@ -96,9 +97,9 @@ def spent_this_month(select):
     """Month to date by currency."""
     return by_currency(stats(
         "Spent this month",
-        "Billed cost of the current billing month so far, the current day included, by currency, the one that is worth most first. A billing month "
+        "The chosen cost of the current billing month so far, the current day included, by currency, the one that is worth most first. A billing month "
         "turns at midnight in the account's time zone.",
-        [Query(q.ranked(q.total("currency", q.MTD, select)), "{{currency}}")],
+        [Query(q.ranked(q.total("currency", q.COST_MTD, select)), "{{currency}}")],
         lines=True, no_value="no money here",
     ))
 
@@ -110,12 +111,12 @@ def _early_in_grey(panel):
 
 def whole_month(select):
     """The expected month by currency, grey while it is an early estimate."""
-    expected, is_early = q.expected("currency", select), q.is_early("currency", select)
+    expected, is_early = q.of_billed("currency", q.expected("currency", select), select), q.is_early("currency", select)
     return _early_in_grey(by_currency(stats(
         "Whole month, forecast",
         "The exporter's own forecast of the whole billing month, by currency: what is closed, plus the daily rate times the days "
         "that remain. One-time and recurring charges are counted and not extrapolated; what is paid in advance has no forecast. "
-        f"{EARLY}",
+        f"{OF_BILLED} {EARLY}",
         [
             Query(q.ranked(f"({expected} unless on (currency) {is_early})"), "{{currency}}"),
             Query(q.ranked(f"({expected} and on (currency) {is_early})"), "early estimate {{currency}}"),
@@ -128,8 +129,8 @@ def last_month(select):
     """The previous month by currency."""
     return by_currency(stats(
         "Last month",
-        "Billed cost of the billing month before, by currency. It follows the provider's later corrections.",
-        [Query(q.ranked(q.total("currency", q.PREVIOUS_MONTH, select)), "{{currency}}")],
+        "The chosen cost of the billing month before, by currency. It follows the provider's later corrections.",
+        [Query(q.ranked(q.total("currency", q.COST_PREVIOUS_MONTH, select)), "{{currency}}")],
         lines=True, no_value="no money here",
     ))
 
@@ -139,8 +140,8 @@ def against_last_month(select):
     panel = stats(
         "Forecast against last month",
         "How much more (+) or less (-) the whole month is forecast to cost than the billing month before, by currency; from the third day of the "
-        "billing month on.",
-        [Query(f"sort_desc({forecast_over_last_month('currency', select)})", "{{currency}}")],
+        f"billing month on. {OF_BILLED}",
+        [Query(f"sort_desc({q.of_billed('currency', forecast_over_last_month('currency', select), select)})", "{{currency}}")],
         unit="percentunit",
         steps=CHANGE_STEPS,
         decimals=1,
@@ -163,19 +164,20 @@ def month_to_date(select, bounds=True):
     """
     # The bounds are an account's: they have no customer, project or product, so that they are gone where one is chosen.
     lower, upper = (
-        q.added("currency", q.settled(q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select)))
+        q.of_billed("currency", q.added("currency", q.settled(q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select))), select)
         for side in ("lower", "upper")
     )
     cone = [Query(lower, "lower {{currency}}"), Query(upper, "upper {{currency}}")] if bounds else []
     of_cone = " Shaded: the bounds of the forecast, of accounts that have some and where no customer, project or product is chosen." if bounds else ""
+    forecast = q.added("currency", q.settled(q.by_account("currency", q.FORECAST, select)))
     panel = by_currency(history(
         "Month to date, $currency",
         "A saw tooth by nature: it starts at 0 when a billing month turns. The current month, its forecast from the third day on (dotted), and the "
-        f"month before at its full height (dashed).{of_cone}",
+        f"month before at its full height (dashed).{of_cone} {OF_BILLED}",
         [
-            Query(q.total("currency", q.MTD, select), "spent {{currency}}"),
-            Query(q.added("currency", q.settled(q.by_account("currency", q.FORECAST, select))), "forecast {{currency}}"),
-            Query(q.total("currency", q.PREVIOUS_MONTH, select), "last month {{currency}}"),
+            Query(q.total("currency", q.COST_MTD, select), "spent {{currency}}"),
+            Query(q.of_billed("currency", forecast, select), "forecast {{currency}}"),
+            Query(q.total("currency", q.COST_PREVIOUS_MONTH, select), "last month {{currency}}"),
             *cone,
         ],
         interval="6h",
@@ -185,15 +187,23 @@ def month_to_date(select, bounds=True):
     panel.override_by_regexp("/^forecast /", [
         colour("purple"), prop("custom.lineStyle", {"fill": "dash", "dash": [2, 4]}),
     ])
-    panel.override_by_regexp("/^(lower|upper) /", [
-        colour("purple"), prop("custom.lineWidth", 0), prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}),
-    ])
-    for code in CURRENCIES if bounds else []:
-        panel.override_by_name(f"upper {code}", [prop("custom.fillBelowTo", f"lower {code}"), prop("custom.fillOpacity", 12)])
+    if bounds:
+        as_cone(panel)
     panel.override_by_regexp("/^last month /", [
         colour("text"), prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]}), prop("custom.lineWidth", 1),
     ])
     return panel.repeat("currency").repeat_direction("h").max_per_row(3)
+
+
+def as_cone(panel):
+    """Shades what lies between the series called lower and upper of a currency."""
+    panel.override_by_regexp("/^(lower|upper) /", [
+        prop("color", {"mode": "fixed", "fixedColor": "purple"}), prop("custom.lineWidth", 0),
+        prop("custom.hideFrom", {"legend": True, "tooltip": False, "viz": False}),
+    ])
+    for code in CURRENCIES:
+        panel.override_by_name(f"upper {code}", [prop("custom.fillBelowTo", f"lower {code}"), prop("custom.fillOpacity", 12)])
+    return panel
 
 
 def days(title, by, legend, select, description, largest=None):

@@ -16,6 +16,7 @@ use crate::support::{
 };
 
 mod alerts;
+mod costs;
 mod queries;
 mod withheld;
 
@@ -130,6 +131,22 @@ fn variables(path: &Path) -> Vec<(String, String)> {
             )
         })
         .collect()
+}
+
+/// What the variable Cost has for billed cost: a name that no family has.
+const BILLED: &str = "billed_only";
+
+/// An expression with all values of every variable chosen, a cost, and one customer where one must be.
+fn chosen(expression: &str, customer: &str, cost: &str) -> String {
+    let quoted = customer.replace('\\', r"\\").replace('"', r#"\""#);
+    let expression = expression
+        .replace("customer=\"$customer\"", &format!("customer=\"{quoted}\""))
+        .replace("cost=\"$cost\"", &format!("cost=\"{cost}\""))
+        .replace("${cost}", cost)
+        .replace("$__rate_interval", "5m")
+        .replace("${source}", "_");
+    let variable = Regex::new(r#"=~"\$\w+\|?""#).unwrap();
+    variable.replace_all(&expression, "=~\".*\"").into_owned()
 }
 
 #[tokio::test]

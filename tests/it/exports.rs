@@ -20,7 +20,9 @@ mod duckdb;
 mod faults;
 mod fixture;
 mod gcs;
+mod months;
 mod moto;
+mod ways;
 
 /// The configuration of one account over the exports in a store, with all costs. The secrets are in the folder.
 fn account_over(folder: &Folder, endpoint: &str) -> String {

@@ -1,7 +1,7 @@
 //! Everything that can go wrong between an API and a number: servers that misbehave, a killed process, load, secrets
 //! that are echoed; and what is served then.
 
-mod account;
+pub(crate) mod account;
 mod apis;
 mod authorities;
 mod bodies;
@@ -13,7 +13,7 @@ mod month_end;
 mod pacing;
 mod restart;
 mod secrets;
-mod server;
+pub(crate) mod server;
 mod soak;
 mod statuses;
 mod timeouts;

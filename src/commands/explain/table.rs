@@ -9,7 +9,7 @@ use crate::{
         },
         table::{BOLD, GREEN, Paint, RED, TableCell, YELLOW, number, write_table},
     },
-    telemetry::terminal::escape,
+    telemetry::{plural::counted, terminal::escape},
 };
 
 /// At most this many of a kind are listed, further ones are counted. JSON lists all.
@@ -182,12 +182,12 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
             .into_iter()
             .map(|line| ("incomplete", YELLOW, line)),
     );
-    for (basis, rows) in &account.missing_cost_rows {
-        if *rows > 0 {
-            let line = format!("{rows} rows have no {basis} cost and are left out of it");
-            details.push(("incomplete", YELLOW, line));
-        }
-    }
+    let missing = account.missing_cost_rows.iter();
+    details.extend(
+        missing
+            .filter(|(_, rows)| **rows > 0)
+            .map(|(basis, rows)| ("incomplete", YELLOW, left_out(basis, *rows))),
+    );
     details.extend(some(&account.unusual_growth, "growth", |grown| {
         let (from, to) = (number(grown.from), number(grown.to));
         let (month, currency) = (&grown.month, escape(&grown.currency));
@@ -225,6 +225,17 @@ fn write_details(text: &mut String, account: &AccountReport, paint: Paint) {
     }
 }
 
+/// Rows without a cost basis, in a sentence.
+fn left_out(basis: &str, rows: u64) -> String {
+    let (have, are) = if rows == 1 {
+        ("has", "is")
+    } else {
+        ("have", "are")
+    };
+    let rows = counted(rows, "row");
+    format!("{rows} {have} no {basis} cost and {are} left out of it")
+}
+
 /// How to compare a month of an account that has something doubtful.
 fn compare(account: &AccountReport) -> Option<String> {
     let is_doubtful = !account.remarks.is_empty() || !account.withheld.is_empty();
@@ -254,11 +265,12 @@ fn described(source: &Source) -> Vec<(&'static str, &'static str, String)> {
         if let Some(execution) = &source.execution {
             let _ = write!(line, ", execution {}", escape(execution));
         }
-        let _ = write!(line, ", delivered {delivered:.0}, {} files", source.files);
+        let files = counted(source.files, "file");
+        let _ = write!(line, ", delivered {delivered:.0}, {files}");
         if let Some(rows) = source.rows {
-            let _ = write!(line, ", {rows} rows");
+            let _ = write!(line, ", {}", counted(rows, "row"));
         }
-        let _ = write!(line, ", {} bytes", source.bytes);
+        let _ = write!(line, ", {}", counted(source.bytes, "byte"));
     } else {
         line.push_str(": nothing was delivered yet");
     }

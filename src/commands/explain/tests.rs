@@ -122,7 +122,7 @@ async fn withheld_month_is_named_and_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn source_of_each_month_is_listed() {
-    let measures = [(Measure::BilledCost, Granularity::Month)];
+    let measures = [Measure::BilledCost, Measure::ListCost].map(|one| (one, Granularity::Month));
     let provider = Scripted::new(&measures, MonthFetch::Both);
     provider.returns("account", vec![cost(month("2025-03"), "ACME", 5.0)]);
     provider.says(|poll, _, sink| {
@@ -136,6 +136,16 @@ async fn source_of_each_month_is_listed() {
             ignored: vec!["3 files that the manifest does not name".to_owned()],
         };
         sink.source(poll.current, delivered);
+        let small = MonthSource {
+            name: "s3://billing/exports/small".to_owned(),
+            delivered: Some(at("2025-03-10T06:00:00Z")),
+            files: 1,
+            bytes: 1,
+            rows: Some(1),
+            ..MonthSource::default()
+        };
+        sink.source(poll.current, small);
+        sink.missing(poll.current, Measure::ListCost, 1);
         let nothing = MonthSource {
             name: "s3://billing/exports/exp".to_owned(),
             ..MonthSource::default()
@@ -149,6 +159,8 @@ async fn source_of_each_month_is_listed() {
         "  source       2025-02 from s3://billing/exports/exp: nothing was delivered yet\n",
         "  source       2025-03 from s3://billing/exports/exp, execution run-1\\u{1b}, delivered 2025-03-10T06:00:00Z, 2 files, 7 rows, 1234 bytes\n",
         "  ignored      2025-03: 3 files that the manifest does not name\n",
+        "  source       2025-03 from s3://billing/exports/small, delivered 2025-03-10T06:00:00Z, 1 file, 1 row, 1 byte\n",
+        "  incomplete   1 row has no list cost and is left out of it\n",
     ] {
         assert!(text.contains(line), "{line}{text}");
     }

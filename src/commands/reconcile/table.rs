@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::report::{AccountReport, CheckReport, Outcome, Reconciliation, Share};
 use crate::{
     commands::table::{BOLD, GREEN, Paint, RED, TableCell, YELLOW, number, write_table},
-    telemetry::terminal::escape,
+    telemetry::{plural::counted, terminal::escape},
 };
 
 /// At most this many customers and products are listed, the rest is added up. JSON lists all.
@@ -55,14 +55,6 @@ impl Reconciliation {
             RED,
             &format!("Of all comparisons {differing} differ, {failed} failed, {agreeing} agree."),
         )
-    }
-}
-
-/// A count with its noun.
-fn counted(count: u64, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
     }
 }
 

@@ -1,5 +1,10 @@
 //! Months that agree, differ, are withheld or fail; wrong usage.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
 use super::*;
 use crate::{
     charge::Measure,
@@ -108,6 +113,26 @@ async fn month_is_shown_by_currency_customer_and_product() {
     assert!(!found.agrees);
     insta::assert_snapshot!(found.text(false));
     insta::assert_snapshot!("json", found.json());
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_source_is_waited_for() {
+    static REQUESTS: AtomicUsize = AtomicUsize::new(0);
+    let pause = Duration::from_mins(10);
+    let checks: [(&str, ScriptedCheck); 1] = [("a", || {
+        if REQUESTS.fetch_add(1, Ordering::SeqCst) < 2 {
+            let error = ProviderError::new(Reason::RateLimited, "HTTP 429");
+            return Err(error.with_retry_after(Some(Duration::from_mins(10))));
+        }
+        same()
+    })];
+    let begun = at("2025-03-10T12:00:00Z");
+    let clock = Clock::starting_at(begun);
+    let found = reconciled(scripted(&checks), &options()).await;
+    assert!(found.agrees, "{}", found.text(false));
+    assert_eq!(REQUESTS.load(Ordering::SeqCst), 3);
+    let waited = clock.now().duration_since(begun).unsigned_abs();
+    assert!(waited >= 2 * pause, "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,84 @@
 //! The six providers: all errors of a section are reported together, each with its key and what is allowed.
 
 use super::*;
+use crate::account::Account;
+
+/// Loads accounts of the real providers.
+fn accounts(text: &str) -> Vec<Account> {
+    let (config, reported, _) = load_over(text, &[], None, ProviderName::entry);
+    config
+        .unwrap_or_else(|| panic!("{text}{reported:#?}"))
+        .accounts
+}
+
+#[test]
+fn restatement_is_longer_where_final_data_is_late() {
+    let text = |poll: &str, more: &str| {
+        format!(
+            "{poll}
+accounts:
+  a-otc: {{provider: otc, base_url: https://api.example.com, api_key_env: KEY{more}}}
+  b-operator: {{provider: activeplatform, base_url: https://api.example.com, api_token_env: KEY, subscriptions: [1], currency: USD{more}}}
+  c-exports: {{provider: focus, location: file:///srv/costs, layout: files{more}}}
+"
+        )
+    };
+    let days = |text: &str| -> Vec<u64> {
+        let accounts = accounts(text);
+        let hours = accounts
+            .iter()
+            .map(|account| account.poll.restatement.as_secs() / 3600);
+        hours.map(|hours| hours / 24).collect()
+    };
+    for (poll, more, want) in [
+        ("", "", [10, 20, 20]),
+        // What is written for all accounts is meant for all of them.
+        ("poll: {restatement: 5d}", "", [5, 5, 5]),
+        (
+            "poll: {restatement: 5d}",
+            ", restatement: 25d",
+            [25, 25, 25],
+        ),
+    ] {
+        assert_eq!(days(&text(poll, more)), want, "{poll} {more}");
+    }
+}
+
+#[test]
+fn state_of_exports_survives_another_way_to_fetch_them() {
+    let of = |keys: &str| {
+        let keys = keys.replace("; ", "\n    ");
+        let text = format!("accounts:\n  aws:\n    provider: focus\n    {keys}\n");
+        accounts(&text)[0].fingerprint()
+    };
+    let bucket = "location: s3://billing/exports; layout: aws";
+    let keys = "access_key_id_env: ID; secret_access_key_env: KEY";
+    let before = of(&format!("{bucket}; region: eu-central-1; {keys}"));
+    for same in [
+        format!("{bucket}; region: us-east-1; {keys}"),
+        format!("{bucket}; region: eu-central-1; credentials: keys; {keys}"),
+        format!("{bucket}; region: eu-central-1; credentials: ambient"),
+        format!("{bucket}; region: eu-central-1; credentials: anonymous"),
+        format!(
+            "{bucket}; region: eu-central-1; access_key_id_env: ID2; secret_access_key_env: KEY2; session_token_env: TOKEN"
+        ),
+        format!(
+            "{bucket}; region: eu-central-1; {keys}; interval: 3h; restatement: 30d; requests_per_second: 5; concurrency: 1; timeout: 5m"
+        ),
+        format!("{bucket}; region: eu-central-1; {keys}; provider_label: cloud"),
+    ] {
+        assert_eq!(of(&same), before, "{same}");
+    }
+    for other in [
+        format!("location: s3://billing/other; layout: aws; region: eu-central-1; {keys}"),
+        format!("location: s3://billing/exports; layout: files; region: eu-central-1; {keys}"),
+        format!("{bucket}; region: eu-central-1; {keys}; costs: [billed]"),
+        format!("{bucket}; region: eu-central-1; {keys}; exclude_charge_categories: [Tax]"),
+        format!("{bucket}; region: eu-central-1; {keys}; filters: {{region_id: x}}"),
+    ] {
+        assert_ne!(of(&other), before, "{other}");
+    }
+}
 
 /// Accounts with as many errors as fit in.
 const ACCOUNTS: [&str; 8] = [

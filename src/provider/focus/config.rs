@@ -30,7 +30,7 @@ pub struct Config {
     region: Option<String>,
     /// Base URL of a store other than AWS that speaks the S3 protocol, or of an emulator of az and gs. Plain http only on loopback.
     endpoint: Option<String>,
-    /// How requests are authorised: `keys`, `ambient` (what the environment offers: web identity, container or instance role), or `anonymous`. Default: keys.
+    /// How requests are authorised: `keys`, `ambient` (what the environment offers: web identity, container or instance role, metadata server), or `anonymous`. Default: keys.
     credentials: Option<Credentials>,
     /// File with the id of the access key. With `credentials: keys` exactly one of `access_key_id_file` and `access_key_id_env` is required.
     access_key_id_file: Option<PathBuf>,

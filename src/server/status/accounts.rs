@@ -152,7 +152,8 @@ pub(super) fn account(
                 }
                 @for (measure, rows) in &summary.missing {
                     @if let (Some(basis), true) = (measure.cost_basis(), *rows > 0) {
-                        p.small { strong { "Incomplete: " } (whole_number(*rows as f64)) " rows have no " (basis) " cost and are left out of it." }
+                        @let (have, are) = if *rows == 1 { (" row has no ", "is") } else { (" rows have no ", "are") };
+                        p.small { strong { "Incomplete: " } (whole_number(*rows as f64)) (have) (basis) " cost and " (are) " left out of it." }
                     }
                 }
                 @if with_failures { (failures(&summary.failures, summary.failing_parts)) }

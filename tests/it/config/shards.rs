@@ -47,6 +47,8 @@ impl Shown {
                     sample.name.starts_with("process_") || sample.name.contains("_last_reload_");
                 let place = match sample.label("account") {
                     _ if of_process => continue,
+                    // Its account is what a budget matches.
+                    _ if sample.name == "cloudspend_budget_match_info" => &mut shown.of_all,
                     "" => &mut shown.of_all,
                     _ => &mut shown.of_accounts,
                 };

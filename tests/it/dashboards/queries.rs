@@ -12,7 +12,9 @@ use regex::Regex;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Query, alerts::record, files, list, queries, rules, stem, text, variables, yaml};
+use super::{
+    BILLED, Query, alerts::record, chosen, files, list, queries, rules, stem, text, variables, yaml,
+};
 use crate::support::{
     AccountFilter, Folder, History, ManualClock, config_yaml, repository,
     tools::{Server, load},
@@ -151,13 +153,16 @@ impl Seen {
         text(&data["result"][0]["metric"][label]).to_owned()
     }
 
-    /// One who consumes, one with licences, one with money alone: together they fill the page of a customer.
+    /// One who consumes, one with licences, one with money alone, one with effective cost, one with a budget: together
+    /// they fill the page of a customer.
     async fn customers(&self) -> Vec<String> {
         let mut customers = Vec::new();
         for query in [
             "topk(1, cloudspend_consumed_quantity_month_to_date{provider=\"otc\"})",
             "topk(1, cloudspend_license_available_seats)",
             "topk(1, cloudspend_forecast_cost_month_end)",
+            "topk(1, cloudspend_effective_cost_month_to_date)",
+            "topk(1, cloudspend_budget_match_info{customer!=\"\"})",
         ] {
             customers.push(self.one(query, "customer").await);
         }
@@ -178,7 +183,7 @@ impl Seen {
 
     /// What a panel's query answers over the last three days, or now.
     async fn answers(&self, query: &Query, customer: &str) -> Result<Answer, String> {
-        let expression = chosen(&query.expression, customer);
+        let expression = chosen(&query.expression, customer, BILLED);
         if query.instant {
             return self.instant(&expression).await;
         }
@@ -227,17 +232,6 @@ fn answer(data: &Value) -> Answer {
         .collect()
 }
 
-/// An expression with all values of every variable chosen, and one customer where one must be.
-fn chosen(expression: &str, customer: &str) -> String {
-    let quoted = customer.replace('\\', r"\\").replace('"', r#"\""#);
-    let expression = expression
-        .replace("customer=\"$customer\"", &format!("customer=\"{quoted}\""))
-        .replace("$__rate_interval", "5m")
-        .replace("${source}", "_");
-    let variable = Regex::new(r#"=~"\$\w+""#).unwrap();
-    variable.replace_all(&expression, "=~\".*\"").into_owned()
-}
-
 /// Where a query stands; without its name, the whole panel.
 type Place = (String, String, Option<String>);
 
@@ -267,7 +261,7 @@ async fn every_query_returns_data() {
         let customers = seen.customers().await;
         for path in files("dashboards", ".json") {
             for (name, query) in variables(&path) {
-                let values = seen.values(&chosen(&query, &customers[0])).await;
+                let values = seen.values(&chosen(&query, &customers[0], BILLED)).await;
                 if !values.as_ref().is_ok_and(|values| !values.is_empty()) {
                     let board = stem(&path);
                     faults.push(format!("{moment}, {board}, variable {name}: {values:?}"));

@@ -307,7 +307,11 @@ async fn backfill_commands_work() {
         .find(|panel| panel["title"] == "Month to date, $currency")
         .unwrap();
     let query = panel["targets"][0]["expr"].as_str().unwrap();
-    let query = query.replace("$currency", "EUR").replace("${source}", "_");
+    let query = query
+        .replace("$currency", "EUR")
+        .replace("${source}", "_")
+        .replace("${cost}", "billed_only")
+        .replace("\"$cost\"", "\"billed_only\"");
     let variable = Regex::new(r#"=~"\$\w+""#).unwrap();
     let query = variable.replace_all(&query, "=~\".*\"");
     let midnight = Clock::system().now().as_second() / 86_400 * 86_400;

@@ -18,6 +18,7 @@ use crate::{
         context::RowContext,
         store::{Listed, Listing, MAX_MANIFEST, Store, read_small},
     },
+    telemetry::plural::counted,
 };
 
 /// How long after its last file a delivery may lack its manifest. A copy of an export, whose files may be newer than
@@ -132,7 +133,8 @@ pub(in crate::provider::focus) async fn month(
     let mut ignored = unnamed(listing, export, month, &named);
     let older = manifests.count() - 1;
     if older > 0 {
-        ignored.push(format!("{older} older manifests of the month"));
+        let older = counted(older as u64, "older manifest");
+        ignored.push(format!("{older} of the month"));
     }
     let written = files.iter().map(|file| file.modified).max();
     let written = written.unwrap_or(newest.modified);
@@ -249,16 +251,20 @@ fn unnamed(listing: &Listing, export: &str, month: Month, named: &BTreeSet<&str>
             && month_of(&file.name) == Some(month)
             && !named.contains(file.name.as_str())
     });
-    let (mut count, mut empty) = (0_usize, 0_usize);
+    let (mut count, mut empty) = (0_u64, 0_u64);
     for file in others {
         count += 1;
-        empty += usize::from(file.size == 0);
+        empty += u64::from(file.size == 0);
     }
+    let files = counted(count, "file");
     match (count, empty) {
         (0, _) => Vec::new(),
-        (count, 0) => vec![format!("{count} files that the manifest does not name")],
-        (count, empty) => vec![format!(
-            "{count} files that the manifest does not name, {empty} of them empty"
+        (_, 0) => vec![format!("{files} that the manifest does not name")],
+        (1, _) => vec![format!(
+            "{files} that the manifest does not name, and that is empty"
+        )],
+        _ => vec![format!(
+            "{files} that the manifest does not name, {empty} of them empty"
         )],
     }
 }

@@ -167,7 +167,7 @@ async fn newest_of_several_manifests_counts() {
     assert_eq!(
         fetch.ignored(),
         [
-            "2026-05: 1 files that the manifest does not name",
+            "2026-05: 1 file that the manifest does not name",
             "2026-05: 2 older manifests of the month",
         ]
     );

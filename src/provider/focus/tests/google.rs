@@ -71,7 +71,7 @@ async fn months_of_a_scheduled_query_are_read() {
     let again = poll(&*account, &fetch.known()).await.unwrap();
     assert_eq!(again.unchanged(), ["2026-04", "2026-05"]);
     assert_eq!(server.take_lines().len(), 2);
-    // The query has run again, and overwrites one file more than before.
+    // The query has run again, and one of its files is another one now.
     server.put(
         MAY,
         zipped(&[("2026-05", "a", 21.0)]),
