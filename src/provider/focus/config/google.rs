@@ -41,18 +41,18 @@ impl Config {
         }
     }
 
-    /// What issues the tokens; `Some(None)` for a public bucket.
-    fn tokens(&mut self, context: &mut BuildContext<'_>) -> Option<Option<GoogleTokens>> {
+    /// What issues the tokens.
+    fn tokens(&mut self, context: &mut BuildContext<'_>) -> Option<GoogleTokens> {
         match self.credentials.unwrap_or_default() {
-            Credentials::Anonymous => Some(None),
+            Credentials::Anonymous => Some(GoogleTokens::Public),
             Credentials::Keys => {
                 let key = "service_account_file";
                 let path = context.required(key, self.service_account_file.take())?;
                 let source = context.document(key, path)?;
-                Some(Some(GoogleTokens::Key(source)))
+                Some(GoogleTokens::Key(source))
             }
             Credentials::Ambient => match GoogleTokens::metadata(context.variable) {
-                Ok(tokens) => Some(Some(tokens)),
+                Ok(tokens) => Some(tokens),
                 Err(problem) => {
                     context.report("credentials", problem);
                     None

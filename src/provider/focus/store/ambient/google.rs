@@ -27,7 +27,7 @@ use url::Url;
 use super::{Asked, below, check_sendable, read_json, service_url};
 use crate::{
     clock::add,
-    error::ProviderError,
+    error::{ProviderError, Reason},
     http_client::{Http, Renewal},
     provider::focus::store::service::Carried,
     secret::SecretSource,
@@ -58,6 +58,8 @@ pub(in crate::provider::focus) enum Source {
     Key(SecretSource),
     /// The metadata server.
     Metadata(Url),
+    /// None: the bucket is public.
+    Public,
 }
 
 /// A token, and when it expires.
@@ -86,7 +88,7 @@ impl Source {
 
 /// The key of a service account, as Google writes it.
 #[derive(Deserialize)]
-struct Key {
+struct Document {
     #[serde(rename = "type")]
     kind: String,
     client_email: Option<String>,
@@ -127,7 +129,7 @@ impl Signer {
     fn new(source: &SecretSource, content: &str, now: Timestamp) -> Result<Self, ProviderError> {
         let wrong =
             |what: &str| ProviderError::no_credential(format!("the {}: {what}", source.name()));
-        let key: Key = serde_json::from_str(content)
+        let key: Document = serde_json::from_str(content)
             .map_err(|_| wrong("is not the key of a service account in JSON"))?;
         if key.kind != "service_account" {
             let known = [
@@ -235,6 +237,10 @@ impl Reader {
             Source::Metadata(base) => {
                 let issue = |now| metadata_token(&self.http, base, now);
                 self.renewal("").get(clock, issue).await
+            }
+            Source::Public => {
+                let what = "requests of a public bucket have no token";
+                Err(ProviderError::new(Reason::Unauthorized, what))
             }
         }
     }
