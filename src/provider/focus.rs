@@ -20,6 +20,7 @@ mod listings;
 mod location;
 mod memory;
 mod parquet;
+mod part_source;
 mod periods;
 mod reading;
 mod rows;
@@ -41,9 +42,10 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use crate::{
-    charge::{Measure, Month, MonthSource, SharedSink, Sink},
+    charge::{Measure, Month, SharedSink, Sink},
     error::{ProviderError, Reason},
     provider::{
         Deliveries, Delivery, Dimension, Fetched, Granularity, MonthFetch, Part, PollRequest,
@@ -58,11 +60,12 @@ pub use config::Config;
 use claims::{Claims, Scope};
 use context::RowContext;
 use deliveries::Reading;
-use fingerprint::{Known, Name};
+use fingerprint::Known;
 use layouts::{Delivered, Layout, MonthContent, append::Closing};
 use listings::{Listings, PollListing};
 use location::Location;
 use memory::Memory;
+use part_source::PartSource;
 use reading::FileSummary;
 use store::Store;
 
@@ -162,6 +165,7 @@ impl Provider for Focus {
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
             let listing = self.listings.for_part(self, part, poll).await?;
+            let source = PartSource::new(&self.location, &listing, part);
             let mut fetched = Fetched::replaced();
             let mut readings: Vec<Reading> = Vec::new();
             for &month in &poll.months {
@@ -169,17 +173,17 @@ impl Provider for Focus {
                     let known = Known::read(&delivery.fingerprint)?;
                     Some((known, delivery.delivered))
                 });
-                let names = accepted.as_ref().map(|(known, _)| &known.names);
-                let content = self.content(&listing, part, month, names, poll).await?;
+                let content = self.content(&listing, part, month, accepted.as_ref(), poll);
+                let content = content.await?;
                 match (content, accepted) {
                     (MonthContent::Kept(reason), Some((_, delivered))) => {
                         fetched = fetched.with_unchanged(month, delivered);
-                        lock(sink).source(month, self.source(part, vec![reason]));
+                        lock(sink).source(month, source.nothing(vec![reason]));
                     }
                     (MonthContent::Nothing(ignored), _) => {
                         let mut sink = lock(sink);
                         sink.withhold(month);
-                        sink.source(month, self.source(part, ignored));
+                        sink.source(month, source.nothing(ignored));
                     }
                     (MonthContent::Kept(reason), None) => {
                         return Err(ProviderError::malformed(reason));
@@ -189,10 +193,10 @@ impl Provider for Focus {
                         self.memory.set_names(month, &delivered);
                         if let Some((known, _)) = accepted.filter(|(known, _)| known.hash == hash) {
                             fetched = fetched.with_unchanged(month, delivered.at);
-                            lock(sink).source(month, self.source_of(part, &delivered, None));
-                            self.claim(part, month, known.scopes, &[])?;
+                            lock(sink).source(month, source.delivered(&delivered, None));
+                            self.claim(&source, month, known.scopes, &[])?;
                         } else if self.memory.is_without_rows(month, hash) {
-                            self.withhold(part, month, &delivered, sink);
+                            withhold(&source, month, &delivered, sink);
                         } else if let Some(reading) = readings.iter_mut().find(|r| r.hash == hash) {
                             reading.months.push(month);
                         } else {
@@ -208,7 +212,7 @@ impl Provider for Focus {
             let summary = self.read(&listing, &readings, sink).await?;
             for reading in &readings {
                 for &month in &reading.months {
-                    fetched = self.finish(part, month, reading, &summary, fetched, sink)?;
+                    fetched = self.finish(&source, month, reading, &summary, fetched, sink)?;
                 }
             }
             Ok(fetched)
@@ -221,13 +225,14 @@ impl Provider for Focus {
 }
 
 impl Focus {
-    /// What there is of one month of a source. `names` are those of the files that it was made of so far.
+    /// What there is of one month of a source. `accepted` is the delivery that it is made of now,
+    /// and when it was delivered.
     async fn content(
         &self,
         listing: &PollListing,
         part: &Part,
         month: Month,
-        names: Option<&BTreeSet<Name>>,
+        accepted: Option<&(Known, Timestamp)>,
         poll: &PollRequest,
     ) -> Result<MonthContent, ProviderError> {
         let path = self.location.path(Some(month));
@@ -245,11 +250,20 @@ impl Focus {
                 )
                 .await
             }
+            Layout::Azure => layouts::azure::month(
+                &listing.runs,
+                &path,
+                files,
+                &part.id,
+                month,
+                accepted.map(|(_, delivered)| *delivered),
+                poll.now,
+            ),
             Layout::Append => layouts::append::content(
                 &path,
                 files,
                 &self.closing.window(month),
-                names.unwrap_or(&BTreeSet::new()),
+                accepted.map_or(&BTreeSet::new(), |(known, _)| &known.names),
                 poll.now,
                 |name| self.memory.name_of(month, name),
             ),
@@ -260,7 +274,7 @@ impl Focus {
     /// Reports one month of a delivery that was read.
     fn finish(
         &self,
-        part: &Part,
+        source: &PartSource<'_>,
         month: Month,
         reading: &Reading,
         summary: &FileSummary,
@@ -273,7 +287,7 @@ impl Focus {
         // A manifest says that the month was delivered; files alone may not have got to it yet.
         if rows == 0 && delivered.manifest.is_none() {
             self.memory.set_without_rows(month, reading.hash);
-            self.withhold(part, month, delivered, sink);
+            withhold(source, month, delivered, sink);
             return Ok(fetched);
         }
         let scopes = summary.scopes.iter();
@@ -289,7 +303,7 @@ impl Focus {
             let mut sink = lock(sink);
             sink.month_rows(month, rows);
             sink.report(month);
-            sink.source(month, self.source_of(part, delivered, Some(rows)));
+            sink.source(month, source.delivered(delivered, Some(rows)));
             if let Some(remark) = &delivered.remark {
                 sink.month_remark(month, remark);
             }
@@ -298,7 +312,7 @@ impl Focus {
         let fingerprint = known.fingerprint().ok_or_else(|| {
             ProviderError::new(Reason::TooLarge, "the fingerprint of a month is too long")
         })?;
-        self.claim(part, month, scopes, &named)?;
+        self.claim(source, month, scopes, &named)?;
         Ok(fetched.with_delivery(
             month,
             Delivery {
@@ -311,12 +325,12 @@ impl Focus {
     /// Refuses accounts that another source reports, too, in the same month.
     fn claim(
         &self,
-        part: &Part,
+        source: &PartSource<'_>,
         month: Month,
         scopes: BTreeSet<Scope>,
         named: &[&(String, String, Month)],
     ) -> Result<(), ProviderError> {
-        let Some((other, scope)) = self.claims.set(&part.id, month, scopes) else {
+        let Some((other, scope)) = self.claims.set(&source.part.id, month, scopes) else {
             return Ok(());
         };
         let account = named
@@ -326,58 +340,25 @@ impl Focus {
             || "a sub account".to_owned(),
             |(billing, sub, _)| format!("the sub account {sub} of the billing account {billing}"),
         );
-        let path = self.location.path(Some(month));
-        let address = |part: &str| self.location.address(&path_of(&path, part));
         Err(ProviderError::malformed(format!(
             "{account} is in two exports in {month}, {} and {}, and would count twice; make an account of each export, with its own location: {} and {}",
-            part.id,
+            source.part.id,
             other,
-            address(&part.id),
-            address(&other),
+            source.address(&source.part.id),
+            source.address(&other),
         )))
-    }
-
-    fn withhold(&self, part: &Part, month: Month, delivered: &Delivered, sink: &SharedSink) {
-        let mut source = self.source_of(part, delivered, Some(0));
-        source
-            .ignored
-            .push("no row is of this month, or filters leave all of them out".to_owned());
-        let mut sink = lock(sink);
-        sink.withhold(month);
-        sink.source(month, source);
-    }
-
-    fn source(&self, part: &Part, ignored: Vec<String>) -> MonthSource {
-        MonthSource {
-            name: self
-                .location
-                .address(&path_of(&self.location.path(None), &part.id)),
-            ignored,
-            ..MonthSource::default()
-        }
-    }
-
-    /// What a month is made of; `rows` is `None` where they were not read again.
-    fn source_of(&self, part: &Part, delivered: &Delivered, rows: Option<u64>) -> MonthSource {
-        MonthSource {
-            name: self.location.address(&path_of(&delivered.path, &part.id)),
-            delivery: delivered.execution.clone(),
-            delivered: Some(delivered.at),
-            files: delivered.files.len() as u64,
-            bytes: delivered.files.iter().map(|file| file.size).sum(),
-            rows,
-            ignored: delivered.ignored.clone(),
-        }
     }
 }
 
-/// The path of a source below a location's.
-fn path_of(path: &str, part: &str) -> String {
-    match part {
-        "account" | "." => path.to_owned(),
-        part if path.is_empty() => part.to_owned(),
-        part => format!("{path}/{part}"),
-    }
+/// Withholds a month of which a delivery has no row.
+fn withhold(source: &PartSource<'_>, month: Month, delivered: &Delivered, sink: &SharedSink) {
+    let mut source = source.delivered(delivered, Some(0));
+    source
+        .ignored
+        .push("no row is of this month, or filters leave all of them out".to_owned());
+    let mut sink = lock(sink);
+    sink.withhold(month);
+    sink.source(month, source);
 }
 
 fn lock(sink: &SharedSink) -> MutexGuard<'_, dyn Sink + 'static> {

@@ -24,7 +24,7 @@ use crate::provider::config::{BuildContext, Text};
 pub struct Config {
     /// Where the exports are: `s3://BUCKET/PREFIX`, `az://ACCOUNT/CONTAINER/PREFIX`, `gs://BUCKET/PREFIX`, `https://HOST/PATH` (one file) or `file:///FOLDER`. With layout `files`, `{month}` in it stands for the month, YYYY-MM. Required.
     location: Option<String>,
-    /// How the exports are laid out: `aws` (AWS Data Exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto.
+    /// How the exports are laid out: `aws` (AWS Data Exports), `azure` (Azure Cost Management exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto.
     layout: Option<Layout>,
     /// Region of the bucket. Required for s3 unless `endpoint` is set.
     region: Option<String>,
@@ -159,16 +159,11 @@ impl Config {
         let layout = self.layout.unwrap_or_default();
         let has_month = location.is_some_and(Location::has_month);
         match layout {
-            Layout::Azure => {
-                context.report(
-                    "layout",
-                    "is not supported yet; allowed are auto, aws, append, files",
-                );
-            }
-            Layout::Auto | Layout::Aws | Layout::Append if has_month => {
+            Layout::Files => {}
+            _ if has_month => {
                 context.report("layout", "must be files where location has {month} in it");
             }
-            Layout::Auto | Layout::Aws | Layout::Append | Layout::Files => {}
+            Layout::Auto | Layout::Aws | Layout::Azure | Layout::Append => {}
         }
         layout
     }

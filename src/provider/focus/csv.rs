@@ -41,7 +41,11 @@ pub(super) async fn read(
         (decoder, batch) = tokio::try_join!(decoding, next)?;
     }
     let permit = batch.acquire_permit().await;
-    row_stream::decode(permit, move || decoder.decode(batch)?.finish()).await
+    let summary = row_stream::decode(permit, move || decoder.decode(batch)?.finish()).await?;
+    Ok(FileSummary {
+        length: Some(length),
+        ..summary
+    })
 }
 
 /// The rows of one file while they are read.

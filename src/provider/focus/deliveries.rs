@@ -9,7 +9,7 @@ use super::{
     context::RowContext,
     file::ExportFile,
     fingerprint::Hash,
-    layouts::{Delivered, Layout},
+    layouts::{Delivered, Layout, ManifestHash, stated::Counted},
     listings::PollListing,
     rows::{self, FileSummary, OtherMonths},
     store::{Listed, MAX_MANIFEST, read_small},
@@ -62,13 +62,15 @@ impl Focus {
             };
             let layout = listing.layout;
             let read = self.read_files(layout, delivered, &months_of, &self.context, sink);
-            all.merge(read.await?);
+            let (summary, counted) = read.await?;
+            delivered.check_stated(&counted)?;
+            all.merge(summary);
         }
         Ok(all)
     }
 
     /// Reads the files of a delivery in a context, each for some months, and makes sure that it is still the same one.
-    /// A file without months is left out.
+    /// A file without months is left out. What the manifest states of the files is not compared here.
     pub(super) async fn read_files(
         &self,
         layout: Layout,
@@ -76,32 +78,36 @@ impl Focus {
         months_of: &(dyn Fn(&Listed) -> Vec<Month> + Sync),
         context: &Arc<RowContext>,
         sink: &SharedSink,
-    ) -> Result<FileSummary, ProviderError> {
+    ) -> Result<(FileSummary, Counted), ProviderError> {
         let other_months = match layout {
             Layout::Aws => OtherMonths::Malformed,
             _ => OtherMonths::Skipped,
         };
         let mut all = FileSummary::default();
+        let mut counted = Counted::default();
         for listed in &delivered.files {
             let months = months_of(listed);
             if months.is_empty() {
                 continue;
             }
             let file = self.store.open(&delivered.path, listed)?;
+            let file = delivered.stated.open(file);
             let context = Arc::clone(context);
             let read = read_file(file, context, &months, other_months, sink);
-            all.merge(read.await?);
+            let summary = read.await?;
+            counted.add(listed, &summary);
+            all.merge(summary);
         }
         if let Some(manifest) = &delivered.manifest {
             let name = &manifest.listed.name;
             let open = self.store.open(&delivered.path, &manifest.listed)?;
             let now = read_small(&*open, MAX_MANIFEST).await?;
-            if now != manifest.content {
+            if ManifestHash::of(&now) != manifest.hash {
                 let what = format!("{name}: was changed while its files were read");
                 return Err(ProviderError::truncated(what));
             }
         }
-        Ok(all)
+        Ok((all, counted))
     }
 }
 

@@ -2,16 +2,22 @@
 
 pub(super) mod append;
 pub(super) mod aws;
+pub(super) mod azure;
+mod delivered;
 pub(super) mod files;
+pub(super) mod stated;
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::store::{Listed, Listing, MAX_FILES};
+pub(super) use self::delivered::{Delivered, ManifestHash, MonthContent};
+use self::{
+    azure::Runs,
+    delivered::{DELIVERY_TIME, Manifest},
+};
+use super::store::Listing;
 use crate::{
     charge::Month,
     error::{ProviderError, Reason},
@@ -37,93 +43,9 @@ pub(super) enum Layout {
     Files,
 }
 
-/// What there is of one month.
-#[derive(Debug)]
-pub(super) enum MonthContent {
-    /// Nothing yet: the month is withheld. With what was ignored, if anything.
-    Nothing(Vec<String>),
-    /// A delivery.
-    Delivered(Box<Delivered>),
-    /// The accepted delivery stays what it is, for this reason, although it can no longer be read.
-    Kept(String),
-}
-
-impl MonthContent {
-    fn delivered(delivered: Delivered) -> Self {
-        Self::Delivered(Box::new(delivered))
-    }
-}
-
-/// The files that make a month.
-#[derive(Debug, Clone)]
-pub(super) struct Delivered {
-    /// The path of the listing that the files are in.
-    pub(super) path: String,
-    /// The files, all of which are read.
-    pub(super) files: Vec<Listed>,
-    /// When they were written.
-    pub(super) at: Timestamp,
-    /// The id of the delivery, where there is one.
-    pub(super) execution: String,
-    /// What names the files; it must be the same when they were read.
-    pub(super) manifest: Option<Manifest>,
-    /// How many rows the manifest says that all of its files have together, rows of other months included.
-    pub(super) stated_rows: Option<u64>,
-    /// What else was found, and why it is not read.
-    pub(super) ignored: Vec<String>,
-    /// Whether each of its files must still be there in the next delivery of the month.
-    pub(super) keeps_names: bool,
-    /// What the operator should know of it.
-    pub(super) remark: Option<String>,
-}
-
-/// A manifest, as it was read.
-#[derive(Debug, Clone)]
-pub(super) struct Manifest {
-    pub(super) listed: Listed,
-    pub(super) content: Bytes,
-}
-
-impl Delivered {
-    /// A delivery that no manifest names, without its files.
-    fn new(path: &str, at: Timestamp, ignored: Vec<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            files: Vec::new(),
-            at,
-            execution: String::new(),
-            manifest: None,
-            stated_rows: None,
-            ignored,
-            keeps_names: false,
-            remark: None,
-        }
-    }
-
-    /// Refuses more files than a month may have, an empty one, and one that cannot be opened.
-    fn check(self) -> Result<Self, ProviderError> {
-        if self.files.len() > MAX_FILES {
-            let what = format!("more than {MAX_FILES} files in a month");
-            return Err(ProviderError::new(Reason::TooLarge, what));
-        }
-        for file in &self.files {
-            if let Some(problem) = file.problem {
-                return Err(ProviderError::malformed(format!(
-                    "{}: {problem}",
-                    file.name
-                )));
-            }
-            if file.size == 0 {
-                return Err(ProviderError::truncated(format!("{}: is empty", file.name)));
-            }
-        }
-        Ok(self)
-    }
-}
-
 /// Whether a listed file decides the layout.
 pub(super) fn is_manifest(name: &str) -> bool {
-    aws::manifest(name).is_some() || is_azure_manifest(name)
+    aws::manifest(name).is_some() || azure::is_manifest(name)
 }
 
 /// The layout that the manifests of a listing have.
@@ -133,15 +55,13 @@ pub(super) fn detect(listing: &Listing, address: &str) -> Result<Layout, Provide
     let has_azure = names().any(|name| is_azure_manifest(name));
     let what = match (has_aws, has_azure) {
         (true, false) => return Ok(Layout::Aws),
-        (false, true) => {
-            "has exports of Azure; layout azure is not supported yet, layout: files reads all files below a location"
-        }
+        (false, true) => return Ok(Layout::Azure),
         (true, true) => "has manifests of two layouts; set layout, or a narrower location",
         (false, false) if listing.files.is_empty() && listing.others == 0 => {
             return Err(nothing(address));
         }
         (false, false) => {
-            "has no manifest that tells the layout; set layout: files to read all files below the location, or layout: append where files are only ever added, as Oracle does"
+            "has no manifest that tells the layout; set layout: files to read all files below the location, or layout: append where files are only ever added, as Oracle does, or layout: azure for exports of Azure in folders without dates"
         }
     };
     Err(ProviderError::malformed(format!("{address}: {what}")))
@@ -157,16 +77,7 @@ pub(super) fn nothing(address: &str) -> ProviderError {
 
 /// A run of an Azure export lies in a folder of dates, and has its manifest beside its files.
 fn is_azure_manifest(name: &str) -> bool {
-    let mut segments = name.rsplit('/');
-    let is_named = matches!(segments.next(), Some("manifest.json" | "_manifest.json"));
-    let is_range = |segment: &str| {
-        segment.len() == 17
-            && segment.bytes().enumerate().all(|(at, byte)| match at {
-                8 => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            })
-    };
-    is_named && segments.any(is_range)
+    azure::is_manifest(name) && azure::dates(name).is_some()
 }
 
 /// The month of a segment such as `BILLING_PERIOD=2026-05`, in any case.
@@ -177,8 +88,9 @@ pub(super) fn period(segment: &str) -> Option<Month> {
 }
 
 /// The sources of a listing, as ids of parts.
-pub(super) fn sources(layout: Layout, listing: &Listing) -> BTreeSet<String> {
+pub(super) fn sources(layout: Layout, listing: &Listing, runs: &Runs) -> BTreeSet<String> {
     match layout {
+        Layout::Azure => runs.sources(),
         Layout::Aws => listing
             .files
             .keys()

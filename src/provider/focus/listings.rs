@@ -10,18 +10,28 @@ use tokio::sync::Mutex;
 
 use super::{
     Focus,
-    layouts::{self, Layout},
+    layouts::{
+        self, Layout,
+        azure::{self, KnownManifests, Runs},
+    },
     store::Listing,
 };
 use crate::{
     charge::Month,
-    error::ProviderError,
+    error::{ProviderError, Reason},
     provider::{Part, PollRequest},
 };
 
 /// What was listed last.
 #[derive(Debug, Default)]
-pub(super) struct Listings(Mutex<Option<Latest>>);
+pub(super) struct Listings(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    latest: Option<Latest>,
+    /// The manifests that were read, for layouts that need those of all runs.
+    manifests: KnownManifests,
+}
 
 #[derive(Debug)]
 struct Latest {
@@ -39,6 +49,8 @@ pub(super) struct PollListing {
     pub(super) layout: Layout,
     /// One listing; one a month where the location has a place for the month.
     by_path: BTreeMap<String, Listing>,
+    /// The runs that may concern the months, with layout azure.
+    pub(super) runs: Runs,
 }
 
 impl PollListing {
@@ -59,7 +71,7 @@ impl PollListing {
     pub(super) fn sources(&self) -> BTreeSet<String> {
         let listings = self.by_path.values();
         listings
-            .flat_map(|listing| layouts::sources(self.layout, listing))
+            .flat_map(|listing| layouts::sources(self.layout, listing, &self.runs))
             .collect()
     }
 }
@@ -71,15 +83,8 @@ impl Listings {
         focus: &Focus,
         poll: &PollRequest,
     ) -> Result<Arc<PollListing>, ProviderError> {
-        let mut latest = self.0.lock().await;
-        let listing = Arc::new(list(focus, &poll.months).await?);
-        *latest = Some(Latest {
-            poll: poll.now,
-            months: poll.months.clone(),
-            listing: Arc::clone(&listing),
-            used: BTreeSet::new(),
-        });
-        Ok(listing)
+        let mut state = self.0.lock().await;
+        state.list(focus, poll, BTreeSet::new()).await
     }
 
     /// The listing of a poll for one part. Who comes a second time tries again, since something has changed.
@@ -89,22 +94,60 @@ impl Listings {
         part: &Part,
         poll: &PollRequest,
     ) -> Result<Arc<PollListing>, ProviderError> {
-        let mut latest = self.0.lock().await;
-        if let Some(latest) = &mut *latest
+        let mut state = self.0.lock().await;
+        if let Some(latest) = &mut state.latest
             && latest.poll == poll.now
             && latest.months == poll.months
             && latest.used.insert(part.id.clone())
         {
             return Ok(Arc::clone(&latest.listing));
         }
-        let listing = Arc::new(list(focus, &poll.months).await?);
-        *latest = Some(Latest {
+        let used = BTreeSet::from([part.id.clone()]);
+        state.list(focus, poll, used).await
+    }
+}
+
+impl State {
+    async fn list(
+        &mut self,
+        focus: &Focus,
+        poll: &PollRequest,
+        used: BTreeSet<String>,
+    ) -> Result<Arc<PollListing>, ProviderError> {
+        let mut listing = list(focus, &poll.months).await?;
+        if listing.layout == Layout::Azure {
+            let runs = self.runs(focus, &poll.months, &listing).await;
+            listing.runs = match runs {
+                // A run that is replaced takes its manifest with it: the next listing has the new one.
+                Err(error) if error.reason() == Reason::Truncated => {
+                    listing = list(focus, &poll.months).await?;
+                    self.runs(focus, &poll.months, &listing).await?
+                }
+                runs => runs?,
+            };
+        }
+        let listing = Arc::new(listing);
+        self.latest = Some(Latest {
             poll: poll.now,
             months: poll.months.clone(),
             listing: Arc::clone(&listing),
-            used: BTreeSet::from([part.id.clone()]),
+            used,
         });
         Ok(listing)
+    }
+
+    async fn runs(
+        &mut self,
+        focus: &Focus,
+        months: &[Month],
+        listing: &PollListing,
+    ) -> Result<Runs, ProviderError> {
+        let path = focus.location.path(None);
+        let needs_dates = focus.layout == Layout::Auto;
+        let files = listing.of(&path)?;
+        self.manifests
+            .load(&*focus.store, &path, files, months, needs_dates)
+            .await
     }
 }
 
@@ -119,11 +162,18 @@ async fn list(focus: &Focus, months: &[Month]) -> Result<PollListing, ProviderEr
         BTreeSet::from([location.path(None)])
     };
     let wanted = months.to_vec();
-    let all_files = matches!(focus.layout, Layout::Files | Layout::Append);
-    let keep = move |name: &str| {
-        all_files
-            || layouts::is_manifest(name)
-            || layouts::aws::month_of(name).is_some_and(|month| wanted.contains(&month))
+    let configured = focus.layout;
+    let keep = move |name: &str| match configured {
+        Layout::Files | Layout::Append => true,
+        _ if layouts::is_manifest(name) => true,
+        Layout::Azure => azure::may_concern(name, &wanted),
+        Layout::Aws | Layout::Auto => {
+            let month = layouts::aws::month_of(name);
+            month.is_some_and(|month| wanted.contains(&month))
+                || (configured == Layout::Auto
+                    && azure::dates(name).is_some()
+                    && azure::may_concern(name, &wanted))
+        }
     };
     let mut by_path = BTreeMap::new();
     for path in paths {
@@ -134,5 +184,9 @@ async fn list(focus: &Focus, months: &[Month]) -> Result<PollListing, ProviderEr
         (Layout::Auto, Some(listing)) => layouts::detect(listing, &location.to_string())?,
         (layout, _) => layout,
     };
-    Ok(PollListing { layout, by_path })
+    Ok(PollListing {
+        layout,
+        by_path,
+        runs: Runs::default(),
+    })
 }

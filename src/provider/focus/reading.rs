@@ -23,6 +23,8 @@ pub(super) enum OtherMonths {
 pub(super) struct FileSummary {
     /// All of its rows.
     pub(super) rows: u64,
+    /// Its bytes, decompressed, where they are read in order.
+    pub(super) length: Option<u64>,
     /// Those of other months.
     pub(super) skipped: u64,
     /// Those that filters and exclusions left out.
@@ -39,6 +41,7 @@ impl FileSummary {
     /// Adds what another file held.
     pub(super) fn merge(&mut self, other: Self) {
         self.rows += other.rows;
+        self.length = None;
         self.skipped += other.skipped;
         self.excluded += other.excluded;
         for (month, rows) in other.rows_by_month {

@@ -30,7 +30,7 @@ pub(super) const MAX_FILES: usize = 10_000;
 /// The maximum number of pages of one listing.
 const MAX_PAGES: usize = 1_000;
 /// The maximum number of files that one listing keeps in memory.
-const MAX_LISTED: usize = 200_000;
+pub(super) const MAX_LISTED: usize = 200_000;
 /// The maximum size of a manifest.
 pub(super) const MAX_MANIFEST: u64 = 16 << 20;
 

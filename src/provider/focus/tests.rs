@@ -5,6 +5,7 @@ mod append;
 mod append_files;
 mod append_restart;
 mod aws;
+mod azure;
 mod checks;
 mod config;
 mod files;

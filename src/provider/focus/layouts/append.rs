@@ -17,6 +17,7 @@ use crate::{
         fingerprint::{Name, name},
         store::{Listed, Listing},
     },
+    telemetry::plural::counted,
 };
 
 /// How long after a month's start its first file may come before it looks as if earlier ones were deleted.
@@ -99,8 +100,9 @@ pub(in crate::provider::focus) fn content(
     });
     let others = all - data.files.len();
     if others > 0 {
+        let others = counted(others as u64, "file");
         data.ignored
-            .push(format!("{others} files that were written in other months"));
+            .push(format!("{others} written in other months"));
     }
     let Some(at) = data.files.iter().map(|file| file.modified).max() else {
         return Ok(MonthContent::Nothing(data.ignored));

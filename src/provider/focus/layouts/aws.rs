@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Delivered, Manifest, MonthContent, period};
+use super::{DELIVERY_TIME, Delivered, Manifest, ManifestHash, MonthContent, period};
 use crate::{
     charge::Month,
     error::ProviderError,
@@ -20,10 +20,6 @@ use crate::{
     },
     telemetry::plural::counted,
 };
-
-/// How long after its last file a delivery may lack its manifest. A copy of an export, whose files may be newer than
-/// the manifest for ever, is older than that.
-const DELIVERY_TIME: SignedDuration = SignedDuration::from_hours(2);
 
 /// The export and the month of a manifest's name.
 pub(in crate::provider::focus) fn manifest(name: &str) -> Option<(&str, Month)> {
@@ -146,11 +142,12 @@ pub(in crate::provider::focus) async fn month(
         return Err(ProviderError::truncated(what).given_up());
     }
     let delivered = Delivered {
+        folder: export.to_owned(),
         files,
         execution: read.execution.unwrap_or_default(),
         manifest: Some(Manifest {
             listed: newest.clone(),
-            content,
+            hash: ManifestHash::of(&content),
         }),
         // The manifest has no count of rows: "Data Exports manifest file reference" of the user guide.
         stated_rows: None,

@@ -9,6 +9,7 @@ use crate::{
         location::is_data_file,
         store::{Listed, Listing, Version},
     },
+    telemetry::plural::counted,
 };
 
 /// What a listing has of data.
@@ -47,17 +48,22 @@ pub(super) fn data_files(listing: &Listing) -> Data {
         }
     }
     let ignored = [
-        (marks, "marks of folders"),
+        (marks, "mark", "of a folder"),
         (
             hidden,
-            "files whose names begin with `_` or `.` and do not end as data does",
+            "file",
+            "with a name that begins with `_` or `.` and does not end as data does",
         ),
-        (links.len(), "further names of a file that is read already"),
+        (
+            links.len(),
+            "further name",
+            "of a file that is read already",
+        ),
     ];
     let ignored = ignored
         .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, noun, what)| format!("{} {what}", counted(count as u64, noun)))
         .collect();
     Data {
         files,

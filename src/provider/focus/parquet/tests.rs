@@ -32,7 +32,7 @@ use crate::{
     provider::{
         focus::{
             file::ExportFile,
-            rows::{OtherMonths, RowContext, read},
+            rows::{FileSummary, OtherMonths, RowContext, read},
             settings::{Cost, Quantities, RowSettings},
             test_support::{
                 Changes, MemoryFile, amounts, csv, dimensions, read_file, settings, table, totals,
@@ -134,7 +134,11 @@ async fn every_codec_and_layout_reads_like_csv() {
                         found.sink, want.sink,
                         "{codec} {version:?} {dictionary} {encoding} {rows}"
                     );
-                    assert_eq!(found.summary, want.summary);
+                    let summary = FileSummary {
+                        length: None,
+                        ..want.summary.clone()
+                    };
+                    assert_eq!(found.summary, summary);
                 }
             }
         }

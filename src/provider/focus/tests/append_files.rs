@@ -143,7 +143,7 @@ async fn copy_without_times_goes_by_the_dates_of_folders() {
     assert_eq!(of_month(&fetch, "2026-05"), "12");
     let ignored = fetch.ignored();
     assert!(
-        ignored.contains(&"2026-04: 4 files that were written in other months".to_owned()),
+        ignored.contains(&"2026-04: 4 files written in other months".to_owned()),
         "{ignored:?}"
     );
 }

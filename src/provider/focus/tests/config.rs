@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn errors_are_reported_together() {
     let section = json!({
-        "location": "s3://billing/exports", "layout": "azure", "endpoint": "http://s3.example.com",
+        "location": "s3://billing/{month}", "layout": "azure", "endpoint": "http://s3.example.com",
         "costs": ["effective"], "currency": "usd", "columns": {"Nonsense": "x", "ServiceName": ""},
         "filters": {"sub_account_id": []},
     });
@@ -17,7 +17,7 @@ fn errors_are_reported_together() {
             .map(|line| line.split("; these are").next().unwrap())
             .collect::<Vec<_>>(),
         [
-            "accounts.test.layout: is not supported yet; allowed are auto, aws, append, files",
+            "accounts.test.layout: must be files where location has {month} in it",
             "accounts.test.endpoint: must be https; plain http is for loopback only",
             "accounts.test.costs: must have billed in it: budgets, forecast and restatement go by it",
             "accounts.test.columns.Nonsense: is no column that is read",

@@ -138,13 +138,13 @@ async fn marks_are_ignored_and_empty_data_is_not() {
     assert_eq!(fetch.total(), "2");
     let ignored = fetch.ignored();
     assert!(
-        ignored.contains(&"2026-05: 1 marks of folders".to_owned()),
+        ignored.contains(&"2026-05: 1 mark of a folder".to_owned()),
         "{ignored:?}"
     );
     assert!(
         ignored
             .iter()
-            .any(|what| what.contains("2 files whose names")),
+            .any(|what| what.contains("2 files with a name")),
         "{ignored:?}"
     );
     server.put("2026/b.csv", "", EARLY);

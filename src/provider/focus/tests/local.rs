@@ -105,7 +105,9 @@ async fn link_within_the_folder_counts_once() {
     assert_eq!(fetch.total(), "2");
     let ignored = fetch.ignored();
     assert!(
-        ignored.iter().any(|what| what.contains("1 further names")),
+        ignored
+            .iter()
+            .any(|what| what.contains("1 further name of")),
         "{ignored:?}"
     );
 }

@@ -59,12 +59,14 @@ proptest! {
     }
 
     #[test]
-    fn changed_gzip_is_an_error(at: prop::sample::Index, bit in 0..8_u32) {
+    fn changed_gzip_is_never_another_table(at: prop::sample::Index, bit in 0..8_u32) {
         let mut gzip = zipped(&csv(ROWS));
+        let whole = runtime().block_on(charges(MemoryFile::new("a.csv.gz", gzip.clone())));
         // The first ten bytes hold a time and a system, which do not matter to the content.
         let at = 10 + at.index(gzip.len() - 10);
         gzip[at] ^= 1 << bit;
         let read = runtime().block_on(charges(MemoryFile::new("a.csv.gz", gzip)));
-        prop_assert!(read.is_err(), "{:?}", read);
+        // The last bits before the checksum may fill up a byte.
+        prop_assert!(read.is_err() || read == whole, "{:?}", read);
     }
 }
