@@ -103,14 +103,12 @@ def build():
                               "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
         (8, [(24, shared.month_to_date(MONEY, bounds=False))]),
         "Discounts and commitments",
-        (8, [
-            (17, tables.costs("Costs by product", "The four costs of each product.", "account, product, currency",
-                              [Column("product", "Product", at_least=150), Column("account", "Account", width=120), Column("currency", "Currency", width=75)],
-                              MONEY)),
-            (7, tables.rows_without_cost()),
-        ]),
-        "Quantities",
-        (8, [(24, quantities())]),
+        (8, [(24, tables.costs(
+            "Costs by product", "The four costs of each product.", "account, product, currency",
+            [Column("product", "Product", at_least=150), Column("account", "Account", width=120), Column("currency", "Currency", width=75)], MONEY,
+        ))]),
+        "Quantities, and rows without a cost",
+        (8, [(14, quantities()), (10, tables.rows_without_cost())]),
     ]
     return board(
         "customer", "Customer", "One customer over all providers: projects, products, days and unused licences.",

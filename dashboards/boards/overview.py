@@ -73,7 +73,7 @@ def products():
         [Column("product", "Product", at_least=180), tables.provider_column(), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[Query(f"{q.total(by, q.MTD, q.MONEY)} * 0 + on (provider, product) group_left (description) (topk by (provider, product) (1, {named}))")],
-        extra_columns=[Column("description", "Description", at_least=150)],
+        extra_columns=[Column("description", "Description", at_least=110)],
     )
 
 
@@ -87,8 +87,8 @@ def build():
             (8, shared.trust(q.MONEY)),
         ]),
         (8, [
-            (8, firing()),
-            (8, bars(
+            (10, firing()),
+            (7, bars(
                 "Budgets",
                 "What is spent of each budget's limit this month, and from the third day on what the forecast makes of it; the eight fullest of those that "
                 "may match what is chosen. A name "
@@ -98,9 +98,9 @@ def build():
                     Query(f"topk(8, {of_chosen(SPENT_RATIO, NAMES)} and on (budget) {INCOMPLETE})", "! {{budget}} spent"),
                     Query(f"topk(8, {of_chosen(FORECAST_RATIO, NAMES)})", "{{budget}} forecast"),
                 ],
-                unit="percentunit", steps=shared.USED_STEPS, maximum=1.5, no_value="no budgets configured",
+                unit="percentunit", steps=shared.USED_STEPS, maximum=1.5, no_value="no budgets configured", long_names=True,
             )),
-            (8, shared.missing(q.MONEY)),
+            (7, shared.missing(q.MONEY)),
         ]),
         (9, [
             (14, tables.moved(q.MONEY)),

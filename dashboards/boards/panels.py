@@ -274,7 +274,9 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
         else:
             properties.append(prop("unit", column.unit or "string"))
         if column.hidden:
+            # The second is what newer tables go by.
             properties.append(prop("custom.hidden", True))
+            properties.append(prop("custom.hideFrom", {"legend": True, "tooltip": True, "viz": True}))
         if column.decimals is not None:
             properties.append(prop("decimals", column.decimals))
         if column.width is not None:

@@ -121,7 +121,7 @@ def discount():
             Query(tables.discount_ratio(by, q.MONEY), "discount {{account}} {{currency}}"),
             Query(tables.commitment_ratio(by, q.MONEY), "commitments {{account}} {{currency}}"),
         ],
-        unit="percentunit", decimals=1, lines=True, no_value="no list or effective cost",
+        unit="percentunit", decimals=1, no_value="no list or effective cost",
     )
 
 
@@ -130,10 +130,8 @@ def discounts_and_commitments():
     account, customer = Column("account", "Account", at_least=120), Column("customer", "Customer", at_least=150)
     currency, product = Column("currency", "Currency", width=75), Column("product", "Product", at_least=150)
     return [
-        (7, [
-            (17, tables.costs("Costs by account", "The four costs of each account.", "provider, account, currency", [account, currency], q.MONEY, with_rows=True)),
-            (7, tables.rows_without_cost()),
-        ]),
+        (7, [(16, list_and_billed()), (8, tables.rows_without_cost())]),
+        (7, [(24, tables.costs("Costs by account", "The four costs of each account.", "provider, account, currency", [account, currency], q.MONEY, with_rows=True))]),
         (8, [(24, tables.costs("Costs by customer", "The four costs of each customer.", "account, customer, currency", [customer, account, currency], q.MONEY))]),
         (8, [(24, tables.costs("Costs by product", "The four costs of each product.", "account, product, currency", [product, account, currency], q.MONEY))]),
     ]
@@ -204,7 +202,7 @@ def build():
             (5, shared.against_last_month(q.MONEY)),
             (8, shared.trust(q.MONEY)),
         ]),
-        (7, [(11, list_and_billed()), (5, discount()), (8, shared.missing(q.MONEY))]),
+        (5, [(14, discount()), (10, shared.missing(q.MONEY))]),
         (9, [(24, projects())]),
         (9, [(24, products())]),
         (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,

@@ -76,7 +76,7 @@ def missing(select):
         [
             Column("account", "Account", at_least=130, steps=(RED,)),
             Column("currency", "Currency", width=75),
-            money_column("Value", "Last known", steps=(RED,)),
+            money_column("Value", "Last known", width=105, steps=(RED,)),
         ],
         sort=[("Last known", True)],
         no_value="nothing missing",
@@ -121,7 +121,7 @@ def whole_month(select):
             Query(q.ranked(f"({expected} unless on (currency) {is_early})"), "{{currency}}"),
             Query(q.ranked(f"({expected} and on (currency) {is_early})"), "early estimate {{currency}}"),
         ],
-        lines=True, no_value="no forecast yet",
+        lines=True, no_value="no forecast",
     )))
 
 
@@ -146,7 +146,7 @@ def against_last_month(select):
         steps=CHANGE_STEPS,
         decimals=1,
         lines=True,
-        no_value="from the third day on",
+        no_value="no forecast",
     )
     return panel
 

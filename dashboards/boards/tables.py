@@ -166,7 +166,7 @@ def costs(title, description, by, columns, select, *, with_rows=False):
             *([Column("Value #I", "Rows", unit="locale", decimals=0, width=65, steps=(GREEN, (1, RED)))] if with_rows else []),
         ],
         sort=[("List", True)],
-        no_value="billed cost only",
+        no_value="–",
     )
 
 
