@@ -171,22 +171,16 @@ fn respond(state: &mut State, request: &Request) -> Response {
 
 /// Without what clients escape.
 fn plain(text: &str) -> String {
-    [
-        ("%3D", "="),
-        ("%2F", "/"),
-        ("%2D", "-"),
-        ("%2E", "."),
-        ("%20", " "),
-    ]
-    .into_iter()
-    .fold(text.to_owned(), |text, (escaped, plain)| {
-        text.replace(escaped, plain)
-    })
+    [("%3D", "="), ("%2F", "/"), ("%2D", "-"), ("%2E", ".")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (escaped, plain)| {
+            text.replace(escaped, plain)
+        })
 }
 
 /// The key of a request: its path without the bucket.
 fn key_of(request: &Request) -> String {
-    let path = plain(request.uri().path());
+    let path = plain(request.uri().path()).replace("%20", " ");
     let path = path.trim_start_matches('/');
     path.split_once('/')
         .map_or(String::new(), |(_, key)| key.to_owned())
