@@ -75,6 +75,9 @@ pub const NO_CREDENTIAL: &str = "the credential is not available";
 /// token endpoint. Its advice is recognised by it.
 pub const NOT_ISSUED: &str = "no credential from ";
 
+/// What the message of an error says where a shared access signature of Azure has expired. Its advice is recognised by it.
+pub const SIGNATURE_EXPIRED: &str = "the shared access signature expired at ";
+
 /// What the message of an error says where the certificate of a server, or of a proxy, is not trusted. Its advice is
 /// recognised by it.
 pub const UNTRUSTED: &str = "the certificate is signed by no authority that is trusted here";

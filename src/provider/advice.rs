@@ -1,7 +1,7 @@
 //! The meaning of each failure reason, and the advice for it, wherever they are shown.
 
 use crate::{
-    error::{AUTHORITY_AS_SERVER, NO_CREDENTIAL, NOT_ISSUED, Reason, UNTRUSTED},
+    error::{AUTHORITY_AS_SERVER, NO_CREDENTIAL, NOT_ISSUED, Reason, SIGNATURE_EXPIRED, UNTRUSTED},
     secret::HIDDEN_NAME,
 };
 
@@ -31,6 +31,8 @@ impl Reason {
             "Have the server's certificate issued anew as one of a server, in openssl with basicConstraints=CA:FALSE. Then name it, or the authority that signed it, with ca_file."
         } else if self == Self::Tls && message.contains(UNTRUSTED) {
             "If the server has a self-signed certificate or one of your own authority, save that certificate as a PEM file, compare its fingerprint with the server's operator, and name the file with ca_file. If a proxy inspects TLS, add its authority to ca-certificates or name it with SSL_CERT_FILE."
+        } else if message.contains(SIGNATURE_EXPIRED) {
+            "Issue a new shared access signature for reading and listing (sp=rl) and write it into the same file, or set the same variable and restart. Set credential_expires to its last day to be told in time."
         } else if message.starts_with(NOT_ISSUED) {
             "Check that this process runs where the service that the message names offers a credential, and that the role or service account is bound to it. With credentials: ambient a NetworkPolicy or firewall must let it reach that service; otherwise check the key file."
         } else if !message.starts_with(NO_CREDENTIAL) {
@@ -109,6 +111,13 @@ mod tests {
             let advice = reason.advice_for(&format!("{NOT_ISSUED}AWS STS: GET https://a: 403"));
             assert!(advice.contains("is bound to it"), "{advice}");
         }
+    }
+
+    #[test]
+    fn expired_signature_has_advice_of_its_own() {
+        let message = format!("GET https://a: 403, {SIGNATURE_EXPIRED}2026-05-01");
+        let advice = Reason::Unauthorized.advice_for(&message);
+        assert!(advice.starts_with("Issue a new shared access"), "{advice}");
     }
 
     #[test]

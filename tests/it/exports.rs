@@ -16,6 +16,7 @@ use object_store::{
 use crate::support::{Exporter, Exposition, Folder, MOMENT, stopped_at};
 
 mod ambient;
+mod azurite;
 mod duckdb;
 mod faults;
 mod fixture;
@@ -32,23 +33,28 @@ fn account_over(folder: &Folder, endpoint: &str) -> String {
     )
 }
 
-/// A client of a store at an address.
-fn client(url: &str) -> AmazonS3 {
+/// A client of a bucket of a store at an address.
+fn client(url: &str, bucket: &str) -> AmazonS3 {
     AmazonS3Builder::new()
         .with_endpoint(url.trim_end_matches('/'))
         .with_allow_http(true)
         .with_region(S3_REGION)
-        .with_bucket_name(S3_BUCKET)
+        .with_bucket_name(bucket)
         .with_access_key_id(S3_ACCESS_KEY_ID)
         .with_secret_access_key(S3_SECRET_ACCESS_KEY)
         .build()
         .unwrap()
 }
 
-/// Everything in the demo's store: keys and contents.
+/// The exports of AWS in the demo's store: keys and contents.
 async fn objects(demo: &Demo) -> Vec<(Key, Bytes)> {
-    let store = client(demo.store().url().as_str());
-    let prefix = Key::from(S3_PREFIX);
+    objects_in(demo, S3_BUCKET, S3_PREFIX).await
+}
+
+/// What is below a prefix of one of the demo's buckets: keys and contents.
+async fn objects_in(demo: &Demo, bucket: &str, prefix: &str) -> Vec<(Key, Bytes)> {
+    let store = client(demo.store().url().as_str(), bucket);
+    let prefix = Key::from(prefix);
     let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
     let mut objects = Vec::new();
     for object in listed {

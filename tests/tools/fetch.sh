@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the programs that the tests need under target/tools/bin: prometheus, promtool, alertmanager, amtool and
-# victoria-metrics, unpacked without root. browser.sh brings Chromium and axe-core, exports.sh moto's S3 and DuckDB.
+# victoria-metrics, unpacked without root. browser.sh brings Chromium and axe-core, exports.sh moto's S3 and DuckDB,
+# azurite.sh a storage account of Azure.
 # Programs that are on PATH already are used as they are.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,6 +10,7 @@ bin="$tools/bin"
 mkdir -p "$bin"
 tests/tools/browser.sh
 tests/tools/exports.sh
+tests/tools/azurite.sh
 
 # Each program, its Debian package and its name there.
 programs=(

@@ -1,5 +1,6 @@
 //! What the operator writes for an account with FOCUS exports, and its checks.
 
+mod azure;
 mod google;
 mod s3;
 mod stores;
@@ -28,9 +29,9 @@ pub struct Config {
     layout: Option<Layout>,
     /// Region of the bucket. Required for s3 unless `endpoint` is set.
     region: Option<String>,
-    /// Base URL of a store other than AWS that speaks the S3 protocol, or of an emulator of az and gs. Plain http only on loopback.
+    /// Base URL of a store other than AWS that speaks the S3 protocol, of a storage account elsewhere than at `https://ACCOUNT.blob.core.windows.net`, or of an emulator. Plain http only on loopback.
     endpoint: Option<String>,
-    /// How requests are authorised: `keys`, `ambient` (what the environment offers: web identity, container or instance role, metadata server), or `anonymous`. Default: keys.
+    /// How requests are authorised: `keys`, `ambient` (what the environment offers: the role or identity of a pod, a container or a machine), or `anonymous`. Default: keys.
     credentials: Option<Credentials>,
     /// File with the id of the access key. With `credentials: keys` exactly one of `access_key_id_file` and `access_key_id_env` is required.
     access_key_id_file: Option<PathBuf>,

@@ -1,6 +1,8 @@
 //! Where the files of an export are: an object store, or a local folder. Files are listed and read, nothing else.
 
 mod ambient;
+pub(super) mod azure;
+mod azure_keys;
 mod bucket;
 mod credentials;
 mod dialect;
@@ -20,6 +22,8 @@ use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
 
 pub(super) use ambient::google::Source as GoogleTokens;
+pub(super) use azure::AzureSettings;
+pub(super) use azure_keys::AzureKeys;
 pub(super) use credentials::Keys;
 pub(super) use google::GoogleSettings;
 pub(super) use local::LocalStore;

@@ -6,6 +6,7 @@ mod append_files;
 mod append_restart;
 mod aws;
 mod azure;
+mod blob;
 mod checks;
 mod config;
 mod files;

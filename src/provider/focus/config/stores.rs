@@ -35,8 +35,9 @@ impl Config {
         match &location.place {
             Place::Local => Some(Box::new(LocalStore)),
             Place::S3 { bucket } => self.s3(bucket, context),
+            Place::Azure { account, container } => self.azure(account, container, context),
             Place::Google { bucket } => self.google(bucket, context),
-            Place::Azure { .. } | Place::Web { .. } => {
+            Place::Web { .. } => {
                 context.report("location", format!("{scheme}:// is not supported yet"));
                 None
             }

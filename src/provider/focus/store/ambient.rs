@@ -2,6 +2,7 @@
 //! account's own client, from no other server than the one that the kind of credential leads to.
 
 pub(super) mod aws;
+pub(super) mod azure;
 pub(super) mod google;
 
 use bytes::Bytes;

@@ -31,6 +31,8 @@ pub(in crate::provider::focus) struct BucketStore {
     store: Arc<dyn Objects>,
     /// Its address, such as `s3://billing`.
     address: String,
+    /// Whether a listing lacks the object whose key is the whole prefix.
+    is_below_only: bool,
 }
 
 impl fmt::Debug for BucketStore {
@@ -59,7 +61,16 @@ impl BucketStore {
         Ok(Self {
             store: Arc::new(store),
             address,
+            is_below_only: false,
         })
+    }
+
+    /// The same where `object_store` leaves out of a listing the object whose key is the whole prefix, as with Azure.
+    pub(super) fn listing_below_prefixes(self) -> Self {
+        Self {
+            is_below_only: true,
+            ..self
+        }
     }
 
     /// What a key is called in errors.
@@ -79,13 +90,18 @@ impl BucketStore {
             (format!("{path}/"), path)
         };
         let place = self.place(&prefix);
+        let mut wanted = prefix.as_str();
+        if self.is_below_only && is_data_file(path) {
+            // The ending is all that is left out: the rest is still this file's, or its neighbours'.
+            wanted = wanted.rsplit_once('.').map_or(wanted, |(rest, _)| rest);
+        }
+        let wanted = (!wanted.is_empty()).then_some(wanted);
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let options = PaginatedListOptions {
                 page_token: token.clone(),
                 ..PaginatedListOptions::default()
             };
-            let wanted = (!prefix.is_empty()).then_some(prefix.as_str());
             let page = self.store.list_paginated(wanted, options).await;
             let page = page.map_err(|error| error_of(error, &place))?;
             for object in page.result.objects {

@@ -53,15 +53,23 @@ impl Dialect {
         }
         let end = page.trim_ascii_end();
         let is_closed = end.ends_with(format!("</{root}>").as_bytes());
-        // A folder without a file may come as one empty element.
-        if !is_closed && !end.ends_with(b"/>") {
+        // A folder without a file may come as one empty element of S3.
+        let is_empty = self != Self::Azure && end.ends_with(b"/>");
+        if !is_closed && !is_empty {
             let what = format!("{place}: the list of files is incomplete");
             return Err(ProviderError::truncated(what));
         }
         let has_next = memmem::find(page, next.as_bytes()).is_some();
-        if self != Self::Azure && memmem::find(page, b"<IsTruncated>true").is_some() && !has_next {
+        // Azure writes the element on the last page, too, where it is empty.
+        let must_have_next =
+            self == Self::Azure || memmem::find(page, b"<IsTruncated>true").is_some();
+        if must_have_next && !has_next {
+            let hint = match self {
+                Self::S3 | Self::Google => " (ListObjectsV2 is needed)",
+                Self::Azure => "",
+            };
             let what = format!(
-                "{place}: the list of files has more pages, but does not say where they begin (ListObjectsV2 is needed)"
+                "{place}: the list of files has more pages, but does not say where they begin{hint}"
             );
             return Err(ProviderError::malformed(what));
         }
@@ -103,6 +111,22 @@ mod tests {
                 .check_page("GET /b", page.as_bytes())
                 .unwrap_err();
             assert_eq!(error.reason(), want, "{page}");
+        }
+    }
+
+    #[test]
+    fn pages_of_azure_end_with_a_marker() {
+        let start = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"https://costs.blob.core.windows.net/\" ContainerName=\"exports\"><Blobs />";
+        for (rest, want) in [
+            ("<NextMarker /></EnumerationResults>", None),
+            ("<NextMarker>x</NextMarker></EnumerationResults>\n", None),
+            ("</EnumerationResults>", Some(Reason::Malformed)),
+            ("<NextMarker />", Some(Reason::Truncated)),
+            ("", Some(Reason::Truncated)),
+        ] {
+            let page = format!("{start}{rest}");
+            let checked = Dialect::Azure.check_page("GET /b", page.as_bytes());
+            assert_eq!(checked.err().map(|error| error.reason()), want, "{page}");
         }
     }
 }

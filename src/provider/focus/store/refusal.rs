@@ -16,26 +16,40 @@ use crate::{
 /// How many characters of a message are shown.
 const MAX_MESSAGE: usize = 200;
 
-/// The secrets of a request: the id of the key, the signature, the session's token, a signature in the query.
-pub(super) fn sent(headers: &HeaderMap, uri: &Uri) -> Vec<String> {
-    let text = |name: &str| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    };
-    let authorization = text(header::AUTHORIZATION.as_str());
-    let part = |start: &str, end: char| {
-        let rest = authorization.split_once(start)?.1;
-        rest.split(end).next().map(str::to_owned)
-    };
-    let mut secrets = vec![text("x-amz-security-token")];
-    secrets.extend(part("Credential=", '/'));
-    secrets.extend(part("Signature=", ','));
-    if !authorization.contains("Credential=") {
-        secrets.push(authorization);
+/// What a request was sent with.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// The secrets: the id of the key, the signature, the token.
+    secrets: Vec<String>,
+    /// What Azure goes by.
+    azure: azure::Authorized,
+}
+
+impl Sent {
+    /// What these headers and this address hold.
+    pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+        let text = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let authorization = text(header::AUTHORIZATION.as_str());
+        let part = |start: &str, end: char| {
+            let rest = authorization.split_once(start)?.1;
+            rest.split(end).next().map(str::to_owned)
+        };
+        let mut secrets = vec![text("x-amz-security-token")];
+        secrets.extend(part("Credential=", '/'));
+        secrets.extend(part("Signature=", ','));
+        if !authorization.contains("Credential=") {
+            // Neither the scheme nor an account before a colon is a secret.
+            let token = authorization.rsplit([' ', ':']).next();
+            secrets.extend(token.map(str::to_owned));
+        }
+        let azure = azure::Authorized::by(&authorization, uri);
+        secrets.extend(azure.secrets());
+        secrets.retain(|secret| !secret.is_empty());
+        Self { secrets, azure }
     }
-    secrets.extend(azure::secrets(uri));
-    secrets.retain(|secret| !secret.is_empty());
-    secrets
 }
 
 /// The error of a refused request.
@@ -43,14 +57,17 @@ pub(super) fn error(
     refusal: &Refusal<'_>,
     dialect: Dialect,
     purpose: Purpose,
-    sent: &[String],
+    sent: &Sent,
 ) -> ProviderError {
     let status = refusal.status.as_u16();
     let body = String::from_utf8_lossy(&refusal.body);
     let own = (dialect == Dialect::Google).then(|| google::told(&body));
     let (code, detail) = own.flatten().unwrap_or_else(|| {
-        let text = |name| element(&body, name).unwrap_or_default();
-        (text("Code"), text("Message"))
+        let header = refusal.headers.get("x-ms-error-code");
+        let header = header.and_then(|value| value.to_str().ok());
+        let code = element(&body, "Code").or_else(|| header.map(str::to_owned));
+        let detail = element(&body, "Message").unwrap_or_default();
+        (code.unwrap_or_default(), detail)
     });
     let code = if is_code(&code) { code.as_str() } else { "" };
     let judgement = Judged {
@@ -59,6 +76,7 @@ pub(super) fn error(
         status,
         code,
         purpose,
+        sent,
     };
     let own = match dialect {
         Dialect::S3 => s3::judge(&judgement),
@@ -76,6 +94,7 @@ pub(super) fn error(
     let detail = on_one_line(&detail);
     if !detail.is_empty()
         && !sent
+            .secrets
             .iter()
             .any(|secret| redact::repeats(detail.as_bytes(), secret.as_bytes()))
     {
@@ -98,6 +117,7 @@ struct Judged<'a> {
     /// The store's own code, empty if there is none.
     code: &'a str,
     purpose: Purpose,
+    sent: &'a Sent,
 }
 
 /// The reason, and what happened in words, where the store has no words of its own for it.

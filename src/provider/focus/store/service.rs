@@ -63,7 +63,7 @@ impl Service {
         let purpose = self.allowed.purpose(&head.method, &head.uri)?;
         let body = body.as_bytes().cloned().unwrap_or_default();
         let dialect = self.allowed.dialect;
-        let sent = refusal::sent(&head.headers, &head.uri);
+        let sent = refusal::Sent::of(&head.headers, &head.uri);
         let refused = |refusal: &crate::http_client::Refusal<'_>| {
             refusal::error(refusal, dialect, purpose, &sent)
         };
