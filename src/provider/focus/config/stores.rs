@@ -37,10 +37,7 @@ impl Config {
             Place::S3 { bucket } => self.s3(bucket, context),
             Place::Azure { account, container } => self.azure(account, container, context),
             Place::Google { bucket } => self.google(bucket, context),
-            Place::Web { .. } => {
-                context.report("location", format!("{scheme}:// is not supported yet"));
-                None
-            }
+            Place::Web { server } => self.web(server, location, context),
         }
     }
 
