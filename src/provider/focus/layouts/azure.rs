@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     charge::{Month, start_of_day},
-    error::ProviderError,
+    error::{ProviderError, Reason},
     provider::focus::store::{Listed, Listing},
     telemetry::plural::counted,
 };
@@ -128,6 +128,10 @@ pub(in crate::provider::focus) fn month(
 ) -> Result<MonthContent, ProviderError> {
     runs.check(part)?;
     let mut ignored = runs.other_datasets(part);
+    if runs.of(part).next().is_none() && ignored.is_empty() {
+        let what = format!("{part}: there is no run of it below the location any more");
+        return Err(ProviderError::new(Reason::NotFound, what));
+    }
     if runs.of(part).next().is_none() {
         let what = format!(
             "{part}: there is no export of the dataset FocusCost, but {}",

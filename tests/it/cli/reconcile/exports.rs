@@ -1,6 +1,9 @@
-//! Exports: the invoices of a closed month, and what names none.
+//! Exports: the invoices of a closed month, and what names none; counts of rows.
 
-use cloudspend_exporter::commands::reconcile::{CheckReport, Outcome};
+use cloudspend_exporter::{
+    commands::reconcile::{CheckReport, Outcome},
+    demo::Skew,
+};
 
 use super::{Reconciling, checks};
 use crate::support::stopped_at;
@@ -75,4 +78,45 @@ async fn month_that_is_not_invoiced_cannot_be_compared() {
     store.heal();
     let found = reconciling.run(&["--account", ACCOUNT]).await.unwrap();
     assert!(found.agrees, "{}", found.text(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn count_that_differs_is_reported_beside_the_failure() {
+    let reconciling = Reconciling::start().await;
+    let store = reconciling.demo.store();
+    let line = ["--account", AZURE];
+    let good = reconciling.run(&line).await.unwrap();
+    let [before] = checks(&good, AZURE, BY_ROWS)[..] else {
+        panic!("{}", good.text(false));
+    };
+    assert_eq!(before.outcome, Outcome::Agrees, "{before:?}");
+
+    let misstated = Skew::new("dataRowCount", 2.0);
+    store.skew(misstated.on("manifest.json"));
+    let found = reconciling.run(&line).await.unwrap();
+    store.heal();
+    let text = found.text(false);
+    assert!(!found.agrees, "{text}");
+    // The count is binding, so the month cannot be read. How far it is off is said all the same.
+    let rows = before.first.unwrap();
+    let [failure] = &found.accounts[0].failures[..] else {
+        panic!("{text}");
+    };
+    assert_eq!(failure.reason, "truncated", "{text}");
+    let stated = format!("states {} rows, but there are {rows}", rows + 2.0);
+    assert!(failure.message.contains(&stated), "{text}");
+    let [after] = &found.accounts[0].checks[..] else {
+        panic!("{text}");
+    };
+    assert_eq!(
+        (after.check.as_str(), after.outcome),
+        (BY_ROWS, Outcome::Differs)
+    );
+    assert_eq!(
+        (after.first, after.difference),
+        (Some(rows), Some(-2.0)),
+        "{text}"
+    );
+    let shown = format!("differs by -2 rows: {rows} against {}", rows + 2.0);
+    assert!(text.contains(&shown), "{text}");
 }

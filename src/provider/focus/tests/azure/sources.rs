@@ -252,6 +252,22 @@ async fn stopped_export_stays_a_part() {
 }
 
 #[tokio::test]
+async fn scope_that_is_gone_is_not_found() {
+    let server = server().await;
+    let account = account(&server, &json!({}));
+    let request = poll_on(TODAY);
+    let none = Deliveries::default();
+    let error = fetch(&*account, "/subscriptions/gone", &request, &none)
+        .await
+        .unwrap_err();
+    assert!(!error.is_not_applicable());
+    assert_eq!(
+        text(&error),
+        "not_found: /subscriptions/gone: there is no run of it below the location any more"
+    );
+}
+
+#[tokio::test]
 async fn too_many_manifests_are_refused() {
     let server = Server::start().await;
     for number in 0..=10_000 {
