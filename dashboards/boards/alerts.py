@@ -26,7 +26,7 @@ def firing():
     critical = each.format(FIRING.replace("}", ', severity="critical"}'))
     warning = each.format(FIRING.replace("}", ', severity!~"critical|info"}'))
     info = 'label_replace(count by (severity) ({}), "alert", "for information", "", "")'.format(FIRING.replace("}", ', severity="info"}'))
-    info = f'label_replace({info}, "board", "exporter-health", "", "")'
+    info = f'label_replace(label_replace({info}, "board", "exporter-health", "", ""), "about", "–", "", "")'
     words = {"1": ("critical", RED), "2": ("warning", ORANGE), "3": ("info", BLUE)}
     mappings = ({"type": "value", "options": {key: {"text": text, "color": color, "index": at} for at, (key, (text, color)) in enumerate(words.items())}},)
     return grid(
