@@ -165,7 +165,7 @@ impl Demo {
     /// The labels `provider` of a provider's accounts in [`Demo::config_yaml`].
     pub fn labels(provider: ProviderName) -> Vec<&'static str> {
         match provider {
-            ProviderName::Focus => vec!["aws"],
+            ProviderName::Focus => vec!["aws", "azure", "oracle"],
             provider => vec![provider.as_str()],
         }
     }

@@ -53,7 +53,7 @@ impl Demo {
         SECRETS
     }
 
-    /// A configuration with seven accounts over the six APIs, two budgets and exchange rates. The secrets are
+    /// A configuration with nine accounts over the six APIs, two budgets and exchange rates. The secrets are
     /// expected in a folder, in the files that [`Demo::secrets`] names.
     pub fn config_yaml(&self, secrets: &Path) -> String {
         let file = |name: &str| yaml(&secrets.join(name));
@@ -110,18 +110,7 @@ accounts:
     base_url: {mike}
     api_key_file: {mike_key}
     log: list
-  aws-exports:
-    provider: focus
-    provider_label: aws
-    location: s3://{S3_BUCKET}/{S3_PREFIX}
-    layout: aws
-    endpoint: {store}
-    region: {S3_REGION}
-    access_key_id_file: {store_id}
-    secret_access_key_file: {store_key}
-    costs: [billed, effective, list, contracted]
-    quantities: pricing
-budgets:
+{exports}budgets:
   azure-angstrom:
     match: {{provider: enube, account: azure-resale, customer: "Ångström & Søn A/S"}}
     limit: 10000
@@ -149,9 +138,51 @@ exchange_rates: {{BRL: 0.16, USD: 0.92}}
             activeplatform_token = file("activeplatform"),
             mike = base(ProviderName::Mike, "api/consumption"),
             mike_key = file("mike"),
-            store = base(ProviderName::Focus, ""),
-            store_id = file("s3-id"),
-            store_key = file("s3-key"),
+            exports = self.exports_yaml(secrets),
+        )
+    }
+
+    /// The accounts over the store's buckets: the exports of three clouds.
+    fn exports_yaml(&self, secrets: &Path) -> String {
+        let store = self.base(ProviderName::Focus, "");
+        let store_id = yaml(&secrets.join("s3-id"));
+        let store_key = yaml(&secrets.join("s3-key"));
+        format!(
+            r"  aws-exports:
+    provider: focus
+    provider_label: aws
+    location: s3://{S3_BUCKET}/{S3_PREFIX}
+    layout: aws
+    endpoint: {store}
+    region: {S3_REGION}
+    access_key_id_file: {store_id}
+    secret_access_key_file: {store_key}
+    costs: [billed, effective, list, contracted]
+    quantities: pricing
+  azure-exports:
+    provider: focus
+    provider_label: azure
+    location: s3://{AZURE_BUCKET}/{AZURE_PREFIX}
+    layout: azure
+    endpoint: {store}
+    region: {S3_REGION}
+    access_key_id_file: {store_id}
+    secret_access_key_file: {store_key}
+    costs: [billed, effective, list, contracted]
+    quantities: pricing
+  oracle-exports:
+    provider: focus
+    provider_label: oracle
+    location: s3://{ORACLE_BUCKET}/{ORACLE_PREFIX}
+    layout: append
+    endpoint: {store}
+    region: {S3_REGION}
+    access_key_id_file: {store_id}
+    secret_access_key_file: {store_key}
+    costs: [billed, effective, list]
+    quantities: consumed
+    requests_per_second: 1000
+"
         )
     }
 

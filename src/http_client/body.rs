@@ -58,6 +58,16 @@ impl Body {
         }
     }
 
+    /// The declared length in bytes, before decompression.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether its end can be known.
+    pub(super) fn is_framed(&self) -> bool {
+        self.framed
+    }
+
     /// Refuses a body whose end cannot be known: one of HTTP/1 without a length, which ends with the connection. If its
     /// content has no end mark either, such as lines of JSON, a body that is cut between two of them looks complete, and
     /// the sum would be too small without an error.

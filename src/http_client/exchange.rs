@@ -199,6 +199,27 @@ fn complete(request: http::Request<Bytes>) -> Result<Request, ProviderError> {
 }
 
 impl Exchange {
+    /// The request as errors show it.
+    pub fn place(&self) -> String {
+        self.response.place().to_owned()
+    }
+
+    /// The length of the body, if it is known before it is read.
+    pub fn length(&self) -> Option<u64> {
+        self.response.length()
+    }
+
+    /// Whether the end of the body can be known: by its length, its chunks, or the frames of HTTP/2.
+    pub fn is_framed(&self) -> bool {
+        self.response.is_framed()
+    }
+
+    /// No longer counts as one of the account's concurrent requests: a response that waits to be read must not keep the
+    /// account from sending others.
+    pub fn release_permit(&mut self) {
+        self.response.release_permit();
+    }
+
     /// The body as it arrives, at most this many bytes of it: a longer one is `too_large`. The response counts as one of
     /// the account's concurrent requests until the stream is dropped.
     pub fn into_stream(self, limit: u64) -> BoxStream<'static, Result<Bytes, ProviderError>> {

@@ -7,6 +7,24 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 /// So many consecutive characters of a credential must not be shown. A shorter credential counts as a whole.
 const TELLTALE: usize = 8;
 
+/// How many characters of an error's body are shown.
+const MAX_EXCERPT: usize = 200;
+
+/// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
+/// sent, since the rest of it may hold the credential in a form that is not recognised.
+pub(crate) fn excerpt(body: &[u8], secret: &str) -> Option<String> {
+    if repeats(body, secret.as_bytes()) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(body);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() || line.starts_with('<') {
+        return None;
+    }
+    let shown = line.chars().filter(|char| !char.is_control());
+    Some(shown.take(MAX_EXCERPT).collect())
+}
+
 /// Whether a text repeats so much of a credential that it must not be shown: as it is, percent-encoded, escaped as in
 /// JSON, in JavaScript or in HTML, in hexadecimal or in base64, with other text around it, too.
 pub(crate) fn repeats(text: &[u8], secret: &[u8]) -> bool {

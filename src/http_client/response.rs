@@ -14,7 +14,8 @@ use super::{
 };
 use crate::error::{ProviderError, Reason};
 
-/// A successful response whose body is still to be read. It counts as one of the account's concurrent requests.
+/// A successful response whose body is still to be read. It counts as one of the account's concurrent requests
+/// while it has the permit.
 #[derive(Debug)]
 pub(super) struct Response {
     body: Body,
@@ -26,7 +27,7 @@ pub(super) struct Response {
     correlation_id: Option<Uuid>,
     /// How long it may send nothing.
     silence: Duration,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Response {
@@ -45,7 +46,7 @@ impl Response {
             place,
             correlation_id,
             silence,
-            _permit: permit,
+            permit: Some(permit),
         })
     }
 
@@ -63,8 +64,28 @@ impl Response {
             place,
             correlation_id: None,
             silence,
-            _permit: permit,
+            permit: Some(permit),
         }
+    }
+
+    /// The request as errors show it.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The declared length of the body in bytes.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.body.length()
+    }
+
+    /// Whether the end of the body can be known.
+    pub(super) fn is_framed(&self) -> bool {
+        self.body.is_framed()
+    }
+
+    /// No longer counts as one of the account's concurrent requests.
+    pub(super) fn release_permit(&mut self) {
+        self.permit = None;
     }
 
     /// Reads the whole body.

@@ -19,8 +19,8 @@ use crate::{
     telemetry::error_chain::sources,
 };
 
-/// How many characters of an error's body, or of a redirect's target, are shown.
-const MAX_EXCERPT: usize = 200;
+/// How many characters of a redirect's target are shown.
+const MAX_TARGET: usize = 200;
 /// How many bytes of an error's body are read for that, and for how long.
 const MAX_READ: usize = 8 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -148,7 +148,7 @@ fn redirect_target(request: &Request, target: &Url, credential: Option<&Credenti
         return format!("a URL of the scheme {}", target.scheme());
     }
     let shown = if repeats(&whole) { origin } else { whole };
-    shown.chars().take(MAX_EXCERPT).collect()
+    shown.chars().take(MAX_TARGET).collect()
 }
 
 /// The beginning of an error's body: whatever arrives within some seconds.
@@ -170,24 +170,9 @@ pub(super) async fn error_body(response: reqwest::Response) -> Vec<u8> {
     read
 }
 
-/// The beginning of an error's body on one line, without markup; nothing of one that repeats the credential that was
-/// sent, since the rest of it may hold the credential in a form that is not recognised.
+/// The beginning of an error's body on one line.
 async fn excerpt(response: reqwest::Response, secret: &str) -> Option<String> {
-    let read = error_body(response).await;
-    if redact::repeats(&read, secret.as_bytes()) {
-        return None;
-    }
-    let text = String::from_utf8_lossy(&read);
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() || line.starts_with('<') {
-        return None;
-    }
-    Some(
-        line.chars()
-            .filter(|char| !char.is_control())
-            .take(MAX_EXCERPT)
-            .collect(),
-    )
+    redact::excerpt(&error_body(response).await, secret)
 }
 
 fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {

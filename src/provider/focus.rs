@@ -1,8 +1,8 @@
 //! FOCUS (FinOps Open Cost and Usage Specification) exports in object stores and local folders.
 //!
 //! Source: the specification 1.0 to 1.4, and the pages of each cloud about its export. Endpoint: a bucket that speaks
-//! the S3 protocol (list and get), or local files. Refresh: AWS writes an export a few times a day. Permission:
-//! `s3:ListBucket` and `s3:GetObject`.
+//! the S3 protocol (list and get), one file of a web server, or local files. Refresh: AWS writes an export a few times a
+//! day, Oracle every six hours. Permission: `s3:ListBucket` and `s3:GetObject`, or what the token of a file needs.
 
 mod cells;
 mod charges;
@@ -67,7 +67,7 @@ use location::Location;
 use memory::Memory;
 use part_source::PartSource;
 use reading::FileSummary;
-use store::Store;
+use store::{Forgetting, Store};
 
 /// The exports of one account.
 #[derive(Debug)]
@@ -164,6 +164,7 @@ impl Provider for Focus {
         sink: &'a SharedSink,
     ) -> BoxFuture<'a, Result<Fetched, ProviderError>> {
         Box::pin(async move {
+            let _forgetting = Forgetting(&*self.store);
             let listing = self.listings.for_part(self, part, poll).await?;
             let source = PartSource::new(&self.location, &listing, part);
             let mut fetched = Fetched::replaced();

@@ -134,8 +134,7 @@ impl Oracle {
         }
         Self {
             random,
-            // Every file is read, so there are not too many.
-            begins: Month::of(scenario.start).previous().first_day(),
+            begins: scenario.begins(),
             meters,
         }
     }
@@ -223,8 +222,8 @@ mod tests {
         let oracle = World::new(7, Date::constant(2025, 6, 18)).oracle;
         let at: Timestamp = "2025-06-18T10:30:00Z".parse().unwrap();
         let files: Vec<_> = oracle.written(at).collect();
-        // From 12 o'clock of 1 May to 6 o'clock of 18 June.
-        assert_eq!(files.len(), 192);
+        // From 12 o'clock of 20 March to 6 o'clock of 18 June.
+        assert_eq!(files.len(), 360);
         let rows: Vec<_> = files.iter().flat_map(|time| oracle.rows(*time)).collect();
         // A week later everything of a day is there.
         let day = Date::constant(2025, 6, 5);

@@ -32,7 +32,7 @@ fn redirect_target_has_no_query_user_or_secret() {
         assert_eq!(shown, want, "{target}");
     }
     let long = Url::parse(&format!("https://sso.example/{}", "x".repeat(1000))).unwrap();
-    assert_eq!(redirect_target(&request, &long, None).len(), MAX_EXCERPT);
+    assert_eq!(redirect_target(&request, &long, None).len(), MAX_TARGET);
 }
 
 #[test]

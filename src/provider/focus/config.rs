@@ -3,6 +3,7 @@
 mod azure;
 mod s3;
 mod stores;
+mod web;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use super::{
     columns,
     layouts::Layout,
-    location::Location,
+    location::{Location, Place},
     settings::{ChargeCategory, Cost, FilterKey, Quantities, RowSettings},
     store::Store,
 };
@@ -24,7 +25,7 @@ use crate::provider::config::{BuildContext, Text};
 pub struct Config {
     /// Where the exports are: `s3://BUCKET/PREFIX`, `az://ACCOUNT/CONTAINER/PREFIX`, `gs://BUCKET/PREFIX`, `https://HOST/PATH` (one file) or `file:///FOLDER`. With layout `files`, `{month}` in it stands for the month, YYYY-MM. Required.
     location: Option<String>,
-    /// How the exports are laid out: `aws` (AWS Data Exports), `azure` (Azure Cost Management exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto.
+    /// How the exports are laid out: `aws` (AWS Data Exports), `azure` (Azure Cost Management exports), `append` (files that are only ever added, as Oracle writes them), `files` (all files below the location), or `auto`, which decides between those with manifests. Default: auto; files for https.
     layout: Option<Layout>,
     /// Region of the bucket. Required for s3 unless `endpoint` is set.
     region: Option<String>,
@@ -158,6 +159,12 @@ impl Config {
     fn layout(&self, location: Option<&Location>, context: &mut BuildContext<'_>) -> Layout {
         let layout = self.layout.unwrap_or_default();
         let has_month = location.is_some_and(Location::has_month);
+        if location.is_some_and(|location| matches!(location.place, Place::Web { .. })) {
+            if !matches!(self.layout, None | Some(Layout::Files)) {
+                context.report("layout", "must be files, or be left out, for https://");
+            }
+            return Layout::Files;
+        }
         match layout {
             Layout::Files => {}
             _ if has_month => {

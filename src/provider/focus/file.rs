@@ -15,6 +15,11 @@ pub(super) trait ExportFile: Send + Sync {
     /// Its size in bytes as listed; `None` if nothing says it.
     fn size(&self) -> Option<u64>;
 
+    /// Whether reading it shows where it ends: a file that is cut off before is then an error, whatever is in it.
+    fn has_end(&self) -> bool {
+        self.size().is_some()
+    }
+
     /// Its bytes from the start, in order.
     fn stream(&self) -> BoxFuture<'_, Result<FileBytes, ProviderError>>;
 

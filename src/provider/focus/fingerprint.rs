@@ -59,6 +59,7 @@ fn add(context: &mut Context, file: &Listed) {
     match &file.version {
         Version::ETag { tag, .. } => text(tag),
         Version::Time => text(&file.modified.to_string()),
+        Version::Once(id) => text(&id.to_string()),
         // A copy of a folder on another disk is read again, which costs less than a change that is missed.
         Version::Inode {
             device,

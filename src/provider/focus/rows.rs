@@ -100,9 +100,9 @@ pub(super) async fn read(
             )));
         }
         (_, Format::Gzip) => source.decompress(),
-        (_, Format::Csv) if file.size().is_none() => {
+        (_, Format::Csv) if !file.has_end() => {
             return Err(ProviderError::truncated(format!(
-                "{place}: nothing says how long the file is, so it cannot be known to be complete; deliver it as gzip or Parquet"
+                "{place}: nothing says where the file ends, so it cannot be known to be complete; send it with its length or in chunks, or compress it with gzip"
             )));
         }
         (_, Format::Csv) => {}

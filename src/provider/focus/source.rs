@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::Fuse};
 
 use crate::{
     error::{ProviderError, Reason},
@@ -14,7 +14,8 @@ use super::file::{ExportFile, FileBytes};
 
 /// The bytes of a file from its start, decompressed, and checked for completeness.
 pub(super) struct FileSource {
-    bytes: FileBytes,
+    /// May be asked again after its end: the first bytes are looked at before they are read.
+    bytes: Fuse<FileBytes>,
     place: Arc<str>,
     size: Option<u64>,
     /// How many bytes have arrived, before decompression.
@@ -30,7 +31,7 @@ impl FileSource {
         place: Arc<str>,
     ) -> Result<Self, ProviderError> {
         Ok(Self {
-            bytes: file.stream().await?,
+            bytes: file.stream().await?.fuse(),
             place,
             size: file.size(),
             arrived: 0,

@@ -10,12 +10,14 @@ mod local;
 mod refusal;
 pub(super) mod s3;
 mod service;
+pub(super) mod web;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future::BoxFuture};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
@@ -47,6 +49,19 @@ pub(super) trait Store: Send + Sync + fmt::Debug {
 
     /// A file that was listed; reading it fails where it is another one now.
     fn open(&self, path: &str, file: &Listed) -> Result<Arc<dyn ExportFile>, ProviderError>;
+
+    /// Lets go of what listing has left open, should a file be opened.
+    fn forget(&self) {}
+}
+
+/// Lets go of what listing has left open, when it is dropped.
+#[derive(Debug)]
+pub(super) struct Forgetting<'a>(pub(super) &'a dyn Store);
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
 }
 
 /// Which of the listed files, by their names, are kept.
@@ -100,6 +115,19 @@ pub(super) struct Listed {
     pub(super) version: Version,
     /// Why it cannot be opened, if so.
     pub(super) problem: Option<&'static str>,
+    /// What a web server says of it: then it is the one file of its location, whatever its name is.
+    pub(super) head: Option<Head>,
+}
+
+/// What a web server says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Head {
+    /// Whether its size is known; it is 0 otherwise.
+    pub(super) is_sized: bool,
+    /// Whether the response says where it ends.
+    pub(super) is_framed: bool,
+    /// Whether ranges of it can be requested.
+    pub(super) has_ranges: bool,
 }
 
 /// What distinguishes a file from a later one of the same name.
@@ -109,6 +137,8 @@ pub(super) enum Version {
     ETag { tag: String, weak: bool },
     /// A store without `ETag`s: the time is all there is.
     Time,
+    /// Nothing says whether a file is still the same, so it counts as another one every time.
+    Once(Uuid),
     /// A local file: its device and number, and its time in nanoseconds.
     Inode {
         device: u64,

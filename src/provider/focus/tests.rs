@@ -14,6 +14,10 @@ mod local;
 mod oracle;
 mod refusals;
 mod server;
+mod web;
+mod web_bodies;
+mod web_parquet;
+mod web_server;
 mod whole;
 
 use std::{

@@ -30,8 +30,8 @@ async fn all_six_providers_are_served_until_sigterm() {
         let shown = scrape(&format!("{url}/metrics"), OPEN_METRICS).await?;
         let polled = shown.samples("cloudspend_poll_success");
         match polled.filter(|sample| sample.value > 0.0).count() {
-            7 => Ok(shown),
-            polled => Err(format!("{polled} of 7 accounts")),
+            9 => Ok(shown),
+            polled => Err(format!("{polled} of 9 accounts")),
         }
     })
     .await;
@@ -62,6 +62,8 @@ async fn all_six_providers_are_served_until_sigterm() {
         "operator",
         "simulations",
         "aws-exports",
+        "azure-exports",
+        "oracle-exports",
     ] {
         assert!(
             page.text().contains(account),

@@ -166,7 +166,7 @@ async fn failed_account_gets_advice_others_are_shown() {
         text.contains("the provider's status is not available"),
         "{text}"
     );
-    assert!(text.contains("4 of 7 accounts failed"), "{text}");
+    assert!(text.contains("4 of 9 accounts failed"), "{text}");
     assert!(!text.contains("another password"), "{text}");
 }
 
@@ -235,7 +235,7 @@ async fn bad_account_or_file_fails_before_any_request() {
     assert_eq!(ended.stdout, "");
     assert_eq!(
         ended.stderr,
-        "there is no account otc; accounts are aws-exports, aws-resale, azure-resale, licences, operator, otc-platform, simulations\n"
+        "there is no account otc; accounts are aws-exports, aws-resale, azure-exports, azure-resale, licences, operator, oracle-exports, otc-platform, simulations\n"
     );
     std::fs::write(config.folder.path().join("cloudspend.yml"), "account: {}\n").unwrap();
     let ended = config.explain(&[]).await;

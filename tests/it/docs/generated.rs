@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// What each request is for, by how its path ends.
-const PURPOSES: [(&str, &str); 17] = [
+const PURPOSES: [(&str, &str); 19] = [
     ("/consumption/", "cost and quantity of a month"),
     ("/auth/login", "a token for user name and password"),
     ("/usages", "cost of a month"),
@@ -39,7 +39,9 @@ const PURPOSES: [(&str, &str); 17] = [
     ("/resellers/{id}", "the reseller's currency"),
     ("/log/list", "usage by day, and levels"),
     ("/demo-billing", "a listing of the bucket, `list-type=2`"),
-    ("-Manifest.json", "which files make a month"),
+    ("/demo-azure", "a listing of the bucket, `list-type=2`"),
+    ("/demo-oracle", "a listing of the bucket, `list-type=2`"),
+    ("anifest.json", "which files make a month"),
     (".csv.gz", "the rows of a month"),
     (".parquet", "the rows of a month, in ranges"),
 ];

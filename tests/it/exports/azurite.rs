@@ -1,5 +1,7 @@
 //! The exporter over a storage account of Azure: Azurite's, with the demo's files in it.
 
+mod layout;
+
 use std::{collections::BTreeMap, path::Path};
 
 use aws_lc_rs::hmac;
@@ -59,6 +61,19 @@ impl Azurite {
         let answer = answer(put).await.unwrap();
         let text = answer.text();
         assert_eq!(answer.status, StatusCode::CREATED, "{below}: {text}");
+    }
+
+    /// Deletes a blob.
+    async fn delete(&self, key: &str) {
+        let all = account_signature("rwdlac", LATER, "sco", &KEY);
+        let delete = PLAIN.delete(format!("{}/{ACCOUNT}/{CONTAINER}/{key}?{all}", self.url));
+        let answer = answer(delete).await.unwrap();
+        assert_eq!(
+            answer.status,
+            StatusCode::ACCEPTED,
+            "{key}: {}",
+            answer.text()
+        );
     }
 
     /// What was requested so far, as its log has it: method, path and query, status.

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::support::{Exposition, Folder, OPEN_METRICS, Program, eventually, scrape};
 
-const ACCOUNTS: usize = 7;
+const ACCOUNTS: usize = 9;
 /// Mounts a small disk, copies the states to it, fills it, and becomes the rest of its arguments.
 const FILLED: &str = r#"mount -t tmpfs -o size=8m small "$1" && cp "$2"/*.state "$1" || exit 99
 dd if=/dev/zero of="$1/filler" bs=4k 2>/dev/null; shift 2; exec "$@""#;

@@ -26,6 +26,7 @@ use super::{
     server::{RecordedRequest, zipped},
 };
 
+mod exports;
 mod frames;
 
 const NO_ERROR: u32 = 0;

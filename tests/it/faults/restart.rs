@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::support::{Folder, OPEN_METRICS, Program, eventually, scrape};
 
 /// The demo's accounts, and how the world calls what each of them sees.
-const ACCOUNTS: [(&str, ProviderName, &str); 7] = [
+const ACCOUNTS: [(&str, ProviderName, &str); 9] = [
     ("otc-platform", ProviderName::Otc, "daily"),
     ("azure-resale", ProviderName::Enube, "azure subscriptions"),
     ("aws-resale", ProviderName::Enube, "aws customers"),
@@ -25,6 +25,8 @@ const ACCOUNTS: [(&str, ProviderName, &str); 7] = [
     ("operator", ProviderName::ActivePlatform, "analytics"),
     ("simulations", ProviderName::Mike, "log"),
     ("aws-exports", ProviderName::Focus, "exports"),
+    ("azure-exports", ProviderName::Focus, "azure exports"),
+    ("oracle-exports", ProviderName::Focus, "oracle exports"),
 ];
 
 /// The sums of one account by family and unit.

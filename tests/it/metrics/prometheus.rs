@@ -135,7 +135,7 @@ impl Prometheus {
 }
 
 /// Which account of the demo shows which view of an API.
-const ACCOUNTS: [(&str, &str); 7] = [
+const ACCOUNTS: [(&str, &str); 9] = [
     ("hourly", "otc-platform"),
     ("azure subscriptions", "azure-resale"),
     ("aws customers", "aws-resale"),
@@ -143,10 +143,13 @@ const ACCOUNTS: [(&str, &str); 7] = [
     ("analytics", "operator"),
     ("log", "simulations"),
     ("exports", "aws-exports"),
+    ("azure exports", "azure-exports"),
+    ("oracle exports", "oracle-exports"),
 ];
 
 /// The families that no row tells: the exporter's own findings.
-const OWN: [&str; 2] = [
+const OWN: [&str; 3] = [
+    "cloudspend_budget_match_info",
     "cloudspend_restated_cost_previous_month",
     "cloudspend_forecast_cost_month_end",
 ];

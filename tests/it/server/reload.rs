@@ -30,12 +30,14 @@ mod settings;
 const LOADED: &str = "cloudspend_config_last_reload_successful";
 const LOADED_AT: &str = "cloudspend_config_last_reload_success_timestamp_seconds";
 const POLLS: &str = "cloudspend_polls_total";
-const ACCOUNTS: [&str; 7] = [
+const ACCOUNTS: [&str; 9] = [
     "aws-exports",
     "aws-resale",
+    "azure-exports",
     "azure-resale",
     "licences",
     "operator",
+    "oracle-exports",
     "otc-platform",
     "simulations",
 ];

@@ -94,7 +94,7 @@ async fn page_is_accessible_light_dark_and_on_a_phone() {
         let said = said.as_str().unwrap();
         for want in [
             "This month",
-            "Accounts: 6 of 7 good",
+            "Accounts: 8 of 9 good",
             "azure-resale",
             "the credential lacks permission.",
             "Grant the credential permission",

@@ -52,8 +52,8 @@ pub(crate) fn config_yaml(demo: &Demo, folder: &Folder) -> String {
         .replace("stale_after: 10m", "stale_after: 26h")
         // Days of all accounts are closed in the morning, so that one command writes their past.
         .replace(
-            "    quantities: pricing\n",
-            "    quantities: pricing\n    day_closes_after: 6h\n",
+            "    provider: focus\n",
+            "    provider: focus\n    day_closes_after: 6h\n",
         )
 }
 

@@ -22,7 +22,7 @@ async fn all_rows_add_up_to_the_worlds_totals() {
     let demo = demo().await;
     let store = bucket(&demo, ORACLE_BUCKET);
     let found = list(&store, ORACLE_PREFIX).await;
-    assert_eq!(found.len(), 192);
+    assert_eq!(found.len(), 360);
     let mut sums = Sums::default();
     for object in found {
         sums.add_rows_of_all_months(&bytes(&store, object.location.as_ref()).await);

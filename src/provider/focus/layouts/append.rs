@@ -84,8 +84,8 @@ pub(in crate::provider::focus) fn content(
     if !gone.is_empty() {
         if now >= window.end {
             return Ok(MonthContent::Kept(format!(
-                "{} files of the month are gone; it is kept as it was, since it can no longer change",
-                gone.len()
+                "no longer there: {} of the month; it is kept as it was, since it can no longer change",
+                counted(gone.len() as u64, "file")
             )));
         }
         return Err(vanished(window.month, &gone, remembered));
@@ -142,8 +142,8 @@ fn vanished(
         _ => format!(" ({})", names.join(", ")),
     };
     ProviderError::truncated(format!(
-        "{} files that {month} was read from are gone{which}, so its sum would be too small; put them back, or delete the account's state file to accept the month without them",
-        gone.len()
+        "no longer there: {} that {month} was read from{which}; its sum would be too small, so put back what was deleted, or restart without the account's state file to accept what is there",
+        counted(gone.len() as u64, "file")
     ))
 }
 

@@ -118,7 +118,7 @@ impl Delivered {
                     file.name
                 )));
             }
-            if file.size == 0 {
+            if file.size == 0 && file.head.is_none() {
                 return Err(ProviderError::truncated(format!("{}: is empty", file.name)));
             }
         }

@@ -35,7 +35,9 @@ pub(super) fn data_files(listing: &Listing) -> Data {
     let mut known = BTreeSet::new();
     let (mut marks, mut hidden) = (0_usize, 0_usize);
     for file in listing.files.values() {
-        if is_folder_mark(file, &folders) {
+        if file.head.is_some() {
+            files.push(file.clone());
+        } else if is_folder_mark(file, &folders) {
             marks += 1;
         } else if is_hidden(&file.name) {
             hidden += 1;

@@ -268,7 +268,7 @@ async fn plain_csv_of_unknown_length_is_refused() {
     };
     let error = charges(unknown("a.csv", text.clone())).await.unwrap_err();
     assert!(
-        error.starts_with("truncated: a.csv: nothing says how long the file is"),
+        error.starts_with("truncated: a.csv: nothing says where the file ends"),
         "{error}"
     );
     assert_eq!(

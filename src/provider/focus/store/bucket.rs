@@ -270,6 +270,7 @@ fn listed(name: &str, object: &ObjectMeta) -> Listed {
             _ => Version::Time,
         },
         problem: None,
+        head: None,
     }
 }
 

@@ -150,6 +150,7 @@ fn listed(root: &Dir, path: &Path) -> Option<Listed> {
         modified: Timestamp::UNIX_EPOCH,
         version: Version::Time,
         problem: None,
+        head: None,
     };
     match root.metadata(path) {
         Err(_) => file.problem = Some(LEAVES),

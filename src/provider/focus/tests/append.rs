@@ -190,7 +190,7 @@ async fn file_that_vanished_is_truncated() {
     let error = poll_then(&account, now, &known).await.unwrap_err();
     assert_eq!(
         text(&error),
-        "truncated: 1 files that 2026-04 was read from are gone (2026/a.csv), so its sum would be too small; put them back, or delete the account's state file to accept the month without them"
+        "truncated: no longer there: 1 file that 2026-04 was read from (2026/a.csv); its sum would be too small, so put back what was deleted, or restart without the account's state file to accept what is there"
     );
     // A listing that was late has it again with the next attempt.
     assert!(error.is_retryable());
@@ -231,14 +231,14 @@ async fn month_that_is_over_is_kept_without_its_files() {
     assert!(
         ignored
             .iter()
-            .any(|what| what.starts_with("2026-04: 1 files of the month are gone")),
+            .any(|what| what.starts_with("2026-04: no longer there: 1 file of the month")),
         "{ignored:?}"
     );
     // The current month is not over.
     server.state().objects.remove("exports/2026/b.csv");
     server.put("c.csv", csv(&[("2026-05", "web", 8.0)]), now);
     let error = poll_then(&account, now, &known).await.unwrap_err();
-    assert!(text(&error).contains("files that 2026-05 was read from are gone (2026/b.csv)"));
+    assert!(text(&error).contains("that 2026-05 was read from (2026/b.csv)"));
 }
 
 #[tokio::test]

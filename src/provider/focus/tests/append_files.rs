@@ -249,7 +249,7 @@ async fn further_name_of_a_local_file_replaces_none() {
     std::fs::remove_file(folder.path().join("b.csv")).unwrap();
     let error = poll(&*provider, &first.known()).await.unwrap_err();
     assert!(
-        text(&error).contains("1 files that 2026-05 was read from are gone"),
+        text(&error).contains("no longer there: 1 file that 2026-05 was read from"),
         "{error}"
     );
 }

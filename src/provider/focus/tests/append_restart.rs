@@ -110,7 +110,7 @@ async fn vanished_file_is_missed_after_a_restart() {
     assert!(
         failure
             .message
-            .starts_with("1 files that 2026-05 was read from are gone, so"),
+            .starts_with("no longer there: 1 file that 2026-05 was read from;"),
         "{}",
         failure.message
     );

@@ -124,7 +124,7 @@ async fn only_changed_accounts_are_polled_again() {
     let said = program.replace(&changed).await;
     assert_eq!(
         said,
-        "reloaded; accounts: 4 unchanged, 2 changed, 1 added, 1 removed\n"
+        "reloaded; accounts: 6 unchanged, 2 changed, 1 added, 1 removed\n"
     );
     let at_once = program.shown().await;
     assert!(!accounts(&at_once).contains(&"simulations"));
@@ -205,7 +205,7 @@ async fn new_interval_counts_from_the_last_attempt() {
             .await;
         assert_eq!(
             said,
-            "reloaded; accounts: 0 unchanged, 7 changed, 0 added, 0 removed\n"
+            "reloaded; accounts: 0 unchanged, 9 changed, 0 added, 0 removed\n"
         );
     }
     // One account alone becomes fast; what the file says of all others is as before.
@@ -215,7 +215,7 @@ async fn new_interval_counts_from_the_last_attempt() {
     let said = program.replace(&fast).await;
     assert_eq!(
         said,
-        "reloaded; accounts: 6 unchanged, 1 changed, 0 added, 0 removed\n"
+        "reloaded; accounts: 8 unchanged, 1 changed, 0 added, 0 removed\n"
     );
     let shown = program
         .shows("it is polled often", |shown| {
@@ -325,7 +325,7 @@ async fn provider_label_takes_effect_and_keeps_state() {
     let said = program.replace(&labelled).await;
     assert_eq!(
         said,
-        "reloaded; accounts: 6 unchanged, 1 changed, 0 added, 0 removed\n"
+        "reloaded; accounts: 8 unchanged, 1 changed, 0 added, 0 removed\n"
     );
     let after = program.shown().await;
     let of_account = |shown: &Exposition| -> Vec<_> {

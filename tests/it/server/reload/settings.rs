@@ -59,7 +59,7 @@ async fn bad_file_is_refused_with_all_errors() {
     let said = program.replace(&yaml).await;
     assert_eq!(
         said,
-        "reloaded; accounts: 7 unchanged, 0 changed, 0 added, 0 removed\n"
+        "reloaded; accounts: 9 unchanged, 0 changed, 0 added, 0 removed\n"
     );
     let shown = program.shown().await;
     assert_eq!(text(&shown, LOADED, &[]), "1");
@@ -211,11 +211,11 @@ async fn concurrent_reloads_find_one_change() {
             .count()
     };
     assert_eq!(
-        count("reloaded; accounts: 6 unchanged, 1 changed, 0 added, 0 removed\n"),
+        count("reloaded; accounts: 8 unchanged, 1 changed, 0 added, 0 removed\n"),
         1
     );
     assert_eq!(
-        count("reloaded; accounts: 7 unchanged, 0 changed, 0 added, 0 removed\n"),
+        count("reloaded; accounts: 9 unchanged, 0 changed, 0 added, 0 removed\n"),
         7
     );
     program.end().await;

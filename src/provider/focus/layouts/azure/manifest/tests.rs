@@ -14,6 +14,7 @@ fn listed() -> Listed {
         modified: "2026-05-28T07:00:00Z".parse().unwrap(),
         version: Version::Time,
         problem: None,
+        head: None,
     }
 }
 
