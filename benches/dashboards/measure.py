@@ -28,6 +28,8 @@ STEPS = [(5400, HOUR), (9000, 2 * HOUR), (16200, 3 * HOUR), (32400, 6 * HOUR), (
 UNITS = {"s": 1, "m": 60, "h": HOUR, "d": 24 * HOUR}
 CURRENCIES = ["EUR", "BRL", "USD"]
 CHOSEN = {"customer": "otc-0-customer-0", "budget": "budget-0"}
+# What the variable Cost has for billed cost, its default.
+COST = "billed_only"
 
 
 class Prometheus:
@@ -88,7 +90,7 @@ def step_of(panel, columns):
 def filled(expression, chosen, source, step):
     """The expression as Grafana would send it."""
     expression = expression.replace("$__rate_interval", f"{max(4 * 60, step or 0)}s")
-    for name, value in {"source": source, **chosen}.items():
+    for name, value in {"source": source, "cost": COST, **chosen}.items():
         expression = expression.replace(f"${{{name}}}", value).replace(f"${name}", value)
     return re.sub(r"\$\{?[a-z_]\w*\}?", ".*", expression)
 

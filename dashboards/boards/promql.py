@@ -19,6 +19,7 @@ ESTIMATE = "cloudspend_provider_estimate_cost_month_end"
 QUANTITY = "cloudspend_consumed_quantity_month_to_date"
 SEATS_BOUGHT = "cloudspend_license_seats"
 PERIOD_START = "cloudspend_billing_period_start_timestamp_seconds"
+SERIES = "cloudspend_series"
 PERIOD_END = "cloudspend_billing_period_end_timestamp_seconds"
 # What the recording rules have, too, under the same names with colons (rules/recording.yml), without project and replica; those of money also by
 # project and without product.
@@ -144,9 +145,10 @@ def _offset(hours):
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _spent(by, months, new, old):
+def _spent(by, months, new, old, by_labels=False):
     """What was spent between two times, of which `new` and `old` give a family by some labels and by account; `months` are the families of month to
-    date and of the month before.
+    date and of the month before. Which accounts show values at a time is told by the values themselves, or by the number of their label sets, which is
+    cheaper.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
     value, which is then the previous month, less what it had. Accounts that show no values at one end of the window say nothing.
@@ -154,18 +156,23 @@ def _spent(by, months, new, old):
     shown, before = (_of_cost(months[0], lambda one, at=at: at(by, one)) for at in (new, old))
     finished = _of_cost(months[1], lambda one: new(by, one))
     start = [at("", PERIOD_START) for at in (new, old)]
+    there = [shown, before]
+    if by_labels:
+        # What was backfilled has no number of label sets.
+        at_ends = [f"({at('', PERIOD_START)} unless {SAME_ACCOUNT} ({at('', SERIES)} == 0))" for at in (new, old)]
+        there = [f"({f' and {SAME_ACCOUNT} '.join(at_ends)})"] * 2
     return (
         f"sum by ({by}) ("
-        f'label_replace({shown} and {SAME_ACCOUNT} {before}, "part", "new", "", "")'
+        f'label_replace({shown} and {SAME_ACCOUNT} {there[1]}, "part", "new", "", "")'
         f' or label_replace({finished} and {SAME_ACCOUNT} ({start[0]} > {start[1]}), "part", "finished", "", "")'
-        f' or label_replace(0 - ({before} and {SAME_ACCOUNT} {shown}), "part", "old", "", ""))'
+        f' or label_replace(0 - ({before} and {SAME_ACCOUNT} {there[0]}), "part", "old", "", ""))'
     )
 
 
 def _at(select, sampled):
-    """What gives a family as sampled at some time: the billing month's start by account, or sums by some labels."""
+    """What gives a family as sampled at some time: one of an account's own by account, or sums by some labels."""
     def shown(by, metric):
-        if metric == PERIOD_START:
+        if metric in (PERIOD_START, SERIES):
             return f"max by (provider, account) ({sampled(metric)})"
         return _of_replicas(by, sampled(selector(metric, select)))
     return shown
@@ -177,7 +184,7 @@ def spend(by, select, window, ago="0h", months=BILLED_MONTHS):
     return _spent(by, months, _at(select, lambda plain: _sampled(plain, new)), _at(select, lambda plain: _sampled(plain, old)))
 
 
-def spend_of_day(by, select):
+def spend_of_day(by, select, by_labels=False):
     """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day, or up to now.
 
     Backfilled history counts a day whole from its first instant on, and a time zone moves the day's borders. Late in the day is
@@ -190,7 +197,7 @@ def spend_of_day(by, select):
     is_today = f"on () (vector(time() + {18 * 3600}) > max_over_time(vector(time())[1s:1s] @ end()))"
     return _spent(
         by, CHOSEN_MONTHS, lambda *what: f"({by_then(*what)} or ({now(*what)} and {is_today}))",
-        _at(select, lambda plain: f"last_over_time({plain}[6h] offset 6h)"),
+        _at(select, lambda plain: f"last_over_time({plain}[6h] offset 6h)"), by_labels,
     )
 
 

@@ -106,7 +106,7 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     return grid(
         title,
         f"{description} Last by now: what the month before had cost by this day. Change: the forecast less the month before. {shared.OF_BILLED} {shared.EARLY}",
-        queries, found, sort=[(sort, True)], trend=Query(q.spend_of_day(by, select)) if trend else None,
+        queries, found, sort=[(sort, True)], trend=Query(q.spend_of_day(by, select, by_labels=True)) if trend else None,
     )
 
 

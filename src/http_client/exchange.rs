@@ -185,7 +185,7 @@ impl Http {
     }
 }
 
-/// A request as it is sent: its response is not to be compressed on the way.
+/// A request as it is sent: its response is not to be compressed on the way, unless the caller says that it may.
 fn complete(request: http::Request<Bytes>) -> Result<Request, ProviderError> {
     let (head, body) = request.into_parts();
     let url = Url::parse(&head.uri.to_string())
@@ -194,7 +194,8 @@ fn complete(request: http::Request<Bytes>) -> Result<Request, ProviderError> {
     request.headers = head.headers;
     request.body = (!body.is_empty()).then_some(body);
     let identity = HeaderValue::from_static("identity");
-    request.headers.insert(header::ACCEPT_ENCODING, identity);
+    let accepted = request.headers.entry(header::ACCEPT_ENCODING);
+    accepted.or_insert(identity);
     Ok(request)
 }
 

@@ -185,7 +185,23 @@ impl Request {
 
 /// A URL as errors show it: scheme, host, port if it is not the default, and path. Never the user, query or fragment.
 pub(super) fn without_query(url: &Url) -> String {
-    format!("{}{}", origin(url), url.path())
+    format!("{}{}", origin(url), readable(url.path()))
+}
+
+/// A path without the escapes that some clients of stores write for harmless characters.
+fn readable(path: &str) -> String {
+    let harmless = [
+        ("%2F", "/"),
+        ("%2D", "-"),
+        ("%2E", "."),
+        ("%5F", "_"),
+        ("%7E", "~"),
+    ];
+    harmless
+        .into_iter()
+        .fold(path.to_owned(), |path, (escaped, plain)| {
+            path.replace(escaped, plain)
+        })
 }
 
 /// Scheme, host, and port if it is not the default.

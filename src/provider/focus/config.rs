@@ -1,6 +1,7 @@
 //! What the operator writes for an account with FOCUS exports, and its checks.
 
 mod azure;
+mod google;
 mod s3;
 mod stores;
 mod web;

@@ -6,6 +6,7 @@ mod azure_keys;
 mod bucket;
 mod credentials;
 mod dialect;
+pub(super) mod google;
 mod local;
 mod refusal;
 pub(super) mod s3;
@@ -22,9 +23,11 @@ use uuid::Uuid;
 use super::file::ExportFile;
 use crate::error::{ProviderError, Reason};
 
+pub(super) use ambient::google::Source as GoogleTokens;
 pub(super) use azure::AzureSettings;
 pub(super) use azure_keys::AzureKeys;
 pub(super) use credentials::Keys;
+pub(super) use google::GoogleSettings;
 pub(super) use local::LocalStore;
 pub(super) use s3::S3Settings;
 

@@ -10,6 +10,8 @@ mod blob;
 mod checks;
 mod config;
 mod files;
+mod google;
+mod google_tokens;
 mod local;
 mod oracle;
 mod refusals;

@@ -36,11 +36,8 @@ impl Config {
             Place::Local => Some(Box::new(LocalStore)),
             Place::S3 { bucket } => self.s3(bucket, context),
             Place::Azure { account, container } => self.azure(account, container, context),
+            Place::Google { bucket } => self.google(bucket, context),
             Place::Web { server } => self.web(server, location, context),
-            Place::Google { .. } => {
-                context.report("location", format!("{scheme}:// is not supported yet"));
-                None
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub(super) mod aws;
 pub(super) mod azure;
+pub(super) mod google;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};

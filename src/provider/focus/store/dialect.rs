@@ -14,7 +14,6 @@ pub(super) enum Dialect {
     /// Azure Blob Storage.
     Azure,
     /// The XML API of Google Cloud Storage.
-    #[allow(dead_code, reason = "the store of gs:// is built next")]
     Google,
 }
 

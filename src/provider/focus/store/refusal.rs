@@ -61,14 +61,15 @@ pub(super) fn error(
 ) -> ProviderError {
     let status = refusal.status.as_u16();
     let body = String::from_utf8_lossy(&refusal.body);
-    let header = refusal.headers.get("x-ms-error-code");
-    let header = header
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let code = element(&body, "Code")
-        .or(header)
-        .filter(|code| is_code(code));
-    let code = code.as_deref().unwrap_or_default();
+    let own = (dialect == Dialect::Google).then(|| google::told(&body));
+    let (code, detail) = own.flatten().unwrap_or_else(|| {
+        let header = refusal.headers.get("x-ms-error-code");
+        let header = header.and_then(|value| value.to_str().ok());
+        let code = element(&body, "Code").or_else(|| header.map(str::to_owned));
+        let detail = element(&body, "Message").unwrap_or_default();
+        (code.unwrap_or_default(), detail)
+    });
+    let code = if is_code(&code) { code.as_str() } else { "" };
     let judgement = Judged {
         refusal,
         body: &body,
@@ -90,7 +91,8 @@ pub(super) fn error(
     }
     message.push_str(", ");
     message.push_str(&what);
-    if let Some(detail) = element(&body, "Message").filter(|text| !text.is_empty())
+    let detail = on_one_line(&detail);
+    if !detail.is_empty()
         && !sent
             .secrets
             .iter()
@@ -142,14 +144,19 @@ fn judge(status: u16, purpose: Purpose) -> (Reason, String) {
 fn element(body: &str, name: &str) -> Option<String> {
     let rest = body.split_once(&format!("<{name}>"))?.1;
     let text = rest.split('<').next().unwrap_or_default();
-    let line: Vec<&str> = text.split_whitespace().collect();
-    let line = line.join(" ");
-    let plain = line
+    let plain = text
         .replace("&apos;", "'")
         .replace("&quot;", "\"")
         .replace("&amp;", "&");
-    let shown = plain.chars().filter(|char| !char.is_control());
-    Some(shown.take(MAX_MESSAGE).collect())
+    Some(on_one_line(&plain))
+}
+
+/// As much of a text as is shown.
+fn on_one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    let shown = line.chars().filter(|char| !char.is_control());
+    shown.take(MAX_MESSAGE).collect()
 }
 
 fn is_code(code: &str) -> bool {

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use http::{Method, Response, Uri};
+use http::{HeaderValue, Method, Response, Uri, header};
 use http_body::Frame;
 use object_store::{
     ClientOptions,
@@ -67,7 +67,12 @@ impl Service {
         let refused = |refusal: &crate::http_client::Refusal<'_>| {
             refusal::error(refusal, dialect, purpose, &sent)
         };
-        let request = http::Request::from_parts(head, body);
+        let mut request = http::Request::from_parts(head, body);
+        if dialect == Dialect::Google && purpose == Purpose::Read {
+            // Without it, files that are stored compressed are decompressed on the way: their length is another one then.
+            let gzip = HeaderValue::from_static("gzip");
+            request.headers_mut().insert(header::ACCEPT_ENCODING, gzip);
+        }
         let (status, headers, body): (_, _, HttpResponseBody) = if purpose == Purpose::Read {
             let exchange = self.http.exchange(request, refused).await?;
             let (status, headers) = (exchange.status, exchange.headers.clone());

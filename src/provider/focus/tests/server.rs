@@ -54,6 +54,10 @@ pub(super) struct State {
     pub(super) page: usize,
     /// How an `ETag` is written.
     pub(super) weak: bool,
+    /// Whether `If-Match` is ignored, as by the XML API of some emulators.
+    pub(super) careless: bool,
+    /// Whether files are marked as compressed.
+    pub(super) compressed: bool,
 }
 
 /// The store.
@@ -98,10 +102,7 @@ impl Server {
     pub(super) fn take_lines(&self) -> Vec<String> {
         let mut state = self.state();
         let lines = std::mem::take(&mut state.lines);
-        lines
-            .into_iter()
-            .map(|line| line.replace("%3D", "=").replace("%2F", "/"))
-            .collect()
+        lines.into_iter().map(|line| plain(&line)).collect()
     }
 }
 
@@ -124,7 +125,7 @@ impl State {
 
 fn respond(state: &mut State, request: &Request) -> Response {
     let line = format!("{} {}", request.method(), request.uri());
-    let plain = line.replace("%3D", "=").replace("%2F", "/");
+    let plain = plain(&line);
     state.lines.push(line);
     state.headers.push(request.headers().clone());
     let fault = state
@@ -168,9 +169,18 @@ fn respond(state: &mut State, request: &Request) -> Response {
     answer(state, request, &key, cut)
 }
 
+/// Without what clients escape.
+fn plain(text: &str) -> String {
+    [("%3D", "="), ("%2F", "/"), ("%2D", "-"), ("%2E", ".")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (escaped, plain)| {
+            text.replace(escaped, plain)
+        })
+}
+
 /// The key of a request: its path without the bucket.
 fn key_of(request: &Request) -> String {
-    let path = request.uri().path().replace("%3D", "=").replace("%20", " ");
+    let path = plain(request.uri().path()).replace("%20", " ");
     let path = path.trim_start_matches('/');
     path.split_once('/')
         .map_or(String::new(), |(_, key)| key.to_owned())
@@ -195,6 +205,7 @@ fn answer(state: &State, request: &Request, key: &str, cut: Option<usize>) -> Re
             .map(str::to_owned)
     };
     if let Some(tag) = header_of(header::IF_MATCH)
+        && !state.careless
         && tag != state.etag(object)
     {
         let xml = "<Error><Code>PreconditionFailed</Code></Error>";
@@ -237,6 +248,9 @@ fn answer(state: &State, request: &Request, key: &str, cut: Option<usize>) -> Re
         .header(header::ETAG, state.etag(object))
         .header(header::LAST_MODIFIED, httpdate::fmt_http_date(modified))
         .header(header::CONTENT_LENGTH, length);
+    if state.compressed {
+        response = response.header(header::CONTENT_ENCODING, "gzip");
+    }
     if status == StatusCode::PARTIAL_CONTENT {
         let range = format!("bytes {start}-{}/{size}", end - 1);
         response = response.header(header::CONTENT_RANGE, range);
