@@ -239,6 +239,18 @@ async fn pages_that_are_not_whole_are_refused() {
 }
 
 #[tokio::test]
+async fn listing_without_end_is_given_up() {
+    let server = Server::start().await;
+    write_costs(&server);
+    server.state().endless = true;
+    let (account, _key) = with_key(&server, &json!({}));
+    let error = error(&*account).await;
+    let want = "too_large: az://costsaccount/exports/costs/: more than 1000 pages of files; name a narrower location";
+    assert_eq!(error, want);
+    assert_eq!(server.take_lines().len(), 1_000);
+}
+
+#[tokio::test]
 async fn one_file_is_found_without_its_neighbours() {
     let server = Server::start().await;
     write_costs(&server);

@@ -57,6 +57,8 @@ pub(super) struct State {
     /// How an `ETag` is written in headers: weak, quoted, or bare as in listings.
     pub(super) weak: bool,
     pub(super) bare: bool,
+    /// Whether every page of a listing has another one after it.
+    pub(super) endless: bool,
 }
 
 /// The store.
@@ -213,6 +215,9 @@ fn list(state: &State, query: &str) -> String {
     }
     xml.push_str("</Blobs>");
     match keys.next() {
+        _ if state.endless => {
+            let _ = write!(xml, "<NextMarker>page {}</NextMarker>", state.lines.len());
+        }
         Some((next, _)) => {
             let _ = write!(xml, "<NextMarker>{next}</NextMarker>");
         }
