@@ -177,8 +177,13 @@ fn allowed(about: &Value) -> String {
     };
     if is("string") && about["format"] == "date" {
         "date".to_owned()
-    } else if is("string") && about["pattern"].is_string() {
-        "duration".to_owned()
+    } else if let (true, Some(pattern)) = (is("string"), about["pattern"].as_str()) {
+        // Only durations have units, microseconds among them.
+        if pattern.contains('µ') {
+            "duration".to_owned()
+        } else {
+            format!("string like `{pattern}`")
+        }
     } else if is("string") {
         "string".to_owned()
     } else if is("boolean") {
@@ -186,7 +191,10 @@ fn allowed(about: &Value) -> String {
     } else if is("integer") || is("number") {
         format!("number{range}")
     } else if is("array") {
-        format!("list of {}s", allowed(&about["items"]))
+        match allowed(&about["items"]) {
+            kind if kind.starts_with('`') => format!("list of {kind}"),
+            kind => format!("list of {kind}s"),
+        }
     } else if is("object") && about["properties"].is_object() {
         "object".to_owned()
     } else if is("object") {
