@@ -10,6 +10,7 @@ pub(super) mod google;
 mod local;
 mod refusal;
 pub(super) mod s3;
+mod s3_keys;
 mod service;
 pub(super) mod web;
 
@@ -26,10 +27,10 @@ use crate::error::{ProviderError, Reason};
 pub(super) use ambient::google::Source as GoogleTokens;
 pub(super) use azure::AzureSettings;
 pub(super) use azure_keys::AzureKeys;
-pub(super) use credentials::Keys;
 pub(super) use google::GoogleSettings;
 pub(super) use local::LocalStore;
 pub(super) use s3::S3Settings;
+pub(super) use s3_keys::S3Keys;
 
 /// The maximum number of files of one month.
 pub(super) const MAX_FILES: usize = 10_000;

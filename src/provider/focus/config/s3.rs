@@ -7,7 +7,7 @@ use crate::{
     http_client::{Auth, Http},
     provider::{
         config::BuildContext,
-        focus::store::{Keys, S3Settings, Store, s3},
+        focus::store::{S3Keys, S3Settings, Store, s3},
     },
     secret::SecretSource,
 };
@@ -70,16 +70,16 @@ impl Config {
         &mut self,
         region: Option<&str>,
         context: &mut BuildContext<'_>,
-    ) -> Option<Keys> {
+    ) -> Option<S3Keys> {
         match self.credentials.unwrap_or_default() {
-            Credentials::Ambient => match Keys::ambient(context.variable, region?) {
+            Credentials::Ambient => match S3Keys::ambient(context.variable, region?) {
                 Ok(keys) => Some(keys),
                 Err(problem) => {
                     context.report("credentials", problem);
                     None
                 }
             },
-            Credentials::Anonymous => Some(Keys::Anonymous),
+            Credentials::Anonymous => Some(S3Keys::Anonymous),
             Credentials::Keys => {
                 let id = context.secret(
                     "access_key_id",
@@ -99,7 +99,7 @@ impl Config {
                     (None, None) => Some(None),
                     (file, env) => context.secret("session_token", file, env).map(Some),
                 };
-                Some(Keys::Static {
+                Some(S3Keys::Static {
                     id: id?,
                     secret: secret?,
                     token: token?,

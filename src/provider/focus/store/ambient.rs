@@ -5,7 +5,10 @@ pub(super) mod aws;
 pub(super) mod azure;
 pub(super) mod google;
 
+use std::{fmt, sync::Arc};
+
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use jiff::Timestamp;
 use memchr::memmem;
@@ -13,14 +16,59 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use super::credentials::{CredentialSource, Refused};
 use crate::{
     error::{NOT_ISSUED, ProviderError, Reason},
-    http_client::{Http, Refusal, redact},
+    http_client::{Http, Refusal, Renewal, redact},
     provider::focus::location::is_loopback,
 };
 
 /// How many characters of a refusal's text are shown.
 const MAX_MESSAGE: usize = 200;
+
+/// A credential, and when it expires, on its way from a service.
+pub(super) type Issuing<'a, C> = BoxFuture<'a, Result<(Arc<C>, Option<Timestamp>), ProviderError>>;
+
+/// A service that issues credentials.
+pub(super) trait Issuer: Send + Sync + 'static {
+    /// What it issues.
+    type Credential: fmt::Debug + Send + Sync + 'static;
+
+    /// Requests a credential.
+    fn issue<'a>(&'a self, http: &'a Http, now: Timestamp) -> Issuing<'a, Self::Credential>;
+}
+
+/// Keeps a credential for as long as it is valid and the store does not refuse it.
+pub(super) struct Renewed<S: Issuer> {
+    http: Arc<Http>,
+    issuer: S,
+    current: Renewal<Arc<S::Credential>>,
+    refused: Refused,
+}
+
+impl<S: Issuer> Renewed<S> {
+    pub(super) fn new(http: Arc<Http>, issuer: S, refused: Refused) -> Self {
+        Self {
+            http,
+            issuer,
+            current: Renewal::default(),
+            refused,
+        }
+    }
+}
+
+impl<S: Issuer> CredentialSource for Renewed<S> {
+    type Credential = S::Credential;
+
+    fn credential(&self) -> BoxFuture<'_, Result<Arc<S::Credential>, ProviderError>> {
+        Box::pin(async move {
+            let clock = self.http.clock();
+            self.refused.discard(&self.current, clock).await;
+            let issue = |now| self.issuer.issue(&self.http, now);
+            self.current.get(clock, issue).await
+        })
+    }
+}
 
 /// A request to a service that issues credentials.
 #[derive(Debug)]

@@ -41,6 +41,7 @@ pub(in crate::provider::focus) fn open(
         keys,
     } = settings;
     let service = Service::new(Arc::clone(&http), endpoint.clone(), Dialect::Azure);
+    let refused = service.refused();
     let builder = MicrosoftAzureBuilder::new()
         .with_http_connector(service)
         .with_retry(no_retries())
@@ -49,7 +50,7 @@ pub(in crate::provider::focus) fn open(
         .with_container_name(&container)
         // The client decides it: the configuration allows http on loopback only.
         .with_allow_http(true);
-    let store = keys.apply(builder, &http).build();
+    let store = keys.apply(builder, http, refused).build();
     let store = BucketStore::new(store, format!("az://{account}/{container}"))?;
     Ok(store.listing_below_prefixes())
 }

@@ -1,20 +1,17 @@
 //! What requests to Azure are authorised with. Keys and signatures are read again for every request, so that new ones need
 //! no restart.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use object_store::{
-    CredentialProvider,
-    azure::{AzureAccessKey, AzureCredential, MicrosoftAzureBuilder},
-};
+use futures_util::future::{BoxFuture, ready};
+use object_store::azure::{AzureAccessKey, AzureCredential, MicrosoftAzureBuilder};
 use secrecy::ExposeSecret;
 
-use super::{ambient, service::Carried};
-use crate::{
-    error::{ProviderError, Reason},
-    http_client::Http,
-    secret::SecretSource,
+use super::{
+    ambient::{self, Renewed},
+    credentials::{CredentialSource, Credentials, Refused, Unsigned},
 };
+use crate::{error::ProviderError, http_client::Http, secret::SecretSource};
 
 /// What requests are authorised with.
 #[derive(Debug)]
@@ -41,24 +38,20 @@ impl AzureKeys {
     pub(super) fn apply(
         self,
         builder: MicrosoftAzureBuilder,
-        http: &Arc<Http>,
+        http: Arc<Http>,
+        refused: Refused,
     ) -> MicrosoftAzureBuilder {
+        let reader = |source, read| Arc::new(Credentials(KeyReader { source, read }));
         match self {
-            Self::AccountKey(source) => builder.with_credentials(Arc::new(KeyReader {
-                source,
-                read: account_key,
-            })),
-            Self::Signature(source) => builder.with_credentials(Arc::new(KeyReader {
-                source,
-                read: signature,
-            })),
+            Self::AccountKey(source) => builder.with_credentials(reader(source, account_key)),
+            Self::Signature(source) => builder.with_credentials(reader(source, signature)),
             Self::Ambient(source) => {
-                let reader = ambient::azure::Reader::new(Arc::clone(http), source);
-                builder.with_credentials(Arc::new(reader))
+                let renewed = Renewed::new(http, source, refused);
+                builder.with_credentials(Arc::new(Credentials(renewed)))
             }
             Self::Anonymous => builder
                 .with_skip_signature(true)
-                .with_credentials(Arc::new(NoKeys)),
+                .with_credentials(Arc::new(Credentials(Unsigned::default()))),
         }
     }
 }
@@ -70,14 +63,8 @@ struct KeyReader {
     read: fn(&str) -> Result<AzureCredential, String>,
 }
 
-impl fmt::Debug for KeyReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyReader")
-    }
-}
-
 impl KeyReader {
-    fn credential(&self) -> Result<AzureCredential, ProviderError> {
+    fn read(&self) -> Result<AzureCredential, ProviderError> {
         let secret = self.source.read().map_err(ProviderError::no_credential)?;
         let wrong = |what: String| {
             let what = format!("the {}: {what}", self.source.name());
@@ -148,37 +135,11 @@ fn signature(text: &str) -> Result<AzureCredential, String> {
     Ok(AzureCredential::SASToken(pairs))
 }
 
-type Reading<'a> =
-    Pin<Box<dyn Future<Output = object_store::Result<Arc<AzureCredential>>> + Send + 'a>>;
-
-impl CredentialProvider for KeyReader {
+impl CredentialSource for KeyReader {
     type Credential = AzureCredential;
 
-    fn get_credential<'life, 'a>(&'life self) -> Reading<'a>
-    where
-        'life: 'a,
-        Self: 'a,
-    {
-        let read = self.credential();
-        let read = read.map(Arc::new).map_err(Carried::store_error);
-        Box::pin(async move { read })
-    }
-}
-
-/// Stands where unauthorised requests have no key.
-#[derive(Debug)]
-struct NoKeys;
-
-impl CredentialProvider for NoKeys {
-    type Credential = AzureCredential;
-
-    fn get_credential<'life, 'a>(&'life self) -> Reading<'a>
-    where
-        'life: 'a,
-        Self: 'a,
-    {
-        let error = ProviderError::new(Reason::Unauthorized, "requests are not signed");
-        Box::pin(async move { Err(Carried::store_error(error)) })
+    fn credential(&self) -> BoxFuture<'_, Result<Arc<AzureCredential>, ProviderError>> {
+        Box::pin(ready(self.read().map(Arc::new)))
     }
 }
 

@@ -3,23 +3,18 @@
 //! Source: "XML API overview" of Google's documentation. Endpoints: list objects (version 2), download. Permission:
 //! `storage.objects.list` and `storage.objects.get`.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use object_store::{
-    CredentialProvider,
-    gcp::{GcpSigningCredential, GoogleCloudStorageBuilder},
-};
+use object_store::gcp::GoogleCloudStorageBuilder;
 
 use super::{
     ambient::google::{Reader, Source},
     bucket::{BucketStore, no_retries},
+    credentials::{Credentials, Unsigned},
     dialect::Dialect,
-    service::{Carried, Service},
+    service::Service,
 };
-use crate::{
-    error::{ProviderError, Reason},
-    http_client::Http,
-};
+use crate::{error::ProviderError, http_client::Http};
 
 /// How a bucket is reached.
 #[derive(Debug)]
@@ -40,33 +35,16 @@ pub(in crate::provider::focus) fn open(
     let http = Arc::new(http);
     let endpoint = settings.endpoint;
     let service = Service::new(Arc::clone(&http), endpoint.clone(), Dialect::Google);
+    let is_public = settings.tokens == Source::Public;
+    let tokens = Reader::new(http, settings.tokens, service.refused());
     let store = GoogleCloudStorageBuilder::new()
         .with_http_connector(service)
         .with_retry(no_retries())
         .with_base_url(&endpoint)
         .with_bucket_name(&settings.bucket)
-        .with_skip_signature(settings.tokens == Source::Public)
+        .with_skip_signature(is_public)
         // Without these two it would read the environment and the home folder, and ask the metadata server.
-        .with_credentials(Arc::new(Reader::new(http, settings.tokens)))
-        .with_signing_credentials(Arc::new(NoKey));
+        .with_credentials(Arc::new(Credentials(tokens)))
+        .with_signing_credentials(Arc::new(Credentials(Unsigned::default())));
     BucketStore::new(store.build(), format!("gs://{}", settings.bucket))
-}
-
-/// Stands where addresses would be signed.
-#[derive(Debug)]
-struct NoKey;
-
-impl CredentialProvider for NoKey {
-    type Credential = GcpSigningCredential;
-
-    fn get_credential<'life, 'a>(
-        &'life self,
-    ) -> Pin<Box<dyn Future<Output = object_store::Result<Arc<GcpSigningCredential>>> + Send + 'a>>
-    where
-        'life: 'a,
-        Self: 'a,
-    {
-        let error = ProviderError::new(Reason::Unauthorized, "addresses are not signed");
-        Box::pin(async move { Err(Carried::store_error(error)) })
-    }
 }

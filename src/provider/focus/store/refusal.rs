@@ -61,7 +61,7 @@ pub(super) fn error(
 ) -> ProviderError {
     let status = refusal.status.as_u16();
     let body = String::from_utf8_lossy(&refusal.body);
-    let own = (dialect == Dialect::Google).then(|| google::told(&body));
+    let own = (dialect == Dialect::Google).then(|| google::code_and_message(&body));
     let (code, detail) = own.flatten().unwrap_or_else(|| {
         let header = refusal.headers.get("x-ms-error-code");
         let header = header.and_then(|value| value.to_str().ok());

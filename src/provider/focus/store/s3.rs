@@ -9,8 +9,8 @@ use object_store::aws::AmazonS3Builder;
 
 use super::{
     bucket::{BucketStore, no_retries},
-    credentials::Keys,
     dialect::Dialect,
+    s3_keys::S3Keys,
     service::Service,
 };
 use crate::{error::ProviderError, http_client::Http};
@@ -25,7 +25,7 @@ pub(in crate::provider::focus) struct S3Settings {
     /// The name of the bucket.
     pub(in crate::provider::focus) bucket: String,
     /// What requests are signed with.
-    pub(in crate::provider::focus) keys: Keys,
+    pub(in crate::provider::focus) keys: S3Keys,
 }
 
 /// A bucket that is asked through the account's client. `Err` where the settings cannot be used.
@@ -35,6 +35,7 @@ pub(in crate::provider::focus) fn open(
 ) -> Result<BucketStore, ProviderError> {
     let http = Arc::new(http);
     let service = Service::new(Arc::clone(&http), settings.endpoint.clone(), Dialect::S3);
+    let refused = service.refused();
     let builder = AmazonS3Builder::new()
         .with_http_connector(service)
         .with_retry(no_retries())
@@ -43,6 +44,6 @@ pub(in crate::provider::focus) fn open(
         .with_bucket_name(&settings.bucket)
         // The client decides it: the configuration allows http on loopback only.
         .with_allow_http(true);
-    let store = settings.keys.apply(builder, &http).build();
+    let store = settings.keys.apply(builder, http, refused).build();
     BucketStore::new(store, format!("s3://{}", settings.bucket))
 }

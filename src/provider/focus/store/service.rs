@@ -23,6 +23,7 @@ use object_store::{
 };
 
 use super::{
+    credentials::Refused,
     dialect::{Dialect, Purpose},
     refusal,
 };
@@ -40,6 +41,7 @@ const MAX_PAGE: usize = 16 << 20;
 pub(super) struct Service {
     http: Arc<Http>,
     allowed: Allowed,
+    refused: Refused,
 }
 
 /// Which requests may be sent.
@@ -55,7 +57,13 @@ impl Service {
         Self {
             http,
             allowed: Allowed { endpoint, dialect },
+            refused: Refused::default(),
         }
+    }
+
+    /// Whether the store refuses the credential that it is sent.
+    pub(super) fn refused(&self) -> Refused {
+        self.refused.clone()
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
@@ -65,7 +73,9 @@ impl Service {
         let dialect = self.allowed.dialect;
         let sent = refusal::Sent::of(&head.headers, &head.uri);
         let refused = |refusal: &crate::http_client::Refusal<'_>| {
-            refusal::error(refusal, dialect, purpose, &sent)
+            let error = refusal::error(refusal, dialect, purpose, &sent);
+            self.refused.note(&error);
+            error
         };
         let mut request = http::Request::from_parts(head, body);
         if dialect == Dialect::Google && purpose == Purpose::Read {
@@ -179,7 +189,7 @@ impl Carried {
 
     pub(super) fn store_error(error: ProviderError) -> object_store::Error {
         object_store::Error::Generic {
-            store: "S3",
+            store: "the store",
             source: Box::new(Self::new(error)),
         }
     }

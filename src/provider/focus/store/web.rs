@@ -27,7 +27,7 @@ use crate::{
 
 /// How many responses wait to be read at most: those of the current and the previous month.
 const MAX_WAITING: usize = 2;
-/// A file that was written so recently may be written again within the second that its time is told in.
+/// A file that was written so recently may be written again within the same second.
 const RECENT: SignedDuration = SignedDuration::from_mins(1);
 
 /// A web server, as far as one address on it, or one for each month, is asked.

@@ -1,5 +1,7 @@
 //! Credentials of AWS's environment: each service simulated on loopback, and what a bucket is asked with.
 
+mod refused;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

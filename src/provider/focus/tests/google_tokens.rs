@@ -19,7 +19,10 @@ use base64::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{server::Server, *};
+use super::{
+    server::{Fault, Server},
+    *,
+};
 use crate::{
     clock::{Clock, add},
     provider::test_support::{Api, Seen},
@@ -416,5 +419,24 @@ fn host_of_the_metadata_server_is_checked() {
         let message = find(host).unwrap_err();
         assert!(message.starts_with("the environment variable GCE_METADATA_HOST must be a host"));
         assert!(!message.contains(host), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn refused_token_is_replaced_by_the_next_poll() {
+    let world = World::new().await;
+    for (account, line) in [
+        (world.with_key(), TOKEN_LINE),
+        (world.ambient(), METADATA_LINE),
+    ] {
+        poll(&*account, &Deliveries::default()).await.unwrap();
+        let fault = Fault::Refuse(401, "AuthenticationRequired");
+        world.store.fault("list-type=2", 1, fault);
+        let refused = error(&*account).await;
+        assert!(refused.starts_with("unauthorized: "), "{refused}");
+        world.answer(line, 200, token("ya29.second-token", 3600));
+        world.bearers();
+        poll(&*account, &Deliveries::default()).await.unwrap();
+        assert_eq!(world.bearers(), ["Bearer ya29.second-token"], "{line}");
     }
 }

@@ -1,26 +1,25 @@
 //! What AWS offers the programs that run in it: a role for a web identity (IRSA), for a container (ECS, EKS Pod Identity),
-//! or for an instance (`IMDSv2`). Which of them it is, the variables say that AWS sets.
+//! or for an instance (`IMDSv2`). The variables that AWS sets decide which.
 //!
 //! Sources: "IAM roles for service accounts", "EKS Pod Identity", "Amazon ECS task IAM role" and "Use the Instance Metadata
 //! Service" of AWS's documentation, and `AssumeRoleWithWebIdentity` of the API of STS.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::Method;
 use jiff::Timestamp;
-use object_store::{CredentialProvider, aws::AwsCredential};
+use object_store::aws::AwsCredential;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Asked, below, check_expiry, check_sendable, element, not_issued, read_json, service_url,
-    unexpected,
+    Asked, Issuer, Issuing, below, check_expiry, check_sendable, element, not_issued, read_json,
+    service_url, unexpected,
 };
 use crate::{
     error::{ProviderError, Reason},
-    http_client::{Http, Renewal},
-    provider::focus::store::service::Carried,
+    http_client::Http,
     secret::SecretSource,
 };
 
@@ -114,7 +113,7 @@ impl Source {
     }
 
     /// Requests a credential.
-    async fn issue(&self, http: &Http, now: Timestamp) -> Result<Issued, ProviderError> {
+    async fn issue_at(&self, http: &Http, now: Timestamp) -> Result<Issued, ProviderError> {
         let (service, issued) = match self {
             Self::WebIdentity {
                 sts,
@@ -287,44 +286,11 @@ async fn instance(http: &Http, base: &Url) -> Result<Response, ProviderError> {
     read_json(INSTANCE, &body)
 }
 
-/// Keeps the credential for as long as it is valid.
-pub(in crate::provider::focus::store) struct Reader {
-    http: Arc<Http>,
-    source: Source,
-    current: Renewal<Arc<AwsCredential>>,
-}
-
-impl Reader {
-    pub(in crate::provider::focus::store) fn new(http: Arc<Http>, source: Source) -> Self {
-        Self {
-            http,
-            source,
-            current: Renewal::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader")
-    }
-}
-
-impl CredentialProvider for Reader {
+impl Issuer for Source {
     type Credential = AwsCredential;
 
-    fn get_credential<'life, 'a>(
-        &'life self,
-    ) -> std::pin::Pin<Box<dyn Future<Output = object_store::Result<Arc<AwsCredential>>> + Send + 'a>>
-    where
-        'life: 'a,
-        Self: 'a,
-    {
-        Box::pin(async move {
-            let issue = |now| self.source.issue(&self.http, now);
-            let credential = self.current.get(self.http.clock(), issue).await;
-            credential.map_err(Carried::store_error)
-        })
+    fn issue<'a>(&'a self, http: &'a Http, now: Timestamp) -> Issuing<'a, AwsCredential> {
+        Box::pin(self.issue_at(http, now))
     }
 }
 

@@ -1,26 +1,26 @@
 //! What Azure offers the programs that run in it: a token for a workload identity (AKS), for the managed identity of an app
-//! (App Service, Functions, Container Apps), or for that of a machine. Which of them it is, the variables say that Azure
-//! sets.
+//! (App Service, Functions, Container Apps), or for that of a machine. The variables that Azure sets decide
+//! which.
 //!
 //! Sources: "Microsoft identity platform and the OAuth 2.0 client credentials flow" (third case), "How to use managed
 //! identities for App Service", and "How to use managed identities on an Azure VM to acquire an access token".
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use object_store::{CredentialProvider, azure::AzureCredential};
+use object_store::azure::AzureCredential;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
 
 use super::{
-    Asked, below, check_expiry, check_sendable, not_issued, read_json, service_url, unexpected,
+    Asked, Issuer, Issuing, below, check_expiry, check_sendable, not_issued, read_json,
+    service_url, unexpected,
 };
 use crate::{
     clock::add,
     error::{ProviderError, Reason},
-    http_client::{Http, Renewal},
-    provider::focus::store::service::Carried,
+    http_client::Http,
     secret::SecretSource,
 };
 
@@ -132,7 +132,7 @@ impl Source {
     }
 
     /// Requests a token.
-    async fn issue(&self, http: &Http, now: Timestamp) -> Result<Issued, ProviderError> {
+    async fn issue_at(&self, http: &Http, now: Timestamp) -> Result<Issued, ProviderError> {
         let (service, body) = match self {
             Self::Workload { url, client, token } => {
                 let token = token.read().map_err(ProviderError::no_credential)?;
@@ -230,46 +230,11 @@ impl Response {
     }
 }
 
-/// Keeps the token for as long as it is valid.
-pub(in crate::provider::focus::store) struct Reader {
-    http: Arc<Http>,
-    source: Source,
-    current: Renewal<Arc<AzureCredential>>,
-}
-
-impl Reader {
-    pub(in crate::provider::focus::store) fn new(http: Arc<Http>, source: Source) -> Self {
-        Self {
-            http,
-            source,
-            current: Renewal::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader")
-    }
-}
-
-impl CredentialProvider for Reader {
+impl Issuer for Source {
     type Credential = AzureCredential;
 
-    fn get_credential<'life, 'a>(
-        &'life self,
-    ) -> std::pin::Pin<
-        Box<dyn Future<Output = object_store::Result<Arc<AzureCredential>>> + Send + 'a>,
-    >
-    where
-        'life: 'a,
-        Self: 'a,
-    {
-        Box::pin(async move {
-            let issue = |now| self.source.issue(&self.http, now);
-            let credential = self.current.get(self.http.clock(), issue).await;
-            credential.map_err(Carried::store_error)
-        })
+    fn issue<'a>(&'a self, http: &'a Http, now: Timestamp) -> Issuing<'a, AzureCredential> {
+        Box::pin(self.issue_at(http, now))
     }
 }
 

@@ -4,10 +4,7 @@
 //! Sources: "Using OAuth 2.0 for Server to Server Applications" and "View and query VM metadata" of Google's
 //! documentation.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
@@ -16,8 +13,9 @@ use aws_lc_rs::{
     signature::RSA_PKCS1_SHA256,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use object_store::{CredentialProvider, gcp::GcpCredential};
+use object_store::gcp::GcpCredential;
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -29,7 +27,7 @@ use crate::{
     clock::add,
     error::{ProviderError, Reason},
     http_client::{Http, Renewal},
-    provider::focus::store::service::Carried,
+    provider::focus::store::credentials::{CredentialSource, Refused},
     secret::SecretSource,
 };
 
@@ -201,14 +199,20 @@ pub(in crate::provider::focus::store) struct Reader {
     http: Arc<Http>,
     source: Source,
     current: Mutex<Current>,
+    refused: Refused,
 }
 
 impl Reader {
-    pub(in crate::provider::focus::store) fn new(http: Arc<Http>, source: Source) -> Self {
+    pub(in crate::provider::focus::store) fn new(
+        http: Arc<Http>,
+        source: Source,
+        refused: Refused,
+    ) -> Self {
         Self {
             http,
             source,
             current: Mutex::default(),
+            refused,
         }
     }
 
@@ -232,11 +236,15 @@ impl Reader {
                     let signer = Signer::new(source, content, now)?;
                     signer.token(&self.http, now).await
                 };
-                self.renewal(content).get(clock, issue).await
+                let current = self.renewal(content);
+                self.refused.discard(&current, clock).await;
+                current.get(clock, issue).await
             }
             Source::Metadata(base) => {
                 let issue = |now| metadata_token(&self.http, base, now);
-                self.renewal("").get(clock, issue).await
+                let current = self.renewal("");
+                self.refused.discard(&current, clock).await;
+                current.get(clock, issue).await
             }
             Source::Public => {
                 let what = "requests of a public bucket have no token";
@@ -246,22 +254,10 @@ impl Reader {
     }
 }
 
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader")
-    }
-}
-
-impl CredentialProvider for Reader {
+impl CredentialSource for Reader {
     type Credential = GcpCredential;
 
-    fn get_credential<'life, 'a>(
-        &'life self,
-    ) -> std::pin::Pin<Box<dyn Future<Output = object_store::Result<Arc<GcpCredential>>> + Send + 'a>>
-    where
-        'life: 'a,
-        Self: 'a,
-    {
-        Box::pin(async move { self.token().await.map_err(Carried::store_error) })
+    fn credential(&self) -> BoxFuture<'_, Result<Arc<GcpCredential>, ProviderError>> {
+        Box::pin(self.token())
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<(Reason, String)> {
 }
 
 /// Code and message of a body in JSON, or the message of one in XML with its details, which say whom it refuses.
-pub(super) fn told(body: &str) -> Option<(String, String)> {
+pub(super) fn code_and_message(body: &str) -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct Response {
         error: Told,
