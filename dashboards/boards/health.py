@@ -36,7 +36,7 @@ def accounts_now():
         "State, ages and size of each account, and how long its credential is valid. Reason: why most parts failed in the last 6 hours, of an account whose "
         "last poll failed. Last success: of a whole poll. Read: since the oldest part was read with success. Data: since the "
         "end of the newest day or hour in the data. Attempt: since the last poll began. Next poll: until the next one begins; due while it runs. Withheld: parts with money "
-        "that do not report this month or the month before. Skipped: parts that are "
+        "that do not report this month or the previous month. Skipped: parts that are "
         "listed and never had anything to report. No cost: rows that lack a second cost, such as list cost. Growth: unusual for 24 hours after a month more than doubled between "
         "two polls. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head.",
         [

@@ -22,7 +22,7 @@ def in_one_currency():
     )
     panel = by_currency(stats(
         "All in the reporting currency",
-        "Spent this month, the whole month as forecast and what that is against the month before, over all currencies, converted with the exchange "
+        "Spent this month, the whole month as forecast and what that is against the previous month, over all currencies, converted with the exchange "
         "rates of the exporter's configuration; and what is spent of the sum of all budgets, whatever is chosen. A currency without a rate is left out: see No "
         f"rate at the right, and Money without a rate. {shared.OF_BILLED} {shared.EARLY}",
         [
@@ -46,7 +46,7 @@ def by_account():
     current = q.total(by, q.COST_MTD, q.MONEY)
     return tables.month_over_month(
         "By provider and account",
-        "This month, our forecast and the month before, with the age of what is shown and the share of it that is folded into other. An account that is "
+        "This month, our forecast and the previous month, with the age of what is shown and the share of it that is folded into other. An account that is "
         "withdrawn is under Missing from these sums.",
         by,
         [tables.provider_column(), Column("account", "Account", at_least=120), Column("currency", "Currency", width=75)],
@@ -155,7 +155,7 @@ def freshness():
     return grid(
         "Freshness by account",
         "Whether the last poll wholly succeeded, how long ago everything that is shown was read, how far the data reaches, "
-        "how many parts fail, and how many with money do not report this month or the month before. A part that fails keeps its "
+        "how many parts fail, and how many with money do not report this month or the previous month. A part that fails keeps its "
         "last good values; a month that is not reported is missing from sums.",
         [
             Query(f"max by (provider, account) ({success})"),

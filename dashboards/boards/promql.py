@@ -147,7 +147,7 @@ def _offset(hours):
 
 def _spent(by, months, new, old, by_labels=False):
     """What was spent between two times, of which `new` and `old` give a family by some labels and by account; `months` are the families of month to
-    date and of the month before. Which accounts show values at a time is told by the values themselves, or by the number of their label sets, which is
+    date and of the previous month. Which accounts show values at a time is decided by the values themselves, or by the number of their label sets, which is
     cheaper.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
@@ -233,7 +233,7 @@ def is_early(by, select):
 
 
 def same_day_last_month(by, select):
-    """Month to date on the same day of the month before (UTC); all of that month where it was shorter."""
+    """Month to date on the same day of the previous month (UTC); all of that month where it was shorter."""
     length = "days_in_month(time() - 86400 * day_of_month())"
     days = " or ".join(
         f"({total(by, COST_MTD, select, f'{days}d')} and on () ({length} == {days} and day_of_month() <= {days}))" for days in (28, 29, 30, 31)

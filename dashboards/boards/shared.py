@@ -9,7 +9,7 @@ AGE_STEPS = (GREEN, (3 * HOUR, YELLOW), (24 * HOUR, RED))
 # Daily data ends with a closed day, so that it is one to two days old when all is well.
 DATA_AGE_STEPS = (GREEN, (2 * DAY, YELLOW), (3 * DAY, RED))
 FOLDED_STEPS = (GREEN, (0.000001, YELLOW), (0.05, RED))
-# More than the month before is not bad in itself; much more asks for a look.
+# More than the previous month is not bad in itself; much more asks for a look.
 CHANGE_STEPS = (GREEN, (0.1, YELLOW), (0.3, RED))
 USED_STEPS = (GREEN, (0.8, ORANGE), (1, RED))
 # A change of money: red costs more.
@@ -22,7 +22,7 @@ WITHHELD = "cloudspend_withheld_parts"
 MISSING_COST = "cloudspend_missing_cost_rows"
 OF_BILLED = "Of billed cost: where another cost is chosen and shown, there is no forecast."
 EARLY = (
-    "In the first three days of a billing month a run rate says little: until then the provider's estimate stands here, or the month before where "
+    "In the first three days of a billing month a run rate says little: until then the provider's estimate is shown here, or the previous month where "
     "there is none."
 )
 
@@ -41,7 +41,7 @@ def trust(select_money, select_seats=None):
         "anything that is shown was read with success. Data: how far back the newest day or hour of the most belated account "
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
         "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
-        "or the month before that do not report the other, so that its sum lacks them. Rows: rows that lack a second cost, such as list cost, and are left out of it. Of the accounts that show what is chosen, and of those "
+        "or the previous month that do not report the other, so that its sum lacks them. Rows: rows that lack a second cost, such as list cost, and are left out of it. Of the accounts that show what is chosen, and of those "
         "that show nothing at present, which might.",
         [
             Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),

@@ -78,7 +78,7 @@ def unusual(select):
 
 
 def month_over_month(title, description, by, columns, select, *, raw_extra=(), extra_columns=(), share=False, trend=False, sort="This month"):
-    """This month and its forecast against the month before, absolute and in percent."""
+    """This month and its forecast against the previous month, absolute and in percent."""
     current, last = q.total(by, q.COST_MTD, select), q.total(by, q.COST_PREVIOUS_MONTH, select)
     forecast = q.of_billed(by, q.expected(by, select), select)
     queries = [
@@ -105,7 +105,7 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     found += extra_columns
     return grid(
         title,
-        f"{description} Last by now: what the month before had cost by this day. Change: the forecast less the month before. {shared.OF_BILLED} {shared.EARLY}",
+        f"{description} Last by now: what the previous month had cost by this day. Change: the forecast less the previous month. {shared.OF_BILLED} {shared.EARLY}",
         queries, found, sort=[(sort, True)], trend=Query(q.spend_of_day(by, select, by_labels=True)) if trend else None,
     )
 
@@ -174,7 +174,7 @@ def rows_without_cost():
     """Which costs are too small, and by how many rows."""
     return grid(
         "Rows without a cost",
-        "Rows of this month and the month before that have no cost of a kind, such as list cost, and are left out of it: the difference to the other "
+        "Rows of this month and the previous month that have no cost of a kind, such as list cost, and are left out of it: the difference to the other "
         "costs is then not to be relied on. Of all chosen accounts that report the cost; 0 is good.",
         [Query(f"max by (provider, account, cost) (cloudspend_missing_cost_rows{{{q.ACCOUNT}}})")],
         [

@@ -32,7 +32,7 @@ impl Reason {
         } else if self == Self::Tls && message.contains(UNTRUSTED) {
             "If the server has a self-signed certificate or one of your own authority, save that certificate as a PEM file, compare its fingerprint with the server's operator, and name the file with ca_file. If a proxy inspects TLS, add its authority to ca-certificates or name it with SSL_CERT_FILE."
         } else if message.contains(SIGNATURE_EXPIRED) {
-            "Issue a new shared access signature for reading and listing (sp=rl) and write it into the same file, or set the same variable and restart. Set credential_expires to its last day to be told in time."
+            "Issue a new shared access signature for reading and listing (sp=rl) and write it into the same file, or set the same variable and restart. Set credential_expires to its last day to be warned in time."
         } else if message.starts_with(NOT_ISSUED) {
             "Check that this process runs where the service that the message names offers a credential, and that the role or service account is bound to it. With credentials: ambient a NetworkPolicy or firewall must let it reach that service; otherwise check the key file."
         } else if !message.starts_with(NO_CREDENTIAL) {
@@ -51,19 +51,19 @@ impl Reason {
                 "Increase timeout (one request, or silence within a stream of rows) or interval (the whole poll), or request less with narrower filters. Check for a proxy that holds connections."
             }
             Self::Unreachable => {
-                "Check base_url and token_url, the DNS entry of the host, and that firewall, NetworkPolicy and proxy allow the port. Run curl -v against the same address from the same place to see which one fails."
+                "Check the address (base_url, token_url or location), the DNS entry of the host, and that firewall, NetworkPolicy and proxy allow the port. Run curl -v against the same address from the same place to see which one fails."
             }
             Self::Tls => {
-                "Check that base_url speaks https on this port, and that its certificate is valid for this host and signed by an authority in ca-certificates. Add the authority of a proxy that inspects TLS, and check the system clock."
+                "Check that the server speaks https on this port, and that its certificate is valid for this host and signed by an authority in ca-certificates. Add the authority of a proxy that inspects TLS, and check the system clock."
             }
             Self::Unauthorized => {
-                "Check that the credential is valid and belongs to this base_url and to the configured user or client id; a changed secret is used without a restart."
+                "Check that the credential is valid and belongs to this server and to the configured user, client or access key; a changed secret is used without a restart."
             }
             Self::Forbidden => {
                 "Grant the credential permission to read billing data of what is configured: contract, customers, subscriptions or tenant."
             }
             Self::NotFound => {
-                "Check the path of base_url and the ids in the configuration. Ignore it for a customer or subscription that was just deleted: its part disappears once the provider no longer lists it."
+                "Check the path of base_url or location and the ids in the configuration. Ignore it for a customer or subscription that was just deleted: its part disappears once the provider no longer lists it."
             }
             Self::RateLimited => {
                 "Lower requests_per_second and concurrency, or increase interval; Retry-After is honoured. Check which people and programs share the quota."
@@ -72,7 +72,7 @@ impl Reason {
                 "Wait for the provider to recover; the last values are served until stale_after. If it persists, check the filters, and report the correlation id from the log to the provider."
             }
             Self::Malformed => {
-                "Check that base_url is the API and not a login or error page. If it is, run with --log.level=debug and report the field that the message names, because the API has changed."
+                "Check that base_url or location is the API or the export and not a login or error page. If it is, run with --log.level=debug and report the field that the message names, because the format has changed."
             }
             Self::Truncated => {
                 "Wait for the next attempt. If it persists, look for a proxy that limits size or time, or request less with narrower filters."

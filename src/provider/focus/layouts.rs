@@ -61,7 +61,7 @@ pub(super) fn detect(listing: &Listing, address: &str) -> Result<Layout, Provide
             return Err(nothing(address));
         }
         (false, false) => {
-            "has no manifest that tells the layout; set layout: files to read all files below the location, or layout: append where files are only ever added, as Oracle does, or layout: azure for exports of Azure in folders without dates"
+            "has no manifest that shows the layout; set layout: files to read all files below the location, or layout: append where files are only ever added, as Oracle does, or layout: azure for exports of Azure in folders without dates"
         }
     };
     Err(ProviderError::malformed(format!("{address}: {what}")))

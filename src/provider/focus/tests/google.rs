@@ -140,7 +140,7 @@ async fn replaced_file_is_not_mixed_with_others() {
         let server = Server::start().await;
         write_months(&server);
         server.state().careless = careless;
-        // Of the same length, so that only its version tells.
+        // Of the same length, so that only its version shows it.
         let other = zipped(&[("2026-05", "b", 90.0)]);
         server.fault(MAY_2, 1, Fault::Replace(other));
         let account = public(&server, &json!({}));

@@ -1,4 +1,4 @@
-//! One file of a web server: what is requested, what tells that it is unchanged, and what the server may refuse.
+//! One file of a web server: what is requested, what shows that it is unchanged, and what the server may refuse.
 
 use serde_json::json;
 

@@ -126,7 +126,7 @@ pub(super) fn decode(listed: &Listed, content: &[u8]) -> Result<Content, Failure
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let head: HeadResponse = json(name, content).map_err(|error| (None, error))?;
     let (scope, dataset) = match head.export_config {
-        Some(config) => (said(config.resource_id), said(config.dataset)),
+        Some(config) => (non_empty(config.resource_id), non_empty(config.dataset)),
         None => (None, None),
     };
     let has_scope = scope.is_some();
@@ -154,8 +154,8 @@ fn run(
     let name = listed.name.as_str();
     let manifest: ManifestResponse = json(name, content)?;
     let run = manifest.run_info.unwrap_or_default();
-    let (first, last) = dates(name, said(run.start_date), said(run.end_date))?;
-    let submitted = match said(run.submitted_time) {
+    let (first, last) = dates(name, non_empty(run.start_date), non_empty(run.end_date))?;
+    let submitted = match non_empty(run.submitted_time) {
         Some(text) => instant(&text).ok_or_else(|| no_time(name, "runInfo.submittedTime"))?,
         None => names::time(name)
             .and_then(|time| time.to_zoned(TimeZone::UTC).ok())
@@ -175,7 +175,7 @@ fn run(
     Ok(Run {
         scope,
         has_scope,
-        id: match said(run.run_id) {
+        id: match non_empty(run.run_id) {
             Some(id) => text(name, "runInfo.runId", id)?,
             None => String::new(),
         },
@@ -210,7 +210,7 @@ fn no_time(name: &str, key: &str) -> ProviderError {
 }
 
 /// A text that is there and not empty.
-fn said(text: Option<String>) -> Option<String> {
+fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
@@ -311,7 +311,7 @@ fn files(
         if !known.insert(file.to_owned()) {
             return Err(malformed(name, &format!("names {} twice", shown(file))));
         }
-        let md5 = said(blob.content_md5)
+        let md5 = non_empty(blob.content_md5)
             .map(|text| md5(&text).ok_or_else(|| malformed(name, "contentMD5 is no MD5")));
         let stated = StatedFile {
             bytes: blob.byte_count,
