@@ -26,13 +26,13 @@ KNOWN_UNITS = {value for name, value in vars(units).items() if isinstance(value,
 # Over time a range that follows the panel's step; a fixed one where a query means the last hours.
 COUNTERS = re.compile(r"\b(?:rate|increase|irate)\([^\[]*\[([^\]]*)\]")
 # Families of which two replicas show the same; and what stands before one that counts one replica only: its sum within each
-# replica, one of each pair of series, or a count of accounts, in which the number of series does not matter.
+# replica, one of each pair of series, or a count of accounts or the names that there are, in which the number of series does not matter.
 ADDED = re.compile(
     r"\bcloudspend(?:_|\$\{source\})(?:billed|effective|list|contracted|\$\{cost\}|forecast_cost|account_forecast|provider|license|consumed|stored|restated|budget_(?:spent|forecast))[\w${}]*"
 )
 ONCE = re.compile(
-    r"(?:max by \([\w, ]+\) \(sum by \([\w, ]+, instance, pod\) \(|max without \(instance, pod\) \(|count(?: by \([\w, ]+\))? ?\()"
-    r'(?:last_over_time\()?(?:\{__name__=~"\S*(?: __name__=~")?)?$'
+    r"(?:max by \([\w, ]+\) \(sum by \([\w, ]+, instance, pod\) \(|max without \(instance, pod\) \(|count(?: by \([\w, ]+\))? ?\(|group by \([\w, ]+\) \()"
+    r'(?:(?:last|present)_over_time\()?(?:\{__name__=~"\S*(?: __name__=~")?)?$'
 )
 
 

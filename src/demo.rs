@@ -76,9 +76,9 @@ pub struct Options {
     pub enube: EnubeOptions,
     /// How `CloudCockpit` responds.
     pub cloudcockpit: CloudCockpitOptions,
-    /// How `ActivePlatform` answers.
+    /// How `ActivePlatform` responds.
     pub activeplatform: ActivePlatformOptions,
-    /// How MIKE Cloud answers.
+    /// How MIKE Cloud responds.
     pub mike: MikeOptions,
     /// Whether the same request gets its first response again. Only for a clock that stands still.
     pub replays_responses: bool,

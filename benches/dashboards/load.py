@@ -99,7 +99,7 @@ def self_metrics(provider, account, shapes):
         ("poll_last_success_timestamp_seconds", 1, "clock"), ("billing_period_start_timestamp_seconds", 1, "start"),
         ("billing_period_end_timestamp_seconds", 1, "end"), ("folded_cost_ratio", 0, "one"), ("folded_series", 0, "one"),
         ("series", 200, "one"), ("parts", 10, "one"), ("failing_parts", 0, "one"), ("poll_duration_seconds", 4, "one"),
-        ("poll_rows", 1000, "one"), ("skipped_parts", 0, "one"),
+        ("poll_rows", 1000, "one"), ("skipped_parts", 0, "one"), ("unusual_growth", 0, "one"), ("next_poll_timestamp_seconds", 1, "clock"),
     ]:
         yield Series(f"cloudspend_{name}", labels, factor, shapes[shape])
     for window in ("month_to_date", "previous_month"):
@@ -124,13 +124,19 @@ def everything(hours):
             account = f"{provider}-{number}"
             yield from account_series(provider, account, currency, has_list, chance, shapes)
             yield from self_metrics(provider, account, shapes)
+            of_account = {"provider": provider, "account": account}
+            if has_list:
+                yield Series("cloudspend_missing_cost_rows", {**of_account, "cost": "list"}, 0, shapes["one"])
+            yield Series("cloudspend_restated_cost_previous_month", {**of_account, "currency": currency}, 7, shapes["one"])
             budget = {"budget": f"budget-{number}"}
             if provider == "otc":
-                of_account = {**budget, "provider": provider, "account": account, "currency": currency}
+                of_budget = {**budget, **of_account, "currency": currency}
                 for name, factor, shape in [("spent", 400, "spent"), ("forecast", 400, "whole")]:
-                    yield Series(f"cloudspend_budget_{name}", of_account, factor, shapes[shape])
+                    yield Series(f"cloudspend_budget_{name}", of_budget, factor, shapes[shape])
+                matched = {**of_account, "customer": "", "project": "", "product": ""}
+                yield Series("cloudspend_budget_match_info", {**budget, **matched}, 1, shapes["one"])
                 yield Series("cloudspend_budget_limit", {**budget, "currency": currency}, 12000, shapes["one"])
-                yield Series("cloudspend_budget_complete", {**budget, "provider": provider, "account": account}, 1, shapes["one"])
+                yield Series("cloudspend_budget_complete", {**budget, **of_account}, 1, shapes["one"])
                 yield Series("cloudspend_budget_alert_threshold_ratio", {**budget, "severity": "warning"}, 0.8, shapes["one"])
     for number in range(LICENCE_ACCOUNTS):
         labels = {"provider": "cloudcockpit", "account": f"cloudcockpit-{number}"}

@@ -89,7 +89,8 @@ def step_of(panel, columns):
 
 def filled(expression, chosen, source, step):
     """The expression as Grafana would send it."""
-    expression = expression.replace("$__rate_interval", f"{max(4 * 60, step or 0)}s")
+    expression = expression.replace("$__rate_interval", f"{max(4 * 60, step or 0)}s").replace("$__range", f"{RANGE}s")
+    expression = expression.replace("${__to:date:seconds}", str(NOW))
     for name, value in {"source": source, "cost": COST, **chosen}.items():
         expression = expression.replace(f"${{{name}}}", value).replace(f"${name}", value)
     return re.sub(r"\$\{?[a-z_]\w*\}?", ".*", expression)

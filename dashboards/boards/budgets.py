@@ -63,10 +63,11 @@ PER_DAY_LEFT = f"({LEFT} / on (budget) group_left () {LEFT_DAYS})"
 
 
 def _per_day_now():
-    """What the last 24 hours added; on the first day of a month all that is spent."""
+    """What the last 24 hours added; on the first day of a month all that is spent. Of accounts that were there a day ago: another's month is not a day."""
     now = q.by_account(BY, SPENT_FAMILY, SELECT)
     day_ago = q.by_account(BY, SPENT_FAMILY, SELECT, "1d")
-    return q.added(BY, f"({now} - (({day_ago} and {q.SAME_ACCOUNT} ({q.age_of_month()} >= {DAY})) or {now} * 0))")
+    age = q.age_of_month()
+    return q.added(BY, f"({now} - (({day_ago} and {q.SAME_ACCOUNT} ({age} >= {DAY})) or ({now} * 0 and {q.SAME_ACCOUNT} ({age} < {DAY}))))")
 
 
 def table():
@@ -161,6 +162,7 @@ def _against_limit():
             Query(_bound("lower"), "lower {{currency}}"),
             Query(_bound("upper"), "upper {{currency}}"),
         ],
+        interval="3h",
     ))
     shared.as_cone(panel)
     dashed = prop("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})

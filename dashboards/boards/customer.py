@@ -99,8 +99,7 @@ def build():
         ]),
         (7, [(10, licences()), (6, budgets_of_customer()), (8, shared.missing(MONEY))]),
         (8, [(24, costs("Projects", "project", "Project", "What each project or subscription of the customer costs."))]),
-        (9, [(24, shared.days("Spend by day, $currency", "product, currency", "{{product}} {{currency}}", MONEY,
-                              "What the customer's products cost on each day, the eight largest apart.", largest=8))]),
+        (9, [(24, shared.days_by_product("Spend by day, $currency", MONEY, "What the customer's products cost on each day"))]),
         (8, [(24, shared.month_to_date(MONEY, bounds=False))]),
         "Discounts and commitments",
         (8, [(24, tables.costs(

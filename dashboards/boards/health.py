@@ -7,6 +7,8 @@ from .panels import BLUE, DAY, GREEN, GREY, ORANGE, RED, YELLOW, Column, Query, 
 
 BY = "provider, account"
 EXPIRY = "cloudspend_credential_expiry_timestamp_seconds"
+# What has no known end is neither red nor green.
+EXPIRY_STEPS = (GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))
 # Which targets are exporters is told by their build info, whatever their job is called.
 EXPORTERS = "on (job, instance) last_over_time(cloudspend_build_info[1d])"
 
@@ -26,67 +28,79 @@ def _quantile(share):
 
 
 def accounts_now():
-    """One line for each account, with what it takes to see why."""
+    """One line for each account, with what it takes to see whether its numbers are fresh and whole, and why not."""
     success = q.once("cloudspend_poll_success", q.ACCOUNT)
-    recent = f"sum by ({BY}, {{}}) (increase({{}}{{{{{q.ACCOUNT}}}}}[6h]))"
-    reasons = recent.format("reason", "cloudspend_poll_failures_total")
-    times = recent.format("le", "cloudspend_api_request_duration_seconds_bucket")
+    reasons = f"sum by ({BY}, reason) (increase(cloudspend_poll_failures_total{{{q.ACCOUNT}}}[6h]))"
     return grid(
         "Accounts now",
-        "State, ages and size of each account, and how long its credential is valid. Reason: why most parts failed in the last 6 hours, of an account whose "
+        "State and ages of each account, and how long its credential is valid. Reason: why most parts failed in the last 6 hours, of an account whose "
         "last poll failed. Last success: of a whole poll. Read: since the oldest part was read with success. Data: since the "
-        "end of the newest day or hour in the data. Attempt: since the last poll began. Next poll: until the next one begins; due while it runs. Withheld: parts with money "
-        "that do not report this month or the previous month. Skipped: parts that are "
-        "listed and never had anything to report. No cost: rows that lack a second cost, such as list cost. Growth: unusual for 24 hours after a month more than doubled between "
-        "two polls. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head.",
+        "end of the newest day or hour in the data. Next poll: until the next one begins; due while it runs. Withheld: parts with money "
+        "that do not report this month or the previous month. Skipped: parts that are listed and never had anything to report.",
         [
             Query(f"max by ({BY}) ({success})"),
             Query(f"time() - {_account('cloudspend_poll_last_success_timestamp_seconds')}"),
             Query(f"time() - {_account(shared.OLDEST)}"),
             Query(f"time() - {_account(shared.DATA)}"),
+            Query(f"{_account('cloudspend_next_poll_timestamp_seconds')} - time()"),
             Query(_account("cloudspend_parts")),
             Query(_account("cloudspend_failing_parts")),
+            Query(shared.withheld(BY)),
+            Query(_account("cloudspend_skipped_parts")),
+            Query(f"{_account(EXPIRY)} - time()"),
+            Query(f"topk by ({BY}) (1, {reasons} > 0) and {q.SAME_ACCOUNT} (max by ({BY}) ({success}) == 0)"),
+        ],
+        [
+            Column("account", "Account", at_least=130),
+            Column("Value #A", "Poll", unit="none", width=65, steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
+            Column("reason", "Reason", width=110),
+            Column("Value #B", "Last success", span=True, width=105, steps=shared.AGE_STEPS),
+            Column("Value #C", "Read", span=True, width=95, steps=shared.AGE_STEPS),
+            Column("Value #D", "Data", span=True, width=95, steps=shared.DATA_AGE_STEPS),
+            Column("Value #E", "Next poll", span=True, width=85, mappings=(
+                {"type": "range", "options": {"from": None, "to": 0, "result": {"text": "due", "index": 0}}},)),
+            Column("Value #F", "Parts", unit="locale", width=60),
+            Column("Value #G", "Failing", unit="locale", width=65, steps=(GREEN, (1, RED))),
+            Column("Value #H", "Withheld", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
+            Column("Value #I", "Skipped", unit="locale", width=70),
+            Column("Value #J", "Credential", span=True, width=110, steps=EXPIRY_STEPS),
+        ],
+        sort=[("Poll", False), ("Read", True)],
+    )
+
+
+def sizes_and_times():
+    """One line for each account: how much it has, what is unusual about it, and how long it takes."""
+    times = f"sum by ({BY}, le) (increase(cloudspend_api_request_duration_seconds_bucket{{{q.ACCOUNT}}}[6h]))"
+    return grid(
+        "Sizes and times",
+        "Attempt: since the last poll began. Poll took: the last poll. 95 %: within which time 95 of 100 requests of the last 6 hours had their response head. "
+        "Folded: label sets, and their share of the account's money, that are shown as other. No cost: rows that lack a second cost, such as list cost. "
+        "Growth: unusual for 24 hours after a month more than doubled between two polls.",
+        [
+            Query(f"time() - {_account('cloudspend_poll_last_attempt_timestamp_seconds')}"),
             Query(_account("cloudspend_poll_duration_seconds")),
+            Query(f"histogram_quantile(0.95, {times}) > 0"),
             Query(_account("cloudspend_poll_rows")),
             Query(_account("cloudspend_series")),
             Query(_account("cloudspend_folded_series")),
             Query(_account(shared.FOLDED)),
-            Query(f"{_account(EXPIRY)} - time()"),
-            Query(shared.withheld(BY)),
-            Query(_account("cloudspend_skipped_parts")),
-            Query(f"topk by ({BY}) (1, {reasons} > 0) and {q.SAME_ACCOUNT} (max by ({BY}) ({success}) == 0)"),
-            Query(f"histogram_quantile(0.95, {times}) > 0"),
-            Query(f"time() - {_account('cloudspend_poll_last_attempt_timestamp_seconds')}"),
             Query(shared.rows_without_cost(BY)),
             Query(_account("cloudspend_unusual_growth")),
-            Query(f"{_account('cloudspend_next_poll_timestamp_seconds')} - time()"),
         ],
         [
-            Column("account", "Account", width=150), Column("provider", "Provider", width=115),
-            Column("Value #A", "Poll", unit="none", width=70, steps=(RED, (1, GREEN)), mappings=said([(0, "failing", RED), (1, "ok", GREEN)])),
-            Column("reason", "Reason", width=110, steps=(RED,)),
-            Column("Value #B", "Last success", span=True, width=105, steps=shared.AGE_STEPS),
-            Column("Value #C", "Read", span=True, width=95, steps=shared.AGE_STEPS),
-            Column("Value #D", "Data", span=True, width=95, steps=shared.DATA_AGE_STEPS),
-            Column("Value #Q", "Attempt", span=True, width=95),
-            Column("Value #T", "Next poll", span=True, width=95, mappings=(
-                {"type": "range", "options": {"from": None, "to": 0, "result": {"text": "due", "index": 0}}},)),
-            Column("Value #E", "Parts", unit="locale", width=60),
-            Column("Value #F", "Failing", unit="locale", width=65, steps=(GREEN, (1, RED))),
-            Column("Value #M", "Withheld", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
-            Column("Value #N", "Skipped", unit="locale", width=70),
-            Column("Value #R", "No cost", unit="locale", width=70, steps=(GREEN, (1, YELLOW))),
-            Column("Value #S", "Growth", unit="none", width=75, steps=(GREY, (1, YELLOW)), mappings=said([(0, "–", GREY), (1, "unusual", YELLOW)])),
-            Column("Value #G", "Poll took", unit="s", decimals=1, width=80),
-            Column("Value #P", "95 %", unit="s", decimals=2, width=85),
-            Column("Value #H", "Rows", unit="locale", width=75),
-            Column("Value #I", "Label sets", unit="locale", width=80),
-            Column("Value #J", "Folded", unit="locale", width=65, steps=(GREEN, (1, YELLOW))),
-            Column("Value #K", "In other", unit="percentunit", decimals=1, width=75, steps=shared.FOLDED_STEPS),
-            # What has no end is neither red nor green.
-            Column("Value #L", "Credential", span=True, width=115, steps=(GREY, (-1000 * DAY, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))),
+            Column("account", "Account", at_least=130), Column("provider", "Provider", width=115),
+            Column("Value #A", "Attempt", span=True, width=95),
+            Column("Value #B", "Poll took", unit="s", decimals=1, width=85),
+            Column("Value #C", "95 %", unit="s", decimals=2, width=85),
+            Column("Value #D", "Rows", unit="locale", width=80),
+            Column("Value #E", "Label sets", unit="locale", width=85),
+            Column("Value #F", "Folded", unit="locale", width=70, steps=(GREEN, (1, YELLOW))),
+            Column("Value #G", "In other", unit="percentunit", decimals=1, width=75, steps=shared.FOLDED_STEPS),
+            Column("Value #H", "No cost", unit="locale", width=75, steps=(GREEN, (1, YELLOW))),
+            Column("Value #I", "Growth", unit="none", width=80, steps=(GREY, (1, YELLOW)), mappings=said([(0, "–", GREY), (1, "unusual", YELLOW)])),
         ],
-        sort=[("Poll", False), ("Read", True)],
+        sort=[("Account", False)],
     )
 
 
@@ -121,7 +135,7 @@ def build():
         "Next credential to expire",
         "Time until the first credential expires whose end is known; the account is named.",
         [Query(f"bottomk(1, {_account(EXPIRY)} - time())", "{{account}}")],
-        unit="dtdhms", steps=(RED, (3 * DAY, ORANGE), (14 * DAY, GREEN)), no_value="no end is known", tiles=True,
+        unit="dtdhms", steps=EXPIRY_STEPS, no_value="no end is known", tiles=True,
     )
     folded = stats(
         "Folding",
@@ -160,6 +174,7 @@ def build():
             (6, history("Duration of polls", "How long the last poll of each account took.",
                         [Query(_account("cloudspend_poll_duration_seconds"), "{{account}}")], unit="s", interval="5m")),
         ]),
+        (9, [(24, sizes_and_times())]),
         (8, [
             (8, history("Label sets", "Label sets that each account shows, and those folded into other.",
                         [Query(_account("cloudspend_series"), "{{account}}"),
@@ -189,5 +204,5 @@ def build():
     ]
     return board(
         "exporter-health", "Exporter health", "Whether the numbers on the other dashboards are fresh and whole, and why not.",
-        ["provider", "account"], lines, time_from="now-24h",
+        ["provider", "account"], lines, time_from="now-24h", can_be_recorded=True,
     )

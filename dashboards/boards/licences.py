@@ -57,6 +57,7 @@ def build():
                 "Bought, assigned and unused",
                 "Seats over time. A licence that is no longer listed counts 0 until the month's end.",
                 [Query(everything[BOUGHT], "bought"), Query(everything[ASSIGNED], "assigned"), Query(everything[UNUSED], "unused")],
+                interval="6h",
             )),
         ]),
         (14, [(24, grid(

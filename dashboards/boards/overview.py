@@ -73,7 +73,7 @@ def products():
         [Column("product", "Product", at_least=180), tables.provider_column(), Column("currency", "Currency", width=75)],
         q.MONEY,
         raw_extra=[Query(f"{q.total(by, q.MTD, q.MONEY)} * 0 + on (provider, product) group_left (description) (topk by (provider, product) (1, {named}))")],
-        extra_columns=[Column("description", "Description", at_least=110)],
+        extra_columns=[Column("description", "Description", at_least=50)],
     )
 
 
@@ -90,13 +90,13 @@ def build():
             (10, firing()),
             (7, bars(
                 "Budgets",
-                "What is spent of each budget's limit this month, and from the third day on what the forecast makes of it; the eight fullest of those that "
+                "What is spent of each budget's limit this month, and from the third day on what the forecast makes of it; the four fullest of those that "
                 "may match what is chosen. A name "
                 "with ! is of a budget that misses something: a part that failed, or money without an exchange rate.",
                 [
-                    Query(f"topk(8, {of_chosen(SPENT_RATIO, NAMES)} unless on (budget) {INCOMPLETE})", "{{budget}} spent"),
-                    Query(f"topk(8, {of_chosen(SPENT_RATIO, NAMES)} and on (budget) {INCOMPLETE})", "! {{budget}} spent"),
-                    Query(f"topk(8, {of_chosen(FORECAST_RATIO, NAMES)})", "{{budget}} forecast"),
+                    Query(f"topk(4, {of_chosen(SPENT_RATIO, NAMES)} unless on (budget) {INCOMPLETE})", "{{budget}} spent"),
+                    Query(f"topk(4, {of_chosen(SPENT_RATIO, NAMES)} and on (budget) {INCOMPLETE})", "! {{budget}} spent"),
+                    Query(f"topk(4, {of_chosen(FORECAST_RATIO, NAMES)})", "{{budget}} forecast"),
                 ],
                 unit="percentunit", steps=shared.USED_STEPS, maximum=1.5, no_value="no budgets configured", long_names=True,
             )),
@@ -108,7 +108,7 @@ def build():
         ]),
         (8, [(24, by_account())]),
         (9, [
-            (24, shared.days("Spend by day, $currency", "provider, currency", "{{provider}} {{currency}}", q.MONEY,
+            (24, shared.days("Spend by day, $currency", Query(q.spend_of_day("provider, currency", q.MONEY), "{{provider}} {{currency}}"),
                              "What each provider cost on each day.")),
         ]),
         (8, [
@@ -118,7 +118,7 @@ def build():
         (10, [
             (24, tables.month_over_month(
                 "Customers", "What each customer costs over all providers, and its share of all in that currency. A customer opens its own dashboard; the "
-                "table is a CSV by Inspect, Data. By day: what each day of the time range cost.",
+                "table is a CSV by Inspect, Data. By day: what each of the last 30 days cost.",
                 "customer, currency", [tables.customer_column(), Column("currency", "Currency", width=75)], q.MONEY, share=True, trend=True,
             )),
         ]),

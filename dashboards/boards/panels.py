@@ -14,7 +14,7 @@ CURRENCIES = ["BRL", "CHF", "CZK", "DKK", "EUR", "GBP", "INR", "JPY", "NOK", "PL
 # The plain yellow cannot be read on white.
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "dark-yellow", "orange", "red", "blue", "text"
 # White text on these has a contrast of at least 4.5 in both themes, which Grafana's own colours have not as tiles.
-TILES = {GREEN: "#1b7a3a", YELLOW: "#8a6100", ORANGE: "#a84300", RED: "#b3261e", BLUE: "#1f5fbf"}
+TILES = {GREEN: "#1b7a3a", YELLOW: "#8a6100", ORANGE: "#a84300", RED: "#b3261e", BLUE: "#1f5fbf", GREY: "#5f6673"}
 HOUR, DAY = 3600, 86400
 # A span of time in seconds as 1 d 11:05:09, and of one in hours as 35.1 h: the plain unit rounds to "1 day".
 SPAN, HOURS = "dtdhms", "suffix: h"
@@ -96,9 +96,11 @@ def stats(title, description, queries, *, unit="locale", steps=(GREY,), no_value
     """Big numbers as they are now, one a series: beside each other, or in lines, which any number of currencies fits; as coloured tiles where the
     colour is the message.
     """
+    # What has no value is shown in the first colour: neither good nor bad is known.
+    neutral = steps if steps[0] == GREY else (GREY, (-1e12, steps[0]), *steps[1:])
     panel = (
         _begin(stat.Panel(), title, description, unit)
-        .thresholds(thresholds(*(on_tiles(*steps) if tiles else steps)))
+        .thresholds(thresholds(*(on_tiles(*neutral) if tiles else neutral)))
         .color_scheme(colour(model.FieldColorModeId.THRESHOLDS))
         .color_mode(common_model.BigValueColorMode.BACKGROUND_SOLID if tiles else common_model.BigValueColorMode.VALUE)
         .graph_mode(common_model.BigValueGraphMode.NONE)
@@ -219,8 +221,8 @@ TREND = "T"
 
 def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None, trend=None):
     """A table as things are now: the queries' rows merged on their labels, then the columns that are named. With a rank,
-    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another. With a trend, a query over
-    time by the same labels, whose series are the field `Trend #T`.
+    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another. With a trend, an expression
+    by the same labels, whose values of 30 days up to now are the field `Trend #T`; of 30 days whatever the time range is, as 90 take three times as long.
     """
     panel = (
         _begin(table.Panel(), title, description, unit)
@@ -231,8 +233,8 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
     )
     _targets(panel, queries, instant=True, as_table=True)
     if trend:
-        target = prometheus.Dataquery().expr(trend.expr).ref_id(TREND).datasource(DATASOURCE).range().format(PromQueryFormat.TIME_SERIES)
-        panel.with_target(target).interval("1d")
+        target = prometheus.Dataquery().expr(f"({trend})[30d:1d]").ref_id(TREND).datasource(DATASOURCE).instant().format(PromQueryFormat.TIME_SERIES)
+        panel.with_target(target)
         # Of that query alone: a table of a single row would be taken for a series, too.
         panel.with_transformation(model.DataTransformerConfig(
             id_val="timeSeriesTable", filter_val=model.MatcherConfig(id_val="byRefId", options=f"/^(?:{TREND})$/"), options={TREND: {"timeField": "Time"}},

@@ -35,11 +35,22 @@ ONE_CUSTOMER = f'{ACCOUNT}, customer="$customer", project=~"$project", product=~
 ONE_CUSTOMERS_MONEY = f'{ONE_CUSTOMER}, currency=~"$currency"'
 
 SAME_ACCOUNT = "on (provider, account)"
-# Accounts that report the chosen cost beside billed cost, whether rows lack it or not. What they report at the end of the time range counts for all
-# of it, so that no difference is made of two costs; a day back, so that an exporter that is down changes nothing. With billed chosen it is empty.
-HAS_COST = 'max by (provider, account) (last_over_time(cloudspend_missing_cost_rows{cost="$cost"}[1d] @ end()))'
 # A run rate of one or two days says little; the exporter's forecast is meant to be read from the third day on.
 SETTLED = 3 * 86400
+
+
+def reports_cost(cost):
+    """Accounts that report a cost beside billed cost, whether rows lack it or not.
+
+    What they report at the end of the time range counts for all of it, so that no difference is made of two costs; a day back, so that an exporter that is
+    down changes nothing. For billed it is empty.
+    """
+    return f"max by (provider, account) (last_over_time({rows_without(cost)}[1d] @ end()))"
+
+
+def rows_without(cost):
+    """The rows of an account that lack a cost, a series that is there where the account reports that cost."""
+    return f'cloudspend_missing_cost_rows{{cost="{cost}"}}'
 
 
 def recordable(metric):
@@ -77,8 +88,8 @@ def once(metric, select="", offset=""):
     return f"max without (instance, pod) ({_sample(metric, select, offset)})"
 
 
-def _sampled(plain, offset):
-    return f"last_over_time({plain}[1h] offset {offset})" if offset else plain
+def _sampled(plain, offset, which="last"):
+    return f"{which}_over_time({plain}[1h] offset {offset})" if offset else plain
 
 
 def _sample(metric, select, offset):
@@ -103,7 +114,7 @@ def _of_cost(metric, shown):
     """
     if metric not in _BILLED:
         return shown(metric)
-    return f"(({shown(_BILLED[metric])} unless {SAME_ACCOUNT} {HAS_COST}) or {shown(metric)})"
+    return f"(({shown(_BILLED[metric])} unless {SAME_ACCOUNT} {reports_cost('$cost')}) or {shown(metric)})"
 
 
 def by_account(by, metric, select="", offset=""):
@@ -145,65 +156,97 @@ def _offset(hours):
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _spent(by, months, new, old, by_labels=False):
+def _spent(by, months, new, old):
     """What was spent between two times, of which `new` and `old` give a family by some labels and by account; `months` are the families of month to
-    date and of the previous month. Which accounts show values at a time is decided by the values themselves, or by the number of their label sets, which is
-    cheaper.
+    date and of the previous month.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
-    value, which is then the previous month, less what it had. Accounts that show no values at one end of the window say nothing.
+    value, which is then the previous month, less what it had. Accounts that show no label sets at one end of the window say nothing: what they
+    show at the other was not spent between. It is asked of the account and not of what is chosen of it, so that a customer who has nothing in a new month yet,
+    or had nothing before, counts.
     """
     shown, before = (_of_cost(months[0], lambda one, at=at: at(by, one)) for at in (new, old))
     finished = _of_cost(months[1], lambda one: new(by, one))
-    start = [at("", PERIOD_START) for at in (new, old)]
-    there = [shown, before]
-    if by_labels:
-        # What was backfilled has no number of label sets.
-        at_ends = [f"({at('', PERIOD_START)} unless {SAME_ACCOUNT} ({at('', SERIES)} == 0))" for at in (new, old)]
-        there = [f"({f' and {SAME_ACCOUNT} '.join(at_ends)})"] * 2
+    start, label_sets = ([at("", family) for at in (new, old)] for family in (PERIOD_START, SERIES))
+    # What was backfilled has no number of label sets.
+    there = f"({start[0]} >= {start[1]}) {' '.join(f'unless ({one} == 0)' for one in label_sets)}"
+    if months == CHOSEN_MONTHS:
+        # A cost that an account reports since this month was not spent since then.
+        reported = " and ".join(at("", rows_without("$cost")) for at in (new, old))
+        there += f" unless ({reports_cost('$cost')} unless ({reported}))"
     return (
-        f"sum by ({by}) ("
-        f'label_replace({shown} and {SAME_ACCOUNT} {there[1]}, "part", "new", "", "")'
+        f'sum by ({by}) ((label_replace({shown}, "part", "new", "", "")'
         f' or label_replace({finished} and {SAME_ACCOUNT} ({start[0]} > {start[1]}), "part", "finished", "", "")'
-        f' or label_replace(0 - ({before} and {SAME_ACCOUNT} {there[0]}), "part", "old", "", ""))'
+        f' or label_replace(0 - {before}, "part", "old", "", "")) and {SAME_ACCOUNT} ({there}))'
     )
 
 
 def _at(select, sampled):
     """What gives a family as sampled at some time: one of an account's own by account, or sums by some labels."""
     def shown(by, metric):
-        if metric in (PERIOD_START, SERIES):
-            return f"max by (provider, account) ({sampled(metric)})"
-        return _of_replicas(by, sampled(selector(metric, select)))
+        if metric in (PERIOD_START, SERIES, rows_without("$cost")):
+            # Of the number of label sets the largest within the time that is looked at: its last money is taken, too, where the account was withdrawn since.
+            which = "max" if metric == SERIES else "last"
+            return f"max by (provider, account) ({sampled(metric, which)})"
+        return _of_replicas(by, sampled(selector(metric, select), "last"))
     return shown
 
 
 def spend(by, select, window, ago="0h", months=BILLED_MONTHS):
     """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`."""
     new, old = (_offset(hours) for hours in (_hours(ago), _hours(ago) + _hours(window)))
-    return _spent(by, months, _at(select, lambda plain: _sampled(plain, new)), _at(select, lambda plain: _sampled(plain, old)))
+    return _spent(by, months, *(_at(select, lambda plain, which, at=at: _sampled(plain, at, which)) for at in (new, old)))
 
 
-def spend_of_day(by, select, by_labels=False):
-    """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day, or up to now.
+# Grafana's end of the time range in Unix seconds, which `@ end()` is not: the last step of a day is today's midnight.
+TO = "${__to:date:seconds}"
+
+
+def spend_of_day(by, select):
+    """What a day cost, at the day's start: what month to date gained in the 24 hours up to 18:00 of that day, or up to the end of the time range.
 
     Backfilled history counts a day whole from its first instant on, and a time zone moves the day's borders. Late in the day is
-    within that day in both, from UTC-5 to UTC+18. The last value of six hours is taken: more would read three times as many samples for those rare
-    days on which an exporter was down for so long. Today, whose 18:00 is still to come, has the newest value, so that its column is there in the morning;
-    that is read once, and from behind the end, since Grafana lets the range end at the last step, today's midnight.
+    within that day in both, from UTC-5 to UTC+18. The last value of an hour is taken, and not of more: what is no longer shown since a month turned has none.
+    Today, whose 18:00 is still to come, has the values at the end, so that its column is there in the morning.
     """
-    by_then = _at(select, lambda plain: f"last_over_time({plain}[6h] offset -18h)")
-    now = _at(select, lambda plain: f"last_over_time({plain}[24h] @ end() offset -18h)")
-    is_today = f"on () (vector(time() + {18 * 3600}) > max_over_time(vector(time())[1s:1s] @ end()))"
+    by_then = _at(select, lambda plain, which: f"{which}_over_time({plain}[1h] offset -18h)")
+    now = _at(select, lambda plain, which: f"{plain} @ {TO}")
+    is_today = f"on () (vector(time() + {18 * 3600}) > {TO})"
     return _spent(
         by, CHOSEN_MONTHS, lambda *what: f"({by_then(*what)} or ({now(*what)} and {is_today}))",
-        _at(select, lambda plain: f"last_over_time({plain}[6h] offset 6h)"), by_labels,
+        _at(select, lambda plain, which: f"{which}_over_time({plain}[1h] offset 6h)"),
     )
 
 
-def largest(by, select, most):
-    """The label sets with the most money at the end of the time range, the same at every step of a graph."""
-    return f"topk by (currency) ({most}, {added(by, by_account_at_end(by, COST_MTD, select))})"
+def spend_of_day_of_largest(label, select, most):
+    """The same by one label and currency, of the few values with the most money at the end of the time range; `shown` names them, and the rest together
+    "all others".
+
+    What is spent is evaluated once, and then named: to ask which values there are costs less than to evaluate it for the largest and again for the rest.
+    """
+    by = f"{label}, currency"
+    largest = f"topk by (currency) ({most}, {added(by, by_account_at_end(by, COST_MTD, select))})"
+    nameless = f'label_replace({largest} * 0 + 1, "shown", "no {label}", "{label}", "")'
+    named = f'label_replace({nameless}, "shown", "$1", "{label}", "(.+)")'
+    others = f'label_replace(({_of_columns(by, select)}) unless on ({by}) {largest}, "shown", "all others", "", "")'
+    return f"sum by (shown, currency) ({spend_of_day(by, select)} * on ({by}) group_left (shown) ({named} or {others}))"
+
+
+def _of_columns(by, select):
+    """Every label set that `spend_of_day` may have in the time range: one that were missing here would be missing from the columns.
+
+    Month to date may have one for an hour only. The previous month has what it has for all of a month, so that a look at it a week, and at the end, finds it,
+    and most of its samples need not be read. The first column starts up to a day before Grafana's range, and looks back a quarter of a day.
+    """
+    found = [
+        f"group by ({by}) (present_over_time({selector(family, select)}{window}))"
+        for family in (MTD, COST_MTD) for window in (f"[$__range] @ {TO}", "[4d] @ start() offset -2d")
+    ]
+    for family in (PREVIOUS_MONTH, COST_PREVIOUS_MONTH):
+        plain = selector(family, select)
+        found.append(f"present_over_time((group by ({by}) (last_over_time({plain}[1d])))[$__range:7d] @ {TO})")
+        found.append(f"group by ({by}) (last_over_time({plain}[1d] @ {TO}))")
+    return " or ".join(found)
 
 
 def age_of_month():
@@ -233,10 +276,12 @@ def is_early(by, select):
 
 
 def same_day_last_month(by, select):
-    """Month to date on the same day of the previous month (UTC); all of that month where it was shorter."""
+    """Month to date on the same day of the previous month (UTC), of accounts that show values now; all of that month where it was shorter."""
     length = "days_in_month(time() - 86400 * day_of_month())"
+    shown = f"(max by (provider, account) ({PERIOD_START}) unless (max by (provider, account) ({SERIES}) == 0))"
     days = " or ".join(
-        f"({total(by, COST_MTD, select, f'{days}d')} and on () ({length} == {days} and day_of_month() <= {days}))" for days in (28, 29, 30, 31)
+        f"({added(by, f'({by_account(by, COST_MTD, select, offset)} and {SAME_ACCOUNT} {shown})')} and on () ({length} == {days} and day_of_month() <= {days}))"
+        for days, offset in ((days, f"{days}d") for days in (28, 29, 30, 31))
     )
     return f"({days} or ({total(by, COST_PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
 
@@ -294,5 +339,4 @@ def about_chosen(shown):
     `shown` gives the labels' matchers by family.
     """
     chosen = " or ".join(f"(count by (provider, account) ({selector(metric, select)}))" for metric, select in shown)
-    everything = " or ".join(f"(count by (provider, account) ({selector(metric, ACCOUNT)}))" for metric, _ in shown)
-    return f"unless {SAME_ACCOUNT} (({everything}) unless ({chosen}))"
+    return f"unless {SAME_ACCOUNT} ((max by (provider, account) ({selector(SERIES, ACCOUNT)}) > 0) unless ({chosen}))"

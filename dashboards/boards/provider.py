@@ -98,7 +98,7 @@ def products():
             Query(f"{current} * 0 + on ({PRODUCT}) group_left (description) ({named})"),
         ],
         [
-            Column("product", "Product", at_least=180), Column("description", "Description", at_least=120), Column("account", "Account", width=115),
+            Column("product", "Product", at_least=180), Column("description", "Description", at_least=120), Column("account", "Account", width=125),
             Column("currency", "Currency", width=75),
             money_column("Value #A", "This month", width=110),
             money_column("Value #D", "Last month"),
@@ -113,21 +113,23 @@ def products():
 def discount():
     """What discounts take off the list cost, and what commitments make of the billed cost."""
     by = "account, currency"
-    return stats(
+    return grid(
         "Discount and commitments",
         "Discount: how far what is paid this month, effective cost or else billed cost, is below the list cost. Commitments: how far effective cost is above "
         "(+) or below (-) billed cost. Of accounts that report both; in money under Discounts and commitments.",
+        [Query(tables.discount_ratio(by, q.MONEY)), Query(tables.commitment_ratio(by, q.MONEY))],
         [
-            Query(tables.discount_ratio(by, q.MONEY), "discount {{account}} {{currency}}"),
-            Query(tables.commitment_ratio(by, q.MONEY), "commitments {{account}} {{currency}}"),
+            Column("account", "Account", at_least=150), Column("currency", "Currency", width=75),
+            Column("Value #A", "Discount", unit="percentunit", decimals=1, width=95),
+            Column("Value #B", "Commitments", unit="percentunit", decimals=1, width=110),
         ],
-        unit="percentunit", decimals=1, no_value="no list or effective cost",
+        sort=[("Account", False)],
     )
 
 
 def discounts_and_commitments():
     """The four costs by account, customer and product."""
-    account, customer = Column("account", "Account", at_least=120), Column("customer", "Customer", at_least=150)
+    account, customer = Column("account", "Account", at_least=115), Column("customer", "Customer", at_least=150)
     currency, product = Column("currency", "Currency", width=75), Column("product", "Product", at_least=150)
     return [
         (7, [(16, list_and_billed()), (8, tables.rows_without_cost())]),
@@ -140,13 +142,12 @@ def discounts_and_commitments():
 def list_and_billed():
     """List cost and billed cost over time."""
     by = "account, currency"
-    listed = q.by_account(by, LIST, q.MONEY)
     return by_currency(history(
         "Cost before discounts and billed cost, by account",
         "Month to date at list price and as billed, where the provider reports both.",
         [
-            Query(q.added(by, listed), "{{account}} list {{currency}}"),
-            Query(q.added(by, f"({q.by_account(by, q.MTD, q.MONEY)} and on (provider, account, currency) {listed})"), "{{account}} billed {{currency}}"),
+            Query(q.total(by, LIST, q.MONEY), "{{account}} list {{currency}}"),
+            Query(q.added(by, f"({q.by_account(by, q.MTD, q.MONEY)} and {q.SAME_ACCOUNT} {q.reports_cost('list')})"), "{{account}} billed {{currency}}"),
         ],
         interval="1d",
         no_value="no list cost from this provider",
@@ -205,8 +206,7 @@ def build():
         (5, [(14, discount()), (10, shared.missing(q.MONEY))]),
         (9, [(24, projects())]),
         (9, [(24, products())]),
-        (9, [(24, shared.days("Spend by day and product, $currency", "product, currency", "{{product}} {{currency}}", q.MONEY,
-                              "What each product cost on each day, the eight largest apart.", largest=8))]),
+        (9, [(24, shared.days_by_product("Spend by day and product, $currency", q.MONEY, "What each product cost on each day"))]),
         (9, [(24, unit_cost_of_dearest(8))]),
         "Discounts and commitments",
         *discounts_and_commitments(),

@@ -74,9 +74,9 @@ def missing(select):
         "stale, taken out of the configuration, or on an exporter that is down. Every sum lacks it.",
         [Query(q.missing(select))],
         [
-            Column("account", "Account", at_least=130, steps=(RED,)),
+            Column("account", "Account", at_least=120, steps=(RED,)),
             Column("currency", "Currency", width=75),
-            money_column("Value", "Last known", width=105, steps=(RED,)),
+            money_column("Value", "Last known", width=100, steps=(RED,)),
         ],
         sort=[("Last known", True)],
         no_value="nothing missing",
@@ -158,25 +158,38 @@ def forecast_over_last_month(by, select):
     return f"{q.ratio(q.added(by, forecast), previous, by)} - 1"
 
 
+def whole(forecast, select):
+    """A forecast by currency over time, where it is of billed cost and no account is in its month's first days: time zones turn their months one after the
+    other, and a sum of those that are settled would look like a fall.
+    """
+    return f"({q.of_billed('currency', forecast, select)} unless on () count({q.early()}))"
+
+
+def bound_of_forecast(side, select):
+    """A bound of the forecast by currency, where every account that has a forecast at the end of the time range has bounds: those of some would lie beside the
+    forecast of all.
+
+    The bounds are an account's: they have no customer, project or product, so that they are gone where one is chosen.
+    """
+    bounds = q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select)
+    unbounded = f"({q.by_account_at_end('currency', q.FORECAST, select)} unless {bounds})"
+    return f"({q.added('currency', bounds)} unless on (currency) {unbounded})"
+
+
 def month_to_date(select, bounds=True):
     """The current month, what it is forecast to be and what the one before was, one panel for each chosen currency. A customer has no
     bounds.
     """
-    # The bounds are an account's: they have no customer, project or product, so that they are gone where one is chosen.
-    lower, upper = (
-        q.of_billed("currency", q.added("currency", q.settled(q.by_account("currency", f"cloudspend_account_forecast_cost_month_end_{side}", select))), select)
-        for side in ("lower", "upper")
-    )
-    cone = [Query(lower, "lower {{currency}}"), Query(upper, "upper {{currency}}")] if bounds else []
-    of_cone = " Shaded: the bounds of the forecast, of accounts that have some and where no customer, project or product is chosen." if bounds else ""
-    forecast = q.added("currency", q.settled(q.by_account("currency", q.FORECAST, select)))
+    forecast = q.added("currency", q.by_account("currency", q.FORECAST, select))
+    cone = [Query(whole(bound_of_forecast(side, select), select), f"{side} {{{{currency}}}}") for side in ("lower", "upper")] if bounds else []
+    of_cone = " Shaded: the bounds of the forecast, where all accounts have some and no customer, project or product is chosen." if bounds else ""
     panel = by_currency(history(
         "Month to date, $currency",
-        "A saw tooth by nature: it starts at 0 when a billing month turns. The current month, its forecast from the third day on (dotted), and the "
+        "A saw tooth by nature: it starts at 0 when a billing month turns. The current month, its forecast from the third day of all chosen accounts on (dotted), and the "
         f"month before at its full height (dashed).{of_cone} {OF_BILLED}",
         [
             Query(q.total("currency", q.COST_MTD, select), "spent {{currency}}"),
-            Query(q.of_billed("currency", forecast, select), "forecast {{currency}}"),
+            Query(whole(forecast, select), "forecast {{currency}}"),
             Query(q.total("currency", q.COST_PREVIOUS_MONTH, select), "last month {{currency}}"),
             *cone,
         ],
@@ -206,33 +219,22 @@ def as_cone(panel):
     return panel
 
 
-def days(title, by, legend, select, description, largest=None):
-    """Spend by day, one panel for each chosen currency; the largest few apart, and the rest in one."""
-    spend = q.spend_of_day(by, select)
-
-    def named(expression):
-        """A name for what the provider gives none."""
-        if "{{product}}" not in legend:
-            return expression
-        return f'label_replace({expression}, "product", "no product", "product", "")'
-
-    queries = [Query(named(spend), legend)]
-    if largest:
-        few = q.largest(by, select, largest)
-        on = f"on ({by})"
-        queries = [
-            Query(named(f"({spend}) and {on} {few}"), legend),
-            Query(f"sum by (currency) (({spend}) unless {on} {few})", "all others {{currency}}"),
-        ]
+def days(title, query, description):
+    """Spend by day, one panel for each chosen currency."""
     panel = by_currency(history(
         title,
         f"{description} A column holds what month to date gained in the 24 hours up to 18:00 of that day, today up to now, also over the turn of "
         "a month. Money counts when the provider reports it, so late data stands in a later column. Below 0 where credits "
-        "outweigh. No column: no values then or a day earlier.",
-        queries,
+        "outweigh. No column: no values in the hour before 18:00 (UTC), or then a day earlier.",
+        [query],
         interval="1d",
         columns=True,
         stacked=True,
     ))
     panel.override_by_regexp("/^all others /", [prop("color", {"mode": "fixed", "fixedColor": "#8e8e8e"})])
     return panel.repeat("currency").repeat_direction("h").max_per_row(3)
+
+
+def days_by_product(title, select, description):
+    """Spend by day of the eight largest products, and of all others together."""
+    return days(title, Query(q.spend_of_day_of_largest("product", select, 8), "{{shown}} {{currency}}"), f"{description}, the eight largest apart.")

@@ -60,12 +60,14 @@ def unusual(select):
     weeks = " or ".join(
         f'label_replace({q.spend(by, select, "1d", f"{7 * week}d")}, "week", "{week}", "", "")' for week in (1, 2, 3, 4)
     )
-    usual = f"(max by ({by}) ({weeks}) > 0)"
     now = q.spend(by, select, "1d")
+    # What is charged on the first of every month is ordinary then, as for the alert.
+    month_before = f'label_replace(max_over_time(({now})[4d:1d] offset 28d), "week", "month", "", "") and on () count({q.early()})'
+    usual = f"(max by ({by}) ({weeks} or ({month_before})) > 0)"
     return grid(
         "Out of the ordinary",
         "Customers that cost more in the last 24 hours than 1.5 times the highest of the same 24 hours 7, 14, 21 and 28 days before. "
-        "Empty is good, or there is no history yet. On the first of a month, monthly charges stand here, too. Of billed cost, like the alert.",
+        "Empty is good, or there is no history yet. In the first three days of a month the days 28 to 31 days before count, too. Of billed cost, like the alert.",
         [Query(f"({now}) > on ({by}) 1.5 * {usual}")],
         [
             customer_column(),
@@ -84,7 +86,7 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     queries = [
         Query(current), Query(forecast), Query(last),
         Query(f"{forecast} - on ({by}) {last}"),
-        Query(f"({forecast} - on ({by}) {last}) / on ({by}) ({last} > 0)"),
+        Query(f"{forecast} / on ({by}) ({last} > 0) - 1"),
         Query(q.same_day_last_month(by, select)),
     ]
     found = [
@@ -106,7 +108,7 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     return grid(
         title,
         f"{description} Last by now: what the previous month had cost by this day. Change: the forecast less the previous month. {shared.OF_BILLED} {shared.EARLY}",
-        queries, found, sort=[(sort, True)], trend=Query(q.spend_of_day(by, select, by_labels=True)) if trend else None,
+        queries, found, sort=[(sort, True)], trend=q.spend_of_day(by, select) if trend else None,
     )
 
 
@@ -157,12 +159,12 @@ def costs(title, description, by, columns, select, *, with_rows=False):
             *columns,
             money_column("Value #A", "Billed", width=85),
             money_column("Value #B", "List", width=85),
-            money_column("Value #C", "Contracted", width=90),
+            money_column("Value #C", "Contracted", width=85),
             money_column("Value #D", "Effective", width=85),
             money_column("Value #E", "Discount", width=85),
             Column("Value #F", "Discount %", unit="percentunit", decimals=1, width=90),
-            money_column("Value #G", "Commitments", width=110),
-            Column("Value #H", "in %", unit="percentunit", decimals=1, width=75),
+            money_column("Value #G", "Commitments", width=105),
+            Column("Value #H", "in %", unit="percentunit", decimals=1, width=70),
             *([Column("Value #I", "Rows", unit="locale", decimals=0, width=65, steps=(GREEN, (1, RED)))] if with_rows else []),
         ],
         sort=[("List", True)],

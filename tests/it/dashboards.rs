@@ -7,6 +7,7 @@ use std::{
 
 use cloudspend_exporter::exposition::FAMILIES;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use regex::Regex;
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ use crate::support::{
 mod alerts;
 mod costs;
 mod queries;
+mod turns;
 mod withheld;
 
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -136,14 +138,16 @@ fn variables(path: &Path) -> Vec<(String, String)> {
 /// What the variable Cost has for billed cost: a name that no family has.
 const BILLED: &str = "billed_only";
 
-/// An expression with all values of every variable chosen, a cost, and one customer where one must be.
-fn chosen(expression: &str, customer: &str, cost: &str) -> String {
+/// An expression with all values of every variable chosen, a cost, one customer where one must be, and the end of the time range.
+fn chosen(expression: &str, customer: &str, cost: &str, to: Timestamp) -> String {
     let quoted = customer.replace('\\', r"\\").replace('"', r#"\""#);
     let expression = expression
         .replace("customer=\"$customer\"", &format!("customer=\"{quoted}\""))
         .replace("cost=\"$cost\"", &format!("cost=\"{cost}\""))
         .replace("${cost}", cost)
         .replace("$__rate_interval", "5m")
+        .replace("$__range", "3d")
+        .replace("${__to:date:seconds}", &to.as_second().to_string())
         .replace("${source}", "_");
     let variable = Regex::new(r#"=~"\$\w+\|?""#).unwrap();
     variable.replace_all(&expression, "=~\".*\"").into_owned()

@@ -39,7 +39,7 @@ impl Scraped {
     /// What a panel's query answers now, by the values of some labels, rounded to six digits behind the point.
     async fn shown(&self, place: [&str; 3], cost: &str, labels: &[&str]) -> BTreeMap<String, f64> {
         self.filled(place, labels, |expression| {
-            chosen(expression, "Org 1", cost)
+            chosen(expression, "Org 1", cost, self.now)
         })
         .await
     }
@@ -265,7 +265,7 @@ async fn budgets_follow_what_is_chosen() {
                 let expression = expression
                     .replace(&format!("\"${variable}\""), &format!("\"{value}\""))
                     .replace(&format!("\"${variable}|\""), &format!("\"{value}|\""));
-                chosen(&expression, "", BILLED)
+                chosen(&expression, "", BILLED, seen.now)
             });
             let shown: Vec<_> = shown.await.into_keys().collect();
             assert_eq!(shown, wanted, "{place:?}: {variable} {value}");
@@ -275,7 +275,7 @@ async fn budgets_follow_what_is_chosen() {
         ("C 1", numbers([("of-c1", 0.5)])),
         ("Nobody", BTreeMap::new()),
     ] {
-        let fill = |expression: &str| chosen(expression, customer, BILLED);
+        let fill = |expression: &str| chosen(expression, customer, BILLED, seen.now);
         let place = ["customer", "Budgets of $customer", "A"];
         assert_eq!(seen.filled(place, &["budget"], fill).await, wanted);
     }

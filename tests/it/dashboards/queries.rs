@@ -183,7 +183,7 @@ impl Seen {
 
     /// What a panel's query answers over the last three days, or now.
     async fn answers(&self, query: &Query, customer: &str) -> Result<Answer, String> {
-        let expression = chosen(&query.expression, customer, BILLED);
+        let expression = chosen(&query.expression, customer, BILLED, self.now);
         if query.instant {
             return self.instant(&expression).await;
         }
@@ -261,7 +261,9 @@ async fn every_query_returns_data() {
         let customers = seen.customers().await;
         for path in files("dashboards", ".json") {
             for (name, query) in variables(&path) {
-                let values = seen.values(&chosen(&query, &customers[0], BILLED)).await;
+                let values = seen
+                    .values(&chosen(&query, &customers[0], BILLED, seen.now))
+                    .await;
                 if !values.as_ref().is_ok_and(|values| !values.is_empty()) {
                     let board = stem(&path);
                     faults.push(format!("{moment}, {board}, variable {name}: {values:?}"));
@@ -362,7 +364,9 @@ async fn recorded_sums_equal_the_raw_ones() {
     let seen = world.recorded(PAIR).await;
     let mut compared = 0;
     for query in queries() {
-        if !query.instant || !query.expression.contains("${source}") {
+        // Days are of 30 days, of which few are recorded here.
+        let is_of_days = query.expression.contains("offset -18h");
+        if !query.instant || is_of_days || !query.expression.contains("${source}") {
             continue;
         }
         let raw = seen.answers(&query, "").await.unwrap();
