@@ -60,7 +60,7 @@ class Prometheus:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def ask(self, expression, step, start):
-        """Seconds, processor seconds, samples and series of one query; an instant one without a step."""
+        """Seconds, processor seconds, samples, series, and samples in memory at a time of one query; an instant one without a step."""
         form = {"query": expression, "stats": "all"}
         form |= {"start": start, "end": NOW // step * step, "step": step} if step else {"time": NOW}
         kind = "query_range" if step else "query"
@@ -70,8 +70,8 @@ class Prometheus:
             data = json.load(urllib.request.urlopen(request))["data"]
         except urllib.error.HTTPError as error:
             raise SystemExit(f"{expression}: {error.read().decode()}") from error
-        samples = data["stats"]["samples"]["totalQueryableSamples"]
-        return time.monotonic() - began, self.cpu() - cpu, samples, len(data["result"])
+        samples = data["stats"]["samples"]
+        return time.monotonic() - began, self.cpu() - cpu, samples["totalQueryableSamples"], len(data["result"]), samples["peakSamples"]
 
 
 def seconds(text):
@@ -118,7 +118,7 @@ def measure(prometheus, folder, source):
         # A choice of one customer has no All.
         one = {v["name"]: CHOSEN["customer"] for v in board["templating"]["list"] if v["name"] == "customer" and not v["includeAll"]}
         for panel, columns, chosen, top in panels(board):
-            took = {"board": path.stem, "panel": panel["title"], "top": top, "seconds": 0, "cpu": 0, "samples": 0, "series": 0}
+            took = {"board": path.stem, "panel": panel["title"], "top": top, "seconds": 0, "cpu": 0, "samples": 0, "series": 0, "peak": 0}
             for repeated, value in chosen.items():
                 took["panel"] = took["panel"].replace(f"${repeated}", value)
             for target in panel["targets"]:
@@ -129,8 +129,10 @@ def measure(prometheus, folder, source):
                 runs = [prometheus.ask(expression, step, start)]
                 if runs[0][0] < 5:
                     runs.append(prometheus.ask(expression, step, start))
-                for name, value in zip(("seconds", "cpu", "samples", "series"), min(runs)):
+                *sums, peak = min(runs)
+                for name, value in zip(("seconds", "cpu", "samples", "series"), sums):
                     took[name] += value
+                took["peak"] = max(took["peak"], peak)
             found.append(took)
             print(f"{took['cpu']:7.2f} s CPU {took['board']}: {took['panel']}", file=sys.stderr, flush=True)
     return sorted(found, key=lambda one: -one["seconds"])

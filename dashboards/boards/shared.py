@@ -18,7 +18,6 @@ MOVE_STEPS = (GREEN, (-0.5, GREY), (0.5, RED))
 OLDEST = "cloudspend_oldest_part_success_timestamp_seconds"
 DATA = "cloudspend_data_timestamp_seconds"
 FOLDED = "cloudspend_folded_cost_ratio"
-WITHHELD = "cloudspend_withheld_parts"
 MISSING_COST = "cloudspend_missing_cost_rows"
 OF_BILLED = "Of billed cost: where another cost is chosen and shown, there is no forecast."
 EARLY = (
@@ -42,7 +41,7 @@ def trust(select_money, select_seats=None):
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
         "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
         "or the previous month that do not report the other, so that its sum lacks them. Rows: rows that lack a second cost, such as list cost, and are left out of it. Of the accounts that show what is chosen, and of those "
-        "that show nothing at present, which might.",
+        "that might: they show nothing at present, or not this month.",
         [
             Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),
             Query(f"count(count by (provider, account) ({q.missing(select_money)})) {nothing}", "missing"),
@@ -71,7 +70,8 @@ def missing(select):
     return grid(
         "Missing from these sums",
         "Accounts that showed money within the last three days and show none now, with the month to date that they showed last: withdrawn as "
-        "stale, taken out of the configuration, or on an exporter that is down. Every sum lacks it.",
+        "stale, taken out of the configuration, or on an exporter that is down. Every sum lacks it. Not accounts that do not report a new month yet in its first "
+        "three days: those count as withheld.",
         [Query(q.missing(select))],
         [
             Column("account", "Account", at_least=120, steps=(RED,)),
@@ -85,7 +85,7 @@ def missing(select):
 
 def withheld(by):
     """Parts that lack one of the two months. A month that one of two replicas has is shown, so the smaller count is the right one."""
-    return f"sum by ({by}) (min without (instance, pod) ({WITHHELD}{{{q.ACCOUNT}}}))"
+    return f"sum by ({by}) (min without (instance, pod) ({q.WITHHELD}{{{q.ACCOUNT}}}))"
 
 
 def rows_without_cost(by):

@@ -16,7 +16,7 @@ def customer_column():
 
 def provider_column():
     """A provider, which opens its own dashboard."""
-    return Column("provider", "Provider", width=115, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
+    return Column("provider", "Provider", width=110, link=link_to("provider", "account", "currency", provider="${__value.raw:percentencode}"),
                   link_title="Open this provider")
 
 
@@ -91,12 +91,12 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     ]
     found = [
         *columns,
-        money_column("Value #A", "This month", width=110),
+        money_column("Value #A", "This month", width=105),
         money_column("Value #F", "Last by now", width=95),
-        money_column("Value #B", "Forecast"),
-        money_column("Value #C", "Last month"),
-        money_column("Value #D", "Change", steps=shared.MOVE_STEPS),
-        Column("Value #E", "Change %", unit="percentunit", decimals=1, width=85, steps=shared.CHANGE_STEPS),
+        money_column("Value #B", "Forecast", width=85),
+        money_column("Value #C", "Last month", width=90),
+        money_column("Value #D", "Change", width=80, steps=shared.MOVE_STEPS),
+        Column("Value #E", "Change %", unit="percentunit", decimals=1, width=80, steps=shared.CHANGE_STEPS),
     ]
     if share:
         queries.append(Query(f"{current} / on (currency) group_left () (sum by (currency) ({current}) > 0)"))

@@ -1,4 +1,4 @@
-//! The columns of days over the turn of a month, of one customer and of all: of a customer who has nothing in the new month, and of an account that was
+//! The columns of days, and what is missing, over the turn of a month, of one customer and of all: of a customer who has nothing in the new month, and of an account that was
 //! withdrawn while it turned; of a cost that an account reports since a day. Products are named by their size, and none is lost.
 
 use std::{
@@ -31,7 +31,7 @@ fn money(account: &str, customer: &str, product: &str) -> String {
 
 /// Hourly samples of two accounts, each product at 1 EUR an hour from the first of June on. One customer ends with the month, and gets a fee of 50 for it when
 /// it is closed, and had something in May, which is not shown in July; list cost is twice as much and reported since noon of the last day; one goes on, with nine products; the account of the third shows nothing from the last
-/// morning of the month to the first one of the next.
+/// morning of the month to the first one of the next, and that of the fourth does not report the next.
 fn scraped(to: &str) -> String {
     let hour = SignedDuration::from_hours(1);
     let started = moment("2025-06-01T00:00:00Z");
@@ -52,7 +52,8 @@ fn scraped(to: &str) -> String {
         let start = if at < turn { started } else { turn };
         let spent = ((at - start).get_seconds() / 3600) as f64;
         let previous = if at < turn { 744.0 } else { 720.0 };
-        let products = [("main", "Ends"), ("back", "Away")].map(|place| (place, "disk".to_owned()));
+        let products = [("main", "Ends"), ("back", "Away"), ("late", "Late")]
+            .map(|place| (place, "disk".to_owned()));
         let nine = (1..10).map(|number| (("main", "Stays"), format!("product {number}")));
         for ((account, customer), product) in products.into_iter().chain(nine) {
             if account == "back" && gone <= at && at < back {
@@ -60,12 +61,10 @@ fn scraped(to: &str) -> String {
             }
             let labels = money(account, customer, &product);
             let ended = customer == "Ends" && turn <= at;
-            add(
-                "billed_cost_month_to_date",
-                &labels,
-                at,
-                if ended { 0.0 } else { spent },
-            );
+            let spent_shown = if ended { 0.0 } else { spent };
+            if account != "late" || at < turn {
+                add("billed_cost_month_to_date", &labels, at, spent_shown);
+            }
             add("billed_cost_previous_month", &labels, at, previous);
             if account == "main" && listed <= at {
                 let list = if ended { 0.0 } else { 2.0 * spent };
@@ -85,12 +84,15 @@ fn scraped(to: &str) -> String {
             let labels = "account=\"main\",cost=\"list\"";
             add("missing_cost_rows", labels, at, 0.0);
         }
-        for account in ["main", "back"] {
+        for account in ["main", "back", "late"] {
             let labels = format!("account=\"{account}\"");
-            let shows = account == "main" || at < gone || back <= at;
+            let shows = account != "back" || at < gone || back <= at;
             let name = "billing_period_start_timestamp_seconds";
             add(name, &labels, at, start.as_second() as f64);
             add("series", &labels, at, if shows { 4.0 } else { 0.0 });
+            let withheld = format!("{labels},window=\"month_to_date\"");
+            let parts = account == "late" && turn <= at;
+            add("withheld_parts", &withheld, at, f64::from(u8::from(parts)));
         }
         at += hour;
     }
@@ -131,6 +133,18 @@ async fn columns(
     (columns, names)
 }
 
+/// A tile of those that say whether the numbers of a customer can be trusted.
+async fn tile(server: &Server, name: &str, customer: &str, to: &str) -> f64 {
+    let is_tile = |query: &super::Query| {
+        (&*query.dashboard, &*query.panel, &*query.name) == ("customer", "Can I trust it?", name)
+    };
+    let query = queries().into_iter().find(is_tile).unwrap();
+    let expression = chosen(&query.expression, customer, BILLED, moment(to));
+    let form = [("query", expression.as_str()), ("time", to)];
+    let data = server.ask("query", &form).await.unwrap();
+    text(&data["result"][0]["value"][1]).parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn days_over_the_turn_of_a_month_hold_what_was_spent_in_them() {
     // Up to 18:00, or up to noon while the day is not over.
@@ -145,12 +159,13 @@ async fn days_over_the_turn_of_a_month_hold_what_was_spent_in_them() {
             ("customer", "Stays", &[("06-30", day), ("07-01", today)][..]),
             // 720 less the 714 that it had at 18:00, and the fee.
             ("customer", "Ends", &[("06-30", 24.0), ("07-01", 56.0)]),
+            ("customer", "Late", &[("06-30", 24.0), ("07-01", 6.0)]),
             // What it showed when it came back was not spent since it went.
             ("customer", "Away", &[]),
             (
                 "overview",
                 "",
-                &[("06-30", day + 24.0), ("07-01", today + 56.0)],
+                &[("06-30", day + 48.0), ("07-01", today + 62.0)],
             ),
         ] {
             let wanted = wanted
@@ -163,6 +178,11 @@ async fn days_over_the_turn_of_a_month_hold_what_was_spent_in_them() {
         let (_, names) = columns(&server, "customer", "Stays", (to, BILLED)).await;
         assert_eq!(names.len(), 9, "{names:?}");
         assert!(names.contains("all others"), "{names:?}");
+        // A new month that is not reported yet is withheld, whoever is chosen, and nothing is gone.
+        for customer in ["Late", "Stays"] {
+            let tile = async |name| tile(&server, name, customer, to).await;
+            assert_eq!([tile("B").await, tile("G").await], [0.0, 1.0], "{customer}");
+        }
         // The first column that has list cost at both of its ends.
         let (shown, _) = columns(&server, "customer", "Stays", (to, "list")).await;
         let wanted = BTreeMap::from([("07-01".to_owned(), 2.0 * today)]);

@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 /// Whether the second subscription reports the previous month.
-type LabelCache = Arc<AtomicBool>;
+type ReportsMay = Arc<AtomicBool>;
 
 /// The two query parameters that matter here.
 #[derive(serde::Deserialize)]
@@ -27,7 +27,7 @@ struct Asked {
 }
 
 /// Two subscriptions with 300 USD each in May, and 100 USD each in June.
-async fn monthly(State(named): State<LabelCache>, Query(asked): Query<Asked>) -> Json<Value> {
+async fn monthly(State(named): State<ReportsMay>, Query(asked): Query<Asked>) -> Json<Value> {
     let mut periods = vec!["2025-06"];
     if asked.subscription_id == "1" || named.load(Ordering::SeqCst) {
         periods.insert(0, "2025-05");
@@ -92,7 +92,7 @@ async fn fires(prometheus: &Server, expression: &str) -> Result<Vec<Value>, Stri
 
 #[tokio::test(flavor = "multi_thread")]
 async fn withheld_month_is_counted_and_alerted() {
-    let named = LabelCache::new(AtomicBool::new(true));
+    let named = ReportsMay::new(AtomicBool::new(true));
     let api = Router::new()
         .route("/api/v3/analytics_monthly", get(monthly))
         .with_state(Arc::clone(&named));
