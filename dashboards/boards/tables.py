@@ -91,12 +91,12 @@ def month_over_month(title, description, by, columns, select, *, raw_extra=(), e
     ]
     found = [
         *columns,
-        money_column("Value #A", "This month", width=105),
-        money_column("Value #F", "Last by now", width=95),
+        money_column("Value #A", "This month", width=103),
+        money_column("Value #F", "Last by now", width=92),
         money_column("Value #B", "Forecast", width=85),
         money_column("Value #C", "Last month", width=90),
         money_column("Value #D", "Change", width=80, steps=shared.MOVE_STEPS),
-        Column("Value #E", "Change %", unit="percentunit", decimals=1, width=80, steps=shared.CHANGE_STEPS),
+        Column("Value #E", "Change %", unit="percentunit", decimals=1, width=78, steps=shared.CHANGE_STEPS),
     ]
     if share:
         queries.append(Query(f"{current} / on (currency) group_left () (sum by (currency) ({current}) > 0)"))
