@@ -219,10 +219,10 @@ def money_column(field, heading, **more):
 TREND = "T"
 
 
-def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, difference=None, trend=None):
+def grid(title, description, queries, columns, *, sort=(), unit="locale", no_value="–", rank=None, trend=None):
     """A table as things are now: the queries' rows merged on their labels, then the columns that are named. With a rank,
-    a field and a number, only the rows that are largest in that field. With a difference, a column that is one less another. With a trend, an expression
-    by the same labels, whose values of 30 days up to now are the field `Trend #T`; of 30 days whatever the time range is, as 90 take three times as long.
+    a field and a number, only the rows that are largest in that field. With a trend, an expression by the same labels, whose values of 30 days up to now are
+    the field `Trend #T`; of 30 days whatever the time range is, as 90 take three times as long.
     """
     panel = (
         _begin(table.Panel(), title, description, unit)
@@ -240,11 +240,6 @@ def grid(title, description, queries, columns, *, sort=(), unit="locale", no_val
             id_val="timeSeriesTable", filter_val=model.MatcherConfig(id_val="byRefId", options=f"/^(?:{TREND})$/"), options={TREND: {"timeField": "Time"}},
         ))
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
-    if difference:
-        name, left, right = difference
-        panel.with_transformation(model.DataTransformerConfig(id_val="calculateField", options={
-            "mode": "binary", "alias": name, "binary": {"left": left, "operator": "-", "right": right}, "reduce": {"reducer": "sum"},
-        }))
     if rank:
         field, most = rank
         panel.with_transformation(

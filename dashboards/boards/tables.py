@@ -23,35 +23,40 @@ def provider_column():
 def moved(select):
     """The last 24 hours against the same 24 hours a week before, which leaves out what a weekend does."""
     by = "customer, currency"
-    now, then = (q.spend(by, select, "1d", ago, q.CHOSEN_MONTHS) for ago in ("0h", "7d"))
+    now, then = _now_and_week_before(by, select)
+    change = against_week_before(by, select)
     return grid(
         "Who moved",
         "What each customer cost in the last 24 hours, and in the same 24 hours a week before. The eight that moved most, in their own currencies, ranked by "
-        "their worth in the reporting currency where there is one. Red: costs more. A customer opens its own dashboard.",
+        "their worth in the reporting currency where there is one; one without a value then counts from 0. Red: costs more. A customer opens its own dashboard.",
         [
             Query(now),
             Query(then),
-            Query(f"({now}) / on ({by}) (({then}) > 0) - 1"),
-            Query(f"abs(({now}) - ({then})) * on (currency) group_left () {q.worth()}"),
+            Query(change),
+            Query(f"{now} / on ({by}) ({then} > 0) - 1"),
+            Query(f"abs({change}) * on (currency) group_left () {q.worth()}"),
         ],
         [
             customer_column(),
             Column("currency", "Currency", width=75),
             money_column("Value #A", "24 h", width=80),
             money_column("Value #B", "Week before", width=100),
-            money_column("Change", "Change", width=80, steps=shared.MOVE_STEPS),
-            Column("Value #C", "%", unit="percentunit", decimals=0, width=70),
+            money_column("Value #C", "Change", width=80, steps=shared.MOVE_STEPS),
+            Column("Value #D", "%", unit="percentunit", decimals=0, width=70),
         ],
-        rank=("Value #D", 8),
-        difference=("Change", "Value #A", "Value #B"),
+        rank=("Value #E", 8),
         no_value="–",
     )
 
 
+def _now_and_week_before(by, select):
+    return [q.spend(by, select, "1d", ago, q.CHOSEN_MONTHS) for ago in ("0h", "7d")]
+
+
 def against_week_before(by, select):
-    """The last 24 hours less the same 24 hours a week before."""
-    now, then = (q.spend(by, select, "1d", ago, q.CHOSEN_MONTHS) for ago in ("0h", "7d"))
-    return f"({now}) - ({then})"
+    """The last 24 hours less the same 24 hours a week before. What has no value at one of the two counts with 0 there, so that a new customer is seen, too."""
+    now, then = _now_and_week_before(by, select)
+    return f'sum by ({by}) (label_replace({now}, "part", "now", "", "") or label_replace(0 - {then}, "part", "then", "", ""))'
 
 
 def unusual(select):
