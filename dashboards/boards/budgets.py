@@ -211,5 +211,5 @@ def build():
     ]
     return board(
         "budgets", "Budgets", "What is left of each budget, at what pace it goes, and what the month's end will bring.",
-        NAMES, lines, time_from="now/M",
+        NAMES, lines, time_from="now/M", can_be_recorded=True,
     )

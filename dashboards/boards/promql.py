@@ -20,7 +20,6 @@ QUANTITY = "cloudspend_consumed_quantity_month_to_date"
 SEATS_BOUGHT = "cloudspend_license_seats"
 PERIOD_START = "cloudspend_billing_period_start_timestamp_seconds"
 SERIES = "cloudspend_series"
-WITHHELD = "cloudspend_withheld_parts"
 PERIOD_END = "cloudspend_billing_period_end_timestamp_seconds"
 # What the recording rules have, too, under the same names with colons (rules/recording.yml), without project and replica; those of money also by
 # project and without product.
@@ -339,13 +338,9 @@ def missing(select):
 
 
 def about_chosen(shown):
-    """Only accounts that show something of what is chosen, or may have it and do not show it: those that show nothing at all, which may be withdrawn, and
-    those that do not report this month. For the trust tiles.
+    """Only accounts that show something of what is chosen, or show nothing at all, which may be withdrawn: for the trust tiles.
 
     `shown` gives the labels' matchers by family.
     """
     chosen = " or ".join(f"(count by (provider, account) ({selector(metric, select)}))" for metric, select in shown)
-    shows = f"(max by (provider, account) ({selector(SERIES, ACCOUNT)}) > 0)"
-    this_month = f'{ACCOUNT}, window="month_to_date"'
-    withheld = f"(max by (provider, account) ({selector(WITHHELD, this_month)}) > 0)"
-    return f"unless {SAME_ACCOUNT} ({shows} unless {withheld} unless ({chosen}))"
+    return f"unless {SAME_ACCOUNT} ((max by (provider, account) ({selector(SERIES, ACCOUNT)}) > 0) unless ({chosen}))"

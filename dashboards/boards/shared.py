@@ -18,6 +18,7 @@ MOVE_STEPS = (GREEN, (-0.5, GREY), (0.5, RED))
 OLDEST = "cloudspend_oldest_part_success_timestamp_seconds"
 DATA = "cloudspend_data_timestamp_seconds"
 FOLDED = "cloudspend_folded_cost_ratio"
+WITHHELD = "cloudspend_withheld_parts"
 MISSING_COST = "cloudspend_missing_cost_rows"
 OF_BILLED = "Of billed cost: where another cost is chosen and shown, there is no forecast."
 EARLY = (
@@ -31,7 +32,8 @@ def trust(select_money, select_seats=None):
     chosen.
     """
     nothing = "or vector(0)"
-    families = [(q.MTD, select_money), (q.QUANTITY, select_seats or q.SEATS), (q.SEATS_BOUGHT, select_seats or q.SEATS)]
+    # An account that does not report this month shows the previous one.
+    families = [(family, select_money) for family in q.BILLED_MONTHS] + [(family, select_seats or q.SEATS) for family in (q.QUANTITY, q.SEATS_BOUGHT)]
     chosen = q.about_chosen(families)
     failing = q.once("cloudspend_poll_success", q.ACCOUNT)
     panel = stats(
@@ -41,7 +43,7 @@ def trust(select_money, select_seats=None):
         "lies. In other: the largest share of an account's money that is folded into the value other. No rate: currencies "
         "with money but without an exchange rate, which the sums in one currency leave out. Withheld: parts with money in this month "
         "or the previous month that do not report the other, so that its sum lacks them. Rows: rows that lack a second cost, such as list cost, and are left out of it. Of the accounts that show what is chosen, and of those "
-        "that might: they show nothing at present, or not this month.",
+        "that show nothing at present, which might.",
         [
             Query(f"count(({failing} == 0) {chosen}) {nothing}", "failing"),
             Query(f"count(count by (provider, account) ({q.missing(select_money)})) {nothing}", "missing"),
@@ -85,7 +87,7 @@ def missing(select):
 
 def withheld(by):
     """Parts that lack one of the two months. A month that one of two replicas has is shown, so the smaller count is the right one."""
-    return f"sum by ({by}) (min without (instance, pod) ({q.WITHHELD}{{{q.ACCOUNT}}}))"
+    return f"sum by ({by}) (min without (instance, pod) ({WITHHELD}{{{q.ACCOUNT}}}))"
 
 
 def rows_without_cost(by):
