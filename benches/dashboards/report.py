@@ -27,8 +27,8 @@ def section(now, before):
     yield HEADING
     yield ""
     yield f"Measured on {datetime.now(timezone.utc):%Y-%m-%d} by `make bench-dashboards`: 10,000 label sets in 50 accounts, 90 days of hourly samples, in a Prometheus 2.42 on"
-    yield "two cores, with the steps that Grafana takes for 90 days on a page 1600 px wide. Times are those of the panel's queries one after the other, of the faster of two runs"
-    yield "on a quiet machine; M are million samples that the query looked at. A panel that repeats by currency is one line for each currency."
+    yield "two cores, with the steps that Grafana takes for 90 days on a page 1600 px wide. Times are wall-clock times of the panel's queries one after the other, of the faster of two runs;"
+    yield "other work on the machine adds to them. M are million samples that the query looked at. A panel that repeats by currency is one line for each currency."
     peak = max(one["peak"] for found in now.values() for one in found)
     yield f"At most {peak / 1e6:.1f} million samples are in memory at a time; Prometheus allows a query 50 million by default."
     yield ""

@@ -63,7 +63,7 @@ PER_DAY_LEFT = f"({LEFT} / on (budget) group_left () {LEFT_DAYS})"
 
 
 def _per_day_now():
-    """What the last 24 hours added; on the first day of a month all that is spent. Of accounts that were there a day ago: another's month is not a day."""
+    """What the last 24 hours added; on the first day of a month all that is spent. Accounts without values a day ago are left out: their whole month would look like a day."""
     now = q.by_account(BY, SPENT_FAMILY, SELECT)
     day_ago = q.by_account(BY, SPENT_FAMILY, SELECT, "1d")
     age = q.age_of_month()

@@ -20,6 +20,7 @@ QUANTITY = "cloudspend_consumed_quantity_month_to_date"
 SEATS_BOUGHT = "cloudspend_license_seats"
 PERIOD_START = "cloudspend_billing_period_start_timestamp_seconds"
 SERIES = "cloudspend_series"
+WITHHELD_NOW = 'cloudspend_withheld_parts{window="month_to_date"}'
 PERIOD_END = "cloudspend_billing_period_end_timestamp_seconds"
 # What the recording rules have, too, under the same names with colons (rules/recording.yml), without project and replica; those of money also by
 # project and without product.
@@ -37,6 +38,9 @@ ONE_CUSTOMERS_MONEY = f'{ONE_CUSTOMER}, currency=~"$currency"'
 SAME_ACCOUNT = "on (provider, account)"
 # A run rate of one or two days says little; the exporter's forecast is meant to be read from the third day on.
 SETTLED = 3 * 86400
+
+# Grafana's end of the time range in Unix seconds, which `@ end()` is not: the last step of a day is today's midnight.
+TO = "${__to:date:seconds}"
 
 
 def reports_cost(cost):
@@ -156,22 +160,23 @@ def _offset(hours):
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _spent(by, months, new, old):
+def _spent(by, months, new, old, unsure=""):
     """What was spent between two times, of which `new` and `old` give a family by some labels and by account; `months` are the families of month to
     date and of the previous month.
 
     Month to date is a saw tooth: at the turn of a month it falls to 0. What the finished month got after the old time is its end
-    value, which is then the previous month, less what it had. Accounts that show no label sets at one end of the window say nothing: what they
-    show at the other was not spent between. It is asked of the account and not of what is chosen of it, so that a customer who has nothing in a new month yet,
-    or had nothing before, counts.
+    value, which is then the previous month, less what it had. Accounts without label sets at one end of the window are left out: what they
+    show at the other end was not spent in between. This goes by the account and not by the selected part of it, so that a customer with nothing in the new
+    month yet, or with nothing before, is included. `unsure` excludes further accounts.
     """
     shown, before = (_of_cost(months[0], lambda one, at=at: at(by, one)) for at in (new, old))
     finished = _of_cost(months[1], lambda one: new(by, one))
     start, label_sets = ([at("", family) for at in (new, old)] for family in (PERIOD_START, SERIES))
     # What was backfilled has no number of label sets.
     there = f"({start[0]} >= {start[1]}) {' '.join(f'unless ({one} == 0)' for one in label_sets)}"
+    there += unsure
     if months == CHOSEN_MONTHS:
-        # A cost that an account reports since this month was not spent since then.
+        # A cost that the account began to report in between: all of its month would look like this window.
         reported = " and ".join(at("", rows_without("$cost")) for at in (new, old))
         there += f" unless ({reports_cost('$cost')} unless ({reported}))"
     return (
@@ -194,12 +199,17 @@ def _at(select, sampled):
 
 def spend(by, select, window, ago="0h", months=BILLED_MONTHS):
     """What was spent in a window (`1d`, `7d`, at most a month) that ended some time `ago`."""
-    new, old = (_offset(hours) for hours in (_hours(ago), _hours(ago) + _hours(window)))
-    return _spent(by, months, *(_at(select, lambda plain, which, at=at: _sampled(plain, at, which)) for at in (new, old)))
+    ends = (_hours(ago), _hours(ago) + _hours(window))
+    new, old = (_at(select, lambda plain, which, at=_offset(hours): _sampled(plain, at, which)) for hours in ends)
+    return _spent(by, months, new, old, "".join(_stale(hours) for hours in ends if hours))
 
 
-# Grafana's end of the time range in Unix seconds, which `@ end()` is not: the last step of a day is today's midnight.
-TO = "${__to:date:seconds}"
+def _stale(hours):
+    """Leaves out accounts that did not report a new month yet so many hours ago, in the hour after its start: the last sample of that hour is of the old one."""
+    started, withheld = (
+        f"max by (provider, account) ({which}_over_time({plain}[1h] offset {_offset(hours)}))" for which, plain in (("last", PERIOD_START), ("max", WITHHELD_NOW))
+    )
+    return f" unless (({started} > time() - {(hours + 1) * 3600}) and ({withheld} > 0))"
 
 
 def spend_of_day(by, select):
@@ -279,11 +289,12 @@ def same_day_last_month(by, select):
     """Month to date on the same day of the previous month (UTC), of accounts that show values now; all of that month where it was shorter."""
     length = "days_in_month(time() - 86400 * day_of_month())"
     shown = f"(max by (provider, account) ({PERIOD_START}) unless (max by (provider, account) ({SERIES}) == 0))"
-    days = " or ".join(
-        f"({added(by, f'({by_account(by, COST_MTD, select, offset)} and {SAME_ACCOUNT} {shown})')} and on () ({length} == {days} and day_of_month() <= {days}))"
-        for days, offset in ((days, f"{days}d") for days in (28, 29, 30, 31))
-    )
-    return f"({days} or ({total(by, COST_PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
+
+    def after(days):
+        then = by_account(by, COST_MTD, select, f"{days}d")
+        return f"({added(by, f'({then} and {SAME_ACCOUNT} {shown})')} and on () ({length} == {days} and day_of_month() <= {days}))"
+
+    return f"({' or '.join(map(after, (28, 29, 30, 31)))} or ({total(by, COST_PREVIOUS_MONTH, select)} and on () (day_of_month() > {length})))"
 
 
 def rates():

@@ -160,9 +160,9 @@ def forecast_over_last_month(by, select):
     return f"{q.ratio(q.added(by, forecast), previous, by)} - 1"
 
 
-def whole(forecast, select):
-    """A forecast by currency over time, where it is of billed cost and no account is in its month's first days: time zones turn their months one after the
-    other, and a sum of those that are settled would look like a fall.
+def forecast_line(forecast, select):
+    """A forecast by currency over time, where it is of billed cost and no account is in its month's first days: months start at different times in different
+    time zones, and a sum over some of the accounts would look like a drop.
     """
     return f"({q.of_billed('currency', forecast, select)} unless on () count({q.early()}))"
 
@@ -183,7 +183,7 @@ def month_to_date(select, bounds=True):
     bounds.
     """
     forecast = q.added("currency", q.by_account("currency", q.FORECAST, select))
-    cone = [Query(whole(bound_of_forecast(side, select), select), f"{side} {{{{currency}}}}") for side in ("lower", "upper")] if bounds else []
+    cone = [Query(forecast_line(bound_of_forecast(side, select), select), f"{side} {{{{currency}}}}") for side in ("lower", "upper")] if bounds else []
     of_cone = " Shaded: the bounds of the forecast, where all accounts have some and no customer, project or product is chosen." if bounds else ""
     panel = by_currency(history(
         "Month to date, $currency",
@@ -191,7 +191,7 @@ def month_to_date(select, bounds=True):
         f"month before at its full height (dashed).{of_cone} {OF_BILLED}",
         [
             Query(q.total("currency", q.COST_MTD, select), "spent {{currency}}"),
-            Query(whole(forecast, select), "forecast {{currency}}"),
+            Query(forecast_line(forecast, select), "forecast {{currency}}"),
             Query(q.total("currency", q.COST_PREVIOUS_MONTH, select), "last month {{currency}}"),
             *cone,
         ],

@@ -28,7 +28,7 @@ def moved(select):
     return grid(
         "Who moved",
         "What each customer cost in the last 24 hours, and in the same 24 hours a week before. The eight that moved most, in their own currencies, ranked by "
-        "their worth in the reporting currency where there is one; one without a value then counts from 0. Red: costs more. A customer opens its own dashboard.",
+        "their worth in the reporting currency where there is one; a customer without a value then counts from 0. Red: costs more. A customer opens its own dashboard.",
         [
             Query(now),
             Query(then),
@@ -54,7 +54,7 @@ def _now_and_week_before(by, select):
 
 
 def against_week_before(by, select):
-    """The last 24 hours less the same 24 hours a week before. What has no value at one of the two counts with 0 there, so that a new customer is seen, too."""
+    """The last 24 hours less the same 24 hours a week before. A missing value counts as 0, so that a new customer is included."""
     now, then = _now_and_week_before(by, select)
     return f'sum by ({by}) (label_replace({now}, "part", "now", "", "") or label_replace(0 - {then}, "part", "then", "", ""))'
 

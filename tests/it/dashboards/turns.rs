@@ -1,5 +1,5 @@
-//! The columns of days, and what is missing, over the turn of a month, of one customer and of all: of a customer who has nothing in the new month, and of an account that was
-//! withdrawn while it turned; of a cost that an account reports since a day. Products are named by their size, and none is lost.
+//! Spend by day, and what is missing, over the turn of a month: a customer with nothing in the new month, an account
+//! that was withdrawn meanwhile, one that does not report the new month yet, and a cost that is reported since a day.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,9 +29,12 @@ fn money(account: &str, customer: &str, product: &str) -> String {
     )
 }
 
-/// Hourly samples of two accounts, each product at 1 EUR an hour from the first of June on. One customer ends with the month, and gets a fee of 50 for it when
-/// it is closed, and had something in May, which is not shown in July; list cost is twice as much and reported since noon of the last day; one goes on, with nine products; the account of the third shows nothing from the last
-/// morning of the month to the first one of the next, and that of the fourth does not report the next.
+/// Hourly samples of three accounts; each product costs 1 EUR an hour from 1 June on.
+///
+/// - `main`: "Stays" has nine products in both months. "Ends" has nothing in July, a fee of 50 that is added to the closed
+///   June, and a cost in May, which July no longer shows. List cost is twice as much, and reported since noon of 30 June.
+/// - `back` shows nothing from the morning of 30 June to the morning of 1 July.
+/// - `late` does not report July.
 fn scraped(to: &str) -> String {
     let hour = SignedDuration::from_hours(1);
     let started = moment("2025-06-01T00:00:00Z");
@@ -99,7 +102,7 @@ fn scraped(to: &str) -> String {
     series.into_values().collect::<String>() + "# EOF\n"
 }
 
-/// What a panel's columns hold, by their day, of all that it shows together; and the names of what it shows.
+/// The sum of a panel's columns by day, and the names of its series.
 async fn columns(
     server: &Server,
     dashboard: &str,
